@@ -1,0 +1,36 @@
+"""The errors that skelgraph raises on purpose; the command line turns each into one paragraph and exit code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SkelgraphError(ValueError):
+    """Base of every error caused by what the caller handed in: an argument, a file, a name."""
+
+
+class TopologyError(SkelgraphError):
+    """A skeleton, graph or hypergraph that is not well formed."""
+
+
+class DataError(SkelgraphError):
+    """A motion, keypoint or camera file that cannot be used as it is."""
+
+
+class CheckpointError(SkelgraphError):
+    """A weight file or state dict that does not fit the model it is meant for."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> SkelgraphError:
+    """Return the error for a name that a registry does not hold, listing the near names (else all names).
+
+    Args:
+        kind: What the registry holds, for the message: ``"skeleton"``, ``"model"``.
+        name: The name that was asked for.
+        known: The names that exist.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return SkelgraphError(f"unknown {kind} {name!r}; {hint}")

@@ -1,0 +1,107 @@
+"""The linear residual baseline of Martinez et al."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from skelgraph.models.lifter import FrameLifter
+from skelgraph.models.official import OfficialLayout, StateDict, count
+from skelgraph.models.registry import register_model
+from skelgraph.topology import SkeletonLike
+
+
+class _LinearBlock(nn.Sequential):
+    """Linear map, batch normalisation, ReLU, dropout."""
+
+    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+        self.norm = nn.BatchNorm1d(out_features)
+        self.relu = nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+        nn.init.kaiming_normal_(self.linear.weight)
+
+
+def _options(state: StateDict) -> dict[str, Any]:
+    return {"hidden_channels": state["w1.weight"].size(0), "num_stages": count(state, r"linear_stages\.(\d+)\.")}
+
+
+@register_model(
+    "martinez",
+    paper="A Simple Yet Effective Baseline for 3D Human Pose Estimation (ICCV 2017)",
+    url="https://arxiv.org/abs/1705.03098",
+    published_skeleton="h36m16",
+    published={"gt": (44.40, 35.25), "sh": (63.48, 48.15)},
+)
+class Martinez(FrameLifter):
+    r"""The linear residual baseline of `"A Simple Yet Effective Baseline for 3D Human Pose Estimation"
+    <https://arxiv.org/abs/1705.03098>`_, in the form that the graph networks compare with.
+
+    .. math:: \mathbf{h} \leftarrow \mathbf{h} + F(\mathbf{h}), \qquad
+        F = [\mathrm{Linear}, \mathrm{BN}, \mathrm{ReLU}, \mathrm{Dropout}] \times 2
+
+    Args:
+        skeleton: Skeleton or layout name; it sets the number of joints only.
+        hidden_channels: Width.
+        num_stages: Number of residual stages.
+        dropout: Dropout rate.
+        in_channels: Channels of a 2D joint.
+        out_channels: Channels of a 3D joint.
+
+    Shapes:
+        - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
+        - 4 291 632 parameters on ``h36m16``
+
+    Initialisation: Kaiming-normal weights, default biases.
+
+    Code and paper: the paper clips every weight matrix to norm 1 and z-scores inputs and targets; the port that is
+    reproduced here clips gradients, and this library normalises 2D by the screen and leaves 3D in metres.
+    """
+
+    official = OfficialLayout(
+        options=_options,
+        keys=(
+            (r"^w1\.", "input_block.linear."),
+            (r"^batch_norm1\.", "input_block.norm."),
+            (r"^linear_stages\.", "stages."),
+            (r"\.w1\.", ".0.linear."),
+            (r"\.w2\.", ".1.linear."),
+            (r"\.batch_norm1\.", ".0.norm."),
+            (r"\.batch_norm2\.", ".1.norm."),
+            (r"^w2\.", "head."),
+        ),
+    )
+
+    def __init__(
+        self,
+        skeleton: SkeletonLike = "h36m16",
+        hidden_channels: int = 1024,
+        num_stages: int = 2,
+        dropout: float = 0.5,
+        in_channels: int = 2,
+        out_channels: int = 3,
+    ) -> None:
+        super().__init__(skeleton, in_channels, out_channels)
+        num_joints = self.skeleton.num_joints
+        self.input_block = _LinearBlock(num_joints * in_channels, hidden_channels, dropout)
+        self.stages = nn.ModuleList(
+            nn.ModuleDict(
+                {name: _LinearBlock(hidden_channels, hidden_channels, dropout) for name in ("block1", "block2")}
+            )
+            for _ in range(num_stages)
+        )
+        self.head = nn.Linear(hidden_channels, num_joints * out_channels)
+        nn.init.kaiming_normal_(self.head.weight)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The features ``(B, hidden_channels)`` of ``(B, J, 2)`` before the output layer."""
+        h = self.input_block(x.flatten(1))
+        for stage in self.stages:
+            h = h + stage(h)
+        return h
+
+    def lift_frame(self, x: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
+        return self.head(self.forward_features(x)).unflatten(-1, (self.skeleton.num_joints, self.out_channels))

@@ -1,0 +1,152 @@
+"""Import of checkpoints in the layout of the authors' code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from skelgraph.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from skelgraph.models.lifter import PoseLifter
+    from skelgraph.topology import SkeletonLike
+
+StateDict = dict[str, Tensor]
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model_pos", "model", "net")
+"""Keys under which the authors' training scripts store the weights."""
+
+
+@dataclass(frozen=True)
+class OfficialLayout:
+    """How the released checkpoints of a model map to ours.
+
+    Attributes:
+        options: Infers the options of our model (widths, depths, variants) from the official tensors.
+        keys: ``(pattern, replacement)`` pairs, applied with :func:`re.sub` to every official key in turn.
+        convert: Turns the renamed tensors into ours where more than the name differs (joined or reshaped tensors).
+    """
+
+    options: Callable[[StateDict], dict[str, Any]]
+    keys: tuple[tuple[str, str], ...]
+    convert: Callable[[StateDict], StateDict] = lambda state: state
+
+    def translate(self, official: StateDict) -> StateDict:
+        """Our state dict for an official one."""
+        renamed = {}
+        for key, value in official.items():
+            for pattern, replacement in self.keys:
+                key = re.sub(pattern, replacement, key)
+            renamed[key] = value
+        return self.convert(renamed)
+
+
+def load_official(
+    name: str, source: str | Path | Mapping[str, Any], skeleton: SkeletonLike | None = None, **options: Any
+) -> PoseLifter:
+    """Load a checkpoint of the authors' code into our model; every size is read off the tensors.
+
+    Args:
+        name: Name of the model, see :func:`~skelgraph.models.list_models`.
+        source: Path of a checkpoint file, or a state dict (bare, wrapped, or with DataParallel prefixes).
+        skeleton: The skeleton that the weights were trained on; the one of the released code by default.
+        **options: Options of the model that weights cannot tell; they override what is inferred.
+
+    Returns:
+        The model in evaluation mode, with the weights in their stored precision.
+
+    Raises:
+        CheckpointError: If the file cannot be read safely, or tensors are missing, unexpected or misshapen; all are
+        listed.
+        SkelgraphError: If the model or the skeleton is unknown.
+    """
+    from skelgraph.models.registry import create_model, model_info
+
+    info = model_info(name)
+    layout = info.cls.official
+    if layout is None:
+        raise CheckpointError(f"model {name!r} has no official checkpoints to import")
+    label = "the given state dict" if isinstance(source, Mapping) else str(source)
+    official = unwrap_state_dict(source if isinstance(source, Mapping) else read_checkpoint(source), label)
+    try:
+        inferred = layout.options(official)
+    except (KeyError, IndexError, ValueError) as error:
+        raise CheckpointError(
+            f"{label} is not an official {name} checkpoint: {error} not found among its {len(official)} tensors "
+            f"({', '.join(list(official)[:3])}, ...)"
+        ) from error
+    model = create_model(name, skeleton or info.published_skeleton, **(inferred | options))
+    load_checked(model, layout.translate(official), f"{label} as official {name}")
+    return model.eval()
+
+
+def load_checked(model: torch.nn.Module, state: StateDict, label: str) -> None:
+    """Load a state dict strictly; on a fault nothing is loaded and the error lists every tensor at fault.
+
+    Raises:
+        CheckpointError: If tensors are missing, unexpected, misshapen or not finite.
+    """
+    own = model.state_dict()
+    missing = [key for key in own if key not in state]
+    unexpected = [key for key in state if key not in own]
+    misshapen = [
+        f"{key}: found {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    faults = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen, "NaN or infinite": broken}
+    if any(faults.values()):
+        text = "; ".join(f"{kind} tensors: {', '.join(keys)}" for kind, keys in faults.items() if keys)
+        raise CheckpointError(f"{label} does not fit {type(model).__name__}: {text}")
+    model.load_state_dict(state)
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """Read a checkpoint file with ``torch.load(weights_only=True)``, on the CPU.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"checkpoint {path} does not exist") from error
+    except IsADirectoryError as error:
+        raise CheckpointError(f"checkpoint {path} is a directory, expected a file") from error
+    except Exception as error:  # torch.load raises many kinds for damaged or unsafe files
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"checkpoint {path} cannot be read as plain weights: {reason}") from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, expected a dict of tensors")
+    return content
+
+
+def unwrap_state_dict(content: Mapping[str, Any], label: str) -> StateDict:
+    """The state dict inside a checkpoint: without the training script's wrapper and DataParallel's prefix.
+
+    Raises:
+        CheckpointError: If there is none.
+    """
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    state = {re.sub(r"^(module\.)+", "", key): value for key, value in content.items() if isinstance(value, Tensor)}
+    if not state:
+        raise CheckpointError(
+            f"{label} holds no tensors; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}"
+        )
+    return state
+
+
+def count(state: StateDict, pattern: str) -> int:
+    """Number of distinct numbers that the first group of ``pattern`` takes among the keys: the depth of a stack of
+    layers."""
+    return len({match.group(1) for key in state if (match := re.match(pattern, key))})

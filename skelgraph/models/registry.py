@@ -1,0 +1,106 @@
+"""The registry of models: ``create_model("sem_gcn")``, ``list_models("*gcn*")``."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.models.lifter import PoseLifter
+from skelgraph.topology import SkeletonLike
+from skelgraph.topology import skeleton as as_skeleton
+
+Model = TypeVar("Model", bound=type[PoseLifter])
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a registered model.
+
+    ``published`` maps a setting (``"gt"``, ``"cpn"``) to the published Human3.6M errors (P1, P2) in mm; ``None`` where
+    a publication gives only one of them. ``published_skeleton`` is the layout of the released code.
+    """
+
+    name: str
+    cls: type[PoseLifter]
+    paper: str
+    url: str
+    published_skeleton: str
+    published: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the model takes, with the published values as defaults."""
+        parameters = list(inspect.signature(self.cls).parameters.values())[1:]
+        return {p.name: p.default for p in parameters}
+
+
+_MODELS: dict[str, ModelInfo] = {}
+
+
+def register_model(
+    name: str,
+    *,
+    paper: str,
+    url: str = "",
+    published_skeleton: str = "h36m17",
+    published: Mapping[str, tuple[float | None, float | None]] | None = None,
+) -> Callable[[Model], Model]:
+    """Class decorator that puts a :class:`PoseLifter` into the registry under ``name``.
+
+    Its constructor takes the skeleton first and has a default for everything else.
+
+    Raises:
+        SkelgraphError: If the name is taken.
+    """
+
+    def register(cls: Model) -> Model:
+        if name in _MODELS:
+            raise SkelgraphError(f"model {name!r} is registered already, by {_MODELS[name].cls.__name__}")
+        _MODELS[name] = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
+        return cls
+
+    return register
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the registered models that match a shell pattern, sorted."""
+    return sorted(fnmatch.filter(_MODELS, pattern))
+
+
+def model_info(name: str) -> ModelInfo:
+    """The registry entry of a model.
+
+    Raises:
+        SkelgraphError: If there is none of that name; the near names are listed.
+    """
+    if name not in _MODELS:
+        raise unknown_name("model", name, _MODELS)
+    return _MODELS[name]
+
+
+def create_model(name: str, skeleton: SkeletonLike = "h36m17", **options: Any) -> PoseLifter:
+    """Build a registered model on any skeleton.
+
+    Args:
+        name: A name of :func:`list_models`.
+        skeleton: Skeleton or layout name.
+        **options: Options of the model's class; the published hyper-parameters are the defaults.
+
+    Returns:
+        The model, freshly initialised, in training mode, with its ``config``.
+
+    Raises:
+        SkelgraphError: If the model, the skeleton or an option is unknown.
+    """
+    info = model_info(name)
+    for option in options:
+        if option not in info.options:
+            raise unknown_name(f"option of model {name!r}:", option, info.options)
+    layout = as_skeleton(skeleton)
+    model = info.cls(layout, **options)
+    model.config = {"name": name, "skeleton": layout.name, "options": options}
+    return model

@@ -1,0 +1,68 @@
+"""The blocks that graph networks are built of: normalisation over joints, convolution block, residual block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.topology import Skeleton
+
+ConvFactory = Callable[[int, int, Skeleton], SkeletonConv]
+"""Makes a graph layer from ``(in_channels, out_channels, skeleton)``; a layer class is one."""
+
+
+class JointBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of ``(..., J, C)`` per channel, with statistics over poses and joints.
+
+    The same parameters and state dict as :class:`torch.nn.BatchNorm1d`. Channels stay last: normalising rows needs no
+    transposed copy, and avoids the two-dimensional kernel whose backward pass is wrong on the CPU for permuted strides.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
+        """Normalise the last dimension."""
+        return super().forward(input.reshape(-1, input.size(-1))).view(input.shape)
+
+
+class GraphConvBlock(nn.Module):
+    """Graph layer, batch normalisation, ReLU, dropout.
+
+    Args:
+        conv: The graph layer; its ``out_channels`` are normalised.
+        dropout: Dropout rate.
+
+    Shapes:
+        - input ``(..., J, C_in)``, output ``(..., J, C_out)``
+    """
+
+    def __init__(self, conv: SkeletonConv, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = JointBatchNorm(conv.out_channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        return self.dropout(self.norm(self.conv(x)).relu())
+
+
+class ResidualGraphBlock(nn.Module):
+    r"""Two graph blocks with a skip around both, :math:`\mathbf{Y} = \mathbf{X} + G_2(G_1(\mathbf{X}))`; no activation
+    after the sum.
+
+    Args:
+        conv: Makes the two graph layers.
+        channels: Channels at input and output.
+        skeleton: The skeleton of the layers.
+        dropout: Dropout rate of each block.
+    """
+
+    def __init__(self, conv: ConvFactory, channels: int, skeleton: Skeleton, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.block1 = GraphConvBlock(conv(channels, channels, skeleton), dropout)
+        self.block2 = GraphConvBlock(conv(channels, channels, skeleton), dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C)`` to ``(..., J, C)``."""
+        return x + self.block2(self.block1(x))

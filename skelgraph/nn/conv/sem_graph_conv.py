@@ -1,0 +1,108 @@
+"""Semantic graph convolution and its channel-wise variant."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.adjacency import SoftmaxAdjacency, self_and_neighbours
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.ops import mix
+from skelgraph.topology import SkeletonLike
+
+
+class SemGraphConv(SkeletonConv):
+    r"""Semantic graph convolution of `"Semantic Graph Convolutional Networks for 3D Human Pose Regression"
+    <https://arxiv.org/abs/1904.03345>`_ (CVPR 2019): learned edge weights, one weight for self and one for neighbours.
+
+    .. math::
+        \mathbf{Y} = (\mathbf{S} \odot \mathbf{I}) \mathbf{X} \mathbf{W}_0
+        + (\mathbf{S} \odot (\mathbf{1} - \mathbf{I})) \mathbf{X} \mathbf{W}_1 + \mathbf{b}, \qquad
+        \mathbf{S} = \mathrm{softmax}_{\mathrm{row}}(\mathbf{E})
+
+    with one learned logit :math:`e_{ij}` per bone and self loop in :math:`\mathbf{E}`.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        skeleton: Skeleton or layout name; only its bones count, not their weights.
+        bias: Add a learned bias per channel.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``weight`` ``(2, C_in, C_out)``, ``attention.logits`` ``(1, 2 * bones + J)``, ``bias`` ``(C_out)``
+
+    Raises:
+        ValueError: If the input is not on this skeleton or has other channels.
+
+    Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
+    sqrt(6 / (C_out * (C_in + 2)))``; logits 1; bias uniform within ``1 / sqrt(C_out)``.
+
+    Code and paper: one softmax runs over self and neighbours together and is split afterwards, as released.
+
+    Example:
+        >>> conv = SemGraphConv(2, 8, "h36m17")
+        >>> conv(torch.randn(4, 17, 2)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    partition: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, skeleton)
+        self.attention = SoftmaxAdjacency(self.skeleton.adjacency(self_loops=True), channels=self._num_graphs())
+        self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.register_buffer("partition", self_and_neighbours(self.skeleton.num_joints), persistent=False)
+        self.reset_parameters()
+
+    def _num_graphs(self) -> int:
+        return 1
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        self.attention.reset_parameters()
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        return mix(x, self.weight, self.attention() * self.partition, bias=self.bias)
+
+
+class SemCHGraphConv(SemGraphConv):
+    r"""Channel-wise semantic graph convolution of the same paper: every output channel learns edge weights of its own.
+
+    .. math::
+        \mathbf{y}^c = (\mathbf{S}^c \odot \mathbf{I}) \mathbf{X} \mathbf{w}_0^c
+        + (\mathbf{S}^c \odot (\mathbf{1} - \mathbf{I})) \mathbf{X} \mathbf{w}_1^c + b^c
+
+    Arguments, shapes and errors as :class:`SemGraphConv`, but ``attention.logits`` is ``(C_out, 2 * bones + J)`` and
+    the bias starts uniform within ``1 / sqrt(C_in)``. Shipped by the authors, not used by their network.
+
+    Example:
+        >>> SemCHGraphConv(2, 8, "h36m17")(torch.randn(4, 17, 2)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    def _num_graphs(self) -> int:
+        return self.out_channels
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        super().reset_parameters()
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        graphs = self.attention().view(self.out_channels, *self.partition.shape[1:])
+        return mix(x, self.weight, graphs * self.partition.unsqueeze(1), bias=self.bias, channelwise=True)

@@ -1,0 +1,70 @@
+"""The base class that binds a graph layer to a skeleton."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from skelgraph.topology import Skeleton, SkeletonLike
+from skelgraph.topology import skeleton as as_skeleton
+
+Forward = TypeVar("Forward", bound=Callable[..., Tensor])
+
+
+class SkeletonConv(nn.Module):
+    """Base of the graph layers: a layer with ``in_channels`` and ``out_channels`` bound to one skeleton.
+
+    A subclass holds what is its own (parameters, how its adjacency is made of them) and writes ``forward`` for
+    ``(..., J, C)`` under the decorator :func:`per_joint`, which adds PyG's flattened ``(B * J, C)`` form.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        skeleton: A :class:`~skelgraph.topology.Skeleton` or the name of a layout.
+
+    Shapes:
+        - input: ``(..., J, C_in)``, or ``(B * J, C_in)`` as in a PyG ``Batch`` of poses on this skeleton
+        - output: the same form with ``C_out`` channels
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike) -> None:
+        super().__init__()
+        if in_channels < 1 or out_channels < 1:
+            raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.skeleton: Skeleton = as_skeleton(skeleton)
+
+    def reset_parameters(self) -> None:
+        """Initialise the parameters as the publication's code does."""
+        raise TypeError(f"{type(self).__name__} must define reset_parameters()")
+
+    def extra_repr(self) -> str:
+        """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""
+        name = self.skeleton.name or f"{self.skeleton.num_joints} joints"
+        return f"{self.in_channels}, {self.out_channels}, {name}"
+
+
+def per_joint(forward: Forward) -> Forward:
+    """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint
+    count."""
+
+    @functools.wraps(forward)
+    def wrapped(self: SkeletonConv, *features: Tensor, **kwargs: Any) -> Tensor:
+        num_joints = self.skeleton.num_joints
+        for x in features:
+            joints = x.size(-2) if x.dim() > 2 else x.size(0) % num_joints + num_joints
+            if joints != num_joints or x.size(-1) != self.in_channels:
+                raise ValueError(
+                    f"{self} needs input of shape (..., {num_joints}, {self.in_channels}) or "
+                    f"(B * {num_joints}, {self.in_channels}), got {tuple(x.shape)}"
+                )
+        if features[0].dim() > 2:
+            return forward(self, *features, **kwargs)
+        poses = [x.unflatten(0, (-1, num_joints)) for x in features]
+        return forward(self, *poses, **kwargs).flatten(0, 1)
+
+    return wrapped  # type: ignore[return-value]

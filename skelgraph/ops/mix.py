@@ -1,0 +1,168 @@
+"""The primitive under all graph layers: transform every node with each weight, then mix the nodes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Order = Literal["auto", "transform", "aggregate"]
+
+
+def mix(
+    x: Tensor,
+    weight: Tensor,
+    adjacency: Tensor,
+    *,
+    modulation: Tensor | None = None,
+    bias: Tensor | None = None,
+    groups: int = 1,
+    order: Order = "auto",
+    channelwise: bool = False,
+) -> Tensor:
+    r"""Partitioned graph convolution, the common form of the operators of skeleton-graph learning.
+
+    .. math::
+        \mathbf{Y}_g = \sum_{k \in g} \mathbf{A}_k \left( \mathbf{M}_k \odot (\mathbf{X} \mathbf{W}_k) \right) +
+        \mathbf{b}_g
+
+    The partitions :math:`k = 0..K-1` (self / neighbours, hops, subsets) fall into ``groups`` runs of equal length; each
+    run is summed and the runs are concatenated over channels. It takes two large products: all :math:`\mathbf{W}_k` at
+    once, and all :math:`\mathbf{A}_k` at once over the interleaved ``(node, partition)`` axis, for which no tensor is
+    copied.
+
+    Args:
+        x: Sending nodes ``(..., J, C_in)``.
+        weight: ``(K, C_in, C_out)``, or ``(K, J, C_in, C_out)`` with one matrix per node (per sending node if
+            ``order="transform"``, per receiving node if ``order="aggregate"``).
+        adjacency: ``(K, I, J)``, entry ``[k, i, j]`` carries node ``j`` to node ``i``; or per sample
+            ``(..., K, I, J)`` with the leading dimensions of ``x``; or ``(K, C_out, I, J)`` if ``channelwise``.
+        modulation: Multiplies the transformed features of the sending nodes; ``(J, C_out)`` or ``(K, J, C_out)``.
+        bias: ``(groups * C_out)`` or ``(I, groups * C_out)``.
+        groups: Number of concatenated results: 1 sums all partitions, ``K`` concatenates all.
+        order: Whether the weights act before (``"transform"``) or after (``"aggregate"``) the adjacency. With shared
+            weights both give the same answer and ``"auto"`` takes the cheaper; with weights per node it says to which
+            node the weights belong, and ``"auto"`` means ``"transform"``.
+        channelwise: Every output channel has an adjacency of its own.
+
+    Returns:
+        Receiving nodes ``(..., I, groups * C_out)``.
+
+    Raises:
+        ValueError: If the shapes do not fit together or the combination of options has no meaning.
+    """
+    _check(x, weight, adjacency, modulation, groups, order, channelwise)
+    lead, num_senders = x.shape[:-2], x.size(-2)
+    num_receivers = adjacency.size(-2)
+    x = x.reshape(-1, num_senders, x.size(-1))
+    if adjacency.dim() > 3 and not channelwise:
+        adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
+
+    if order == "auto":
+        cheaper = weight.size(-2) < weight.size(-1) and weight.dim() == 3
+        free = groups == 1 and modulation is None and not channelwise
+        order = "aggregate" if cheaper and free else "transform"
+
+    if order == "aggregate":
+        y = _transform(_aggregate(x.unsqueeze(-2), adjacency, weight.size(0)), weight, reduce=True)
+    else:
+        h = _transform(x, weight)
+        if modulation is not None:
+            h = h * (modulation if modulation.dim() == 2 else modulation.movedim(0, -2)).view(
+                num_senders, -1, h.size(-1)
+            )
+        y = _aggregate_channels(h, adjacency) if channelwise else _aggregate(h, adjacency, groups)
+    y = y.reshape(*lead, num_receivers, groups * weight.size(-1))
+    return y if bias is None else y + bias
+
+
+def _transform(x: Tensor, weight: Tensor, reduce: bool = False) -> Tensor:
+    """Apply all weights in one product: ``(B, J, C) -> (B, J, K, C_out)``, or ``(B, J, K, C) -> (B, J, C_out)``
+    summed over K."""
+    num_poses, num_nodes = x.shape[:2]
+    if reduce:  # the sum over K happens inside the product
+        stacked = weight.flatten(0, 1) if weight.dim() == 3 else weight.transpose(0, 1).flatten(1, 2)
+        shape: tuple[int, ...] = (num_poses, num_nodes, weight.size(-1))
+    else:
+        stacked = weight.movedim(0, -2).flatten(-2)
+        shape = (num_poses, num_nodes, weight.size(0), weight.size(-1))
+    if stacked.dim() == 2:
+        return (x.reshape(num_poses * num_nodes, stacked.size(0)) @ stacked).view(shape)
+    per_node = x.reshape(num_poses, num_nodes, stacked.size(1)).transpose(0, 1)
+    return torch.bmm(per_node, stacked).transpose(0, 1).reshape(shape)
+
+
+def _aggregate(h: Tensor, adjacency: Tensor, groups: int) -> Tensor:
+    """Mix the nodes of ``h (B, J, K or 1, C)`` with ``adjacency ([B,] K, I, J)`` into ``(B, I, groups, C)`` in one
+    product.
+
+    ``h`` is read in place as ``(B, J * K, C)``. A concatenation of groups is one product too: its matrix has a row for
+    each ``(receiver, group)`` and zeros where a partition belongs to another group.
+    """
+    num_poses, num_senders, num_parts, channels = h.shape
+    receivers = adjacency.size(-2)
+    if num_parts == 1:  # one set of features for all partitions: rows (i, k), columns j
+        operator = adjacency.movedim(-3, -2).flatten(-3, -2)
+    else:
+        operator = adjacency.movedim(-3, -1)  # (..., I, J, K)
+        if groups > 1:
+            members = torch.eye(groups, dtype=h.dtype, device=h.device).repeat_interleave(num_parts // groups, dim=1)
+            operator = operator.unsqueeze(-3) * members.view(groups, 1, num_parts)  # (..., I, groups, J, K)
+            operator = operator.flatten(-4, -3)
+        operator = operator.flatten(-2)
+    if operator.dim() == 2:
+        operator = operator.expand(num_poses, -1, -1)
+    # bmm rather than matmul: the backward pass of a broadcast matmul is two to three times slower here
+    return torch.bmm(operator, h.reshape(num_poses, num_senders * num_parts, channels)).view(
+        num_poses, receivers, groups, channels
+    )
+
+
+def _aggregate_channels(h: Tensor, adjacency: Tensor) -> Tensor:
+    """Mix the nodes of ``h (B, J, K, C)`` with one matrix per channel, ``adjacency (K, C, I, J)``, into ``(B, I,
+    C)``."""
+    operator = adjacency.movedim(0, -1).flatten(-2)  # (C, I, J * K)
+    return torch.bmm(operator, h.flatten(1, 2).permute(2, 1, 0)).permute(2, 1, 0)
+
+
+def _check(
+    x: Tensor, weight: Tensor, adjacency: Tensor, modulation: Tensor | None, groups: int, order: str, channelwise: bool
+) -> None:
+    if order not in ("auto", "transform", "aggregate"):
+        raise ValueError(f"order must be 'auto', 'transform' or 'aggregate', got {order!r}")
+    if x.dim() < 2 or weight.dim() not in (3, 4) or adjacency.dim() < 3:
+        raise ValueError(
+            "mix needs x (..., J, C_in), weight (K, [J,] C_in, C_out) and adjacency (..., K, I, J), got "
+            f"{tuple(x.shape)}, {tuple(weight.shape)} and {tuple(adjacency.shape)}"
+        )
+    parts = adjacency.size(0) if channelwise else adjacency.size(-3)
+    if weight.size(0) != parts or adjacency.size(-1) != x.size(-2) or weight.size(-2) != x.size(-1):
+        raise ValueError(
+            f"x {tuple(x.shape)}, weight {tuple(weight.shape)} and adjacency {tuple(adjacency.shape)} do not fit: "
+            "expected x (..., J, C_in), weight (K, [J,] C_in, C_out), adjacency (..., K, I, J)"
+        )
+    if weight.dim() == 4:
+        nodes = adjacency.size(-2) if order == "aggregate" else x.size(-2)
+        if weight.size(1) != nodes:
+            raise ValueError(
+                f"weight has {weight.size(1)} matrices per partition, expected one for each of {nodes} nodes"
+            )
+    if adjacency.dim() > 3 and not channelwise and adjacency.shape[:-3] != x.shape[:-2]:
+        raise ValueError(
+            f"adjacency per sample has leading dimensions {tuple(adjacency.shape[:-3])}, x has {tuple(x.shape[:-2])}"
+        )
+    if channelwise and (adjacency.dim() != 4 or adjacency.size(1) != weight.size(-1)):
+        raise ValueError(
+            f"a channel-wise adjacency is (K, C_out, I, J) with C_out = {weight.size(-1)}, got {tuple(adjacency.shape)}"
+        )
+    if groups < 1 or parts % groups:
+        raise ValueError(f"groups must divide the number of partitions {parts}, got {groups}")
+    if (order == "aggregate" or channelwise) and groups != 1:
+        raise ValueError(
+            "partitions can be concatenated only with order='transform' and one adjacency for all channels"
+        )
+    if order == "aggregate" and (modulation is not None or channelwise):
+        raise ValueError(
+            "a modulation or a channel-wise adjacency acts on transformed features: order='aggregate' cannot be"
+        )

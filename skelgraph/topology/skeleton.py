@@ -1,0 +1,451 @@
+"""The skeleton: joints, bones, symmetry and body parts as immutable data, and the matrices that layers need."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from skelgraph.errors import TopologyError, unknown_name
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from torch_geometric.data import Data
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Skeleton:
+    """A tree (or a forest) of joints with names, left-right symmetry and body parts.
+
+    A skeleton cannot be changed, is hashable and compares by content; every tensor that it gives out is a new one.
+
+    Args:
+        parents: Parent of each joint, ``-1`` for a root; a parent may come after its children.
+        joint_names: One unique name per joint; by default ``joint_0``, ``joint_1``, ...
+        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror; every other joint is its own mirror image.
+        parts: Body parts by name, each a group of joint ids; parts may overlap.
+        name: Name of the layout.
+
+    Raises:
+        TopologyError: If the parents are no forest, or names, pairs or parts do not fit them.
+    """
+
+    parents: tuple[int, ...]
+    joint_names: tuple[str, ...]
+    symmetric_pairs: tuple[tuple[int, int], ...]
+    parts: Mapping[str, tuple[int, ...]]
+    name: str | None
+
+    def __init__(  # noqa: D107
+        self,
+        parents: Iterable[int],
+        joint_names: Iterable[str] | None = None,
+        symmetric_pairs: Iterable[Sequence[int]] | None = None,
+        parts: Mapping[str, Iterable[int]] | None = None,
+        name: str | None = None,
+    ) -> None:
+        checked_parents = _check_parents(parents)
+        num_joints = len(checked_parents)
+        pairs = _check_pairs(symmetric_pairs or (), num_joints)
+        fields = {
+            "parents": checked_parents,
+            "joint_names": _check_names(joint_names, num_joints),
+            "symmetric_pairs": pairs,
+            "parts": MappingProxyType(_check_parts(parts or {}, num_joints)),
+            "name": _check_name(name),
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+        if broken := _unmirrored_bones(checked_parents, pairs):
+            parent, child = (self.joint_names[joint] for joint in broken[0])
+            raise TopologyError(
+                f"symmetric_pairs: the bone {parent!r} - {child!r} has no mirror image; "
+                "expected that swapping left and right maps every bone to a bone"
+            )
+
+    @classmethod
+    def from_edges(
+        cls, edges: Iterable[Sequence[int]], num_joints: int | None = None, root: int = 0, **kwargs: Any
+    ) -> Skeleton:
+        """Return the skeleton of undirected bones, rooted at ``root``.
+
+        Args:
+            edges: Joint pairs in any order and direction; naming a bone twice is the same as once.
+            num_joints: Number of joints; by default one more than the largest id in ``edges``.
+            root: Root of its tree; every further tree is rooted at its joint of smallest id.
+            **kwargs: ``joint_names``, ``symmetric_pairs``, ``parts`` and ``name`` of :class:`Skeleton`.
+
+        Raises:
+            TopologyError: If the bones close a loop or an id is out of range.
+        """
+        bones = [_check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(edges)]
+        if num_joints is None:
+            num_joints = max((max(bone) for bone in bones), default=root) + 1
+        (root,) = _check_ids("root", [root], num_joints)
+        neighbours: list[set[int]] = [set() for _ in range(num_joints)]
+        for i, j in bones:
+            if i == j:
+                raise TopologyError(f"edges: the bone {(i, j)} joins a joint to itself; expected two different joints")
+            neighbours[i].add(j)
+            neighbours[j].add(i)
+
+        parents: list[int | None] = [None] * num_joints
+        for start in (root, *range(num_joints)):
+            if parents[start] is not None:
+                continue
+            parents[start] = -1
+            front = [start]
+            while front:
+                joint = front.pop()
+                for other in neighbours[joint] - {parents[joint]}:
+                    if parents[other] is not None:
+                        raise TopologyError(
+                            f"edges: the bone {(joint, other)} closes a loop; expected a tree or several trees"
+                        )
+                    parents[other] = joint
+                    front.append(other)
+        return cls([-1 if parent is None else parent for parent in parents], **kwargs)
+
+    def __hash__(self) -> int:
+        """Hash all fields but ``parts``: a mapping has no hash."""
+        return hash((self.parents, self.joint_names, self.symmetric_pairs, self.name))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor: a mapping proxy can be neither pickled nor copied."""
+        return type(self), (self.parents, self.joint_names, self.symmetric_pairs, dict(self.parts), self.name)
+
+    def __repr__(self) -> str:  # noqa: D105
+        return f"Skeleton({self.name or 'unnamed'}, num_joints={self.num_joints})"
+
+    @property
+    def num_joints(self) -> int:
+        """Number of joints."""
+        return len(self.parents)
+
+    @cached_property
+    def roots(self) -> tuple[int, ...]:
+        """The joints without a parent, one per tree."""
+        return tuple(joint for joint, parent in enumerate(self.parents) if parent == -1)
+
+    @property
+    def root(self) -> int:
+        """The first root: the joint that poses are relative to."""
+        return self.roots[0]
+
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """The bones as ``(parent, child)``, ordered by child."""
+        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent != -1)
+
+    @property
+    def edge_index(self) -> Tensor:
+        """Both directions of every bone as PyG's ``(2, 2 * num_bones)`` int64 tensor, sorted by source, then target."""
+        return self.adjacency().nonzero().t().contiguous()
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """The left joint of every symmetric pair."""
+        return tuple(left for left, _ in self.symmetric_pairs)
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """The right joint of every symmetric pair, in the order of :attr:`left`."""
+        return tuple(right for _, right in self.symmetric_pairs)
+
+    @cached_property
+    def mirror_index(self) -> tuple[int, ...]:
+        """The permutation of joint ids that swaps left and right."""
+        return _mirror_index(self.symmetric_pairs, self.num_joints)
+
+    def index(self, joint_name: str) -> int:
+        """Return the id of a joint.
+
+        Raises:
+            SkelgraphError: If there is no such joint; near names are listed.
+        """
+        try:
+            return self.joint_names.index(joint_name)
+        except ValueError:
+            raise unknown_name(f"joint of {self!r}", str(joint_name), self.joint_names) from None
+
+    def adjacency(
+        self,
+        normalization: Literal["row", "sym"] | None = None,
+        self_loops: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Return the adjacency matrix ``A`` of the bones: ``A[i, j] > 0`` where joint ``j`` sends to joint ``i``.
+
+        Args:
+            normalization: None, ``"row"`` for ``D^-1 A`` or ``"sym"`` for ``D^-1/2 A D^-1/2``; the row of a joint
+                without neighbours stays zero.
+            self_loops: Add the identity before normalising.
+            dtype: Floating-point type of the matrix.
+
+        Shapes:
+            ``(J, J)``.
+
+        Raises:
+            TopologyError: If the normalisation is none of these.
+        """
+        matrix = torch.zeros(self.num_joints, self.num_joints, dtype=dtype)
+        for parent, child in self.edges:
+            matrix[parent, child] = matrix[child, parent] = 1
+        if self_loops:
+            matrix.fill_diagonal_(1)
+        degree = matrix.sum(dim=1).clamp(min=1)  # a joint without neighbours divides its zero row by one
+        if normalization is None:
+            return matrix
+        if normalization == "row":
+            return matrix / degree[:, None]
+        if normalization == "sym":
+            return matrix / (degree[:, None] * degree).sqrt()
+        raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
+
+    def hop_distance(self) -> Tensor:
+        """Return the number of bones between any two joints, ``-1`` between different trees.
+
+        Shapes:
+            ``(J, J)``, int64.
+        """
+        lineage = torch.zeros(self.num_joints, self.num_joints, dtype=torch.int64)  # [j, a] = 1: a is j or above j
+        for joint in range(self.num_joints):
+            ancestor = joint
+            while ancestor != -1:
+                lineage[joint, ancestor] = 1
+                ancestor = self.parents[ancestor]
+        shared = (
+            lineage @ lineage.t()
+        )  # two joints of one tree share the way from their last common ancestor to the root
+        depth = shared.diagonal()
+        return torch.where(shared > 0, depth[:, None] + depth - 2 * shared, -1)
+
+    def hop_mask(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
+        """Return which joint pairs are ``k`` hops apart.
+
+        Args:
+            k: Number of hops, at least 0.
+            mode: ``"exact"``: the distance is ``k``; ``"within"``: at most ``k``; ``"walk"``: a walk of exactly ``k``
+                bones joins them, going back allowed (the non-zero entries of the ``k``-th power of the adjacency).
+
+        Shapes:
+            ``(J, J)``, bool.
+
+        Raises:
+            TopologyError: If ``k`` is negative or the mode is none of these.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
+            raise TopologyError(f"k is {k!r}; expected an integer of at least 0")
+        if mode == "exact":
+            return self.hop_distance() == k
+        if mode == "within":
+            distance = self.hop_distance()
+            return (distance >= 0) & (distance <= k)
+        if mode == "walk":
+            adjacency = self.adjacency()
+            reached = torch.eye(self.num_joints)
+            for _ in range(k):
+                reached = (reached @ adjacency).clamp(max=1)  # a pattern, not a count: long walks cannot overflow
+            return reached > 0
+        raise TopologyError(f"mode is {mode!r}; expected 'exact', 'within' or 'walk'")
+
+    def subset(self, joints: Iterable[int | str], name: str | None = None) -> Skeleton:
+        """Return the skeleton of some joints, each attached to its nearest kept ancestor.
+
+        A joint without a kept ancestor becomes a root. Pairs and parts keep what is left of them; a pair whose two
+        sides no longer have matching bones, because a joint is kept on one side only, is dropped.
+
+        Args:
+            joints: Names or ids of the kept joints, in their new order.
+            name: Name of the new layout.
+
+        Raises:
+            SkelgraphError: If a joint does not exist or is named twice, or none is kept.
+        """
+        named = [self.index(joint) if isinstance(joint, str) else joint for joint in joints]
+        kept = _check_ids("joints", named, self.num_joints)
+        if not kept:
+            raise TopologyError("joints is empty; expected at least one joint")
+        _check_unique("joints", kept)
+        new_id = {-1: -1} | {joint: i for i, joint in enumerate(kept)}
+
+        parents = []
+        for joint in kept:
+            ancestor = self.parents[joint]
+            while ancestor not in new_id:
+                ancestor = self.parents[ancestor]
+            parents.append(new_id[ancestor])
+
+        pairs = [(new_id[a], new_id[b]) for a, b in self.symmetric_pairs if a in new_id and b in new_id]
+        while broken := _unmirrored_bones(parents, pairs):
+            loose = {joint for bone in broken for joint in bone}
+            pairs = [pair for pair in pairs if loose.isdisjoint(pair)]
+        parts = {part: [new_id[j] for j in members if j in new_id] for part, members in self.parts.items()}
+        return Skeleton(
+            parents,
+            joint_names=[self.joint_names[joint] for joint in kept],
+            symmetric_pairs=pairs,
+            parts={part: members for part, members in parts.items() if members},
+            name=name,
+        )
+
+    def to_data(self, x: Tensor) -> Data:
+        """Return poses as a PyG graph: :class:`~torch_geometric.data.Data`, or ``Batch`` for a batch of poses.
+
+        Args:
+            x: Joint features.
+
+        Shapes:
+            ``(J, C)`` or ``(B, J, C)`` in; ``data.x`` is ``(J, C)`` or ``(B * J, C)``.
+
+        Raises:
+            TopologyError: If ``x`` has another shape.
+        """
+        from torch_geometric.data import Batch, Data
+
+        if x.dim() not in (2, 3) or x.shape[-2] != self.num_joints or x.shape[0] == 0:
+            raise TopologyError(
+                f"x has shape {tuple(x.shape)}; expected (J, C) or (B, J, C) with J = {self.num_joints} and B > 0"
+            )
+        edge_index = self.edge_index.to(x.device)
+        if x.dim() == 2:
+            return Data(x=x, edge_index=edge_index, num_nodes=self.num_joints)
+        return Batch.from_data_list([Data(x=pose, edge_index=edge_index, num_nodes=self.num_joints) for pose in x])
+
+    def to_networkx(self) -> nx.Graph:
+        """Return the bones as an undirected :class:`networkx.Graph` whose nodes carry ``name``."""
+        import networkx as nx
+
+        graph = nx.Graph(name=self.name or "")
+        graph.add_nodes_from((joint, {"name": name}) for joint, name in enumerate(self.joint_names))
+        graph.add_edges_from(self.edges)
+        return graph
+
+    def plot(self, positions: Any = None, ax: Any = None) -> Any:
+        """Draw the topology with labelled joints, left, right and centre each in its colour.
+
+        Args:
+            positions: Where to draw the joints, array or tensor, ``y`` up; by default a standing figure if the joint
+                names are common ones, else the tree with its roots on top.
+            ax: A matplotlib axis; by default a new figure.
+
+        Shapes:
+            ``positions``: ``(J, 2)``.
+
+        Returns:
+            The matplotlib axis.
+        """
+        from skelgraph.topology.drawing import plot_topology
+
+        return plot_topology(self, positions, ax)
+
+
+def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: int | None = None) -> tuple[int, ...]:
+    """Return ``ids`` as plain integers, each a joint."""
+    try:
+        checked = tuple(operator.index(joint) for joint in ids)
+    except TypeError:
+        raise TopologyError(f"{what} is {ids!r}; expected integers") from None
+    if length is not None and len(checked) != length:
+        raise TopologyError(f"{what} is {checked}; expected {length} joint ids")
+    for joint in checked:
+        if joint < 0 or (num_joints is not None and joint >= num_joints):
+            limit = "at least 0" if num_joints is None else f"0 to {num_joints - 1}"
+            raise TopologyError(f"{what} holds the joint id {joint}; expected {limit}")
+    return checked
+
+
+def _check_unique(what: str, items: Sequence[int | str]) -> None:
+    for item in items:
+        if items.count(item) > 1:
+            raise TopologyError(f"{what}: {item!r} occurs {items.count(item)} times; expected once")
+
+
+def _check_parents(parents: Iterable[int]) -> tuple[int, ...]:
+    try:
+        checked = tuple(operator.index(parent) for parent in parents)
+    except TypeError:
+        raise TopologyError(f"parents is {parents!r}; expected integers") from None
+    if not checked:
+        raise TopologyError("parents is empty; expected at least one joint")
+    for joint, parent in enumerate(checked):
+        if not -1 <= parent < len(checked):
+            raise TopologyError(f"parents[{joint}] is {parent}; expected -1 (a root) or 0 to {len(checked) - 1}")
+
+    rooted = {-1}
+    for joint in range(len(checked)):
+        way: list[int] = []
+        while joint not in rooted:
+            if joint in way:
+                loop = " -> ".join(map(str, [*way[way.index(joint) :], joint]))
+                raise TopologyError(f"parents: the joints {loop} form a cycle; expected a tree or several trees")
+            way.append(joint)
+            joint = checked[joint]
+        rooted.update(way)
+    return checked
+
+
+def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"joint_{joint}" for joint in range(num_joints))
+    if isinstance(names, str):
+        raise TopologyError(f"joint_names is the string {names!r}; expected one name per joint")
+    checked = tuple(names)
+    if len(checked) != num_joints:
+        raise TopologyError(f"joint_names has {len(checked)} names; expected one for each of {num_joints} joints")
+    for joint, name in enumerate(checked):
+        if not isinstance(name, str) or not name:
+            raise TopologyError(f"joint_names[{joint}] is {name!r}; expected a text that is not empty")
+    _check_unique("joint_names", checked)
+    return checked
+
+
+def _check_pairs(pairs: Iterable[Sequence[int]], num_joints: int) -> tuple[tuple[int, int], ...]:
+    checked = []
+    for i, pair in enumerate(pairs):
+        left, right = _check_ids(f"symmetric_pairs[{i}]", pair, num_joints, length=2)
+        if left == right:
+            raise TopologyError(f"symmetric_pairs[{i}] is {(left, right)}; expected two different joints")
+        checked.append((left, right))
+    _check_unique("symmetric_pairs", [joint for pair in checked for joint in pair])
+    return tuple(checked)
+
+
+def _check_parts(parts: Mapping[str, Iterable[int]], num_joints: int) -> dict[str, tuple[int, ...]]:
+    if not isinstance(parts, Mapping):
+        raise TopologyError(f"parts is {parts!r}; expected a mapping from part name to joint ids")
+    checked = {}
+    for part, joints in parts.items():
+        if not isinstance(part, str) or not part:
+            raise TopologyError(f"parts has the name {part!r}; expected a text that is not empty")
+        checked[part] = _check_ids(f"parts[{part!r}]", joints, num_joints)
+        if not checked[part]:
+            raise TopologyError(f"parts[{part!r}] is empty; expected at least one joint")
+        _check_unique(f"parts[{part!r}]", checked[part])
+    return checked
+
+
+def _check_name(name: str | None) -> str | None:
+    if name is None or (isinstance(name, str) and name):
+        return name
+    raise TopologyError(f"name is {name!r}; expected None or a text that is not empty")
+
+
+def _mirror_index(pairs: Iterable[tuple[int, int]], num_joints: int) -> tuple[int, ...]:
+    mirror = list(range(num_joints))
+    for left, right in pairs:
+        mirror[left], mirror[right] = right, left
+    return tuple(mirror)
+
+
+def _unmirrored_bones(parents: Sequence[int], pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the bones that swapping left and right does not map to a bone; direction does not matter."""
+    mirror = _mirror_index(pairs, len(parents))
+    bones = {frozenset(bone): bone for bone in ((p, c) for c, p in enumerate(parents) if p != -1)}
+    return [bone for bone in bones.values() if frozenset(mirror[joint] for joint in bone) not in bones]

@@ -1,0 +1,39 @@
+"""Names of models and their options."""
+
+from __future__ import annotations
+
+import pytest
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.models import PoseLifter, create_model, list_models, model_info, register_model
+
+
+def test_lists_by_pattern():
+    assert "sem_gcn" in list_models("*gcn*")
+    assert "martinez" not in list_models("*gcn*")
+
+
+def test_unknown_names_list_the_near_ones():
+    with pytest.raises(SkelgraphError, match="did you mean sem_gcn"):
+        create_model("semgcn")
+    with pytest.raises(SkelgraphError, match="did you mean hidden_channels"):
+        create_model("sem_gcn", hidden_channel=3)
+    with pytest.raises(SkelgraphError, match="h36m17"):
+        create_model("sem_gcn", "h36m18")
+
+
+def test_name_cannot_be_taken_twice():
+    with pytest.raises(SkelgraphError, match="registered already"):
+        register_model("sem_gcn", paper="")(PoseLifter)
+
+
+def test_config_rebuilds_the_model():
+    model = create_model("sem_gcn", "h36m16", hidden_channels=8)
+    again = create_model(model.config["name"], model.config["skeleton"], **model.config["options"])
+    assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
+
+
+def test_options_have_defaults():
+    for name in list_models():
+        assert all(default is not model_info(name).cls.__init__ for default in model_info(name).options.values())
+        create_model(name)

@@ -1,0 +1,38 @@
+"""Learned adjacencies."""
+
+from __future__ import annotations
+
+import torch
+
+from skelgraph.nn import SoftmaxAdjacency, self_and_neighbours
+from skelgraph.topology import Skeleton
+
+
+def test_softmax_runs_over_the_edges_of_a_row_only():
+    pattern = Skeleton([-1, 0, 1]).adjacency(self_loops=True)
+    module = SoftmaxAdjacency(pattern)
+    with torch.no_grad():
+        module.logits.copy_(torch.tensor([[0.5, -1.0, 2.0, 0.0, 1.0, 3.0, -2.0]]))
+    adjacency = module()
+    assert (adjacency[pattern == 0] == 0).all()
+    torch.testing.assert_close(adjacency[0, :2], torch.tensor([0.5, -1.0]).softmax(0))
+    torch.testing.assert_close(adjacency[1], torch.tensor([2.0, 0.0, 1.0]).softmax(0))
+
+
+def test_row_without_edges_is_uniform():
+    pattern = torch.tensor([[1, 1, 0], [0, 0, 0], [0, 1, 1]])
+    torch.testing.assert_close(SoftmaxAdjacency(pattern)()[1], torch.full((3,), 1 / 3))
+
+
+def test_channels_are_independent():
+    module = SoftmaxAdjacency(torch.ones(3, 3), channels=2)
+    with torch.no_grad():
+        module.logits[1].normal_()
+    assert module().shape == (2, 3, 3)
+    torch.testing.assert_close(module()[0], torch.full((3, 3), 1 / 3))
+
+
+def test_partition_adds_up():
+    masks = self_and_neighbours(4)
+    torch.testing.assert_close(masks.sum(0), torch.ones(4, 4))
+    torch.testing.assert_close(masks[0], torch.eye(4))
