@@ -87,9 +87,7 @@ class Martinez(FrameLifter):
         num_joints = self.skeleton.num_joints
         self.input_block = _LinearBlock(num_joints * in_channels, hidden_channels, dropout)
         self.stages = nn.ModuleList(
-            nn.ModuleDict(
-                {name: _LinearBlock(hidden_channels, hidden_channels, dropout) for name in ("block1", "block2")}
-            )
+            nn.Sequential(*(_LinearBlock(hidden_channels, hidden_channels, dropout) for _ in range(2)))
             for _ in range(num_stages)
         )
         self.head = nn.Linear(hidden_channels, num_joints * out_channels)
