@@ -1,3 +1,21 @@
 """skelgraph: learning on skeleton graphs with PyTorch Geometric."""
 
+from skelgraph.errors import CheckpointError, DataError, SkelgraphError, TopologyError
+from skelgraph.models import create_model, list_models, load_official
+from skelgraph.topology import Skeleton, list_skeletons, register_skeleton, skeleton
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "Skeleton",
+    "SkelgraphError",
+    "TopologyError",
+    "create_model",
+    "list_models",
+    "list_skeletons",
+    "load_official",
+    "register_skeleton",
+    "skeleton",
+]

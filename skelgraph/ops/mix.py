@@ -60,7 +60,8 @@ def mix(
         adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
 
     if order == "auto":
-        cheaper = weight.size(-2) < weight.size(-1) and weight.dim() == 3
+        # at equal width aggregating first wins too: it saves a copy of the weights
+        cheaper = weight.size(-2) <= weight.size(-1) and weight.dim() == 3
         free = groups == 1 and modulation is None and not channelwise
         order = "aggregate" if cheaper and free else "transform"
 

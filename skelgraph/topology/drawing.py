@@ -13,7 +13,7 @@ from skelgraph.topology.layouts import skeleton as as_skeleton
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import Collection
+    from matplotlib.collections import LineCollection
 
     from skelgraph.topology.skeleton import Skeleton
 
@@ -54,7 +54,7 @@ def draw_skeleton(
     linewidth: float = 2.5,
     alpha: float = 1.0,
     label: str | None = None,
-) -> Collection:
+) -> LineCollection:
     """Draw one pose as coloured bones on a 2D or 3D axis.
 
     On a 2D axis ``x`` and ``y`` are drawn as they are: for image coordinates call ``ax.invert_yaxis()``. On a 3D axis
@@ -79,7 +79,7 @@ def draw_skeleton(
     Raises:
         TopologyError: If the positions do not fit the skeleton or the axis.
     """
-    from matplotlib.collections import LineCollection
+    from matplotlib import collections
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
     skeleton = as_skeleton(skeleton)
@@ -91,7 +91,7 @@ def draw_skeleton(
     lonely = set(skeleton.roots) - {parent for parent, _ in skeleton.edges}
     bones = [*skeleton.edges, *((joint, joint) for joint in sorted(lonely))]
     color_of = joint_colors(skeleton, colors)
-    lines = (Line3DCollection if is_3d else LineCollection)(
+    lines = (Line3DCollection if is_3d else collections.LineCollection)(
         [points[list(bone)] for bone in bones],
         colors=[color_of[child] for _, child in bones],
         linewidths=linewidth,
@@ -100,7 +100,7 @@ def draw_skeleton(
         capstyle="round",
     )
     if is_3d:
-        # Not left to `autolim`, which older matplotlib versions do not have.
+        # matplotlib before 3.10 does not look at a collection for the limits of a 3D axis.
         had_data = ax.has_data()
         ax.add_collection3d(lines)
         ax.auto_scale_xyz(*points[np.isfinite(points).all(axis=1)].T, had_data=had_data)

@@ -42,7 +42,7 @@ class Skeleton:
     parts: Mapping[str, tuple[int, ...]]
     name: str | None
 
-    def __init__(  # noqa: D107
+    def __init__(
         self,
         parents: Iterable[int],
         joint_names: Iterable[str] | None = None,
@@ -52,12 +52,12 @@ class Skeleton:
     ) -> None:
         checked_parents = _check_parents(parents)
         num_joints = len(checked_parents)
-        pairs = _check_pairs(symmetric_pairs or (), num_joints)
+        pairs = _check_pairs(() if symmetric_pairs is None else symmetric_pairs, num_joints)
         fields = {
             "parents": checked_parents,
             "joint_names": _check_names(joint_names, num_joints),
             "symmetric_pairs": pairs,
-            "parts": MappingProxyType(_check_parts(parts or {}, num_joints)),
+            "parts": MappingProxyType(_check_parts({} if parts is None else parts, num_joints)),
             "name": _check_name(name),
         }
         for field, value in fields.items():
@@ -84,7 +84,9 @@ class Skeleton:
         Raises:
             TopologyError: If the bones close a loop or an id is out of range.
         """
-        bones = [_check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(edges)]
+        bones = [
+            _check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(_as_tuple("edges", edges))
+        ]
         if num_joints is None:
             num_joints = max((max(bone) for bone in bones), default=root) + 1
         (root,) = _check_ids("root", [root], num_joints)
@@ -346,6 +348,13 @@ class Skeleton:
         return plot_topology(self, positions, ax)
 
 
+def _as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(items)
+    except TypeError:
+        raise TopologyError(f"{what} is {items!r}; expected a sequence") from None
+
+
 def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: int | None = None) -> tuple[int, ...]:
     """Return ``ids`` as plain integers, each a joint."""
     try:
@@ -396,7 +405,7 @@ def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...
         return tuple(f"joint_{joint}" for joint in range(num_joints))
     if isinstance(names, str):
         raise TopologyError(f"joint_names is the string {names!r}; expected one name per joint")
-    checked = tuple(names)
+    checked = _as_tuple("joint_names", names)
     if len(checked) != num_joints:
         raise TopologyError(f"joint_names has {len(checked)} names; expected one for each of {num_joints} joints")
     for joint, name in enumerate(checked):
@@ -408,7 +417,7 @@ def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...
 
 def _check_pairs(pairs: Iterable[Sequence[int]], num_joints: int) -> tuple[tuple[int, int], ...]:
     checked = []
-    for i, pair in enumerate(pairs):
+    for i, pair in enumerate(_as_tuple("symmetric_pairs", pairs)):
         left, right = _check_ids(f"symmetric_pairs[{i}]", pair, num_joints, length=2)
         if left == right:
             raise TopologyError(f"symmetric_pairs[{i}] is {(left, right)}; expected two different joints")

@@ -1,0 +1,43 @@
+# make demo   train on the embedded synthetic motion and write runs/demo/
+# make test   run the test suite
+# make lint   ruff and mypy
+# make bench  time the layers against named alternatives
+# Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# two OpenMP threads on a busy machine are slower than one, and the suite runs in parallel processes anyway
+TEST_THREADS ?= 1
+TEST_PROCESSES ?= 2
+DEMO_OPTIONS ?=
+
+.PHONY: demo test lint bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[train]"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/skelgraph train --dataset synthetic --out runs/demo --overwrite $(DEMO_OPTIONS)
+
+test: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -n $(TEST_PROCESSES)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/layers.py
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache

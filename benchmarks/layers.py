@@ -1,0 +1,129 @@
+"""Time of one ``SemGraphConv`` against the published formulation written out plainly and against PyG's ``GCNConv``.
+
+    python benchmarks/layers.py [--channels 128] [--threads 1] [--out runs/benchmarks]
+
+Each cell is the median of repeats; the three sides are interleaved in one process, so that whatever else the machine
+does hits all of them alike. A ratio above 1 means that ours is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GCNConv
+
+from skelgraph import skeleton
+from skelgraph.nn import SemGraphConv
+
+
+class PublishedSemGraphConv(nn.Module):
+    """The equation step by step: mask and logits filled anew, one product per weight and per part of the adjacency."""
+
+    def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("pattern", adjacency > 0)
+        self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        self.edges = nn.Parameter(torch.ones(1, int(self.pattern.sum())))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        own, others = torch.matmul(x, self.weight[0]), torch.matmul(x, self.weight[1])
+        logits = torch.full(self.pattern.shape, -9e15, dtype=x.dtype, device=x.device)
+        logits[self.pattern] = self.edges
+        attention = torch.softmax(logits, dim=1)
+        eye = torch.eye(attention.size(0), dtype=x.dtype, device=x.device)
+        return torch.matmul(attention * eye, own) + torch.matmul(attention * (1 - eye), others) + self.bias.view(1, 1, -1)
+
+
+def interleaved(sides: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+    """Median milliseconds per call of each side, the sides taking turns for about ``seconds`` in all."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for run in sides.values():
+        for _ in range(3):
+            run()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[next(iter(sides))]) < 5:
+        for name, run in sides.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def cell(batch: int, channels: int, backward: bool, seconds: float) -> dict[str, float]:
+    """Times of the three sides at one batch size."""
+    layout = skeleton("h36m16")
+    data = layout.to_data(torch.randn(batch, layout.num_joints, channels))
+    poses = data.x.view(batch, layout.num_joints, channels)
+    ours = SemGraphConv(channels, channels, layout)
+    published = PublishedSemGraphConv(channels, channels, layout.adjacency("row", self_loops=True))
+    gcn = GCNConv(channels, channels)
+
+    def step(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:
+        x = inputs[0].clone().requires_grad_(backward)
+
+        def run() -> None:
+            if not backward:
+                with torch.no_grad():
+                    module(x, *inputs[1:])
+                return
+            y = module(x, *inputs[1:])
+            y.backward(y.detach())
+            x.grad = None
+            module.zero_grad()
+
+        return run
+
+    sides = {
+        "ours": step(ours, poses),
+        "published": step(published, poses),
+        "pyg_gcn": step(gcn, data.x, data.edge_index),
+    }
+    return interleaved(sides, seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--channels", type=int, default=128)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64, 1024])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=6.0, help="time for each cell of the table")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+
+    rows = []
+    print(f"SemGraphConv({arguments.channels}, {arguments.channels}) on h36m16, {arguments.threads} thread(s), ms")
+    print(f"{'B':>5} {'pass':>17} {'ours':>9} {'published':>10} {'GCNConv':>9} {'published/ours':>15} {'GCNConv/ours':>13}")
+    for batch in arguments.batch_sizes:
+        for backward in (False, True):
+            ms = cell(batch, arguments.channels, backward, arguments.seconds)
+            label = "forward+backward" if backward else "forward"
+            print(
+                f"{batch:5d} {label:>17} {ms['ours']:9.3f} {ms['published']:10.3f} {ms['pyg_gcn']:9.3f} "
+                f"{ms['published'] / ms['ours']:14.2f}x {ms['pyg_gcn'] / ms['ours']:12.2f}x"
+            )
+            rows.append({"batch": batch, "pass": label, **ms})
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    report = {
+        "threads": arguments.threads,
+        "channels": arguments.channels,
+        "torch": torch.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "rows": rows,
+    }
+    (arguments.out / "layers.json").write_text(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
