@@ -1,0 +1,30 @@
+"""Geometry of cameras and poses: pure, differentiable functions over leading dimensions."""
+
+from skelgraph.geometry.camera import (
+    back_project,
+    back_project_relative,
+    camera_to_world,
+    denormalize_screen,
+    normalize_intrinsics,
+    normalize_screen,
+    project,
+    project_linear,
+    world_to_camera,
+)
+from skelgraph.geometry.mirror import flip_average, mirror
+from skelgraph.geometry.procrustes import procrustes
+
+__all__ = [
+    "back_project",
+    "back_project_relative",
+    "camera_to_world",
+    "denormalize_screen",
+    "flip_average",
+    "mirror",
+    "normalize_intrinsics",
+    "normalize_screen",
+    "procrustes",
+    "project",
+    "project_linear",
+    "world_to_camera",
+]

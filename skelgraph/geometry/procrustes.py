@@ -1,0 +1,50 @@
+"""Similarity alignment of poses."""
+
+from __future__ import annotations
+
+import roma
+from torch import Tensor
+
+from skelgraph.errors import SkelgraphError
+
+_SMALLEST = 1e-6  # a pose of a smaller extent (a micrometre) counts as collapsed to a point
+
+
+def procrustes(source: Tensor, target: Tensor, scale: bool = True) -> Tensor:
+    r"""Align each source pose with its target by the least-squares similarity without reflection, as in
+    `"Least-Squares Estimation of Transformation Parameters Between Two Point Patterns"
+    <https://doi.org/10.1109/34.88573>`_ (Umeyama, 1991).
+
+    Differentiable in both arguments. Values and gradients stay finite where the best alignment is not unique: a source
+    that is collapsed to a point goes to the centre of its target; collinear, planar and mirrored poses take one of the
+    best rotations, and the unbounded part of its derivative is damped.
+
+    Args:
+        source: Poses to move ``(..., J, 3)``.
+        target: Poses to reach ``(..., J, 3)``, same unit (metres).
+        scale: Estimate the scale as well as rotation and translation.
+
+    Returns:
+        The aligned source ``(..., J, 3)``, in the source's dtype.
+
+    Raises:
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+    """
+    if source.shape != target.shape or source.ndim < 2 or source.shape[-1] != 3:
+        raise SkelgraphError(
+            f"source has shape {tuple(source.shape)} and target {tuple(target.shape)}; expected (..., J, 3) for both"
+        )
+    # In float64, as roma's solver, and therefore untouched by autocast.
+    x, y = source.double(), target.double()
+    centre = y.mean(-2, keepdim=True)
+    x, y = x - x.mean(-2, keepdim=True), y - centre
+    # At unit extent roma's damping of the derivative is relative, and the scale needs no division by a vanishing pose.
+    extent_x, extent_y = _extent(x), _extent(y)
+    x, y = x / extent_x, y / extent_y
+    rotated = x @ roma.rigid_vectors_registration(x, y).mT
+    extent = extent_y * (rotated * y).sum((-2, -1), keepdim=True) / y.shape[-2] if scale else extent_x
+    return (rotated * extent + centre).to(source.dtype)
+
+
+def _extent(centred: Tensor) -> Tensor:
+    return (centred.square().sum((-2, -1), keepdim=True) / centred.shape[-2]).clamp_min(_SMALLEST**2).sqrt()

@@ -1,0 +1,323 @@
+"""The metrics of ``functional`` as torchmetrics classes: summed over batches and processes, per action and joint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.metrics.functional import AUC_THRESHOLDS_MM, joint_error, percent_below
+
+
+class JointMetric(Metric):
+    """Base of the metrics that are a mean of one number per frame and joint; a subclass defines :meth:`score`.
+
+    ``compute()`` is the field's number: the mean over the frames of each action, then the unweighted mean over the
+    actions seen; without ``actions`` the mean over all frames. ``compute()``, :meth:`over_frames`, :meth:`per_action`
+    and :meth:`per_joint` cover the samples of all processes, so all processes have to call them. Sums are kept in
+    float64. NaN in a pose makes the result NaN (PCK and AUC: counts as a miss).
+
+    Args:
+        num_joints: Number of joints J.
+        actions: Names of the actions, which ``update`` then refers to by position.
+        kwargs: Further arguments of ``torchmetrics.Metric``.
+
+    Raises:
+        SkelgraphError: ``num_joints`` is not positive, or ``actions`` is empty or has a name twice.
+    """
+
+    is_differentiable = False
+    higher_is_better = False
+    full_state_update = False
+
+    score_sum: Tensor
+    num_frames: Tensor
+
+    def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if num_joints < 1:
+            raise SkelgraphError(f"num_joints is {num_joints}; expected at least 1")
+        if actions is not None and (not actions or len(set(actions)) != len(actions)):
+            raise SkelgraphError(f"actions is {list(actions)}; expected at least one name and none twice")
+        self.num_joints = num_joints
+        self.actions = None if actions is None else tuple(actions)
+        num_actions = 1 if actions is None else len(actions)
+        self.add_state("score_sum", torch.zeros(num_actions, num_joints, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("num_frames", torch.zeros(num_actions, dtype=torch.long), dist_reduce_fx="sum")
+        # MetricCollection would merge metrics for good whose first batch left equal states, as an empty one does; with
+        # a NaN, which equals nothing, none of them is taken for another.
+        self.add_state("unequal", torch.tensor(torch.nan), dist_reduce_fx="sum")
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the number ``(B, J)`` whose mean is this metric, for float64 poses ``(B, J, 3)``."""
+        raise NotImplementedError
+
+    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None) -> None:
+        """Add a batch, which may be empty.
+
+        Args:
+            pred: Predicted poses ``(B, J, 3)``, metres.
+            target: True poses ``(B, J, 3)``, metres.
+            action: Position in ``actions`` of each frame's action ``(B,)``; not used without ``actions``.
+
+        Raises:
+            SkelgraphError: The shapes do not match the metric or each other, or ``action`` is missing or out of range.
+        """
+        self._check_poses(pred, target)
+        self._add(self.score(pred.double(), target.double()), self._action_ids(action, pred))
+
+    def compute(self) -> Tensor:
+        """Return the mean over the actions seen (without ``actions``: over all frames), NaN before any frame."""
+        return self._seen_means().mean()
+
+    def over_frames(self) -> Tensor:
+        """Return the mean over all frames, whatever their action."""
+        with self._synced():
+            return self.score_sum.sum() / (self.num_frames.sum() * self.num_joints)
+
+    def per_action(self) -> dict[str, float]:
+        """Return the mean of each action seen, by name; empty without ``actions``."""
+        if self.actions is None:
+            return {}
+        with self._synced():
+            seen = [name for name, frames in zip(self.actions, self.num_frames.tolist(), strict=True) if frames]
+            return dict(zip(seen, self._seen_means().mean(-1).tolist(), strict=True))
+
+    def per_joint(self) -> Tensor:
+        """Return the mean of each joint ``(J,)``, over actions as in ``compute()``, of which they are the parts."""
+        with self._synced():
+            return self._seen_means().mean(0)
+
+    def _seen_means(self) -> Tensor:
+        seen = self.num_frames > 0
+        return self.score_sum[seen] / self.num_frames[seen, None]
+
+    @contextmanager
+    def _synced(self) -> Iterator[None]:
+        # torchmetrics wraps only compute() like this.
+        alone = not self._is_synced
+        with self.sync_context(self.dist_sync_fn, should_sync=alone and self._to_sync, should_unsync=alone):
+            yield
+
+    def _add(self, score: Tensor, action: Tensor) -> None:
+        self.score_sum = self.score_sum.index_add(0, action, score)
+        self.num_frames = self.num_frames + action.bincount(minlength=len(self.num_frames))
+
+    def _check_poses(self, pred: Tensor, target: Tensor) -> None:
+        if pred.shape != target.shape or pred.shape[1:] != (self.num_joints, 3):
+            raise SkelgraphError(
+                f"pred has shape {tuple(pred.shape)} and target {tuple(target.shape)}; "
+                f"expected (B, {self.num_joints}, 3) for both"
+            )
+
+    def _action_ids(self, action: Tensor | None, pred: Tensor) -> Tensor:
+        if self.actions is None:
+            return torch.zeros(len(pred), dtype=torch.long, device=pred.device)
+        if action is None:
+            raise SkelgraphError(
+                f"action is missing; this metric has {len(self.actions)} actions, expected one per frame"
+            )
+        if action.shape != pred.shape[:1]:
+            raise SkelgraphError(f"action has shape {tuple(action.shape)}; expected ({len(pred)},), one per frame")
+        if len(action) and not 0 <= action.min() <= action.max() < len(self.actions):
+            raise SkelgraphError(
+                f"action holds {action.min()} to {action.max()}; expected positions in {len(self.actions)} actions"
+            )
+        return action
+
+
+class MPJPE(JointMetric):
+    """Mean per-joint position error in millimetres, protocol 1: :func:`skelgraph.metrics.mpjpe`; see
+    :class:`JointMetric`.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import MPJPE
+        >>> metric = MPJPE(num_joints=2, actions=["Eating", "Walking"])
+        >>> pred = torch.tensor([0.1, 0.2, 0.6])[:, None, None] * torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.5, 0.0]]])
+        >>> metric.update(pred, torch.zeros(3, 2, 3), action=torch.tensor([0, 0, 1]))
+        >>> metric.per_action()
+        {'Eating': 112.5..., 'Walking': 450.0...}
+        >>> metric.compute()
+        tensor(281.2500, dtype=torch.float64)
+        >>> metric.over_frames()
+        tensor(225.0000, dtype=torch.float64)
+        >>> metric.per_joint()
+        tensor([375.0000, 187.5000], dtype=torch.float64)
+    """
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the joint errors."""
+        return joint_error(pred, target)
+
+
+class PMPJPE(JointMetric):
+    """MPJPE after similarity alignment in millimetres, protocol 2: :func:`skelgraph.metrics.p_mpjpe`; see
+    :class:`JointMetric`.
+
+    Every frame counts under its own action. Much published code credits each frame with the mean of its batch, which
+    differs in the second decimal where batches mix actions.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import PMPJPE
+        >>> pose = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]]])
+        >>> metric = PMPJPE(num_joints=4)
+        >>> metric.update(0.5 * pose + 7.0, pose)
+        >>> bool(metric.compute() < 1e-3)
+        True
+    """
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the joint errors after similarity alignment."""
+        return joint_error(pred, target, align="procrustes")
+
+
+class NMPJPE(JointMetric):
+    """MPJPE after the best rescaling in millimetres: :func:`skelgraph.metrics.n_mpjpe`; see :class:`JointMetric`.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import NMPJPE
+        >>> metric = NMPJPE(num_joints=17)
+        >>> metric.update(torch.full((2, 17, 3), 0.5), torch.ones(2, 17, 3))
+        >>> metric.compute()
+        tensor(0., dtype=torch.float64)
+    """
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return the joint errors after rescaling."""
+        return joint_error(pred, target, align="scale")
+
+
+class PCK(JointMetric):
+    """Percentage of joints within a threshold: :func:`skelgraph.metrics.pck`; see :class:`JointMetric`.
+
+    Args:
+        num_joints: Number of joints J.
+        actions: Names of the actions.
+        threshold_mm: Threshold, millimetres.
+        kwargs: Further arguments of ``torchmetrics.Metric``.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import PCK
+        >>> metric = PCK(num_joints=2)
+        >>> metric.update(torch.tensor([[[0.1, 0.0, 0.0], [0.0, 0.2, 0.0]]]), torch.zeros(1, 2, 3))
+        >>> metric.compute()
+        tensor(50., dtype=torch.float64)
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self, num_joints: int, actions: Sequence[str] | None = None, threshold_mm: float = 150.0, **kwargs: Any
+    ) -> None:
+        super().__init__(num_joints, actions, **kwargs)
+        self.threshold_mm = threshold_mm
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return 100 for the joints within the threshold, else 0."""
+        return percent_below(joint_error(pred, target), (self.threshold_mm,))
+
+
+class AUC(JointMetric):
+    """Area under the PCK curve in percent: :func:`skelgraph.metrics.auc`; see :class:`JointMetric`.
+
+    Args:
+        num_joints: Number of joints J.
+        actions: Names of the actions.
+        thresholds_mm: Thresholds in millimetres, 0, 1, ... 149 unless given; ``AUC31_THRESHOLDS_MM`` are PoseAug's.
+        kwargs: Further arguments of ``torchmetrics.Metric``.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import AUC
+        >>> metric = AUC(num_joints=1)
+        >>> metric.update(torch.tensor([[[0.0745, 0.0, 0.0]]]), torch.zeros(1, 1, 3))
+        >>> metric.compute()
+        tensor(50., dtype=torch.float64)
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self,
+        num_joints: int,
+        actions: Sequence[str] | None = None,
+        thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_joints, actions, **kwargs)
+        self.thresholds_mm = tuple(thresholds_mm)
+
+    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Return for each joint the percentage of thresholds that its error is below."""
+        return percent_below(joint_error(pred, target), self.thresholds_mm)
+
+
+class MPJVE(JointMetric):
+    """Mean per-joint velocity error in millimetres per frame step: :func:`skelgraph.metrics.mpjve`; see
+    :class:`JointMetric`.
+
+    Rows are consecutive frames, also from one ``update`` to the next; a velocity lies between neighbouring rows of one
+    clip. Under several processes each clip has to stay whole and in order on one process: a velocity across processes
+    is not seen.
+
+    Args:
+        num_joints: Number of joints J.
+        actions: Names of the actions.
+        kwargs: Further arguments of ``torchmetrics.Metric``.
+
+    Example:
+        >>> import torch
+        >>> from skelgraph.metrics import MPJVE
+        >>> metric = MPJVE(num_joints=1)
+        >>> pred = torch.tensor([0.00, 0.01, 0.03, 0.90]).reshape(4, 1, 1) * torch.tensor([1.0, 0.0, 0.0])
+        >>> metric.update(pred[:2], torch.zeros(2, 1, 3), clip=torch.tensor([0, 0]))
+        >>> metric.update(pred[2:], torch.zeros(2, 1, 3), clip=torch.tensor([0, 1]))
+        >>> metric.compute()  # the steps of 10 and 20 mm; the last row opens another clip
+        tensor(15.0000, dtype=torch.float64)
+    """
+
+    full_state_update = True  # update() looks back at the last row of the one before
+
+    last_offset: Tensor
+    last_clip: Tensor
+
+    def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(num_joints, actions, **kwargs)
+        # Local to a process, but states, so that torchmetrics resets, restores and moves them with the sums.
+        self.add_state("last_offset", torch.zeros(1, num_joints, 3, dtype=torch.float64), dist_reduce_fx=None)
+        self.add_state("last_clip", torch.tensor([torch.iinfo(torch.long).min]), dist_reduce_fx=None)  # no clip's id
+
+    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None, clip: Tensor | None = None) -> None:
+        """Add consecutive frames, possibly none.
+
+        Args:
+            pred: Predicted poses ``(B, J, 3)``, metres.
+            target: True poses ``(B, J, 3)``, metres.
+            action: Position in ``actions`` of each frame's action ``(B,)``; not used without ``actions``.
+            clip: Number of the clip that each frame belongs to ``(B,)``; without it all frames are of one clip.
+
+        Raises:
+            SkelgraphError: The shapes do not match the metric or each other, or ``action`` is missing or out of range.
+        """
+        self._check_poses(pred, target)
+        action = self._action_ids(action, pred)
+        if clip is None:
+            clip = torch.zeros_like(action)
+        if clip.shape != pred.shape[:1]:
+            raise SkelgraphError(f"clip has shape {tuple(clip.shape)}; expected ({len(pred)},), one per frame")
+        offset = torch.cat((self.last_offset, pred.double() - target.double()))
+        clip = torch.cat((self.last_clip, clip))
+        self.last_offset, self.last_clip = offset[-1:], clip[-1:]
+        # The error of the velocity is the velocity of the error.
+        within = clip[1:] == clip[:-1]
+        velocity_error = 1000 * torch.linalg.vector_norm(offset.diff(dim=0)[within], dim=-1)
+        self._add(velocity_error, action[within])
