@@ -46,7 +46,8 @@ class Golden:
         with np.load(path, allow_pickle=False) as archive:
             self.arrays: dict[str, np.ndarray] = {k: archive[k] for k in archive.files if k != "meta"}
             self.meta: dict[str, Any] = json.loads(str(archive["meta"]))
-        self.tolerance: dict[str, float] = self.meta["tolerance"]["float64"]
+        tolerances: dict[str, dict[str, float]] = self.meta["tolerance"]
+        self.tolerance = tolerances.get("float64") or tolerances["float32"]  # fixed matrices are given in float32 only
 
     def __getitem__(self, key: str) -> torch.Tensor:
         value = torch.from_numpy(np.asarray(self.arrays[key]))
@@ -66,9 +67,11 @@ class Golden:
         }
 
     def assert_close(self, actual: torch.Tensor, key: str) -> None:
-        """Compare with the stored array at the file's float64 tolerance."""
-        expected = self[key].double()
-        torch.testing.assert_close(actual.detach().double(), expected, **self.tolerance, msg=lambda m: f"{key}: {m}")
+        """Compare with the stored array at the file's tolerance; buffers after a step may be stored as float32."""
+        expected, tolerance = self[key].double(), self.tolerance
+        if key.startswith("out/after/") and self.arrays[key].dtype == np.float32:
+            tolerance = {"atol": 1e-7, "rtol": 1e-6}
+        torch.testing.assert_close(actual.detach().double(), expected, **tolerance, msg=lambda m: f"{key}: {m}")
 
 
 @pytest.fixture(scope="session")

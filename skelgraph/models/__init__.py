@@ -1,19 +1,40 @@
 """The published 2D-to-3D pose networks, their registry, and the import of official checkpoints."""
 
+from skelgraph.models.any_gcn import AnyGCN, any_gcn_conv
+from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
+from skelgraph.models.graph_mlp import GraphMLP
+from skelgraph.models.hgcn import HGCN
+from skelgraph.models.hoif_net import HOIFNet
 from skelgraph.models.lifter import FrameLifter, PoseLifter
 from skelgraph.models.martinez import Martinez
+from skelgraph.models.mlp_graph import MLPGraph
+from skelgraph.models.modulated_gcn import ModulatedGCN
 from skelgraph.models.official import load_official
 from skelgraph.models.registry import ModelInfo, create_model, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
+from skelgraph.models.rs_net import RSNet
 from skelgraph.models.sem_gcn import SemGCN
+from skelgraph.models.st_gcn_pose import STGCNPose
+from skelgraph.models.video_pose import VideoPose
 
 __all__ = [
+    "HGCN",
+    "AnyGCN",
     "FrameLifter",
+    "GraphMLP",
+    "HOIFNet",
+    "MLPGraph",
     "Martinez",
     "ModelInfo",
+    "ModulatedGCN",
     "PoseLifter",
+    "RSNet",
     "ResidualGCN",
+    "STGCNPose",
     "SemGCN",
+    "VideoPose",
+    "any_gcn_adjacency",
+    "any_gcn_conv",
     "create_model",
     "list_models",
     "load_official",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
@@ -15,18 +16,21 @@ from skelgraph.topology import skeleton as as_skeleton
 class PoseLifter(nn.Module):
     """Base of the 2D-to-3D networks.
 
-    A subclass defines :meth:`lift` for ``(B, T, J, C_in)``; single-frame networks are handed their centre frame alone.
+    A subclass defines :meth:`lift`, which is always handed ``num_frames`` frames: a longer clip is cut to the window
+    around its centre frame, a shorter one (or a single pose) is continued with its first and last frame.
 
     Args:
         skeleton: Skeleton or layout name.
         in_channels: Channels of a 2D joint: 2, or 3 with a confidence.
+        out_channels: Channels of a 3D joint.
+        num_frames: Frames of the window, odd.
 
     Shapes:
         - input: ``(B, J, 2)`` or ``(B, T, J, 2)``, screen-normalised 2D keypoints
         - output: ``(B, J, 3)``, root-relative metres of the centre frame ``T // 2``
 
     Raises:
-        SkelgraphError: If the input is not of that shape.
+        SkelgraphError: If the input is not of that shape, or ``num_frames`` is not odd.
     """
 
     official: ClassVar[OfficialLayout | None] = None
@@ -35,35 +39,56 @@ class PoseLifter(nn.Module):
     config: dict[str, Any]
     """What :func:`~skelgraph.models.create_model` was called with: ``name``, ``skeleton``, ``options``."""
 
-    def __init__(self, skeleton: SkeletonLike, in_channels: int = 2, out_channels: int = 3) -> None:
+    def __init__(
+        self, skeleton: SkeletonLike, in_channels: int = 2, out_channels: int = 3, num_frames: int = 1
+    ) -> None:
         super().__init__()
+        if num_frames < 1 or num_frames % 2 == 0:
+            raise SkelgraphError(f"num_frames is {num_frames}; expected a positive odd number, to have a centre frame")
         self.skeleton: Skeleton = as_skeleton(skeleton)
         self.in_channels = in_channels
         self.out_channels = out_channels
+        self._num_frames = num_frames
 
     @property
     def num_frames(self) -> int:
-        """Frames of 2D input that one output frame depends on."""
-        return 1
+        """Frames of the window around an output frame that holds all the 2D input it depends on."""
+        return self._num_frames
 
     def forward(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
-        return self.lift(self._clip(keypoints_2d))
+        return self.lift(self.window(keypoints_2d))
 
     def lift(self, clip: Tensor) -> Tensor:
-        """Lift ``(B, T, J, 2)`` to ``(B, J, 3)``; the part that a network defines."""
+        """Lift ``(B, num_frames, J, 2)`` to ``(B, J, 3)`` of the centre frame; the part that a network defines."""
         raise TypeError(f"{type(self).__name__} must define lift()")
+
+    def window(self, keypoints_2d: Tensor) -> Tensor:
+        """The ``(B, num_frames, J, 2)`` around the centre frame of ``(B, T, J, 2)`` or ``(B, J, 2)``, edges
+        replicated."""
+        clip = self._clip(keypoints_2d)
+        start = clip.size(1) // 2 - self.num_frames // 2
+        return replicate_frames(clip, start, start + self.num_frames)
 
     def _clip(self, keypoints_2d: Tensor) -> Tensor:
         """Check the input and give it a time axis."""
         expected = (self.skeleton.num_joints, self.in_channels)
-        if keypoints_2d.dim() not in (3, 4) or tuple(keypoints_2d.shape[-2:]) != expected:
+        shape = tuple(keypoints_2d.shape)
+        if len(shape) not in (3, 4) or shape[-2:] != expected or (len(shape) == 4 and shape[1] == 0):
             raise SkelgraphError(
                 f"{type(self).__name__} on {self.skeleton.name or 'this skeleton'} needs keypoints of shape "
-                f"(B, {expected[0]}, {expected[1]}) or (B, T, {expected[0]}, {expected[1]}), "
-                f"got {tuple(keypoints_2d.shape)}"
+                f"(B, {expected[0]}, {expected[1]}) or (B, T, {expected[0]}, {expected[1]}), got {shape}"
             )
         return keypoints_2d if keypoints_2d.dim() == 4 else keypoints_2d.unsqueeze(1)
+
+
+def replicate_frames(clip: Tensor, start: int, stop: int) -> Tensor:
+    """Frames ``start`` to ``stop - 1`` of ``(B, T, J, C)``; those before the first or after the last are copies of
+    these."""
+    length = clip.size(1)
+    if start >= 0 and stop <= length:
+        return clip[:, start:stop]
+    return clip[:, torch.arange(start, stop, device=clip.device).clamp(0, length - 1)]
 
 
 class FrameLifter(PoseLifter):
@@ -71,8 +96,8 @@ class FrameLifter(PoseLifter):
     J, 2)``."""
 
     def lift(self, clip: Tensor) -> Tensor:
-        """Lift the centre frame of ``(B, T, J, 2)``."""
-        return self.lift_frame(clip[:, clip.size(1) // 2])
+        """Lift the one frame of ``(B, 1, J, 2)``."""
+        return self.lift_frame(clip.squeeze(1))
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``; the part that a network defines."""

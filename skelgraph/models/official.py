@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skelgraph.errors import CheckpointError
+from skelgraph.nn import PostRefine
 
 if TYPE_CHECKING:
     from skelgraph.models.lifter import PoseLifter
@@ -47,13 +49,55 @@ class OfficialLayout:
         return self.convert(renamed)
 
 
+@dataclass(frozen=True)
+class OfficialPart:
+    """A module with official checkpoints of its own that is no model: it does not lift 2D poses.
+
+    Attributes:
+        build: Makes the module from a skeleton and the options that ``official`` infers.
+        official: How its checkpoints are laid out.
+        published_skeleton: The layout of the released code.
+    """
+
+    build: Callable[..., nn.Module]
+    official: OfficialLayout
+    published_skeleton: str = "h36m17"
+
+
+OFFICIAL_PARTS = {
+    "post_refine": OfficialPart(
+        PostRefine,
+        OfficialLayout(
+            options=lambda state: {"hidden_channels": state["post_refine.0.weight"].size(0)},
+            keys=((r"^post_refine\.0\.", "hidden."), (r"^post_refine\.3\.", "gate.")),
+        ),
+    )
+}
+
+
+@overload
+def load_official(
+    name: Literal["post_refine"],
+    source: str | Path | Mapping[str, Any],
+    skeleton: SkeletonLike | None = None,
+    **options: Any,
+) -> PostRefine: ...
+
+
+@overload
 def load_official(
     name: str, source: str | Path | Mapping[str, Any], skeleton: SkeletonLike | None = None, **options: Any
-) -> PoseLifter:
+) -> PoseLifter: ...
+
+
+def load_official(
+    name: str, source: str | Path | Mapping[str, Any], skeleton: SkeletonLike | None = None, **options: Any
+) -> nn.Module:
     """Load a checkpoint of the authors' code into our model; every size is read off the tensors.
 
     Args:
-        name: Name of the model, see :func:`~skelgraph.models.list_models`.
+        name: Name of the model, see :func:`~skelgraph.models.list_models`; or ``"post_refine"`` for the refinement head
+            :class:`~skelgraph.nn.PostRefine` that several of them come with.
         source: Path of a checkpoint file, or a state dict (bare, wrapped, or with DataParallel prefixes).
         skeleton: The skeleton that the weights were trained on; the one of the released code by default.
         **options: Options of the model that weights cannot tell; they override what is inferred.
@@ -68,21 +112,26 @@ def load_official(
     """
     from skelgraph.models.registry import create_model, model_info
 
-    info = model_info(name)
-    layout = info.cls.official
-    if layout is None:
-        raise CheckpointError(f"model {name!r} has no official checkpoints to import")
+    if name in OFFICIAL_PARTS:
+        target = OFFICIAL_PARTS[name]
+    else:
+        info = model_info(name)
+        if info.cls.official is None:
+            raise CheckpointError(f"model {name!r} has no official checkpoints to import")
+        target = OfficialPart(functools.partial(create_model, name), info.cls.official, info.published_skeleton)
     label = "the given state dict" if isinstance(source, Mapping) else str(source)
     official = unwrap_state_dict(source if isinstance(source, Mapping) else read_checkpoint(source), label)
     try:
-        inferred = layout.options(official)
-    except (KeyError, IndexError, ValueError) as error:
+        inferred = target.official.options(official)
+        state = target.official.translate(official)
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
+        reason = f"{error} not found" if isinstance(error, KeyError) else str(error)
         raise CheckpointError(
-            f"{label} is not an official {name} checkpoint: {error} not found among its {len(official)} tensors "
+            f"{label} is not an official {name} checkpoint: {reason} among its {len(official)} tensors "
             f"({', '.join(list(official)[:3])}, ...)"
         ) from error
-    model = create_model(name, skeleton or info.published_skeleton, **(inferred | options))
-    load_checked(model, layout.translate(official), f"{label} as official {name}")
+    model = target.build(skeleton or target.published_skeleton, **(inferred | options))
+    load_checked(model, state, f"{label} as official {name}")
     return model.eval()
 
 
@@ -150,3 +199,33 @@ def count(state: StateDict, pattern: str) -> int:
     """Number of distinct numbers that the first group of ``pattern`` takes among the keys: the depth of a stack of
     layers."""
     return len({match.group(1) for key in state if (match := re.match(pattern, key))})
+
+
+def join_non_local(state: StateDict) -> StateDict:
+    """Join the separate maps of the official non-local blocks, and drop their convolution axes.
+
+    For both kinds, :class:`~skelgraph.nn.EmbeddedGaussianNonLocal` and :class:`~skelgraph.nn.GroupedNonLocal` (whose
+    pooled maps have one level more in their names), once the output map is renamed to ``out``.
+    """
+    joined = dict(state)
+    for prefix in [key.removesuffix("theta.weight") for key in state if re.search(r"(^|\.)theta\.weight$", key)]:
+        grouped = f"{prefix}concat_project.0.weight" in state
+        names = ("theta", "phi.0", "g.0") if grouped else ("theta", "phi", "g")
+        for kind in ("weight", "bias"):
+            joined[f"{prefix}theta_phi_g.{kind}"] = torch.cat([joined.pop(f"{prefix}{n}.{kind}") for n in names])
+        for linear in ("theta_phi_g", "out"):
+            joined[f"{prefix}{linear}.weight"] = joined[f"{prefix}{linear}.weight"].flatten(1)
+        if grouped:
+            joined[f"{prefix}score"] = joined.pop(f"{prefix}concat_project.0.weight").view(2, -1)
+    return joined
+
+
+def split_slices(state: StateDict, num_slices: int) -> StateDict:
+    """Reshape the official 1x1 convolutions inside partitioned graph layers, which hold all slices of the adjacency in
+    one, to the weights of :class:`~skelgraph.nn.PartitionedGraphConv`, once these layers are renamed to
+    ``graph_conv*``."""
+    split = dict(state)
+    for key in [key for key in state if re.search(r"graph_conv\d?\.(weight|bias)$", key)]:
+        rows = state[key].unflatten(0, (num_slices, -1))
+        split[key] = rows.flatten(2).mT if key.endswith("weight") else rows
+    return split

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
+from skelgraph.models.official import StateDict, count, join_non_local
 from skelgraph.nn import ConvFactory, GraphConvBlock, ResidualGraphBlock
 from skelgraph.topology import SkeletonLike
 
@@ -25,6 +27,8 @@ class ResidualGCN(FrameLifter):
         attention: Makes a block ``(..., J, C) -> (..., J, C)`` that follows the input block and every residual block.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
+        input_conv: The operator of the input block, if it is another than ``conv``.
+        output_conv: The operator of the output layer, likewise.
 
     Shapes:
         - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
@@ -40,14 +44,16 @@ class ResidualGCN(FrameLifter):
         attention: Callable[[], nn.Module] | None = None,
         in_channels: int = 2,
         out_channels: int = 3,
+        input_conv: ConvFactory | None = None,
+        output_conv: ConvFactory | None = None,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
-        self.input_block = GraphConvBlock(conv(in_channels, hidden_channels, self.skeleton), dropout)
+        self.input_block = GraphConvBlock((input_conv or conv)(in_channels, hidden_channels, self.skeleton), dropout)
         self.blocks = nn.ModuleList(
             ResidualGraphBlock(conv, hidden_channels, self.skeleton, dropout) for _ in range(num_blocks)
         )
         self.attention = nn.ModuleList(attention() if attention else nn.Identity() for _ in range(num_blocks + 1))
-        self.head = conv(hidden_channels, out_channels, self.skeleton)
+        self.head = (output_conv or conv)(hidden_channels, out_channels, self.skeleton)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The features ``(B, J, hidden_channels)`` of ``(B, J, 2)`` before the output layer."""
@@ -59,3 +65,48 @@ class ResidualGCN(FrameLifter):
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
         return self.head(self.forward_features(x))
+
+
+# The released codes of this family share one layout; every model adds the names of its own operator.
+
+OFFICIAL_KEYS = (
+    (r"\.nonlocal\.", ".non_local."),
+    (r"^gconv_input\.0\.", "input_block."),
+    (r"^gconv_input\.1\.", "attention.0."),
+    (r"^gconv_layers\.", "blocks."),
+    (r"^gconv_output\.", "head."),
+    (r"\.gconv([12])\.", r".block\1."),
+    (r"\.gconv\.", ".conv."),
+    (r"\.bn\.", ".norm."),
+    (r"\.W\.0\.", ".out."),
+    (r"\.W\.1\.", ".norm."),
+    (r"\.W$", ".weight"),
+)
+"""What the parts of the shell are called in the official checkpoints, for :class:`OfficialLayout`."""
+
+
+def official_options(state: StateDict) -> dict[str, Any]:
+    """The options of the shell that official tensors tell."""
+    non_local = any(key.startswith("gconv_input.1.") for key in state)
+    layers = count(state, r"gconv_layers\.(\d+)\.")
+    return {
+        "hidden_channels": state["gconv_input.0.gconv.W"].size(-1),
+        "num_blocks": layers // 2 if non_local else layers,
+        "non_local": non_local,
+        "in_channels": state["gconv_input.0.gconv.W"].size(-2),
+        "out_channels": state["gconv_output.W"].size(-1),
+    }
+
+
+def convert_official(state: StateDict) -> StateDict:
+    """Sort out the official list of layers: with non-local blocks it holds residual blocks at even places, non-local
+    blocks at odd ones."""
+    renamed = {}
+    interleaved = any(key.startswith("attention.") for key in state)
+    for key, value in state.items():
+        head, *rest = key.split(".")
+        if head == "blocks" and interleaved:
+            index = int(rest[0])
+            head, rest[0] = ("attention", str(index // 2 + 1)) if index % 2 else ("blocks", str(index // 2))
+        renamed[".".join([head, *rest]).replace(".non_local.", ".")] = value
+    return join_non_local(renamed)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skelgraph.errors import TopologyError
+from skelgraph.topology import Skeleton
+
 MASKED = -9e15
 """Logit of an absent edge: exactly 0 after the softmax, while a row without any edge becomes uniform, not NaN."""
 
@@ -13,12 +16,12 @@ class SoftmaxAdjacency(nn.Module):
     r"""Row-softmax over one learned logit per edge, :math:`S_{ij} = \mathrm{softmax}_j(e_{ij})` on a fixed pattern.
 
     Args:
-        pattern: Boolean or numeric ``(I, J)``; non-zero where an edge carries node ``j`` to node ``i``.
+        pattern: Boolean or numeric ``(..., I, J)``; non-zero where an edge carries node ``j`` to node ``i``.
         channels: Number of independent matrices on the same pattern.
 
     Shapes:
         - ``logits``: ``(channels, nnz)``, the edges row by row, 1 at the start
-        - output: ``(I, J)`` if ``channels`` is 1, else ``(channels, I, J)``
+        - output: ``(..., I, J)`` if ``channels`` is 1, else ``(channels, ..., I, J)``
     """
 
     index: Tensor
@@ -48,7 +51,62 @@ class SoftmaxAdjacency(nn.Module):
         return f"{self.shape}, edges={self.index.numel()}, channels={self.logits.size(0)}"
 
 
+class ModulatedAdjacency(nn.Module):
+    r"""A fixed adjacency plus one learned offset for every pair of nodes (affinity modulation), symmetrised:
+    :math:`\hat{\mathbf{A}} = (\mathbf{Q} + \mathbf{Q}^\top) / 2`, :math:`\mathbf{Q} = \mathbf{A} + \mathbf{O}`.
+
+    Args:
+        adjacency: The fixed matrices ``(..., J, J)``. All digits of a float64 matrix count if the module is moved to
+            float64.
+        symmetric: Symmetrise; otherwise the result is :math:`\mathbf{Q}`.
+
+    Shapes:
+        - ``offset``: ``(..., J, J)``, 1e-6 at the start
+        - output: ``(..., J, J)``
+    """
+
+    fixed: Tensor
+    remainder: Tensor | None
+
+    def __init__(self, adjacency: Tensor, symmetric: bool = True) -> None:
+        super().__init__()
+        self.symmetric = symmetric
+        # two float32 buffers that add up to the float64 matrix: a float64 buffer could not move to every device
+        fixed = adjacency.float()
+        remainder = None if adjacency.dtype == fixed.dtype else (adjacency - fixed).float()
+        self.register_buffer("fixed", fixed, persistent=False)
+        self.register_buffer("remainder", remainder, persistent=False)
+        self.offset = nn.Parameter(torch.empty(adjacency.shape))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start next to the fixed matrix."""
+        nn.init.constant_(self.offset, 1e-6)
+
+    def forward(self) -> Tensor:
+        """The matrices for the present offsets."""
+        matrix = self.fixed + (self.offset if self.remainder is None else self.remainder + self.offset)
+        return torch.lerp(matrix, matrix.mT, 0.5) if self.symmetric else matrix
+
+    def extra_repr(self) -> str:
+        """Shape of the matrices."""
+        return f"{tuple(self.offset.shape)}" + ("" if self.symmetric else ", symmetric=False")
+
+
 def self_and_neighbours(num_joints: int) -> Tensor:
     """Masks ``(2, J, J)`` that split an adjacency into its diagonal (self) and the rest (neighbours)."""
     eye = torch.eye(num_joints)
     return torch.stack([eye, 1 - eye])
+
+
+def graph_matrix(skeleton: Skeleton, adjacency: Tensor | None = None) -> Tensor:
+    """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours.
+
+    Raises:
+        TopologyError: If the matrix has another shape.
+    """
+    if adjacency is None:
+        return skeleton.adjacency("row", self_loops=True, dtype=torch.get_default_dtype())
+    if tuple(adjacency.shape) != (skeleton.num_joints, skeleton.num_joints):
+        raise TopologyError(f"adjacency has shape {tuple(adjacency.shape)}; expected one row per joint of {skeleton!r}")
+    return adjacency.to(torch.get_default_dtype())

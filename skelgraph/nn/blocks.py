@@ -28,6 +28,8 @@ class JointBatchNorm(nn.BatchNorm1d):
 class GraphConvBlock(nn.Module):
     """Graph layer, batch normalisation, ReLU, dropout.
 
+    What comes beside the input, such as initial features, is handed to the layer.
+
     Args:
         conv: The graph layer; its ``out_channels`` are normalised.
         dropout: Dropout rate.
@@ -42,9 +44,9 @@ class GraphConvBlock(nn.Module):
         self.norm = JointBatchNorm(conv.out_channels)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *initial: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        return self.dropout(self.norm(self.conv(x)).relu())
+        return self.dropout(self.norm(self.conv(x, *initial)).relu())
 
 
 class ResidualGraphBlock(nn.Module):

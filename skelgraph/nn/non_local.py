@@ -13,7 +13,84 @@ from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class GroupedNonLocal(nn.Module):
+class _NonLocal(nn.Module):
+    """What all non-local blocks share: linear maps of every joint, an :meth:`attend` of each block's own, a projection
+    and a normalised skip."""
+
+    def __init__(self, channels: int, inner_channels: int | None) -> None:
+        super().__init__()
+        self.channels = channels
+        self.inner = channels // 2 if inner_channels is None else inner_channels
+        if self.inner < 1:
+            raise ValueError(f"channels={channels} and inner_channels={self.inner} must leave at least 1 inner channel")
+        self.theta_phi_g = nn.Linear(channels, 3 * self.inner)
+        self.out = nn.Linear(self.inner, channels)
+        self.norm = JointBatchNorm(channels)
+
+    def attend(self, theta: Tensor, phi_g: Tensor) -> Tensor:
+        """Gather ``(..., J, inner)`` from queries ``(..., J, inner)`` and joined keys and values ``(..., J, 2 *
+        inner)``."""
+        raise TypeError(f"{type(self).__name__} must define attend()")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C)`` to ``(..., J, C)``."""
+        theta, phi_g = self.theta_phi_g(x).tensor_split((self.inner,), dim=-1)
+        return self.norm(self.out(self.attend(theta, phi_g))) + x
+
+
+class EmbeddedGaussianNonLocal(_NonLocal):
+    r"""Non-local block in embedded-Gaussian form of `"Non-local Neural Networks" <https://arxiv.org/abs/1711.07971>`_
+    (CVPR 2018), over all joints.
+
+    .. math::
+        \mathbf{y}_i = \sum_j \mathrm{softmax}_j(\boldsymbol\theta_i^\top \boldsymbol\phi_j) \, \mathbf{g}_j, \qquad
+        \mathbf{z} = \mathrm{BN}(\mathbf{W} \mathbf{y}) + \mathbf{x}
+
+    :math:`\boldsymbol\theta, \boldsymbol\phi, \mathbf{g}` are linear maps of each joint. The products are not scaled.
+
+    Args:
+        channels: Channels at input and output.
+        inner_channels: Channels of the three maps; half of ``channels`` by default.
+
+    Shapes:
+        - input ``(..., J, C)``, output ``(..., J, C)``; any number of joints, or of joints times frames
+        - ``theta_phi_g`` ``(3 * inner_channels, C)`` and ``out`` ``(C, inner_channels)``, both with bias
+
+    Raises:
+        ValueError: If there is no inner channel.
+
+    Initialisation: default weights and biases, zero scale of the last normalisation: the block starts as the identity.
+
+    Code and paper: the released code normalises ``(B, C, 1, J)`` with ``BatchNorm2d``, which takes the same statistics
+    over poses and joints; the bias of :math:`\boldsymbol\phi` shifts all scores of a joint alike and has no effect.
+
+    Example:
+        >>> EmbeddedGaussianNonLocal(8)(torch.randn(4, 17, 8)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    def __init__(self, channels: int, inner_channels: int | None = None) -> None:
+        super().__init__(channels, inner_channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        self.theta_phi_g.reset_parameters()
+        self.out.reset_parameters()
+        self.norm.reset_parameters()
+        nn.init.zeros_(self.norm.weight)
+
+    def attend(self, theta: Tensor, phi_g: Tensor) -> Tensor:
+        """Softmax attention of every joint to every joint."""
+        phi, g = phi_g.chunk(2, dim=-1)
+        return (theta @ phi.mT).softmax(dim=-1) @ g  # at this size faster than the fused kernels
+
+    def extra_repr(self) -> str:
+        """Channels."""
+        return f"{self.channels}, inner_channels={self.inner}"
+
+
+class GroupedNonLocal(_NonLocal):
     r"""Non-local block in concatenation form with joints pooled in groups, as in `"Semantic Graph Convolutional
     Networks for 3D Human Pose Regression" <https://arxiv.org/abs/1904.03345>`_.
 
@@ -46,7 +123,7 @@ class GroupedNonLocal(nn.Module):
     index: Tensor
 
     def __init__(self, channels: int, skeleton: SkeletonLike, groups: Sequence[Sequence[int]] | None = None) -> None:
-        super().__init__()
+        super().__init__(channels, None)
         self.skeleton = as_skeleton(skeleton)
         groups = joint_pairs(self.skeleton) if groups is None else groups
         if sorted(j for group in groups for j in group) != list(range(self.skeleton.num_joints)):
@@ -59,12 +136,7 @@ class GroupedNonLocal(nn.Module):
             list(group) + [group[0]] * (size - len(group)) for group in groups
         ]  # a repeated joint leaves the maximum
         self.register_buffer("index", torch.tensor(padded), persistent=False)
-        self.channels = channels
-        self.inner = channels // 2
-        self.theta_phi_g = nn.Linear(channels, 3 * self.inner)
         self.score = nn.Parameter(torch.empty(2, self.inner))
-        self.out = nn.Linear(self.inner, channels)
-        self.norm = JointBatchNorm(channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -76,13 +148,11 @@ class GroupedNonLocal(nn.Module):
         self.norm.reset_parameters()
         nn.init.zeros_(self.norm.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., J, C)`` to ``(..., J, C)``."""
-        theta, phi_g = self.theta_phi_g(x).tensor_split((self.inner,), dim=-1)
+    def attend(self, theta: Tensor, phi_g: Tensor) -> Tensor:
+        """Average over the groups, weighted by their scores."""
         phi, g = phi_g[..., self.index, :].max(dim=-2).values.chunk(2, dim=-1)
         pairwise = (theta @ self.score[0]).unsqueeze(-1) + (phi @ self.score[1]).unsqueeze(-2)
-        y = pairwise.relu() @ g / self.index.size(0)
-        return self.norm(self.out(y)) + x
+        return pairwise.relu() @ g / self.index.size(0)
 
     def extra_repr(self) -> str:
         """Channels and number of groups."""

@@ -60,13 +60,11 @@ def mix(
         adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
 
     if order == "auto":
-        # at equal width aggregating first wins too: it saves a copy of the weights
-        cheaper = weight.size(-2) <= weight.size(-1) and weight.dim() == 3
-        free = groups == 1 and modulation is None and not channelwise
-        order = "aggregate" if cheaper and free else "transform"
+        free = weight.dim() == 3 and modulation is None and not channelwise
+        order = "aggregate" if free and _aggregate_first(weight, adjacency, groups) else "transform"
 
     if order == "aggregate":
-        y = _transform(_aggregate(x.unsqueeze(-2), adjacency, weight.size(0)), weight, reduce=True)
+        y = _reduce(_aggregate(x.unsqueeze(-2), adjacency, weight.size(0)), weight, groups)
     else:
         h = _transform(x, weight)
         if modulation is not None:
@@ -78,20 +76,36 @@ def mix(
     return y if bias is None else y + bias
 
 
-def _transform(x: Tensor, weight: Tensor, reduce: bool = False) -> Tensor:
-    """Apply all weights in one product: ``(B, J, C) -> (B, J, K, C_out)``, or ``(B, J, K, C) -> (B, J, C_out)``
-    summed over K."""
-    num_poses, num_nodes = x.shape[:2]
-    if reduce:  # the sum over K happens inside the product
-        stacked = weight.flatten(0, 1) if weight.dim() == 3 else weight.transpose(0, 1).flatten(1, 2)
-        shape: tuple[int, ...] = (num_poses, num_nodes, weight.size(-1))
-    else:
-        stacked = weight.movedim(0, -2).flatten(-2)
-        shape = (num_poses, num_nodes, weight.size(0), weight.size(-1))
+def _aggregate_first(weight: Tensor, adjacency: Tensor, groups: int) -> bool:
+    """Whether aggregating first is cheaper: multiply-adds per pose, plus ten for each number held in between."""
+    num_parts, c_in, c_out = weight.shape
+    receivers, senders = adjacency.shape[-2:]
+    transform = num_parts * c_out * (senders * c_in + groups * receivers * senders + 10 * senders)
+    aggregate = num_parts * c_in * (receivers * senders + receivers * c_out + 10 * receivers)
+    return aggregate <= transform  # at equal width, too: it saves a copy of the weights
+
+
+def _transform(x: Tensor, weight: Tensor) -> Tensor:
+    """Apply all weights in one product: ``(B, J, C) -> (B, J, K, C_out)``."""
+    shape = (*x.shape[:2], weight.size(0), weight.size(-1))
+    stacked = weight.movedim(0, -2).flatten(-2)
     if stacked.dim() == 2:
-        return (x.reshape(num_poses * num_nodes, stacked.size(0)) @ stacked).view(shape)
-    per_node = x.reshape(num_poses, num_nodes, stacked.size(1)).transpose(0, 1)
-    return torch.bmm(per_node, stacked).transpose(0, 1).reshape(shape)
+        return (x.reshape(-1, x.size(-1)) @ stacked).view(shape)
+    return torch.bmm(x.transpose(0, 1), stacked).transpose(0, 1).reshape(shape)
+
+
+def _reduce(z: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Apply all weights and sum each run of partitions: ``(B, I, K, C) -> (B, I, groups * C_out)``; the sums happen
+    inside the product."""
+    num_poses, num_nodes = z.shape[:2]
+    if weight.dim() == 3:
+        stacked = weight.reshape(groups, -1, weight.size(-1))
+    else:  # one matrix for each (node, group)
+        stacked = weight.unflatten(0, (groups, -1)).permute(2, 0, 1, 3, 4)
+        stacked = stacked.reshape(num_nodes * groups, -1, weight.size(-1))
+    rows = z.reshape(-1, stacked.size(0), stacked.size(1))
+    y = rows[:, 0] @ stacked[0] if stacked.size(0) == 1 else torch.bmm(rows.transpose(0, 1), stacked).transpose(0, 1)
+    return y.reshape(num_poses, num_nodes, groups * weight.size(-1))
 
 
 def _aggregate(h: Tensor, adjacency: Tensor, groups: int) -> Tensor:
@@ -127,6 +141,12 @@ def _aggregate_channels(h: Tensor, adjacency: Tensor) -> Tensor:
     return torch.bmm(operator, h.flatten(1, 2).permute(2, 1, 0)).permute(2, 1, 0)
 
 
+def empty_weight(num_parts: int, in_channels: int, out_channels: int) -> Tensor:
+    """An uninitialised weight ``(K, C_in, C_out)`` for :func:`mix`, which lies in memory as the product of
+    ``order="transform"`` reads it: no forward pass copies it."""
+    return torch.empty(in_channels, num_parts, out_channels).transpose(0, 1)
+
+
 def _check(
     x: Tensor, weight: Tensor, adjacency: Tensor, modulation: Tensor | None, groups: int, order: str, channelwise: bool
 ) -> None:
@@ -159,10 +179,8 @@ def _check(
         )
     if groups < 1 or parts % groups:
         raise ValueError(f"groups must divide the number of partitions {parts}, got {groups}")
-    if (order == "aggregate" or channelwise) and groups != 1:
-        raise ValueError(
-            "partitions can be concatenated only with order='transform' and one adjacency for all channels"
-        )
+    if channelwise and groups != 1:
+        raise ValueError("partitions can be concatenated only with one adjacency for all channels")
     if order == "aggregate" and (modulation is not None or channelwise):
         raise ValueError(
             "a modulation or a channel-wise adjacency acts on transformed features: order='aggregate' cannot be"

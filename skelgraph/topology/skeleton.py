@@ -207,7 +207,8 @@ class Skeleton:
         if normalization == "row":
             return matrix / degree[:, None]
         if normalization == "sym":
-            return matrix / (degree[:, None] * degree).sqrt()
+            scale = degree.rsqrt()  # on each side in turn: rounds as the released networks do
+            return scale[:, None] * matrix * scale
         raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
 
     def hop_distance(self) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from skelgraph.nn import SoftmaxAdjacency, self_and_neighbours
+from skelgraph.nn import ModulatedAdjacency, SoftmaxAdjacency, self_and_neighbours
 from skelgraph.topology import Skeleton
 
 
@@ -36,3 +36,27 @@ def test_partition_adds_up():
     masks = self_and_neighbours(4)
     torch.testing.assert_close(masks.sum(0), torch.ones(4, 4))
     torch.testing.assert_close(masks[0], torch.eye(4))
+
+
+def test_modulated_adjacency():
+    fixed = torch.randn(3, 4, 4, dtype=torch.float64)
+    module = ModulatedAdjacency(fixed)
+    assert (module.offset == 1e-6).all()
+    module = module.double()
+    torch.nn.init.normal_(module.offset)
+    learned = fixed + module.offset
+    torch.testing.assert_close(module(), (learned + learned.mT) / 2, atol=1e-13, rtol=0)
+    plain = ModulatedAdjacency(fixed, symmetric=False).double()
+    plain.load_state_dict(module.state_dict())
+    torch.testing.assert_close(plain(), learned, atol=1e-13, rtol=0)
+    assert module.float()().dtype == torch.float32
+
+
+def test_stacked_patterns_keep_the_order_of_their_edges():
+    patterns = torch.stack([torch.eye(3), 1 - torch.eye(3)])
+    module = SoftmaxAdjacency(patterns)
+    torch.nn.init.normal_(module.logits)
+    single = SoftmaxAdjacency(patterns[1])
+    with torch.no_grad():
+        single.logits.copy_(module.logits[:, 3:])
+    torch.testing.assert_close(module(), torch.stack([torch.eye(3), single()]))

@@ -1,4 +1,4 @@
-"""The grouped non-local block."""
+"""The non-local blocks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from skelgraph.errors import TopologyError
-from skelgraph.nn import GroupedNonLocal, joint_pairs
+from skelgraph.models.official import OfficialLayout, join_non_local
+from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
 from skelgraph.topology import Skeleton, skeleton
 
 PUBLISHED = [[2, 3], [5, 6], [1, 4], [0, 7], [8, 9], [14, 15], [11, 12], [10, 13]]
@@ -50,3 +51,57 @@ def test_starts_as_identity():
 def test_groups_must_cover_every_joint_once(groups):
     with pytest.raises(TopologyError, match="exactly once"):
         GroupedNonLocal(8, Skeleton([-1, 0, 1]), groups)
+
+
+def test_embedded_gaussian_equals_equation_by_loops():
+    torch.manual_seed(0)
+    block = EmbeddedGaussianNonLocal(4, inner_channels=3).double().eval()
+    torch.nn.init.normal_(block.norm.weight)
+    x = torch.randn(2, 5, 4, dtype=torch.float64)
+    theta, phi, g = block.theta_phi_g(x).chunk(3, dim=-1)
+    y = torch.zeros(2, 5, 3, dtype=torch.float64)
+    for b in range(2):
+        for i in range(5):
+            scores = torch.stack([(theta[b, i] * phi[b, j]).sum() for j in range(5)]).exp()
+            for j in range(5):
+                y[b, i] += scores[j] / scores.sum() * g[b, j]
+    torch.testing.assert_close(block(x), block.norm(block.out(y)) + x)
+    torch.testing.assert_close(block(x[0]), block(x)[0])
+
+
+def test_embedded_gaussian_matches_official_code(golden):
+    """The released block attends over all (frame, joint) positions of ``(B, C, T, J)``."""
+    reference = golden("st_gcn_nonlocal")
+    keys = ((r"^W\.0\.", "out."), (r"^W\.1\.", "norm."))
+    state = OfficialLayout(options=lambda s: {}, keys=keys, convert=join_non_local).translate(reference.state_dict())
+    block = EmbeddedGaussianNonLocal(24)
+    block.load_state_dict(state)
+    x = reference["in/x"].requires_grad_()
+    channels, frames, joints = x.shape[1:]
+    y = block.double().eval()(x.flatten(2).mT).mT.view(-1, channels, frames, joints)
+    (y * reference["in/g"]).sum().backward()
+    reference.assert_close(y, "out/y")
+    reference.assert_close(x.grad, "grad/x")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_embedded_gaussian_gradients(training):
+    """Also of the normalisation, whose two-dimensional kernel in the released form is wrong on some CPU builds."""
+    torch.manual_seed(0)
+    block = EmbeddedGaussianNonLocal(4).double().train(training)
+    torch.nn.init.normal_(block.norm.weight)
+    parameters = dict(block.named_parameters())
+    x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+
+    def function(x, *values):
+        return torch.func.functional_call(block, dict(zip(parameters, values, strict=True)), (x.mT,))
+
+    assert torch.autograd.gradcheck(function, (x, *parameters.values()))
+
+
+def test_embedded_gaussian_starts_as_identity_and_needs_channels():
+    x = torch.randn(3, 17, 8)
+    torch.testing.assert_close(EmbeddedGaussianNonLocal(8)(x), x)
+    assert EmbeddedGaussianNonLocal(8).eval()(x[:0]).shape == (0, 17, 8)
+    with pytest.raises(ValueError, match="at least 1 inner channel"):
+        EmbeddedGaussianNonLocal(1)

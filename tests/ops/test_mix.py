@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skelgraph.ops import mix
+from skelgraph.ops import empty_weight, mix
 
 
 def by_loops(
@@ -59,7 +59,7 @@ def by_loops(
 )
 def test_equals_equation(poses, senders, receivers, groups, per_group, c_in, c_out, form, weights, modulation, seed):
     order = {"shared": "auto", "sender": "transform", "receiver": "aggregate"}[weights]
-    if form == "channelwise" or weights == "receiver":
+    if form == "channelwise":
         groups = 1
     if weights == "receiver" and (form == "channelwise" or modulation):
         return
@@ -82,15 +82,16 @@ def test_equals_equation(poses, senders, receivers, groups, per_group, c_in, c_o
     torch.testing.assert_close(mix(*tensors, **arguments), by_loops(*tensors, **arguments))
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("order", ["transform", "aggregate"])
-def test_orders_agree_in_values_and_gradients(order):
+def test_orders_agree_in_values_and_gradients(order, groups):
     torch.manual_seed(0)
     x = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
-    adjacency = torch.rand(2, 5, 5, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 3, 7, dtype=torch.float64, requires_grad=True)
+    adjacency = torch.rand(4, 5, 5, dtype=torch.float64, requires_grad=True)
 
     def gradients(which):
-        y = mix(x, weight, adjacency, order=which)
+        y = mix(x, weight, adjacency, groups=groups, order=which)
         return y, *torch.autograd.grad(y.square().sum(), (x, weight, adjacency))
 
     for actual, expected in zip(gradients(order), gradients("auto"), strict=True):
@@ -139,7 +140,7 @@ def test_fullgraph_compiles():
         (((2, 5, 3), (2, 3, 4), (3, 2, 5, 5)), {}, "leading dimensions"),
         (((2, 5, 3), (2, 3, 4), (2, 3, 5, 5)), {"channelwise": True}, "C_out = 4"),
         (((2, 5, 3), (3, 3, 4), (3, 5, 5)), {"groups": 2}, "groups must divide"),
-        (((2, 5, 3), (2, 3, 4), (2, 5, 5)), {"groups": 2, "order": "aggregate"}, "concatenated only"),
+        (((2, 5, 3), (2, 3, 4), (2, 4, 5, 5)), {"groups": 2, "channelwise": True}, "concatenated only"),
         (((2, 5, 3), (2, 3, 4), (2, 5, 5)), {"order": "aggregate", "modulation": torch.ones(5, 4)}, "modulation"),
         (((2, 5, 3), (2, 3, 4), (2, 5, 5)), {"order": "backwards"}, "order must be"),
     ],
@@ -148,3 +149,9 @@ def test_errors_name_the_fault(shapes, options, fault):
     x, weight, adjacency = (torch.randn(*shape) for shape in shapes)
     with pytest.raises(ValueError, match=fault):
         mix(x, weight, adjacency, **options)
+
+
+def test_empty_weight_lies_as_it_is_read():
+    weight = empty_weight(2, 3, 4)
+    assert weight.shape == (2, 3, 4)
+    assert weight.movedim(0, -2).flatten(-2).data_ptr() == weight.data_ptr(), "no copy"

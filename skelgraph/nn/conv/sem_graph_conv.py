@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import SoftmaxAdjacency, self_and_neighbours
+from skelgraph.nn.adjacency import SoftmaxAdjacency, graph_matrix, self_and_neighbours
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import mix
 from skelgraph.topology import SkeletonLike
@@ -27,16 +27,20 @@ class SemGraphConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name; only its bones count, not their weights.
+        skeleton: Skeleton or layout name.
         bias: Add a learned bias per channel.
+        adjacency: Matrix ``(J, J)`` whose non-zero entries are the edges, self loops among them; by default the bones
+            and the self loops.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
-        - ``weight`` ``(2, C_in, C_out)``, ``attention.logits`` ``(1, 2 * bones + J)``, ``bias`` ``(C_out)``
+        - ``weight`` ``(2, C_in, C_out)``, ``attention.logits`` ``(1, edges)``, by default ``2 * bones + J`` edges;
+          ``bias`` ``(C_out)``
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels.
+        TopologyError: If the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C_out * (C_in + 2)))``; logits 1; bias uniform within ``1 / sqrt(C_out)``.
@@ -51,9 +55,16 @@ class SemGraphConv(SkeletonConv):
 
     partition: Tensor
 
-    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        skeleton: SkeletonLike,
+        bias: bool = True,
+        adjacency: Tensor | None = None,
+    ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        self.attention = SoftmaxAdjacency(self.skeleton.adjacency(self_loops=True), channels=self._num_graphs())
+        self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.register_buffer("partition", self_and_neighbours(self.skeleton.num_joints), persistent=False)
@@ -83,7 +94,7 @@ class SemCHGraphConv(SemGraphConv):
         \mathbf{y}^c = (\mathbf{S}^c \odot \mathbf{I}) \mathbf{X} \mathbf{w}_0^c
         + (\mathbf{S}^c \odot (\mathbf{1} - \mathbf{I})) \mathbf{X} \mathbf{w}_1^c + b^c
 
-    Arguments, shapes and errors as :class:`SemGraphConv`, but ``attention.logits`` is ``(C_out, 2 * bones + J)`` and
+    Arguments, shapes and errors as :class:`SemGraphConv`, but ``attention.logits`` is ``(C_out, edges)`` and
     the bias starts uniform within ``1 / sqrt(C_in)``. Shipped by the authors, not used by their network.
 
     Example:

@@ -38,6 +38,11 @@ class SkeletonConv(nn.Module):
         self.out_channels = out_channels
         self.skeleton: Skeleton = as_skeleton(skeleton)
 
+    @property
+    def num_nodes(self) -> int:
+        """Nodes of the graph: the joints, or those of several frames for a layer that joins frames."""
+        return self.skeleton.num_joints
+
     def reset_parameters(self) -> None:
         """Initialise the parameters as the publication's code does."""
         raise TypeError(f"{type(self).__name__} must define reset_parameters()")
@@ -49,22 +54,32 @@ class SkeletonConv(nn.Module):
 
 
 def per_joint(forward: Forward) -> Forward:
-    """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint
-    count."""
+    """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint count.
+
+    This holds for every tensor that ``forward`` is given, such as the initial features of a layer that has them; they
+    must be of one shape.
+    """
 
     @functools.wraps(forward)
-    def wrapped(self: SkeletonConv, *features: Tensor, **kwargs: Any) -> Tensor:
-        num_joints = self.skeleton.num_joints
+    def wrapped(self: SkeletonConv, *args: Tensor | None, **kwargs: Any) -> Tensor:
+        num_nodes = self.num_nodes
+        features = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
         for x in features:
-            joints = x.size(-2) if x.dim() > 2 else x.size(0) % num_joints + num_joints
-            if joints != num_joints or x.size(-1) != self.in_channels:
+            nodes = x.size(-2) if x.dim() > 2 else x.size(0) % num_nodes + num_nodes
+            if nodes != num_nodes or x.size(-1) != self.in_channels:
                 raise ValueError(
-                    f"{self} needs input of shape (..., {num_joints}, {self.in_channels}) or "
-                    f"(B * {num_joints}, {self.in_channels}), got {tuple(x.shape)}"
+                    f"{self} needs input of shape (..., {num_nodes}, {self.in_channels}) or "
+                    f"(B * {num_nodes}, {self.in_channels}), got {tuple(x.shape)}"
                 )
+        if any(x.shape != features[0].shape for x in features):
+            raise ValueError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
         if features[0].dim() > 2:
-            return forward(self, *features, **kwargs)
-        poses = [x.unflatten(0, (-1, num_joints)) for x in features]
-        return forward(self, *poses, **kwargs).flatten(0, 1)
+            return forward(self, *args, **kwargs)
+
+        def poses(value: Any) -> Any:
+            return value.unflatten(0, (-1, num_nodes)) if isinstance(value, Tensor) else value
+
+        kwargs = {name: poses(value) for name, value in kwargs.items()}
+        return forward(self, *map(poses, args), **kwargs).flatten(0, 1)
 
     return wrapped  # type: ignore[return-value]

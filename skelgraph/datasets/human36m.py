@@ -1,0 +1,80 @@
+"""Human3.6M, from the files that VideoPose3D's preparation makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
+from skelgraph.datasets.mocap import check_split, read_motion
+from skelgraph.datasets.pose_dataset import PoseDataset
+from skelgraph.errors import DataError, unknown_name
+from skelgraph.topology import SkeletonLike
+
+#: Who is trained on and who is tested on, by the field's convention.
+H36M_SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
+
+#: The usual keypoint files: ground truth and three detectors.
+H36M_KEYPOINTS = {
+    "gt": "data_2d_h36m_gt.npz",
+    "cpn": "data_2d_h36m_cpn_ft_h36m_dbb.npz",
+    "hr": "data_2d_h36m_hr.npz",
+    "detectron": "data_2d_h36m_detectron_ft_h36m.npz",
+}
+
+
+class Human36M(PoseDataset):
+    """`Human3.6M <http://vision.imar.ro/human3.6m/>`_ as prepared by `VideoPose3D
+    <https://github.com/facebookresearch/VideoPose3D/blob/main/DATASETS.md>`_, with the published cameras.
+
+    The preparation leaves out the first take of "Directions" of S11, whose recording is corrupt: the test set has one
+    clip less than 2 subjects x 15 actions x 2 takes.
+
+    Args:
+        data_3d: ``data_3d_h36m.npz``: world positions of 32 joints (or of the 17 in use), metres, 50 frames a second.
+        data_2d: File of the keypoints. ``None``: with ``keypoints="gt"`` the positions are projected with the cameras
+            and their lens distortion, as the ground-truth file was made; else the usual file beside ``data_3d``.
+        split: ``"train"`` (S1, S5, S6, S7, S8) or ``"test"`` (S9, S11).
+        keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``.
+        skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
+        subjects: Other subjects for the split.
+        downsample: Keep only every so many frames.
+
+    Raises:
+        DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
+            :class:`~skelgraph.datasets.PoseDataset`.
+    """
+
+    def __init__(
+        self,
+        data_3d: str | PathLike[str],
+        data_2d: str | PathLike[str] | None = None,
+        *,
+        split: str = "train",
+        keypoints: str = "gt",
+        skeleton: SkeletonLike = "h36m17",
+        subjects: Sequence[str] | None = None,
+        downsample: int = 1,
+    ) -> None:
+        check_split(split)
+        if keypoints not in H36M_KEYPOINTS:
+            raise unknown_name("keypoints", keypoints, H36M_KEYPOINTS)
+        if data_2d is None and keypoints != "gt":
+            data_2d = Path(data_3d).with_name(H36M_KEYPOINTS[keypoints])
+            if not data_2d.exists():
+                raise DataError(
+                    f"{data_2d}: there is no such file; keypoints {keypoints!r} are looked for beside {data_3d} unless "
+                    "data_2d is given. VideoPose3D's DATASETS.md tells how to get or make it."
+                )
+        self.keypoints = keypoints
+        cameras = read_cameras(H36M_CAMERAS, H36M_SUBJECTS[split] if subjects is None else subjects)
+        super().__init__(
+            read_motion(data_3d, data_2d, cameras, skeleton),
+            skeleton=skeleton,
+            name="human36m",
+            split=split,
+            frame_rate=50.0,
+            downsample=downsample,
+            sources=(str(data_3d), str(data_2d)),
+        )

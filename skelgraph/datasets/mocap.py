@@ -1,0 +1,170 @@
+"""Motion files in the layout of VideoPose3D: the reader, and the dataset for one's own motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from skelgraph.datasets.cameras import Camera, read_cameras
+from skelgraph.datasets.npz import read_npz
+from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
+from skelgraph.errors import DataError, unknown_name
+from skelgraph.topology import Skeleton, SkeletonLike, skeleton
+
+#: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
+FILE_LAYOUTS = ("h36m32", "h36m17")
+
+
+class MocapNPZ(PoseDataset):
+    """Own motion in the files of `VideoPose3D <https://github.com/facebookresearch/VideoPose3D>`_ and a camera file.
+
+    ``data_3d`` holds ``positions_3d``: subject -> action -> ``(T, J, 3)`` in world metres; ``data_2d`` holds
+    ``positions_2d``: subject -> action -> one ``(>= T, J, 2)`` array in pixels for each camera, and perhaps
+    ``metadata``: ``num_joints`` and ``keypoints_symmetry`` have to agree with the skeleton.
+
+    Args:
+        data_3d: File of the positions.
+        data_2d: File of the keypoints; ``None``: project the positions with the cameras.
+        cameras: JSON file, see :func:`~skelgraph.datasets.read_cameras`.
+        split: Name of the split, ``"train"`` or ``"test"``.
+        skeleton: Joints of the arrays, in order; a file of 17 or 32 Human3.6M joints also serves the smaller layouts.
+        subjects: Subjects of the split; by default the one subject of the split's name.
+        downsample: Keep only every so many frames.
+        frame_rate: Frames per second in the files.
+
+    Raises:
+        DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
+            :class:`~skelgraph.datasets.PoseDataset`.
+    """
+
+    def __init__(
+        self,
+        data_3d: str | PathLike[str],
+        data_2d: str | PathLike[str] | None,
+        cameras: str | PathLike[str],
+        *,
+        split: str = "train",
+        skeleton: SkeletonLike = "h36m17",
+        subjects: Sequence[str] | None = None,
+        downsample: int = 1,
+        frame_rate: float = 50.0,
+    ) -> None:
+        check_split(split)
+        subjects = (split,) if subjects is None else subjects
+        super().__init__(
+            read_motion(data_3d, data_2d, read_cameras(cameras, subjects), skeleton),
+            skeleton=skeleton,
+            name="mocap",
+            split=split,
+            frame_rate=frame_rate,
+            downsample=downsample,
+            sources=(str(data_3d), str(data_2d)),
+        )
+
+
+def check_split(split: str) -> None:
+    """Raise the error of an unknown split."""
+    if split not in ("train", "test"):
+        raise unknown_name("split", split, ("train", "test"))
+
+
+def read_motion(
+    data_3d: str | PathLike[str],
+    data_2d: str | PathLike[str] | None,
+    cameras: Mapping[str, Sequence[Camera]],
+    skeleton: SkeletonLike,
+) -> Iterator[MotionClip]:
+    """Read the motion of some subjects from VideoPose3D's files.
+
+    Args:
+        data_3d: File with ``positions_3d``.
+        data_2d: File with ``positions_2d`` and perhaps ``metadata``; ``None``: the keypoints are to be projected.
+        cameras: The cameras of every subject that is wanted.
+        skeleton: The joints that are wanted.
+
+    Raises:
+        DataError: A file cannot be read, or lacks a subject, action or camera.
+    """
+    pick = _JointPicker(skeleton)
+    positions_3d = read_npz(data_3d, required=["positions_3d"])["positions_3d"]
+    positions_2d = None
+    if data_2d is not None:
+        members = read_npz(data_2d, required=["positions_2d"])
+        positions_2d = members["positions_2d"]
+        pick.check_metadata(members.get("metadata"), f"{data_2d}: metadata")
+
+    for subject, rig in cameras.items():
+        actions = _entry(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
+        filmed = None if data_2d is None else _entry(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
+        for action in _mapping(actions, f"{data_3d}: subject {subject}"):
+            positions = pick(actions[action])
+            views: Any = [None] * len(rig)
+            if filmed is not None:
+                views = _entry(filmed, action, "action", f"{data_2d}: subject {subject}")
+                if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(rig):
+                    found = len(views) if isinstance(views, list | tuple | np.ndarray) else type(views).__name__
+                    raise DataError(
+                        f"{data_2d}: subject {subject}, action {action!r}: found keypoints of {found} cameras, "
+                        f"expected {len(rig)} arrays, one for each camera: {', '.join(camera.id for camera in rig)}."
+                    )
+            for camera, keypoints in zip(rig, views, strict=True):
+                yield MotionClip(subject, str(action), camera, positions, None if filmed is None else pick(keypoints))
+
+
+class _JointPicker:
+    """Picks a skeleton's joints from an array of a larger layout; an array of no such layout comes back as it is."""
+
+    def __init__(self, wanted: SkeletonLike) -> None:
+        self.skeleton = skeleton(wanted)
+        layouts = [self.skeleton, *map(skeleton, FILE_LAYOUTS)]
+        self.layouts: dict[int, Skeleton] = {}
+        for layout in layouts:
+            if set(self.skeleton.joint_names) <= set(layout.joint_names):
+                self.layouts.setdefault(layout.num_joints, layout)
+
+    def __call__(self, array: Any) -> Any:
+        layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim == 3 else None
+        if layout is None or layout is self.skeleton:
+            return array
+        return array[:, [layout.index(name) for name in self.skeleton.joint_names]]
+
+    def check_metadata(self, metadata: Any, where: str) -> None:
+        """Raise an error if the file says that its joints are not those of one of the layouts."""
+        if not isinstance(metadata, dict):
+            return
+        num_joints = metadata.get("num_joints", self.skeleton.num_joints)
+        layout = self.layouts.get(int(num_joints)) if isinstance(num_joints, int | np.integer) else None
+        if layout is None:
+            raise DataError(
+                f"{where}: found num_joints {num_joints}, expected {' or '.join(map(str, self.layouts))} "
+                f"for skeleton {self.skeleton.name}."
+            )
+        if "keypoints_symmetry" in metadata:
+            try:
+                left, right = metadata["keypoints_symmetry"]
+                pairs = set(zip(left, right, strict=True))
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"{where}: keypoints_symmetry is not a pair of equally long lists ({error})."
+                ) from error
+            if pairs != set(layout.symmetric_pairs):
+                raise DataError(
+                    f"{where}: found keypoints_symmetry left {list(left)}, right {list(right)}; expected left "
+                    f"{list(layout.left)}, right {list(layout.right)} as in skeleton {layout.name}."
+                )
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: found {type(value).__name__}, expected a dictionary.")
+    return value
+
+
+def _entry(value: Any, key: str, kind: str, where: str) -> Any:
+    """Return ``value[key]``, or raise an error that lists what there is."""
+    if key not in _mapping(value, where):
+        raise DataError(f"{where}: has no {kind} {key!r}; it has: {', '.join(map(str, value)) or 'none'}.")
+    return value[key]

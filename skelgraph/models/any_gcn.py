@@ -1,0 +1,183 @@
+"""Any-GCN: the residual graph network with a graph operator by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
+from skelgraph.models.official import OfficialLayout, StateDict
+from skelgraph.models.registry import register_model
+from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
+from skelgraph.nn import (
+    ChebyshevGraphConv,
+    ConditionalGraphConv,
+    ConvFactory,
+    GroupedNonLocal,
+    ModulatedGraphConv,
+    SemCHGraphConv,
+    SemGraphConv,
+    SkeletonConv,
+    WeightSharingConv,
+)
+from skelgraph.nn.conditional_adjacency import ExpertMode
+from skelgraph.nn.conv.weight_sharing_conv import SHARING
+from skelgraph.topology import SkeletonLike
+from skelgraph.topology import skeleton as as_skeleton
+
+_WITHOUT_EXPERTS: dict[str, Callable[..., SkeletonConv]] = {
+    "chebyshev": ChebyshevGraphConv,
+    "sem": SemGraphConv,
+    "sem_ch": SemCHGraphConv,
+}
+CONVS = (*SHARING, "modulated", "conditional", *_WITHOUT_EXPERTS)
+
+
+def any_gcn_conv(
+    name: str, adjacency: Tensor | None = None, num_experts: int = 0, expert_mode: ExpertMode = "add"
+) -> ConvFactory:
+    """The graph operator that the Any-GCN code calls by this name.
+
+    Args:
+        name: A name of :class:`~skelgraph.nn.WeightSharingConv`, or ``"modulated"``, ``"conditional"``,
+            ``"chebyshev"``, ``"sem"``, ``"sem_ch"``.
+        adjacency: The matrix ``(J, J)`` that it is built on.
+        num_experts: Experts of an adjacency per pose; 0 for none (``"conditional"``: for its own 8).
+        expert_mode: How they act, see :class:`~skelgraph.nn.ConditionalAdjacency`.
+
+    Raises:
+        SkelgraphError: If there is no such operator, or it takes no experts.
+    """
+    if name not in CONVS:
+        raise unknown_name("conv", name, CONVS)
+    if name in _WITHOUT_EXPERTS:
+        if num_experts:
+            raise SkelgraphError(f"conv {name!r} takes no experts; expected num_experts=0, got {num_experts}")
+        return functools.partial(_WITHOUT_EXPERTS[name], adjacency=adjacency)
+    experts: dict[str, Any] = {"num_experts": num_experts, "expert_mode": expert_mode} if num_experts else {}
+    if name in SHARING:
+        return functools.partial(WeightSharingConv, sharing=name, adjacency=adjacency, **experts)
+    if name == "conditional":
+        return functools.partial(ConditionalGraphConv, adjacency=adjacency, **experts)
+    if num_experts:
+        return functools.partial(
+            ConditionalGraphConv, adjacency=adjacency, modulate_self=True, routing_dropout=0.2, **experts
+        )
+    return functools.partial(ModulatedGraphConv, adjacency=adjacency)
+
+
+def _options(state: StateDict) -> dict[str, Any]:
+    weight = state["gconv_input.0.gconv.W"]
+    if weight.dim() == 3:
+        modulated = "gconv_output.M" in state
+        conv = "modulated" if modulated else {1: "vanilla", 2: "dc_vanilla", 3: "convst"}[weight.size(0)]
+    else:
+        conv = {1: "preagg", 2: "dc_preagg"}.get(weight.size(0), "nosharing")
+    experts = state.get("gconv_output.experts")
+    num_experts = 0 if experts is None or conv == "preagg" else len(experts)
+    return official_options(state) | {"conv": conv, "num_experts": num_experts}
+
+
+def _convert(state: StateDict) -> StateDict:
+    return convert_official({key: value for key, value in state.items() if _is_read(key, state)})
+
+
+def _is_read(key: str, state: StateDict) -> bool:
+    """False for what the released layers store and never use: the learned affinity of a modulated layer with experts,
+    and the experts of pre-aggregation that is not decoupled."""
+    if key.endswith(".affinity.offset"):
+        return key.replace("affinity.offset", "conditional.experts") not in state
+    if ".conditional." in key:
+        weight = state[key.split("conditional.")[0] + "weight"]
+        return weight.dim() == 3 or weight.size(0) > 1
+    return True
+
+
+@register_model(
+    "any_gcn",
+    paper="A Comprehensive Study of Weight Sharing in Graph Networks for 3D Human Pose Estimation (ECCV 2020)",
+    url="https://www.ecva.net/papers/eccv_2020/papers_ECCV/papers/123550324.pdf",
+    published_skeleton="h36m16",
+    published={"cpn": (52.4, 41.2)},
+)
+class AnyGCN(ResidualGCN):
+    """The network of `"A Comprehensive Study of Weight Sharing in Graph Networks for 3D Human Pose Estimation"
+    <https://www.ecva.net/papers/eccv_2020/papers_ECCV/papers/123550324.pdf>`_ in the form of the `Any-GCN code
+    <https://github.com/tamasino52/Any-GCN>`_: a residual network of a graph operator by name, on one of several
+    graphs.
+
+    Args:
+        skeleton: Skeleton or layout name; published on ``h36m16``.
+        conv: The graph operator, a name of :func:`any_gcn_conv`.
+        hidden_channels: Width.
+        num_blocks: Number of residual blocks.
+        num_experts: Experts of an adjacency per pose in all layers but the first; 0 for none.
+        expert_mode: How they act: ``"add"``, ``"mul"`` or ``"no_skeleton"``.
+        graph: The edges, a name of :func:`any_gcn_adjacency`.
+        refine: Their weights, as there.
+        non_local: Add :class:`~skelgraph.nn.GroupedNonLocal` after the input block and after each residual block.
+        dropout: Dropout rate after each hidden layer.
+        in_channels: Channels of a 2D joint.
+        out_channels: Channels of a 3D joint.
+
+    Shapes:
+        - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
+        - parameters on ``h36m16``: 135 171 (vanilla), 266 883 (dc_vanilla), 2 110 851 (preagg, postagg), 4 218 243
+          (dc_preagg, dc_postagg), 398 595 (convst), 33 721 731 (nosharing), 287 923 (modulated); with 6 experts 155 961
+          (vanilla), 4 239 033 (dc_preagg), 306 409 (modulated; 308 713 in the released code, which stores 9 matrices
+          that nothing reads)
+
+    Raises:
+        SkelgraphError: If a name is unknown, the operator takes no experts, or the skeleton lacks a joint of the graph.
+
+    Code and paper: the released switch knows the names from vanilla to modulated; conditional, chebyshev, sem and
+    sem_ch are in its code without being reachable. Weights cannot tell dc_postagg from dc_preagg, nor ``expert_mode``,
+    ``graph`` and ``refine``: name them for :func:`load_official`, which takes dc_preagg and the defaults. The released
+    preagg ignores its experts, so its weights load without them. The published numbers are those of a follow-up's
+    readme for weight unsharing; this code comes with none.
+    """
+
+    official = OfficialLayout(
+        options=_options,
+        keys=(
+            *OFFICIAL_KEYS,
+            (r"\.M$", ".modulation"),
+            (r"\.adj2$", ".affinity.offset"),
+            (r"\.experts$", ".conditional.experts"),
+            (r"\._routing_fn\.fc\.", ".conditional.routing."),
+        ),
+        convert=_convert,
+    )
+
+    def __init__(
+        self,
+        skeleton: SkeletonLike = "h36m16",
+        conv: str = "dc_preagg",
+        hidden_channels: int = 128,
+        num_blocks: int = 4,
+        num_experts: int = 0,
+        expert_mode: ExpertMode = "add",
+        graph: str = "default",
+        refine: str = "default",
+        non_local: bool = False,
+        dropout: float = 0.0,
+        in_channels: int = 2,
+        out_channels: int = 3,
+    ) -> None:
+        layout = as_skeleton(skeleton)
+        adjacency = any_gcn_adjacency(layout, graph, refine)
+        super().__init__(
+            layout,
+            any_gcn_conv(conv, adjacency, num_experts, expert_mode),
+            hidden_channels,
+            num_blocks,
+            dropout,
+            attention=(lambda: GroupedNonLocal(hidden_channels, layout)) if non_local else None,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            input_conv=any_gcn_conv(conv, adjacency),
+        )

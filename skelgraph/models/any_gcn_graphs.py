@@ -1,0 +1,71 @@
+"""The skeleton graphs of the Any-GCN study: bones, more edges between them, and the weight of a joint on itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelgraph.errors import unknown_name
+from skelgraph.topology import Skeleton, SkeletonLike
+from skelgraph.topology import skeleton as as_skeleton
+
+# The released presets are lists of joint numbers of ``h36m16`` that follow no common rule (the double chain takes most
+# joints two bones apart, not all), so they stand here as data: joint names of that layout, ``*`` for both sides.
+_MORE_EDGES = {
+    "default": "",
+    "double_chain": """
+        hip-*_knee hip-thorax spine-*_hip spine-head *_hip-*_foot thorax-*_elbow *_shoulder-*_wrist
+        left_shoulder-right_shoulder
+    """,
+    "terminal_cycle": "*_hip-*_foot *_shoulder-*_wrist",
+    "centralized": "spine-*_hip spine-*_shoulder",
+}
+GRAPHS = (*_MORE_EDGES, "paired")
+REFINEMENTS = {"default": (1, 1), "self_weakening": (2, 1), "self_reinforcement": (1, 2)}
+"""Weights of an edge and of a self loop, before the rows are normalised."""
+
+
+def any_gcn_adjacency(
+    skeleton: SkeletonLike, graph: str = "default", refine: str = "default", dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Adjacency of a preset of the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: a weighted mean over a
+    joint and its neighbours.
+
+    Args:
+        skeleton: Skeleton or layout name. All but ``"default"`` and ``"paired"`` need the joint names of ``h36m16``.
+        graph: Edges beside the bones: ``"default"`` (none), ``"double_chain"`` (joints two bones apart),
+            ``"terminal_cycle"`` (the ends of each limb), ``"centralized"`` (limbs to the spine) or ``"paired"`` (left
+            and right).
+        refine: ``"default"``, ``"self_weakening"`` (edges count twice) or ``"self_reinforcement"`` (self loops do).
+        dtype: Floating-point type of the matrix.
+
+    Returns:
+        ``(J, J)``, rows sum to 1.
+
+    Raises:
+        SkelgraphError: If a name is unknown, or the skeleton lacks a joint of the preset.
+
+    Example:
+        >>> any_gcn_adjacency("h36m16", "paired")[1, 4] > 0  # right and left hip
+        tensor(True)
+    """
+    layout = as_skeleton(skeleton)
+    if graph not in GRAPHS:
+        raise unknown_name("graph", graph, GRAPHS)
+    if refine not in REFINEMENTS:
+        raise unknown_name("refinement", refine, REFINEMENTS)
+    adjacency = layout.adjacency(dtype=dtype)
+    for i, j in layout.symmetric_pairs if graph == "paired" else _named_edges(layout, _MORE_EDGES[graph]):
+        adjacency[i, j] = adjacency[j, i] = 1
+    edge, loop = REFINEMENTS[refine]
+    adjacency = edge * adjacency + loop * torch.eye(layout.num_joints, dtype=dtype)
+    return adjacency / adjacency.sum(dim=1, keepdim=True)
+
+
+def _named_edges(skeleton: Skeleton, text: str) -> list[tuple[int, int]]:
+    edges = []
+    for edge in text.split():
+        for named in {edge.replace("*", side) for side in ("left", "right")}:
+            first, second = named.split("-")
+            edges.append((skeleton.index(first), skeleton.index(second)))
+    return edges

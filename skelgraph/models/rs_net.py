@@ -1,0 +1,144 @@
+"""RS-Net."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.models.hgcn import join_hops
+from skelgraph.models.lifter import FrameLifter
+from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
+from skelgraph.models.registry import register_model
+from skelgraph.nn import EmbeddedGaussianNonLocal, RegularSplittingConv
+from skelgraph.topology import SkeletonLike
+
+
+class _SplittingBlock(nn.Module):
+    """Two layers with a skip around both; only the first is normalised, only the second activated."""
+
+    def __init__(self, conv1: RegularSplittingConv, conv2: RegularSplittingConv, dropout: float | None) -> None:
+        super().__init__()
+        self.conv1 = conv1
+        self.norm = nn.LayerNorm(conv1.out_channels)
+        self.dropout = nn.Dropout(dropout or 0.0)
+        self.conv2 = conv2
+        self.activation = _activation(dropout)
+
+    def forward(self, h: Tensor, initial: Tensor) -> Tensor:
+        """Map features and initial features ``(..., J, C)`` to ``(..., J, C)``."""
+        u = self.dropout(self.norm(self.conv1(h, initial)))
+        return h + self.activation(self.conv2(u, initial))
+
+
+def _activation(dropout: float | None) -> nn.Module:
+    """GELU; where a dropout rate is given, even 0, the released code puts a second GELU after the dropout."""
+    return nn.GELU() if dropout is None else nn.Sequential(nn.GELU(), nn.Dropout(dropout), nn.GELU())
+
+
+def _options(state: StateDict) -> dict[str, Any]:
+    num_terms, in_channels, hidden_channels = state["gconv_input.gconv.W2"].shape
+    return {
+        "hidden_channels": hidden_channels,
+        "num_hops": num_terms - 1,
+        "in_channels": in_channels,
+        "out_channels": state["gconv_output.W"].size(2),
+    }
+
+
+def _convert(state: StateDict) -> StateDict:
+    return join_non_local(join_hops(state, "adj2_", "affinity.offset", torch.stack))
+
+
+@register_model(
+    "rs_net",
+    paper="Regular Splitting Graph Network for 3D Human Pose Estimation (IEEE TIP 2023)",
+    url="https://arxiv.org/abs/2305.05785",
+    published_skeleton="h36m16",
+    published={"gt": (37.28, None), "hr, 96 channels, refined": (47.0, 38.6)},
+)
+class RSNet(FrameLifter):
+    r"""RS-Net of `"Regular Splitting Graph Network for 3D Human Pose Estimation" <https://arxiv.org/abs/2305.05785>`_:
+    residual blocks of two :class:`~skelgraph.nn.RegularSplittingConv` that all see the features of the first layer, and
+    a non-local block.
+
+    .. math::
+        \mathbf{H}_0 = \sigma(\mathrm{conv}_{in}(\mathbf{X}, \mathbf{X})), \qquad
+        \mathbf{H}_i = \mathbf{H}_{i-1}
+        + \sigma(\mathrm{conv}(\mathrm{LN}(\mathrm{conv}(\mathbf{H}_{i-1}, \mathbf{H}_0)), \mathbf{H}_0)), \qquad
+        \mathbf{Y} = \mathrm{conv}_{out}(\mathrm{NonLocal}(\mathbf{H}_n), \mathbf{H}_0)
+
+    Args:
+        skeleton: Skeleton or layout name; published on ``h36m16``.
+        hidden_channels: Width of every hop; concatenated, a joint has ``(num_hops + 1) * hidden_channels`` features.
+            Published with 64 for ground truth, 96 for detections.
+        num_blocks: Number of residual blocks.
+        num_hops: The highest hop.
+        dropout: Dropout rate. It decides on the activation :math:`\sigma`, also in evaluation: with a rate, even 0, it
+            is GELU after GELU, as in all published results; with ``None`` it is a single GELU.
+        in_channels: Channels of a 2D joint.
+        out_channels: Channels of a 3D joint.
+
+    Shapes:
+        - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
+        - 1 767 491 parameters on ``h36m16``, 3 923 971 with 96 channels. The released code counts 1 768 079 and
+          3 924 847: it also stores biases that no layer reads.
+
+    Code and paper: the second GELU is a matter of the released code, and being no idempotent function it changes the
+    result. Released training normalises the non-local block with ``BatchNorm2d``, whose gradients are wrong for its
+    strides on some CPU builds.
+    """
+
+    official = OfficialLayout(
+        options=_options,
+        keys=(
+            (r"^gconv_input\.", "input_conv."),
+            *((rf"^gconv_layers\.gconv{n}\.", f"blocks.{(n - 1) // 2}.conv{2 - n % 2}.") for n in range(1, 9)),
+            (r"^gconv_output\.", "head."),
+            (r"\.conv1\.ln\.", ".norm."),
+            (r"\.gconv\.", "."),
+            (r"\.W\.0\.", ".out."),
+            (r"\.W\.1\.", ".norm."),
+            (r"\.W$", ".weight"),
+            (r"\.W2$", ".initial_weight"),
+            (r"\.M$", ".modulation"),
+        ),
+        convert=_convert,
+    )
+
+    def __init__(
+        self,
+        skeleton: SkeletonLike = "h36m16",
+        hidden_channels: int = 64,
+        num_blocks: int = 4,
+        num_hops: int = 3,
+        dropout: float | None = 0.2,
+        in_channels: int = 2,
+        out_channels: int = 3,
+    ) -> None:
+        super().__init__(skeleton, in_channels, out_channels)
+        conv = functools.partial(RegularSplittingConv, skeleton=self.skeleton, num_hops=num_hops)
+        width = hidden_channels * (num_hops + 1)
+        self.input_conv = conv(in_channels, width)
+        self.activation = _activation(dropout)
+        self.blocks = nn.ModuleList(
+            _SplittingBlock(conv(width, width), conv(width, width), dropout) for _ in range(num_blocks)
+        )
+        self.non_local = EmbeddedGaussianNonLocal(width)
+        self.head = conv(width, out_channels, reduce="sum")
+
+    def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = initial = self.activation(self.input_conv(x))
+        for block in self.blocks:
+            h = block(h, initial)
+        return self.non_local(h), initial
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The features ``(B, J, (num_hops + 1) * hidden_channels)`` of ``(B, J, 2)`` before the output layer."""
+        return self._features(x)[0]
+
+    def lift_frame(self, x: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
+        return self.head(*self._features(x))

@@ -1,0 +1,110 @@
+"""Graph convolution whose adjacency is mixed from experts for every pose."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.adjacency import graph_matrix, self_and_neighbours
+from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.ops import mix
+from skelgraph.topology import SkeletonLike
+
+
+class ConditionalGraphConv(SkeletonConv):
+    r"""Conditional and modulated graph convolution of the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: an
+    adjacency per pose, one weight for self and one for neighbours, and a modulation of the senders.
+
+    .. math::
+        \mathbf{Y} = (\mathbf{Q} \odot \mathbf{I}) \mathbf{X} \mathbf{W}_0
+        + (\mathbf{Q} \odot (\mathbf{1} - \mathbf{I})) (\mathbf{M} \odot \mathbf{X} \mathbf{W}_1) + \mathbf{b}
+
+    with :math:`\mathbf{Q}` of :class:`~skelgraph.nn.ConditionalAdjacency`.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        skeleton: Skeleton or layout name.
+        bias: Add a learned bias per channel.
+        adjacency: The matrix ``(J, J)`` that the experts act on; by default the row-normalised bones with self loops.
+        num_experts: Number of expert matrices.
+        modulate_self: Modulate the self term too (:math:`\mathbf{M} \odot \mathbf{X} \mathbf{W}_0`): this is the code's
+            modulated graph convolution with experts.
+        expert_mode: How the experts act on the adjacency.
+        symmetric: Symmetrise the matrix of every pose.
+        routing_dropout: Dropout rate at the gate of the experts.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``bias`` ``(C_out)``, ``conditional.experts``
+          ``(num_experts, J, J)``
+
+    Raises:
+        ValueError: If the input is not on this skeleton or has other channels, or there is no expert.
+        SkelgraphError: If ``expert_mode`` is unknown, or the adjacency has another shape.
+
+    Initialisation: ``weight`` and ``modulation`` Xavier-uniform over the whole tensor with gain 1.414, but
+    ``modulation`` 1 with ``modulate_self``; bias uniform within ``1 / sqrt(C_out)``.
+
+    Code and paper: the released modulated layer with experts keeps its learned affinity as a parameter that nothing
+    reads; it is not here.
+
+    Example:
+        >>> conv = ConditionalGraphConv(2, 8, "h36m17")
+        >>> conv(torch.randn(4, 17, 2)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        skeleton: SkeletonLike,
+        bias: bool = True,
+        adjacency: Tensor | None = None,
+        num_experts: int = 8,
+        modulate_self: bool = False,
+        expert_mode: ExpertMode = "add",
+        symmetric: bool = True,
+        routing_dropout: float = 0.0,
+    ) -> None:
+        super().__init__(in_channels, out_channels, skeleton)
+        num_joints = self.skeleton.num_joints
+        self.modulate_self = modulate_self
+        self.conditional = ConditionalAdjacency(
+            in_channels,
+            graph_matrix(self.skeleton, adjacency),
+            self_and_neighbours(num_joints),
+            num_experts,
+            expert_mode,
+            symmetric,
+            dropout=routing_dropout,
+        )
+        self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
+        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        self.conditional.reset_parameters()
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        if self.modulate_self:
+            nn.init.ones_(self.modulation)
+        else:
+            nn.init.xavier_uniform_(self.modulation, gain=1.414)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        modulation: Tensor = self.modulation
+        if not self.modulate_self:
+            modulation = torch.stack([torch.ones_like(modulation), modulation])
+        return mix(x, self.weight, self.conditional(x), modulation=modulation, bias=self.bias)

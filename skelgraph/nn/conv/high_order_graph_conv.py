@@ -1,0 +1,120 @@
+"""High-order graph convolution of HGCN."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.adjacency import SoftmaxAdjacency
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.ops import empty_weight, mix
+from skelgraph.topology import SkeletonLike
+
+Hops = Literal["walk", "exact", "within"]
+Reduce = Literal["cat", "sum"]
+
+
+class HighOrderGraphConv(SkeletonConv):
+    r"""High-order graph convolution of `"High-order Graph Convolutional Networks for 3D Human Pose Estimation"
+    <https://www.bmvc2020-conference.com/assets/papers/0550.pdf>`_ (BMVC 2020): one weight and one learned adjacency for
+    each of the hops 0 to K.
+
+    .. math::
+        \mathbf{Y} = \big\Vert_{k=0}^{K} \, \mathbf{S}_k \mathbf{X} \mathbf{W}_k + \mathbf{b}, \qquad
+        \mathbf{S}_k = \mathrm{softmax}_{\mathrm{row}}(\mathbf{E}_k)
+
+    with one learned logit in :math:`\mathbf{E}_k` for every pair of joints that are ``k`` hops apart; a joint without
+    such neighbours receives nothing from hop ``k``. With ``reduce="sum"`` the hops are added up.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output, of all hops together.
+        skeleton: Skeleton or layout name; only its bones count, not their weights.
+        bias: Add a learned bias per channel.
+        num_hops: The highest hop K.
+        hops: What "``k`` hops apart" means: joined by a walk of exactly ``k`` bones (``"walk"``, as released), at
+            distance ``k`` (``"exact"``, as published) or at most ``k`` (``"within"``).
+        reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``weight`` ``(K + 1, C_in, C)`` with ``C = C_out / (K + 1)``, or ``C = C_out`` for the sum;
+          ``attention.logits`` ``(1, pairs)``, hop by hop and row by row; ``bias`` ``(C_out)``
+
+    Raises:
+        ValueError: If the input is not on this skeleton or has other channels, the hops cannot share ``out_channels``
+            evenly, or an option is unknown.
+
+    Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
+    sqrt(6 / (C * (C_in + K + 1)))``; logits 1; bias uniform within ``1 / sqrt(C)``.
+
+    Code and paper: the paper aggregates over neighbours at distance ``k``; the released code takes powers of the
+    adjacency, so that hop 2 contains the joint itself and hop 3 its direct neighbours. Their values are not used. The
+    logits of hop 0 have no effect (a softmax over one entry).
+
+    Example:
+        >>> conv = HighOrderGraphConv(2, 8, "h36m17", hops="exact")
+        >>> conv(torch.randn(4, 17, 2)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    pattern: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        skeleton: SkeletonLike,
+        bias: bool = True,
+        num_hops: int = 3,
+        hops: Hops = "walk",
+        reduce: Reduce = "cat",
+    ) -> None:
+        super().__init__(in_channels, out_channels, skeleton)
+        self.groups, width = hop_groups(out_channels, num_hops, reduce)
+        self.num_hops, self.hops, self.reduce = num_hops, hops, reduce
+        pattern = torch.stack([self.skeleton.hop_mask(k, hops) for k in range(num_hops + 1)])
+        self.attention = SoftmaxAdjacency(pattern)
+        self.weight = nn.Parameter(empty_weight(num_hops + 1, in_channels, width))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.register_buffer("pattern", pattern.float(), persistent=False)  # silences rows without any edge
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        self.attention.reset_parameters()
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.weight.size(-1))
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        return mix(x, self.weight, self.attention() * self.pattern, bias=self.bias, groups=self.groups)
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        return f"{super().extra_repr()}, num_hops={self.num_hops}, hops={self.hops}, reduce={self.reduce}"
+
+
+def hop_groups(out_channels: int, num_hops: int, reduce: Reduce) -> tuple[int, int]:
+    """Number of concatenated results of a layer over the hops 0 to ``num_hops``, and the channels of each.
+
+    Raises:
+        ValueError: If there are no such groups.
+    """
+    if num_hops < 0:
+        raise ValueError(f"num_hops is {num_hops}; expected at least 0")
+    if reduce not in ("cat", "sum"):
+        raise ValueError(f"reduce is {reduce!r}; expected 'cat' or 'sum'")
+    groups = num_hops + 1 if reduce == "cat" else 1
+    if out_channels % groups:
+        raise ValueError(
+            f"out_channels is {out_channels}; expected a multiple of {groups}, to concatenate the hops 0 to {num_hops}"
+        )
+    return groups, out_channels // groups

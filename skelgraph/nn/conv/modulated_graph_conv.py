@@ -1,0 +1,104 @@
+"""Modulated graph convolution of Modulated GCN."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, self_and_neighbours
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.ops import empty_weight, mix
+from skelgraph.topology import SkeletonLike
+
+ModulationInit = Literal["ones", "xavier"]
+
+
+class ModulatedGraphConv(SkeletonConv):
+    r"""Modulated graph convolution of `"Modulated Graph Convolutional Network for 3D Human Pose Estimation"
+    <https://openaccess.thecvf.com/content/ICCV2021/html/Zou_Modulated_Graph_Convolutional_Network_for_3D_Human_Pose_Estimation_ICCV_2021_paper.html>`_
+    (ICCV 2021): every joint modulates the shared weights, and the adjacency is learned beyond the bones.
+
+    .. math::
+        \mathbf{Y} = (\hat{\mathbf{A}} \odot \mathbf{I}) (\mathbf{M} \odot \mathbf{X} \mathbf{W}_0)
+        + (\hat{\mathbf{A}} \odot (\mathbf{1} - \mathbf{I})) (\mathbf{M} \odot \mathbf{X} \mathbf{W}_1) + \mathbf{b}
+
+    with the dense symmetric :math:`\hat{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the row-normalised
+    bones, the identity and a learned offset.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        skeleton: Skeleton or layout name.
+        bias: Add a learned bias per channel.
+        adjacency: The fixed matrix ``(J, J)`` in place of the bones and the identity.
+        symmetric: Symmetrise the adjacency.
+        modulation_init: ``"ones"`` as in the authors' network for ground-truth keypoints, ``"xavier"`` (uniform, gain
+            1.414) as in their network for detected ones.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``affinity.offset`` ``(J, J)``, ``bias``
+          ``(C_out)``
+
+    Raises:
+        ValueError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
+        TopologyError: If the adjacency has another shape.
+
+    Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
+    sqrt(6 / (C_out * (C_in + 2)))``; offset 1e-6; bias uniform within ``1 / sqrt(C_out)``.
+
+    Code and paper: the modulation acts on the sending joint. The rows of the bones and the identity sum to 2, and the
+    offset changes the self loops too.
+
+    Example:
+        >>> conv = ModulatedGraphConv(2, 8, "h36m17")
+        >>> conv(torch.randn(4, 17, 2)).shape
+        torch.Size([4, 17, 8])
+    """
+
+    partition: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        skeleton: SkeletonLike,
+        bias: bool = True,
+        adjacency: Tensor | None = None,
+        symmetric: bool = True,
+        modulation_init: ModulationInit = "ones",
+    ) -> None:
+        super().__init__(in_channels, out_channels, skeleton)
+        if modulation_init not in ("ones", "xavier"):
+            raise ValueError(f"modulation_init is {modulation_init!r}; expected 'ones' or 'xavier'")
+        self.modulation_init = modulation_init
+        num_joints = self.skeleton.num_joints
+        if adjacency is None:
+            adjacency = self.skeleton.adjacency("row") + torch.eye(num_joints)
+        self.affinity = ModulatedAdjacency(graph_matrix(self.skeleton, adjacency), symmetric)
+        self.weight = nn.Parameter(empty_weight(2, in_channels, out_channels))
+        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.register_buffer("partition", self_and_neighbours(num_joints), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        self.affinity.reset_parameters()
+        if self.modulation_init == "ones":
+            nn.init.ones_(self.modulation)
+        else:
+            nn.init.xavier_uniform_(self.modulation, gain=1.414)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        return mix(x, self.weight, self.affinity() * self.partition, modulation=self.modulation, bias=self.bias)

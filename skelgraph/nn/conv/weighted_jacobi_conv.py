@@ -1,0 +1,117 @@
+"""Weighted-Jacobi graph convolution of MLP-Graph."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.adjacency import ModulatedAdjacency
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.ops import mix
+from skelgraph.topology import SkeletonLike
+
+
+class WeightedJacobiConv(SkeletonConv):
+    r"""Weighted-Jacobi graph convolution of `"Spatio-temporal MLP-graph network for 3D human pose estimation"
+    <https://arxiv.org/abs/2308.15313>`_ (BMVC 2023): one sweep for the implicit-fairing system
+    :math:`(\mathbf{I} + s (\mathbf{I} - \hat{\mathbf{A}})) \mathbf{H} = \mathbf{X}`, :math:`\alpha = 1 / (1 + s)`, with
+    an initial residual connection.
+
+    .. math::
+        \mathbf{Y} = \mathbf{X} \mathbf{W}_1 - \mathbf{H} + (1 - \alpha) \check{\mathbf{A}} \mathbf{H}
+        + \alpha \, \mathbf{M} \odot (\mathbf{X}_0 \mathbf{V}) + \mathbf{b}, \qquad
+        \mathbf{H} = \mathbf{M} \odot (\mathbf{X} \mathbf{W}_0)
+
+    with the dense symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
+    normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. The terms
+    without an adjacency are linear maps beside :func:`~skelgraph.ops.mix`.
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        skeleton: Skeleton or layout name.
+        bias: Add a learned bias per channel.
+        alpha: Weight of the initial features.
+        neighbours: Follow the published rule, in which joints receive from their neighbours. By default the rule of the
+            released code, to which the published accuracies and weights belong, see below.
+
+    Shapes:
+        - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
+          itself if not given)
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``weight`` ``(2, C_in, C_out)``, ``initial_weight`` ``(C_in, C_out)``, ``modulation`` ``(J, C_out)``,
+          ``affinity.offset`` ``(J, J)``, ``bias`` ``(C_out)``
+
+    Raises:
+        ValueError: If an input is not on this skeleton or has other channels.
+
+    Initialisation: weights and modulation Xavier-uniform with gain 1.414 over whole 3-D tensors (bounds
+    ``1.414 * sqrt(6 / (C_out * (n + C_in)))`` with ``n`` = 2 and 1, and ``1.414 * sqrt(6 / (C_out * (J + 1)))``),
+    offset 1e-6, bias uniform within ``1 / sqrt(C_out)``.
+
+    Code and paper: the released code sums over the diagonal of :math:`\check{\mathbf{A}}` instead of its rows, where
+    :math:`\hat{\mathbf{A}}` is zero: only the diagonal of :math:`\mathbf{Q}` acts, nothing moves between joints, and
+    the rest of :math:`\mathbf{Q}` is never trained.
+
+    Example:
+        >>> conv = WeightedJacobiConv(8, 16, "h36m16")
+        >>> x = torch.randn(4, 16, 8)
+        >>> conv(x, torch.randn(4, 16, 8)).shape
+        torch.Size([4, 16, 16])
+    """
+
+    eye: Tensor
+    pattern: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        skeleton: SkeletonLike,
+        bias: bool = True,
+        alpha: float = 0.1,
+        neighbours: bool = False,
+    ) -> None:
+        super().__init__(in_channels, out_channels, skeleton)
+        self.alpha = alpha
+        self.neighbours = neighbours
+        num_joints = self.skeleton.num_joints
+        self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
+        self.initial_weight = nn.Parameter(torch.empty(in_channels, out_channels))
+        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.affinity = ModulatedAdjacency(self.skeleton.adjacency("sym"))
+        eye = torch.eye(num_joints)
+        self.register_buffer("eye", eye, persistent=False)
+        self.register_buffer("pattern", torch.ones_like(eye) if neighbours else eye.clone(), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as released."""
+        for weight in (self.weight, self.initial_weight.unsqueeze(0), self.modulation.unsqueeze(0)):
+            nn.init.xavier_uniform_(weight, gain=1.414)
+        self.affinity.reset_parameters()
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.out_channels)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @per_joint
+    def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
+        """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        return self.sweep(x, self.project(x if x0 is None else x0))
+
+    def project(self, x0: Tensor) -> Tensor:
+        """The initial features ``(..., J, C_out)`` in the channels of the output, which a following layer takes on."""
+        return x0 @ self.initial_weight
+
+    def sweep(self, x: Tensor, projected: Tensor) -> Tensor:
+        """Map ``(..., J, C_in)`` and projected initial features ``(..., J, C_out)`` to ``(..., J, C_out)``."""
+        jacobi = (1 - self.alpha) * self.affinity() * self.pattern - self.eye
+        y = mix(x, self.weight[:1], jacobi.unsqueeze(0), modulation=self.modulation, bias=self.bias)
+        return y + x @ self.weight[1] + self.alpha * self.modulation * projected
+
+    def extra_repr(self) -> str:
+        """Channels, skeleton and rule."""
+        return super().extra_repr() + (", neighbours=True" if self.neighbours else "")

@@ -1,0 +1,50 @@
+"""The body parts of a skeleton as the joints of a coarser one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skelgraph.topology.skeleton import Skeleton
+
+
+def body_parts(skeleton: Skeleton) -> list[list[int]]:
+    """Split the joints of any skeleton into connected groups.
+
+    A group holds neighbouring joints that are in the same parts of the skeleton; if it has no parts, unbranched limbs
+    and the joints between them. On ``h36m17`` these are the five published ones: torso, arms and legs.
+
+    Returns:
+        The joint ids of every group; each joint is in one group.
+    """
+    degree = skeleton.adjacency().sum(dim=1).tolist()
+    labels: list[object] = [
+        tuple(part for part, members in skeleton.parts.items() if joint in members) if skeleton.parts else branches > 2
+        for joint, branches in enumerate(degree)
+    ]
+    groups: dict[int, list[int]] = {}
+    for joint in range(skeleton.num_joints):
+        top = joint
+        while (parent := skeleton.parents[top]) != -1 and labels[parent] == labels[top]:
+            top = parent
+        groups.setdefault(top, []).append(joint)
+    return list(groups.values())
+
+
+def part_skeleton(skeleton: Skeleton, parts: Sequence[Sequence[int]]) -> Skeleton:
+    """Contract connected groups of joints to one joint each.
+
+    Args:
+        skeleton: The fine skeleton.
+        parts: Groups of its joints, such as :func:`body_parts`; each joint is in one group.
+
+    Returns:
+        A skeleton with a joint for every group, bones where a bone joins two groups, and symmetric pairs of the groups
+        that mirror each other.
+    """
+    owner = {joint: part for part, members in enumerate(parts) for joint in members}
+    parents = {owner[child]: owner[parent] for parent, child in skeleton.edges if owner[parent] != owner[child]}
+    mirrored = [{owner[skeleton.mirror_index[joint]] for joint in members} for members in parts]
+    return Skeleton(
+        [parents.get(part, -1) for part in range(len(parts))],
+        symmetric_pairs=[(a, b) for b in range(len(parts)) for a in range(b) if mirrored[a] == {b}],
+    )

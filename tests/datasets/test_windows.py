@@ -1,0 +1,209 @@
+"""Windows and their batches: against VideoPose3D's generator, against loops, and over several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skelgraph.datasets.pose_dataset import PoseDataset
+from skelgraph.datasets.windows import PoseBatch, PoseWindows
+from skelgraph.errors import DataError
+from skelgraph.geometry import mirror
+
+Make = Callable[..., PoseDataset]
+
+
+@pytest.mark.parametrize("case", ["pad0", "pad3", "pad2_single_target"])
+def test_equals_the_generator_of_videopose3d(make_dataset: Make, golden: Callable[[str], Any], case: str) -> None:
+    """Its cases of chunk length 1; it orders by sequence, plain before flipped, and we put all flipped ones last."""
+    g = golden("protocol_chunks")
+    lengths = g["in/lengths"].tolist()
+    dataset = make_dataset(lengths)
+    dataset.keypoints_2d = torch.cat([g[f"in/seq2d_{i}"] for i in range(len(lengths))])
+    dataset.poses_3d = torch.cat([g[f"in/seq3d_{i}"] for i in range(len(lengths))])
+    options = g.meta["cases"][case]
+    windows = dataset.windows(frames=2 * options["pad"] + 1, flip=options["augment"])
+
+    starts = torch.tensor([clip.start for clip in dataset.clips])
+    flipped = g[f"out/{case}/flip"]
+    frame = starts[g[f"out/{case}/seq"]] + g[f"out/{case}/bounds"][:, 0]
+    index = frame + flipped * len(dataset)
+    assert sorted(index.tolist()) == list(range(len(windows)))
+
+    selected = index[g[f"out/{case}/sel"]]
+    batch = windows[selected]
+    target = g[f"out/{case}/x3d"]
+    g.assert_close(batch.keypoints_2d, f"out/{case}/x2d")
+    torch.testing.assert_close(batch.poses_3d, target[:, target.shape[1] // 2], **g.tolerance)
+    assert torch.equal(batch.frame, selected % len(dataset))
+    assert torch.equal(batch.flipped, flipped[g[f"out/{case}/sel"]])
+
+
+def by_loops(dataset: PoseDataset, frames: int, stride: int, flip: bool) -> PoseBatch:
+    """Every window, one frame after the other."""
+    rows = []
+    for flipped in (False, True)[: 1 + flip]:
+        for clip in dataset.clips:
+            for centre in range(0, clip.length, stride):
+                times = [min(max(centre + k - frames // 2, 0), clip.length - 1) for k in range(frames)]
+                x = torch.stack([dataset.keypoints_2d[clip.start + time] for time in times])
+                y = dataset.poses_3d[clip.start + centre]
+                if flipped:
+                    x, y = mirror(x, dataset.skeleton.mirror_index), mirror(y, dataset.skeleton.mirror_index)
+                rows.append((x, y, torch.tensor(clip.start + centre), torch.tensor(flipped)))
+    return PoseBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
+
+
+def assert_equal(found: PoseBatch, expected: PoseBatch) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("frames", "stride"), [(1, 1), (3, 1), (9, 2), (27, 5)])
+def test_equals_loops(make_dataset: Make, frames: int, stride: int, flip: bool) -> None:
+    dataset = make_dataset([7, 1, 11, 4])
+    windows = dataset.windows(frames, stride, flip)
+    expected = by_loops(dataset, frames, stride, flip)
+    assert len(windows) == len(expected.frame)
+    assert_equal(windows[:], expected)
+    pick = torch.tensor([len(windows) - 1, 0, 2, 2])
+    assert_equal(windows[pick], PoseBatch(*(column[pick] for column in expected)))
+    assert_equal(windows[1:-1:2], PoseBatch(*(column[1:-1:2] for column in expected)))
+    assert_equal(windows[-1], PoseBatch(*(column[-1:] for column in expected)))
+    with pytest.raises(IndexError):
+        windows[len(windows)]
+
+
+def test_a_view_selects_centre_frames_and_keeps_their_context(make_dataset: Make) -> None:
+    dataset = make_dataset([6, 5])
+    view = dataset[[7, 2]].windows(frames=3)
+    assert_equal(view[:], dataset.windows(frames=3)[torch.tensor([7, 2])])
+    assert dataset[3:].windows(stride=2)[:].frame.tolist() == [4, 6, 8, 10]
+
+
+def test_a_batch_is_a_copy(make_dataset: Make) -> None:
+    dataset = make_dataset([6])
+    before = dataset.keypoints_2d.clone(), dataset.poses_3d.clone()
+    batch = dataset.windows(frames=3, flip=True)[:]
+    batch.keypoints_2d.zero_()
+    batch.poses_3d.zero_()
+    assert torch.equal(dataset.keypoints_2d, before[0])
+    assert torch.equal(dataset.poses_3d, before[1])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_stays_on_the_gpu(make_dataset: Make) -> None:
+    expected = make_dataset([7, 4]).windows(frames=3, flip=True).loader(5, shuffle=True)
+    found = make_dataset([7, 4]).to("cuda").windows(frames=3, flip=True).loader(5, shuffle=True)
+    for one, other in zip(found, expected, strict=True):
+        assert one.keypoints_2d.is_cuda
+        assert_equal(PoseBatch(*(column.cpu() for column in one)), other)
+
+
+def test_bad_arguments(make_dataset: Make) -> None:
+    dataset = make_dataset([4])
+    with pytest.raises(DataError, match="frames is 4, expected an odd number"):
+        dataset.windows(frames=4)
+    with pytest.raises(DataError, match="frames is -1"):
+        dataset.windows(frames=-1)
+    with pytest.raises(DataError, match="stride is 0"):
+        dataset.windows(stride=0)
+    with pytest.raises(DataError, match="batch_size is 0"):
+        dataset.windows().loader(0)
+    with pytest.raises(DataError, match="rank is 2, expected 0 to 1"):
+        dataset.windows().loader(1, rank=2, world_size=2)
+    assert repr(dataset.windows(3, flip=True)) == "PoseWindows(8, frames=3, stride=1, flip=True)"
+
+
+some_clips = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+
+
+def samples(batches: list[PoseBatch]) -> list[tuple[int, bool]]:
+    return [(int(f), bool(m)) for batch in batches for f, m in zip(batch.frame, batch.flipped, strict=True)]
+
+
+def every_sample(windows: PoseWindows) -> list[tuple[int, bool]]:
+    return sorted(samples([windows[:]]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(lengths=some_clips, batch_size=st.integers(1, 7), world_size=st.integers(1, 4), flip=st.booleans())
+def test_evaluation_sees_every_window_once(
+    make_dataset: Make, lengths: list[int], batch_size: int, world_size: int, flip: bool
+) -> None:
+    dataset = make_dataset(lengths)
+    windows = dataset.windows(frames=3, flip=flip)
+    loaders = [windows.loader(batch_size, rank=rank, world_size=world_size) for rank in range(world_size)]
+    passes = [list(loader) for loader in loaders]
+
+    assert {len(loader) for loader in loaders} == {len(batches) for batches in passes} == {len(passes[0])}
+    assert sorted(samples([batch for batches in passes for batch in batches])) == every_sample(windows)
+    homes: dict[int, set[int]] = {}
+    for rank, batches in enumerate(passes):
+        for batch in batches:
+            assert batch.keypoints_2d.shape == (len(batch.frame), 3, 17, 2)
+            assert len(batch.frame) <= batch_size
+            for clip in dataset.clip_id[batch.frame].tolist():
+                homes.setdefault(clip, set()).add(rank)
+        plain = [frame for frame, flipped in samples(batches) if not flipped]
+        assert plain == sorted(plain)  # in order, as velocities need it
+    assert all(len(ranks) == 1 for ranks in homes.values())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=some_clips,
+    batch_size=st.integers(1, 7),
+    world_size=st.integers(1, 4),
+    drop_last=st.booleans(),
+    seed=st.integers(0, 2**40),
+    epoch=st.integers(0, 1000),
+)
+def test_training_gives_every_process_equally_many(
+    make_dataset: Make, lengths: list[int], batch_size: int, world_size: int, drop_last: bool, seed: int, epoch: int
+) -> None:
+    windows = make_dataset(lengths).windows(flip=True)
+    passes = []
+    for rank in range(world_size):
+        loader = windows.loader(batch_size, True, seed, drop_last, rank, world_size)
+        loader.set_epoch(epoch)
+        passes.append(list(loader))
+        assert len(loader) == len(passes[-1])
+        assert samples(passes[-1]) == samples(list(loader))  # the same again, until the epoch changes
+
+    sizes = [[len(batch.frame) for batch in batches] for batches in passes]
+    assert all(size == sizes[0] for size in sizes)
+    assert all(size == batch_size for size in sizes[0][: None if drop_last else -1])
+    assert 0 not in sizes[0]
+    seen = samples([batch for batches in passes for batch in batches])
+    assert len(seen) == len(set(seen))
+    assert set(seen) <= set(every_sample(windows))
+    left_out = len(windows) - len(seen)
+    assert left_out < (world_size * batch_size if drop_last else world_size)
+
+
+def test_order_depends_on_seed_and_epoch_alone(make_dataset: Make) -> None:
+    windows = make_dataset([40, 30]).windows()
+
+    def order(seed: int, epoch: int) -> list[int]:
+        loader = windows.loader(8, shuffle=True, seed=seed)
+        loader.set_epoch(epoch)
+        torch.rand(3)  # the global generator has no part in it
+        return torch.cat([batch.frame for batch in loader]).tolist()
+
+    orders = {(seed, epoch): order(seed, epoch) for seed in range(3) for epoch in range(3)}
+    assert all(sorted(frames) == list(range(70)) for frames in orders.values())
+    assert len({tuple(frames) for frames in orders.values()}) == 9
+    assert all(order(*key) == frames for key, frames in orders.items())
+
+
+def test_more_processes_than_clips(make_dataset: Make) -> None:
+    windows = make_dataset([5, 2]).windows(frames=3)
+    sizes = [[len(batch.frame) for batch in windows.loader(2, rank=rank, world_size=3)] for rank in range(3)]
+    assert sizes == [[2, 2, 1], [2, 0, 0], [0, 0, 0]]
