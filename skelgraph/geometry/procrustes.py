@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import roma
+import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
@@ -10,7 +13,9 @@ from skelgraph.errors import SkelgraphError
 _SMALLEST = 1e-6  # a pose of a smaller extent (a micrometre) counts as collapsed to a point
 
 
-def procrustes(source: Tensor, target: Tensor, scale: bool = True) -> Tensor:
+def procrustes(
+    source: Tensor, target: Tensor, scale: bool = True, grad: Literal["full", "detached"] = "full"
+) -> Tensor:
     r"""Align each source pose with its target by the least-squares similarity without reflection, as in
     `"Least-Squares Estimation of Transformation Parameters Between Two Point Patterns"
     <https://doi.org/10.1109/34.88573>`_ (Umeyama, 1991).
@@ -23,13 +28,16 @@ def procrustes(source: Tensor, target: Tensor, scale: bool = True) -> Tensor:
         source: Poses to move ``(..., J, 3)``.
         target: Poses to reach ``(..., J, 3)``, same unit (metres).
         scale: Estimate the scale as well as rotation and translation.
+        grad: ``"full"``, or ``"detached"``: rotation and scale count as constants in the derivative, which is cheaper.
 
     Returns:
         The aligned source ``(..., J, 3)``, in the source's dtype.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``grad`` is none of these.
     """
+    if grad not in ("full", "detached"):
+        raise SkelgraphError(f"grad is {grad!r}; expected 'full' or 'detached'")
     if source.shape != target.shape or source.ndim < 2 or source.shape[-1] != 3:
         raise SkelgraphError(
             f"source has shape {tuple(source.shape)} and target {tuple(target.shape)}; expected (..., J, 3) for both"
@@ -38,12 +46,15 @@ def procrustes(source: Tensor, target: Tensor, scale: bool = True) -> Tensor:
     x, y = source.double(), target.double()
     centre = y.mean(-2, keepdim=True)
     x, y = x - x.mean(-2, keepdim=True), y - centre
-    # At unit extent roma's damping of the derivative is relative, and the scale needs no division by a vanishing pose.
-    extent_x, extent_y = _extent(x), _extent(y)
-    x, y = x / extent_x, y / extent_y
-    rotated = x @ roma.rigid_vectors_registration(x, y).mT
-    extent = extent_y * (rotated * y).sum((-2, -1), keepdim=True) / y.shape[-2] if scale else extent_x
-    return (rotated * extent + centre).to(source.dtype)
+    with torch.set_grad_enabled(torch.is_grad_enabled() and grad == "full"):
+        # At unit extent roma's damping of the derivative is relative, and the scale needs no division by a vanishing
+        # pose.
+        extent_x, extent_y = _extent(x), _extent(y)
+        unit_x, unit_y = x / extent_x, y / extent_y
+        rotation = roma.rigid_vectors_registration(unit_x, unit_y)
+        alignment = (unit_x @ rotation.mT * unit_y).sum((-2, -1), keepdim=True) / y.shape[-2]
+        motion = rotation.mT * (alignment * extent_y / extent_x) if scale else rotation.mT
+    return (x @ motion + centre).to(source.dtype)
 
 
 def _extent(centred: Tensor) -> Tensor:

@@ -1,0 +1,180 @@
+"""Attention from joints to any set of tokens, with a learned bias per structural distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from skelgraph.errors import SkelgraphError
+
+Mask = Literal["soft", "hard", "none"]
+_MASKS = ("soft", "hard", "none")
+
+
+class RelationAttention(nn.Module):
+    r"""Multi-head attention from joints to tokens (joints, bones, hyperedges) that knows how far they are apart, as
+    joints query bones in `"HDFormer" <https://arxiv.org/abs/2302.01825>`_ and hops bias scores in
+    `"Hypergraph Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2211.09590>`_.
+
+    .. math::
+        a^{(r)}_{it} = \mathrm{softmax}_t \Big( \frac{\mathbf{q}^{(r)}_i \cdot \mathbf{k}^{(r)}_t}{\sqrt{d}} +
+        \beta^{(r)}_{\delta(i, t)} \Big), \qquad
+        \mathbf{u}_i = \mathrm{concat}_r \Big( \sum_t a^{(r)}_{it} \mathbf{v}^{(r)}_t \Big) \mathbf{W}_O + \mathbf{b}_O
+
+    with a distance :math:`\delta(i, t)` in hops, 0 where joint and token are incident, and one learned number
+    :math:`\beta` per head and distance.
+
+    Args:
+        in_channels: Channels of every joint.
+        out_channels: Channels of every joint at the output, over all heads.
+        distance: Integer distances between joints and tokens, -1 where there is no way: a distance of its own.
+        heads: Number of heads.
+        token_channels: Channels of every token; those of the joints by default.
+        mask: ``"soft"`` as above; ``"hard"``: a joint sees the tokens at distance 0 only; ``"none"``: plain attention.
+        bias: Give the four maps a bias.
+        dropout: Dropout rate of the attention weights.
+
+    Shapes:
+        - ``distance`` ``(J, T)``
+        - input: joints ``(..., J, C_in)``, tokens ``(..., T, C_t)``, and optionally ``extra`` tokens ``(..., R, C_t)``
+          that every joint sees and that have no bias; or all flattened, ``(B * J, C_in)``, ``(B * T, C_t)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
+        - ``query.weight`` ``(C_out, C_in)``, ``key_value.weight`` ``(2 * C_out, C_t)``, ``out.weight``
+          ``(C_out, C_out)``, ``table`` ``(heads, distances)``, absent without a mask
+
+    Raises:
+        SkelgraphError: If the heads do not divide the output channels, the mask is unknown, or ``distance`` is no
+            integer matrix.
+        ValueError: If an input has another shape.
+
+    Initialisation: Xavier-uniform weights, zero biases, :math:`\beta^{(r)}_\delta = -2^{-r} \delta`: the first head
+    starts local, the last ones nearly global.
+
+    A joint that sees no token gives zeros before the output map. The softmax stays in float32 under autocast. The bias
+    of the keys shifts all scores of a joint alike and has no effect.
+
+    Example:
+        >>> from skelgraph import skeleton
+        >>> attention = RelationAttention(8, 12, skeleton("h36m17").hop_distance(), heads=3)
+        >>> x = torch.randn(4, 17, 8)
+        >>> attention(x, x).shape
+        torch.Size([4, 17, 12])
+    """
+
+    distance: Tensor
+    visible: Tensor | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        distance: Tensor,
+        heads: int = 1,
+        token_channels: int | None = None,
+        mask: Mask = "soft",
+        bias: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_choice("mask", mask, _MASKS)
+        if heads < 1 or out_channels % heads:
+            raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
+        if distance.dim() != 2 or distance.is_floating_point():
+            raise SkelgraphError(
+                f"distance is {distance.dtype} of shape {tuple(distance.shape)}; expected an integer matrix (J, T)"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.token_channels = in_channels if token_channels is None else token_channels
+        self.num_joints, self.num_tokens = distance.shape
+        self.heads = heads
+        self.mask = mask
+        self.query = nn.Linear(in_channels, out_channels, bias)
+        self.key_value = nn.Linear(self.token_channels, 2 * out_channels, bias)
+        self.out = nn.Linear(out_channels, out_channels, bias)
+        self.dropout = nn.Dropout(dropout)
+        farthest = int(distance.max()) if distance.numel() else -1
+        reached = distance >= 0
+        classes = farthest + 1 + int(not reached.all())
+        self.register_buffer("distance", torch.where(reached, distance, farthest + 1), persistent=False)
+        self.register_buffer("visible", (distance == 0) if mask == "hard" else None, persistent=False)
+        self.table = None if mask == "none" else nn.Parameter(torch.empty(heads, classes))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise all parameters."""
+        xavier(self.query)
+        xavier(self.key_value, self.out_channels)
+        xavier(self.out)
+        if self.table is not None:
+            slope = 0.5 ** torch.arange(self.table.size(0))
+            with torch.no_grad():
+                self.table.copy_(-slope[:, None] * torch.arange(self.table.size(1)))
+
+    def forward(self, x: Tensor, tokens: Tensor, extra: Tensor | None = None) -> Tensor:
+        """Map joints ``(..., J, C_in)`` and tokens ``(..., T, C_t)`` to ``(..., J, C_out)``."""
+        self._check("joints", x, self.num_joints, self.in_channels)
+        self._check("tokens", tokens, self.num_tokens, self.token_channels)
+        if x.dim() == 2:
+            batch = (x.size(0) // self.num_joints, -1)
+            extra = None if extra is None else extra.unflatten(0, batch)
+            return self(x.unflatten(0, batch), tokens.unflatten(0, batch), extra).flatten(0, 1)
+        if extra is not None:
+            tokens = torch.cat((tokens, extra), dim=-2)
+        query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        key, value = self.key_value(tokens).unflatten(-1, (2 * self.heads, -1)).transpose(-2, -3).chunk(2, dim=-3)
+        scores = query @ key.mT
+        scale = query.size(-1) ** -0.5
+        num_extra = tokens.size(-2) - self.num_tokens
+        bias = self.relation_bias(num_extra)
+        scores = scores * scale if bias is None else torch.add(bias, scores, alpha=scale)
+        weights = scores.softmax(dim=-1)
+        if self.visible is not None:  # a joint without tokens has uniform weights up to here
+            weights = weights * F.pad(self.visible, (0, num_extra), value=True)
+        heads = self.dropout(weights) @ value
+        return self.out(heads.transpose(-2, -3).flatten(-2))
+
+    def relation_bias(self, num_extra: int = 0) -> Tensor | None:
+        """What is added to the scores, ``(heads, J, T + num_extra)``; ``None`` without a mask."""
+        if self.table is None:
+            return None
+        bias = self.table[:, self.distance]
+        if self.visible is not None:  # finite, so that a row of nothing else has a softmax
+            bias = bias.masked_fill(~self.visible, torch.finfo(bias.dtype).min)
+        return F.pad(bias, (0, num_extra))
+
+    def _check(self, what: str, x: Tensor, count: int, channels: int) -> None:
+        rows = x.size(-2) if x.dim() > 2 else x.size(0) % max(count, 1) + count
+        if x.size(-1) != channels or rows != count:
+            raise ValueError(
+                f"{self} needs {what} of shape (..., {count}, {channels}) or (B * {count}, {channels}), "
+                f"got {tuple(x.shape)}"
+            )
+
+    def extra_repr(self) -> str:
+        """Channels, heads and mask."""
+        return f"{self.in_channels}, {self.out_channels}, heads={self.heads}, mask={self.mask!r}"
+
+
+def xavier(linear: nn.Linear, rows: int | None = None, columns: int | None = None) -> None:
+    """Zero the bias of a linear layer and draw its weight Xavier-uniform; a layer that joins several maps, of so many
+    ``rows`` or ``columns`` each, map by map."""
+    for part in linear.weight.detach().split(rows or linear.out_features, dim=0):
+        for weight in part.split(columns or linear.in_features, dim=1):
+            nn.init.xavier_uniform_(weight)
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)
+
+
+def check_choice(option: str, value: object, accepted: Sequence[str]) -> None:
+    """Check an option that takes one of a few words.
+
+    Raises:
+        SkelgraphError: If it has another value.
+    """
+    if value not in accepted:
+        raise SkelgraphError(f"{option} is {value!r}; expected one of {', '.join(map(repr, accepted))}")

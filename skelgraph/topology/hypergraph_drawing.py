@@ -1,0 +1,87 @@
+"""Drawing of hypergraphs with matplotlib: every hyperedge a rounded area around its joints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skelgraph.errors import TopologyError
+from skelgraph.topology.drawing import CENTRE, draw_skeleton, rest_positions
+
+if TYPE_CHECKING:
+    from skelgraph.topology.hypergraph import JointHypergraph
+
+
+def plot_hypergraph(hypergraph: JointHypergraph, positions: Any = None, ax: Any = None) -> Any:
+    """Draw the hyperedges of a hypergraph; see :meth:`JointHypergraph.plot`."""
+    points = _positions(hypergraph, positions)
+    if ax is not None:
+        _draw(hypergraph, range(hypergraph.num_hyperedges), points, ax)
+        return ax
+    from matplotlib import pyplot as plt
+
+    panels = max(len(hypergraph.groups), 1)
+    _, grid = plt.subplots(1, panels, figsize=(4 * panels, 5), layout="constrained", squeeze=False)
+    axes = list(grid[0])
+    for panel, (name, ids) in zip(axes, hypergraph.groups.items(), strict=False):
+        _draw(hypergraph, ids, points, panel)
+        panel.set_title(f"{name}: {len(ids)} hyperedge{'' if len(ids) == 1 else 's'}")
+    return axes
+
+
+def _draw(hypergraph: JointHypergraph, ids: Any, points: np.ndarray, ax: Any) -> None:
+    from matplotlib import colormaps
+    from matplotlib.patches import Polygon
+
+    reach = 0.04 * np.ptp(points, axis=0).max() if len(points) > 1 else 1.0
+    hyperedges = hypergraph.hyperedges
+    colors = colormaps["tab10"].colors
+    # larger areas behind smaller ones and a little wider, so that nested hyperedges can be told apart
+    for rank, m in enumerate(sorted(ids, key=lambda m: -len(hyperedges[m]))):
+        color = colors[m % len(colors)]
+        margin = reach * (1.5 - rank / (2 * len(ids)))
+        outline = _rounded_hull(points[list(hyperedges[m])], margin)
+        ax.add_patch(Polygon(outline, facecolor=(*color, 0.25), edgecolor=color, linewidth=1.5, gid=f"hyperedge-{m}"))
+    if hypergraph.skeleton is not None:
+        draw_skeleton(hypergraph.skeleton, points, ax, colors=CENTRE, linewidth=1.5)
+    ax.scatter(points[:, 0], points[:, 1], color="black", s=14, zorder=3)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.08)
+    ax.autoscale_view()
+    ax.set_axis_off()
+
+
+def _positions(hypergraph: JointHypergraph, positions: Any) -> np.ndarray:
+    if positions is not None:
+        if hasattr(positions, "detach"):
+            positions = positions.detach().cpu()
+        points = np.asarray(positions, dtype=float)
+    elif hypergraph.skeleton is not None:
+        points = rest_positions(hypergraph.skeleton)
+    else:
+        angle = 2 * np.pi * np.arange(hypergraph.num_nodes) / max(hypergraph.num_nodes, 1)
+        points = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    if points.shape != (hypergraph.num_nodes, 2):
+        raise TopologyError(f"positions has shape {points.shape}; expected {(hypergraph.num_nodes, 2)}")
+    return points
+
+
+def _rounded_hull(points: np.ndarray, radius: float) -> np.ndarray:
+    """The convex hull of circles around ``points (n, 2)``, by the monotone chain of Andrew."""
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    circle = radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    rim = sorted(map(tuple, (points[:, None] + circle).reshape(-1, 2)))
+    hull: list[tuple[float, float]] = []
+    for way in (rim, rim[::-1]):
+        start = len(hull)
+        for point in way:
+            while len(hull) - start > 1 and _turn(hull[-2], hull[-1], point) <= 0:
+                hull.pop()
+            hull.append(point)
+        hull.pop()
+    return np.array(hull)
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
