@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.official import OfficialLayout
+from skelgraph.models.pretrained import Pretrained
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class PoseLifter(nn.Module):
+class PoseLifter(nn.Module, Pretrained):
     """Base of the 2D-to-3D networks.
 
     A subclass defines :meth:`lift`, which is always handed ``num_frames`` frames: a longer clip is cut to the window
@@ -35,9 +36,6 @@ class PoseLifter(nn.Module):
 
     official: ClassVar[OfficialLayout | None] = None
     """How the authors' checkpoints are laid out; ``None`` if there are none."""
-
-    config: dict[str, Any]
-    """What :func:`~skelgraph.models.create_model` was called with: ``name``, ``skeleton``, ``options``."""
 
     def __init__(
         self, skeleton: SkeletonLike, in_channels: int = 2, out_channels: int = 3, num_frames: int = 1

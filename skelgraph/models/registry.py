@@ -60,6 +60,7 @@ def register_model(
     def register(cls: Model) -> Model:
         if name in _MODELS:
             raise SkelgraphError(f"model {name!r} is registered already, by {_MODELS[name].cls.__name__}")
+        cls.registered_name = name
         _MODELS[name] = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
         return cls
 
@@ -91,7 +92,7 @@ def create_model(name: str, skeleton: SkeletonLike = "h36m17", **options: Any) -
         **options: Options of the model's class; the published hyper-parameters are the defaults.
 
     Returns:
-        The model, freshly initialised, in training mode, with its ``config``.
+        The model, freshly initialised, in training mode.
 
     Raises:
         SkelgraphError: If the model, the skeleton or an option is unknown.
@@ -100,7 +101,4 @@ def create_model(name: str, skeleton: SkeletonLike = "h36m17", **options: Any) -
     for option in options:
         if option not in info.options:
             raise unknown_name(f"option of model {name!r}:", option, info.options)
-    layout = as_skeleton(skeleton)
-    model = info.cls(layout, **options)
-    model.config = {"name": name, "skeleton": layout.name, "options": options}
-    return model
+    return info.cls(as_skeleton(skeleton), **options)
