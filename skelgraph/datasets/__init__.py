@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.human36m import Human36M
 from skelgraph.datasets.mocap import MocapNPZ
 from skelgraph.datasets.npz import read_npz
 from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
+from skelgraph.datasets.smpl import read_smpl, smpl_body
 from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.datasets.windows import PoseBatch, PoseWindows, WindowLoader
 from skelgraph.errors import DataError, unknown_name
@@ -33,6 +35,8 @@ __all__ = [
     "load_dataset",
     "read_cameras",
     "read_npz",
+    "read_smpl",
+    "smpl_body",
 ]
 
 
@@ -46,7 +50,7 @@ def load_dataset(
     keypoints: str = "gt",
     skeleton: SkeletonLike = "h36m17",
     subjects: Sequence[str] | None = None,
-    downsample: int = 1,
+    downsample: int | None = None,
 ) -> PoseDataset:
     """Load a dataset by name; what the dataset has no use for must be left out.
 
@@ -60,7 +64,7 @@ def load_dataset(
         keypoints: Whose keypoints, for human36m.
         skeleton: The joints that are wanted.
         subjects: Subjects of the split, if not the usual ones.
-        downsample: Keep only every so many frames.
+        downsample: Keep only every so many frames; by default what the dataset itself does.
 
     Raises:
         SkelgraphError: There is no such dataset, or an option is missing or of no use for it; and what the dataset
@@ -82,20 +86,15 @@ def load_dataset(
     if useless := [option for option, value in given.items() if value is not None and option not in takes]:
         raise DataError(f"dataset {name!r} has no use for: {', '.join(useless)}.")
 
+    common: dict[str, Any] = {"split": split, "skeleton": skeleton, "subjects": subjects}
+    if downsample is not None:
+        common["downsample"] = downsample
     if name == "synthetic":
-        return SyntheticMocap(split=split, skeleton=skeleton, subjects=subjects, downsample=downsample)
+        return SyntheticMocap(**common)
     if data_3d is None:
         raise DataError(f"dataset {name!r} needs data_3d, the npz file of the positions.")
     if name == "human36m":
-        return Human36M(
-            data_3d,
-            data_2d,
-            split=split,
-            keypoints=keypoints,
-            skeleton=skeleton,
-            subjects=subjects,
-            downsample=downsample,
-        )
+        return Human36M(data_3d, data_2d, keypoints=keypoints, **common)
     if cameras is None:
         raise DataError("dataset 'mocap' needs cameras, the JSON file of the cameras.")
-    return MocapNPZ(data_3d, data_2d, cameras, split=split, skeleton=skeleton, subjects=subjects, downsample=downsample)
+    return MocapNPZ(data_3d, data_2d, cameras, **common)

@@ -51,7 +51,9 @@ def procrustes(
         # pose.
         extent_x, extent_y = _extent(x), _extent(y)
         unit_x, unit_y = x / extent_x, y / extent_y
-        rotation = roma.rigid_vectors_registration(unit_x, unit_y)
+        # roma keeps a constant from its first call: made in inference mode, it would break every later gradient
+        with torch.inference_mode(False):
+            rotation = roma.rigid_vectors_registration(unit_x, unit_y)
         alignment = (unit_x @ rotation.mT * unit_y).sum((-2, -1), keepdim=True) / y.shape[-2]
         motion = rotation.mT * (alignment * extent_y / extent_x) if scale else rotation.mT
     return (x @ motion + centre).to(source.dtype)

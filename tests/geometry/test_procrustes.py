@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -155,3 +157,18 @@ def test_float32_and_autocast() -> None:
 def test_wrong_shapes_are_named(source: tuple[int, ...], target: tuple[int, ...]) -> None:
     with pytest.raises(SkelgraphError, match=r"expected \(\.\.\., J, 3\)"):
         procrustes(torch.zeros(source), torch.zeros(target))
+
+
+def test_gradients_after_a_first_use_in_inference_mode():
+    """In a process of its own, where nothing was cached before."""
+    script = (
+        "import torch\n"
+        "from skelgraph.geometry import procrustes\n"
+        "x = torch.randn(2, 5, 3)\n"
+        "with torch.inference_mode():\n"
+        "    procrustes(x, x + 1)\n"
+        "x.requires_grad_()\n"
+        "procrustes(x, torch.randn(2, 5, 3)).square().sum().backward()\n"
+        "assert x.grad.isfinite().all()\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

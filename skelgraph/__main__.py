@@ -1,0 +1,49 @@
+"""Entry of the `skelgraph` command and of `python -m skelgraph`: turns errors of the input into one paragraph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from skelgraph.errors import SkelgraphError
+
+EXTRA_MODULES = frozenset({"jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "typer"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: Arguments without the program's name; ``None``: those of the process.
+
+    Returns:
+        The exit code: 0, 2 for an error in the arguments or files, 130 for Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments  # taken out here, so that it may stand before or after the subcommand
+    try:
+        from skelgraph.cli import app
+
+        app([argument for argument in arguments if argument != "--debug"], prog_name="skelgraph")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except (SkelgraphError, OSError) as error:
+        if debug:
+            raise
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
+            raise
+        return _fail(f'{error.name} is not installed; the command line needs: pip install "skelgraph[train]"')
+    return 0
+
+
+def _fail(message: str) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

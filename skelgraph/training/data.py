@@ -1,0 +1,84 @@
+"""The LightningDataModule: a training set and a test set as sharded, reproducible loaders."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+
+from skelgraph.datasets import PoseDataset
+from skelgraph.datasets.windows import WindowLoader
+
+
+class PoseData(pl.LightningDataModule):
+    """Serve windows of pose datasets, on the trainer's device and sharded over its processes.
+
+    The order of the training windows is a function of ``(seed, epoch)`` alone. Evaluation sees every frame exactly
+    once over all processes: whole clips go to one process and nothing is padded.
+
+    Args:
+        train_set: Training poses; ``None`` where only evaluation is wanted.
+        test_set: Poses that validation (after every epoch) and test (at the end) judge.
+        frames: Length of a window, the receptive field of the model.
+        batch_size: Windows in a training batch, over all processes together.
+        flip: Train on left-right mirrored windows too.
+        seed: Seed of the training order.
+    """
+
+    def __init__(
+        self,
+        train_set: PoseDataset | None,
+        test_set: PoseDataset,
+        *,
+        frames: int = 1,
+        batch_size: int = 256,
+        flip: bool = True,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.train_set = train_set
+        self.test_set = test_set
+        self.frames = frames
+        self.batch_size = batch_size
+        self.flip = flip
+        self.seed = seed
+
+    def setup(self, stage: str) -> None:
+        """Move the poses to the trainer's device, where a batch is then a matter of indexing."""
+        trainer = self._trainer()
+        device = trainer.strategy.root_device
+        self.test_set = self.test_set.to(device)
+        if self.train_set is not None:
+            self.train_set = self.train_set.to(device)
+
+    def train_dataloader(self) -> WindowLoader:
+        """Shuffled windows of the training set in the order of the current epoch."""
+        if self.train_set is None:
+            raise RuntimeError("this PoseData has no training set")
+        trainer = self._trainer()
+        windows = self.train_set.windows(self.frames, flip=self.flip)
+        batch_size = max(1, self.batch_size // trainer.world_size)
+        loader = windows.loader(
+            batch_size,
+            shuffle=True,
+            seed=self.seed,
+            # A last batch of one frame would be an error for batch normalisation and a noisy step for all others.
+            drop_last=len(windows) >= batch_size * trainer.world_size,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        loader.set_epoch(trainer.current_epoch)
+        return loader
+
+    def val_dataloader(self) -> WindowLoader:
+        """Every frame of the test set once, whole clips per process."""
+        trainer = self._trainer()
+        windows = self.test_set.windows(self.frames)
+        return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
+
+    def test_dataloader(self) -> WindowLoader:
+        """As :meth:`val_dataloader`."""
+        return self.val_dataloader()
+
+    def _trainer(self) -> pl.Trainer:
+        if self.trainer is None:
+            raise RuntimeError("PoseData needs a Trainer: pass it as Trainer.fit(module, datamodule=data)")
+        return self.trainer

@@ -1,0 +1,190 @@
+"""The LightningModule: how a network is trained and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+from torchmetrics import Metric
+
+from skelgraph.datasets import PoseDataset
+from skelgraph.datasets.windows import PoseBatch
+from skelgraph.errors import unknown_name
+from skelgraph.geometry import flip_average
+from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
+from skelgraph.models.lifter import PoseLifter
+from skelgraph.nn import aligned_pose_loss
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "smooth_l1": lambda prediction, target: F.smooth_l1_loss(prediction, target, beta=0.05),
+    "mpjpe": lambda prediction, target: (prediction - target).norm(dim=-1).mean(),
+    "aligned": aligned_pose_loss,
+}
+"""Losses on root-relative poses ``(B, J, 3)`` in metres."""
+
+SCHEDULES = ("onecycle", "exponential")
+"""How the learning rate moves: up to ``lr`` and down to nothing over the whole run, or down by a factor each epoch."""
+
+
+class LiftingModule(pl.LightningModule):
+    """Train a 2D-to-3D network on root-relative poses, and judge it in millimetres.
+
+    Random numbers are set at the start of each epoch from ``(seed, epoch)``, so that a resumed run repeats an
+    undisturbed one exactly. It is trained and tested with :class:`~skelgraph.training.PoseData`.
+
+    Args:
+        model: Network of :func:`skelgraph.models.create_model`.
+        actions: Names of the actions in the test set; errors are averaged over them without weights.
+        mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
+        loss: A name of :data:`LOSSES`.
+        lr: Learning rate of Adam; the highest one of the schedule.
+        schedule: A name of :data:`SCHEDULES`; ``"onecycle"`` is `"Super-Convergence"
+            <https://arxiv.org/abs/1708.07120>`_, by far the better one for short runs.
+        lr_decay: Factor on the learning rate after every epoch, for ``"exponential"``.
+        weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
+        flip_test: Evaluate the mean of the answers to each window and to its mirror image.
+        seed: Seed of what is random in an epoch.
+        config: Plain data that is stored with each checkpoint.
+
+    Raises:
+        SkelgraphError: If the loss or the schedule is unknown.
+    """
+
+    mean_pose: Tensor
+    mirror_index: Tensor
+
+    def __init__(
+        self,
+        model: PoseLifter,
+        actions: tuple[str, ...],
+        mean_pose: Tensor,
+        *,
+        loss: str = "mpjpe",
+        lr: float = 4e-3,
+        schedule: str = "onecycle",
+        lr_decay: float = 0.95,
+        weight_decay: float = 0.0,
+        flip_test: bool = True,
+        seed: int = 0,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if loss not in LOSSES:
+            raise unknown_name("loss", loss, LOSSES)
+        if schedule not in SCHEDULES:
+            raise unknown_name("schedule", schedule, SCHEDULES)
+        self.model = model
+        self.loss = LOSSES[loss]
+        self.lr = lr
+        self.schedule = schedule
+        self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
+        self.flip_test = flip_test
+        self.seed = seed
+        self.config = dict(config or {})
+        self.register_buffer("mean_pose", mean_pose.clone())
+        self.register_buffer("mirror_index", torch.tensor(model.skeleton.mirror_index), persistent=False)
+        num_joints = model.skeleton.num_joints
+        self.val_mpjpe = MPJPE(num_joints, actions)
+        self.mpjpe = MPJPE(num_joints, actions)
+        self.p_mpjpe = PMPJPE(num_joints, actions)
+        self.mean_pose_mpjpe = MPJPE(num_joints, actions)
+        self.n_mpjpe = NMPJPE(num_joints, actions)
+        self.mpjve = MPJVE(num_joints, actions)
+        self.pck = PCK(num_joints, actions)
+        self.auc = AUC(num_joints, actions)
+        self.results: dict[str, Any] = {}
+        """What the last test measured, under the names of metrics.json."""
+
+    def forward(self, keypoints_2d: Tensor) -> Tensor:
+        """Lift ``(B, T, J, 2)`` to root-relative poses ``(B, J, 3)``, metres, as evaluation sees them."""
+        if not len(keypoints_2d):  # a process that has run out of clips
+            return self.mean_pose.new_zeros(0, *self.mean_pose.shape)
+        lift = flip_average(self.model, keypoints_2d, self.mirror_index) if self.flip_test else self.model(keypoints_2d)
+        root = self.model.skeleton.root
+        pose = lift.float()
+        return pose - pose[:, root : root + 1]
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Adam and the schedule of its learning rate."""
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        if self.schedule == "exponential":
+            return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)]
+        steps = int(self.trainer.estimated_stepping_batches)
+        onecycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": onecycle, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""
+        self.trainer.train_dataloader.set_epoch(self.current_epoch)  # type: ignore[union-attr]
+        sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+
+    def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        loss = self.loss(self.model(batch.keypoints_2d).float(), batch.poses_3d)
+        size = len(batch.frame)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
+        """Count one batch."""
+        prediction = self(batch.keypoints_2d)
+        with torch.autocast(self.device.type, enabled=False):
+            self.val_mpjpe.update(prediction, batch.poses_3d, self._test_set.action_id[batch.frame])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the MPJPE of the epoch, the mean over actions."""
+        self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
+        self.val_mpjpe.reset()
+
+    def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
+        """Count one batch."""
+        prediction, target = self(batch.keypoints_2d), batch.poses_3d
+        action, clip = self._test_set.action_id[batch.frame], self._test_set.clip_id[batch.frame]
+        with torch.autocast(self.device.type, enabled=False):  # Procrustes in bfloat16 would be off by millimetres
+            for metric in (self.mpjpe, self.p_mpjpe, self.n_mpjpe, self.pck, self.auc):
+                metric.update(prediction, target, action)
+            self.mpjve.update(prediction, target, action, clip)
+            self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action)
+
+    def on_test_epoch_end(self) -> None:
+        """Gather the errors of all processes into :attr:`results`."""
+        p1, p2 = self.mpjpe.per_action(), self.p_mpjpe.per_action()
+        frames = torch.bincount(self._test_set.action_id[self._test_set.frames]).tolist()
+        frames_of = dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
+        self.results = {
+            "mpjpe_mm": float(self.mpjpe.compute()),
+            "p_mpjpe_mm": float(self.p_mpjpe.compute()),
+            "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
+            "mpjpe_frames_mm": float(self.mpjpe.over_frames()),
+            "p_mpjpe_frames_mm": float(self.p_mpjpe.over_frames()),
+            "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
+            "n_mpjpe_mm": float(self.n_mpjpe.compute()),
+            "mpjve_mm": float(self.mpjve.compute()),
+            "pck_150mm": float(self.pck.compute()),
+            "auc": float(self.auc.compute()),
+            "per_action": {
+                action: {"mpjpe_mm": p1[action], "p_mpjpe_mm": p2[action], "frames": frames_of[action]} for action in p1
+            },
+            "per_joint": dict(zip(self.model.skeleton.joint_names, self.mpjpe.per_joint().tolist(), strict=True)),
+        }
+        for metric in self.children():
+            if isinstance(metric, Metric):
+                metric.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what is needed to rebuild the model."""
+        checkpoint["skelgraph"] = {"config": self.config}
+
+    @property
+    def _test_set(self) -> PoseDataset:
+        return self.trainer.datamodule.test_set  # type: ignore[attr-defined]

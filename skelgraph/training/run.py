@@ -1,0 +1,479 @@
+"""A run from configuration to report: build the data, build the model, fit, evaluate, report."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from torch import Tensor
+
+import skelgraph
+from skelgraph.datasets import PoseDataset, load_dataset
+from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.models import PoseLifter, create_model
+from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
+from skelgraph.training.data import PoseData
+from skelgraph.training.history import History, ProgressBar
+from skelgraph.training.module import LiftingModule
+from skelgraph.training.report import RESULT_FILES, Sample, write_json, write_report
+
+MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress"})
+"""Settings that a resumed run may change; all others decide its result."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a training run does.
+
+    Args:
+        out: Folder of the results.
+        model: A name of :func:`skelgraph.models.list_models`.
+        options: Options of the model; the published values are the defaults.
+        dataset: ``"synthetic"``, ``"human36m"`` or ``"mocap"``.
+        data_3d: File of the 3D positions; for all but the synthetic data.
+        data_2d: File of the 2D keypoints.
+        cameras: File of the cameras.
+        keypoints: Which 2D keypoints of Human3.6M: ``"gt"``, ``"cpn"``, ``"hr"``, ``"detectron"``.
+        skeleton: Name of the joint layout.
+        train_subjects: Subjects to train on; ``None``: the dataset's own split.
+        test_subjects: Subjects to test on; ``None``: the dataset's own split.
+        downsample: Train on every n-th frame; ``None``: on all that the dataset offers.
+        test_downsample: Test on every n-th frame; ``None``: on all.
+        max_epochs: Epochs to train.
+        batch_size: Windows in a batch, over all processes.
+        lr: Learning rate of Adam, the highest of its schedule.
+        schedule: ``"onecycle"`` (up, then down to nothing over the run) or ``"exponential"``.
+        lr_decay: Factor on the learning rate after every epoch, for ``"exponential"``.
+        weight_decay: Decoupled weight decay.
+        clip_grad: Largest norm of the gradient; 0 turns the clipping off.
+        loss: A name of :data:`skelgraph.training.LOSSES`.
+        flip: Train on mirrored windows too.
+        flip_test: Average the answers to each test window and its mirror image.
+        seed: Seed of initialisation, order and dropout.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        devices: Number of processes (of GPUs on ``"cuda"``).
+        precision: ``"32"`` or ``"bf16"``.
+        progress: Show progress.
+    """
+
+    out: str
+    model: str = "sem_gcn"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = "synthetic"
+    data_3d: str | None = None
+    data_2d: str | None = None
+    cameras: str | None = None
+    keypoints: str = "gt"
+    skeleton: str = "h36m17"
+    train_subjects: tuple[str, ...] | None = None
+    test_subjects: tuple[str, ...] | None = None
+    downsample: int | None = None
+    test_downsample: int | None = None
+    max_epochs: int = 20
+    batch_size: int = 128
+    lr: float = 4e-3
+    schedule: str = "onecycle"
+    lr_decay: float = 0.95
+    weight_decay: float = 0.0
+    clip_grad: float = 1.0
+    loss: str = "mpjpe"
+    flip: bool = True
+    flip_test: bool = True
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "32"
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            SkelgraphError: If one is out of its range.
+        """
+        for name in ("max_epochs", "batch_size", "devices", "downsample", "test_downsample"):
+            value = getattr(self, name)
+            self._require(name, value is None or value >= 1, "1 or more")
+        for name in ("weight_decay", "clip_grad", "seed"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("lr", 0 < self.lr < float("inf"), "a positive number")
+        self._require("lr_decay", 0 < self.lr_decay <= 1, "more than 0 and at most 1")
+        self._require("precision", self.precision in _PRECISIONS, "32 or bf16")
+        self._require("device", self.device in ("auto", "cpu", "cuda"), "auto, cpu or cuda")
+
+    def _require(self, name: str, condition: bool, expected: str) -> None:
+        if not condition:
+            raise SkelgraphError(f"{name.replace('_', '-')} is {getattr(self, name)!r}, expected {expected}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON and checkpoints."""
+        values = dataclasses.asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """The same settings but for some."""
+        return dataclasses.replace(self, **changes)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """The inverse of :meth:`to_dict`."""
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**fields)
+
+
+_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+
+
+def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+    """Train a model, evaluate its last epoch, and write ``config.json``, ``metrics.json``, ``report.html``, checkpoints
+    and logs to ``config.out``.
+
+    Args:
+        config: What to do.
+        resume: Continue from ``checkpoints/last.ckpt`` of that folder.
+        overwrite: Replace the run that is in that folder.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        SkelgraphError: If the configuration, a data file, a checkpoint or the folder is not usable; in that case
+            nothing has been written.
+    """
+    out = Path(config.out)
+    last = _last(out)
+    if resume:
+        _check_resumable(last, config)
+    elif not overwrite:
+        _check_free(out)
+    pl.seed_everything(config.seed, verbose=False)
+    model = create_model(config.model, config.skeleton, **config.options)
+    train_set, test_set = (_load(config, split) for split in ("train", "test"))
+    module = _module(config, model, test_set.actions, train_set.mean_pose())
+    data = PoseData(
+        train_set,
+        test_set,
+        frames=model.num_frames,
+        batch_size=config.batch_size,
+        flip=config.flip,
+        seed=config.seed,
+    )
+    history = History(verbose=config.progress and not sys.stdout.isatty())
+    with _quiet():
+        trainer = _trainer(config, history)
+        if trainer.is_global_zero:
+            if overwrite and not resume:
+                _clear(out)
+            _write_config(config)
+        _call(trainer.fit, module, datamodule=data, ckpt_path=last if resume else None, weights_only=True)
+        _call(trainer.test, module, datamodule=data, verbose=False)
+    best = min(history.rows, key=lambda row: row["val_mpjpe_mm"])
+    metrics = {
+        **module.results,
+        "best_epoch": best["epoch"],
+        "best_mpjpe_mm": best["val_mpjpe_mm"],
+        **_facts(config, module, test_set),
+        "epochs": len(history.rows),
+        "seconds": sum(row["seconds"] for row in history.rows),
+    }
+    if trainer.is_global_zero:
+        write_report(out, metrics, config.to_dict(), history.rows, _sample(module, test_set), test_set.skeleton)
+    return metrics
+
+
+def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False, **changes: Any) -> dict[str, Any]:
+    """Evaluate a checkpoint and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
+
+    Args:
+        checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run.
+        out: Folder of the results.
+        overwrite: Replace the results that are in that folder.
+        **changes: Fields of :class:`TrainConfig` that differ from those of the run: the dataset, the device.
+
+    Returns:
+        What ``metrics.json`` holds.
+
+    Raises:
+        SkelgraphError: If the checkpoint, a data file or the folder is not usable; in that case nothing has been
+            written.
+    """
+    start = time.perf_counter()
+    out = Path(out)
+    if not overwrite:
+        _check_free(out)
+    saved = load_checkpoint(checkpoint)
+    config = _saved_config(saved, checkpoint).replace(**changes, out=str(out))
+    model = create_model(config.model, config.skeleton, **config.options)
+    test_set = _load(config, "test")
+    module = _module(config, model, test_set.actions, test_set.mean_pose())
+    try:
+        module.load_state_dict(saved["state_dict"])
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {checkpoint} does not fit its own configuration: {error}") from error
+    data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.batch_size)
+    with _quiet():
+        trainer = _trainer(config)
+        if trainer.is_global_zero:
+            _write_config(config)
+        _call(trainer.test, module, datamodule=data, verbose=False)
+    metrics = {
+        **module.results,
+        "checkpoint": str(checkpoint),
+        **_facts(config, module, test_set),
+        "epochs": saved["epoch"] + 1,
+        "seconds": time.perf_counter() - start,
+    }
+    if trainer.is_global_zero:
+        write_report(out, metrics, config.to_dict(), [], _sample(module, test_set), test_set.skeleton)
+    return metrics
+
+
+def _load(config: TrainConfig, split: str) -> PoseDataset:
+    return load_dataset(
+        config.dataset,
+        split,
+        data_3d=config.data_3d,
+        data_2d=config.data_2d,
+        cameras=config.cameras,
+        keypoints=config.keypoints,
+        skeleton=config.skeleton,
+        subjects=config.train_subjects if split == "train" else config.test_subjects,
+        downsample=config.downsample if split == "train" else config.test_downsample,
+    )
+
+
+def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], mean_pose: Tensor) -> LiftingModule:
+    return LiftingModule(
+        model,
+        actions,
+        mean_pose,
+        loss=config.loss,
+        lr=config.lr,
+        schedule=config.schedule,
+        lr_decay=config.lr_decay,
+        weight_decay=config.weight_decay,
+        flip_test=config.flip_test,
+        seed=config.seed,
+        config=config.to_dict(),
+    )
+
+
+def _trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
+    """The trainer of a run; without a history one that only evaluates."""
+    available = torch.cuda.device_count()
+    accelerator = config.device if config.device != "auto" else "cuda" if available else "cpu"
+    if accelerator == "cuda" and config.devices > available:
+        raise SkelgraphError(f"{config.devices} CUDA device(s) asked for, {available} found")
+    callbacks: list[Callback] = []
+    loggers: list[Logger] = []
+    if history is not None:
+        out = Path(config.out)
+        checkpoints = ModelCheckpoint(
+            out / "checkpoints",
+            "best",
+            monitor="val_mpjpe_mm",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        callbacks += [history, checkpoints]
+        logs = out / "logs"
+        loggers += [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard", version="")]
+    progress_bar = config.progress and sys.stdout.isatty()
+    if progress_bar:
+        callbacks.append(ProgressBar())
+    return pl.Trainer(
+        accelerator=accelerator,
+        devices=config.devices,
+        strategy="ddp" if config.devices > 1 else "auto",
+        precision=_PRECISIONS[config.precision],  # type: ignore[arg-type]
+        max_epochs=config.max_epochs,
+        gradient_clip_val=config.clip_grad or None,
+        callbacks=callbacks,
+        logger=loggers,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=history is not None,
+        enable_progress_bar=progress_bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,  # the loaders know their rank
+    )
+
+
+def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Call ``fit`` or ``test``, which turn Ctrl-C into an exit of the program."""
+    try:
+        function(*args, **kwargs)
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what Lightning says and the user of this program can do nothing about."""
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")  # which devices there are
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in (
+            "Checkpoint directory .* exists and is not empty",  # that is what resuming means
+            r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own business with torch
+            ".*it is recommended to use `Trainer\\(devices=1",  # our loaders evaluate exactly on any number
+        ):
+            warnings.filterwarnings("ignore", message)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@rank_zero_only  # the other processes start when the first has opened the folder
+def _check_free(out: Path) -> None:
+    if (out / "config.json").exists():
+        raise SkelgraphError(
+            f"{out} holds a run already: resume it (--resume), replace it (--overwrite) or choose another folder"
+        )
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier run wrote, and nothing else."""
+    for name in RESULT_FILES:
+        (out / name).unlink(missing_ok=True)
+    for name in ("checkpoints", "logs"):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def saved_config(out: str | Path) -> TrainConfig:
+    """The settings of the run in a folder, as its last checkpoint holds them.
+
+    Raises:
+        CheckpointError: If there is no such run or its checkpoint is not usable.
+    """
+    path = _last(out)
+    return _saved_config(_load_last(path), path)
+
+
+def _last(out: str | Path) -> Path:
+    return Path(out) / "checkpoints" / "last.ckpt"
+
+
+def _load_last(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise CheckpointError(f"nothing to resume: {path} does not exist (it is written after the first epoch)")
+    return load_checkpoint(path)
+
+
+def _check_resumable(path: Path, config: TrainConfig) -> None:
+    saved = _load_last(path)
+    before, now = _saved_config(saved, path).to_dict(), config.to_dict()
+    fixed = before.keys() - MAY_CHANGE
+    if config.schedule == "onecycle":  # its learning rate depends on the length of the run
+        fixed |= {"max_epochs"}
+    changed = [key for key in before if key in fixed and before[key] != now[key]]
+    if changed:
+        differences = "; ".join(f"{key} was {before[key]!r}, now {now[key]!r}" for key in changed)
+        raise CheckpointError(f"{path} cannot be resumed with other settings: {differences}")
+    if saved["epoch"] >= config.max_epochs:
+        raise CheckpointError(f"{path} has {saved['epoch'] + 1} epochs, more than max-epochs {config.max_epochs}")
+
+
+def _saved_config(saved: Mapping[str, Any], path: str | Path) -> TrainConfig:
+    try:
+        return TrainConfig.from_dict(saved["skelgraph"]["config"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"checkpoint {path} holds no configuration of this version: {error}") from error
+
+
+def _write_config(config: TrainConfig) -> None:
+    """Record what is about to run, and on what."""
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    record = {
+        "config": config.to_dict(),
+        "command": shlex.join(sys.argv),
+        "versions": _versions(),
+        "git": _git(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+    }
+    write_json(out / "config.json", record)
+
+
+def _versions() -> dict[str, str]:
+    packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
+    return {
+        "skelgraph": skelgraph.__version__,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the checkout that this package is run from, if it is."""
+    root = Path(skelgraph.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.check_output(["git", "-C", str(root), *arguments], stderr=subprocess.DEVNULL, text=True)
+
+    try:
+        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _facts(config: TrainConfig, module: LiftingModule, test_set: PoseDataset) -> dict[str, Any]:
+    """What the numbers of a run were measured with."""
+    files = (config.data_3d, config.data_2d, config.cameras)
+    return {
+        "dataset": {
+            "name": test_set.name,
+            "is_synthetic": test_set.is_synthetic,
+            "split": test_set.split,
+            "subjects": list(test_set.subjects),
+            "frames": len(test_set),
+            "files": [file for file in files if file],
+        },
+        "model": config.model,
+        "num_parameters": sum(p.numel() for p in module.model.parameters()),
+        "seed": config.seed,
+        "versions": _versions(),
+    }
+
+
+@torch.no_grad()
+def _sample(module: LiftingModule, test_set: PoseDataset, seconds: float = 4.0, frame_rate: float = 25.0) -> Sample:
+    """The middle of a typical clip for the animation: of the action whose error is nearest to the mean."""
+    errors = {action: row["mpjpe_mm"] for action, row in module.results["per_action"].items()}
+    typical = min(errors, key=lambda action: abs(errors[action] - module.results["mpjpe_mm"]))
+    clip = next(clip for clip in test_set.clips if clip.action_name == typical)
+    step = max(1, round(test_set.frame_rate / frame_rate))
+    length = min(clip.length, round(seconds * test_set.frame_rate))
+    first = clip.start + (clip.length - length) // 2
+    windows = test_set.windows(module.model.num_frames)
+    batch = windows[slice(first, first + length, step)]
+    module.eval()
+    prediction = module(batch.keypoints_2d.to(module.device))
+    centre = batch.keypoints_2d[:, batch.keypoints_2d.size(1) // 2]
+    title = f"{'Synthetic data: ' * test_set.is_synthetic}{clip.subject}, {clip.action}, camera {clip.camera}"
+    return Sample(centre.cpu(), prediction.cpu(), batch.poses_3d.cpu(), test_set.frame_rate / step, title)

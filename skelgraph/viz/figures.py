@@ -1,0 +1,115 @@
+"""The figures of a report: learning curve, error per joint, error per action; each function returns a new figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from skelgraph.topology import SkeletonLike
+from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions
+
+P1, P2 = "#0072B2", "#E69F00"
+"""Colours of MPJPE and P-MPJPE, of the palette of Okabe and Ito."""
+
+
+def png(figure: Figure, dpi: int = 130) -> bytes:
+    """Render a figure as a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss") -> Figure:
+    """Draw training loss and validation error over the epochs.
+
+    Args:
+        history: One row per epoch with ``epoch``, ``train_loss`` and ``val_mpjpe_mm``.
+        loss: Name of the loss, with its unit, for the axis.
+    """
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    errors = [row["val_mpjpe_mm"] for row in history]
+    style = {"marker": "o", "markersize": 4} if len(history) <= 30 else {}
+    left.plot(epochs, [row["train_loss"] for row in history], color=CENTRE, **style)
+    left.set(yscale="log", ylabel=f"training {loss}", title="Training")
+    right.plot(epochs, errors, color=P1, **style)
+    best = int(np.argmin(errors))
+    right.plot(epochs[best], errors[best], "o", markersize=10, fillstyle="none", color=P2)
+    right.set_ylabel("MPJPE (mm), mean over actions")
+    right.set_title(f"Validation: best {errors[best]:.1f} mm in epoch {epochs[best]:.0f}")
+    for ax in (left, right):
+        ax.set_xlabel("epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        _plain(ax)
+        ax.grid(which="both", axis="y", alpha=0.3)
+    return figure
+
+
+def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figure:
+    """Draw the error of each joint: as a disc on a drawn skeleton, and as a bar.
+
+    Args:
+        per_joint: Joint name to error in mm, in the order of the skeleton.
+        skeleton: The skeleton.
+    """
+    skeleton = as_skeleton(skeleton)
+    names, errors = list(per_joint), np.array(list(per_joint.values()))
+    figure = Figure(figsize=(9, max(4.6, 0.27 * len(names))), layout="constrained")
+    body, bars = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    points = rest_positions(skeleton)
+    draw_skeleton(skeleton, points, body, linewidth=3, alpha=0.45)
+    discs = body.scatter(*points.T, c=errors, s=150, cmap="YlOrRd", vmin=0, edgecolors="black", zorder=3)
+    body.set_title("Error on the body (facing us)")
+    body.set_aspect("equal")
+    body.margins(0.12, 0.06)
+    body.set_axis_off()
+    figure.colorbar(discs, ax=body, label="MPJPE (mm)", shrink=0.8)
+    bars.barh(names, errors, color=joint_colors(skeleton))
+    _label_bars(bars, np.arange(len(errors)), errors)
+    bars.invert_yaxis()
+    bars.margins(x=0.1, y=0.02)
+    _plain(bars)
+    bars.set(xlabel="MPJPE (mm)", title="Left blue, right orange, centre grey")
+    return figure
+
+
+def action_errors(per_action: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Draw the errors of each action as bars, worst at the bottom, with their unweighted mean.
+
+    Args:
+        per_action: Action to ``mpjpe_mm`` and ``p_mpjpe_mm``.
+    """
+    actions = sorted(per_action, key=lambda action: per_action[action]["mpjpe_mm"])
+    rows = np.arange(len(actions))
+    figure = Figure(figsize=(9, 1.6 + 0.42 * len(actions)), layout="constrained")
+    ax = figure.subplots()
+    for offset, key, label, color in ((-0.2, "mpjpe_mm", "MPJPE", P1), (0.2, "p_mpjpe_mm", "P-MPJPE (aligned)", P2)):
+        errors = np.array([per_action[action][key] for action in actions])
+        ax.barh(rows + offset, errors, height=0.38, color=color, label=f"{label}, mean {errors.mean():.1f} mm")
+        ax.axvline(errors.mean(), color=color, linestyle="--", linewidth=1, zorder=0)
+        _label_bars(ax, rows + offset, errors)
+    ax.set_yticks(rows, actions)
+    ax.invert_yaxis()
+    ax.set(xlabel="error (mm)", title="Error per action")
+    ax.margins(x=0.08)
+    _plain(ax)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _label_bars(ax: Axes, rows: np.ndarray, errors: np.ndarray) -> None:
+    """Write each value behind its bar."""
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    for row, error in zip(rows, errors, strict=True):
+        ax.annotate(f"{error:.1f}", (error, row), (4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box)
+
+
+def _plain(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.title.set_fontsize(11)

@@ -1,0 +1,270 @@
+"""The command line: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_mocap
+import torch
+
+import skelgraph
+from skelgraph.__main__ import main
+
+SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return tiny_mocap.write(tmp_path_factory.mktemp("mocap"))
+
+
+def options(files: dict[str, str]) -> str:
+    given = (f"--{key.replace('_', '-')} {shlex.quote(path)}" for key, path in files.items())
+    return f"--dataset mocap {' '.join(given)}"
+
+
+def run(command: str) -> int:
+    return main(shlex.split(command))
+
+
+def fails(capsys: pytest.CaptureFixture[str], command: str, *words: str) -> None:
+    """Exit code 2, and one paragraph on stderr that holds the words."""
+    assert run(command) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+def test_train_then_evaluate(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert (
+        run(
+            f"train {SMALL} {options(files)} --schedule exponential --max-epochs 1 --batch-size 64 --seed 7 --out {out}"
+        )
+        == 0
+    )
+    printed = capsys.readouterr().out
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert "mean over actions" in printed
+    assert f"{metrics['mpjpe_mm']:.1f}" in printed
+    assert f"{out}/report.html" in printed.replace("\n", "")
+    assert "Synthetic" not in printed
+    config = json.loads((out / "config.json").read_text())["config"]
+    assert config["options"] == {"hidden_channels": 8, "num_blocks": 1}
+    assert (config["batch_size"], config["seed"]) == (64, 7)
+
+    last = out / "checkpoints" / "last.ckpt"
+    assert run(f"evaluate --checkpoint {last} {options(files)} --no-progress --out {tmp_path / 'again'}") == 0
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert again["mpjpe_mm"] == metrics["mpjpe_mm"]
+    assert run(f"evaluate --checkpoint {last} --test-subjects train --no-progress --out {tmp_path / 'other'}") == 0
+    assert json.loads((tmp_path / "other" / "metrics.json").read_text())["dataset"]["subjects"] == ["train"]
+
+    capsys.readouterr()
+    fails(capsys, f"train {SMALL} {options(files)} --out {out}", str(out), "--resume", "--overwrite")
+    fails(capsys, f"train --max-epochs 2 --lr 0.5 --resume --out {out}", "lr was 0.004, now 0.5")
+    assert run(f"train --max-epochs 2 --resume --no-progress --out {out}") == 0  # all else as it was
+    assert json.loads((out / "metrics.json").read_text())["epochs"] == 2
+
+
+def test_progress_without_a_terminal_is_plain_lines(
+    files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loud = SMALL.replace("--no-progress", "--progress")
+    assert run(f"train {loud} {options(files)} --max-epochs 2 --out {tmp_path / 'run'}") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert "\x1b" not in "".join(lines)
+
+
+class Malicious:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.write_text, (self.path, "executed")
+
+
+def broken_files(folder: Path, fault: str) -> dict[str, str]:
+    positions, keypoints = tiny_mocap.arrays()
+    walk = positions["train"]["walk 1"]
+    if fault == "joints":
+        positions["train"]["walk 1"] = walk[:, :15]
+    elif fault == "nan":
+        walk[13, 4, 1] = np.nan
+    elif fault == "length":
+        keypoints["train"]["walk 1"][1] = keypoints["train"]["walk 1"][1][:50]
+    elif fault == "subject":
+        del positions["train"]
+    files = tiny_mocap.write(folder, positions, keypoints)
+    path = Path(files["data_3d"])
+    if fault == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif fault == "missing":
+        path.unlink()
+    elif fault == "malicious":
+        np.savez(path, positions_3d=np.array(Malicious(folder / "trace"), dtype=object))
+    elif fault == "pickle":
+        path.write_bytes(pickle.dumps(Malicious(folder / "trace")))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("truncated", ["data_3d.npz"]),
+        ("missing", ["data_3d.npz"]),
+        ("pickle", ["data_3d.npz"]),
+        ("malicious", ["data_3d.npz"]),
+        ("subject", ["data_3d.npz", "train", "subject"]),
+        ("joints", ["data_3d.npz", "walk 1", "15", "17"]),
+        ("nan", ["data_3d.npz", "walk 1", "NaN", "13"]),
+        ("length", ["data_2d.npz", "walk 1", "50", "61"]),
+    ],
+)
+def test_bad_data(fault: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = broken_files(tmp_path / "data", fault)
+    fails(capsys, f"train {SMALL} {options(files)} --out {tmp_path / 'out'}", *words)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "data" / "trace").exists()
+
+
+def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "wrong.ckpt", tmp_path / "out"
+    torch.save({"state_dict": {"weight": torch.zeros(3)}}, path)
+    fails(capsys, f"evaluate --checkpoint {path} --out {out}", "wrong.ckpt", "was not written by")
+    path.write_bytes(pickle.dumps(Malicious(tmp_path / "trace")))
+    fails(capsys, f"evaluate --checkpoint {path} --out {out}", "wrong.ckpt", "refused")
+    fails(capsys, f"evaluate --checkpoint {tmp_path / 'no.ckpt'} --out {out}", "no.ckpt", "does not exist")
+    assert not out.exists()
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--max-epochs 0", ["max-epochs is 0"]),
+        ("--lr -1", ["lr is -1.0"]),
+        ("--model sem_gnc", ["sem_gnc", "did you mean sem_gcn"]),
+        ("--dataset human36m", ["data_3d"]),
+        ("--dataset mocap --data-3d no.npz --cameras no.json", ["no.json"]),
+        ("--option hidden", ["--option", "key=value"]),
+        ("--option hidden=3", ["hidden", "hidden_channels"]),
+        ("--resume", ["--resume needs --out"]),
+        ("--resume --overwrite --out x", ["--overwrite"]),
+        ("--data-3d x.npz", ["synthetic", "data_3d"]),
+    ],
+)
+def test_wrong_arguments(arguments: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = "" if "--out" in arguments or "--resume" in arguments else f"--out {tmp_path / 'out'}"
+    fails(capsys, f"train {arguments} --downsample 50 {out}", *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["train --no-such-option", "train --lr fast", "evaluate", "no-such-command"])
+def test_usage_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["--debug train --lr -1", "train --lr -1 --debug"])
+def test_debug_shows_the_traceback(command: str) -> None:
+    with pytest.raises(skelgraph.errors.SkelgraphError, match="lr is -1"):
+        run(command)
+
+
+def test_version_and_lists(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run("--version") == 0
+    assert capsys.readouterr().out.strip() == f"skelgraph {skelgraph.__version__}"
+    assert run("models") == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "sem_gcn" in line)
+    assert "267,343" in row
+    assert "42.14 / 33.53" in row
+    assert run("skeletons") == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "h36m17" in line)
+    assert [cell.strip() for cell in row.split("│")[1:5]] == ["h36m17", "17", "16", "6"]
+
+
+def test_every_option_has_help_and_the_default_of_the_configuration() -> None:
+    from skelgraph import cli
+    from skelgraph.training import TrainConfig
+
+    defaults = {f.name: f.default for f in fields(TrainConfig) if f.name not in ("out", "options")}
+    parameters = inspect.signature(cli.train).parameters
+    assert {name: parameters[name].default for name in defaults} == defaults
+    for command in (cli.train, cli.evaluate):
+        for hint in inspect.get_annotations(command, eval_str=True).values():
+            for option in getattr(hint, "__metadata__", ()):
+                assert option.help.endswith((".", ")"))
+
+
+def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelgraph import training
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    assert run("train") == 130
+
+
+def test_ctrl_c_in_training_exits_with_130(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    from skelgraph.training import LiftingModule
+
+    def interrupted(self: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiftingModule, "on_train_epoch_start", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert run(f"train {SMALL} {options(files)} --out {tmp_path / 'out'}") == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)  # which Lightning takes away
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_missing_extra_says_what_to_install(tmp_path: Path) -> None:
+    """With `lightning` and then `typer` not installed, in a process of its own."""
+    code = (
+        "import sys; sys.modules[{name!r}] = None\n"
+        "from skelgraph.__main__ import main\n"
+        "sys.exit(main(['train', '--out', {out!r}]))"
+    )
+    for name in ("lightning", "typer"):
+        process = subprocess.run(
+            [sys.executable, "-c", code.format(name=name, out=str(tmp_path / "out"))], capture_output=True, text=True
+        )
+        assert process.returncode == 2
+        assert process.stderr.startswith("error: ")
+        assert 'pip install "skelgraph[train]"' in process.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_is_quick() -> None:
+    code = (
+        "import sys\nfrom skelgraph.__main__ import main\nmain(['train', '--help'])\n"
+        "print({'lightning', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "--max-epochs" in process.stdout
+    assert process.stderr.strip() == "set()"

@@ -1,0 +1,198 @@
+"""A run leaves the right numbers behind, and says no to what it cannot do."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_mocap import Run
+
+from skelgraph import metrics as M  # noqa: N812
+from skelgraph.datasets import load_dataset
+from skelgraph.errors import SkelgraphError
+from skelgraph.geometry import flip_average
+from skelgraph.models import create_model
+from skelgraph.training import TrainConfig, evaluate, load_checkpoint, train
+
+NUMBERS = (
+    "mpjpe_mm", "p_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm", "n_mpjpe_mm", "mpjve_mm", "pck_150mm", "auc",
+    "mean_pose_mpjpe_mm", "mean_pose_mpjpe_frames_mm",
+)  # fmt: skip
+
+
+def test_every_file_is_there_and_whole(run: Run) -> None:
+    names = {path.name for path in run.out.iterdir()}
+    assert names == {
+        "config.json", "metrics.json", "report.html", "animation.gif",
+        "learning_curve.png", "joint_errors.png", "action_errors.png", "checkpoints", "logs",
+    }  # fmt: skip
+    assert {path.name for path in (run.out / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert not list(run.out.rglob("*.tmp"))
+    assert json.loads((run.out / "metrics.json").read_text()) == run.metrics
+    with open(run.out / "logs" / "csv" / "version_0" / "metrics.csv", newline="") as file:
+        assert [row["val_mpjpe_mm"] != "" for row in csv.DictReader(file)].count(True) == 3
+    assert list((run.out / "logs" / "tensorboard").glob("events.*"))
+
+
+def test_config_says_how_to_repeat_the_run(run: Run) -> None:
+    record = json.loads((run.out / "config.json").read_text())
+    assert TrainConfig.from_dict(record["config"]) == run.config
+    assert {"command", "versions", "git", "platform", "threads"} <= record.keys()
+    assert record["versions"]["torch"] == torch.__version__
+
+
+def test_metrics_equal_a_computation_by_hand(run: Run, files: dict[str, str]) -> None:
+    """From the checkpoint's weights, with the functional metrics, clip by clip."""
+    model = create_model("sem_gcn", "h36m17", **run.config.options)
+    state = load_checkpoint(run.last)["state_dict"]
+    model.load_state_dict({key.removeprefix("model."): v for key, v in state.items() if key.startswith("model.")})
+    model.eval()
+    train_set, test_set = (load_dataset("mocap", split, **files) for split in ("train", "test"))  # type: ignore[arg-type]
+    with torch.no_grad():
+        pred = flip_average(model, test_set.keypoints_2d, test_set.skeleton.mirror_index)
+    pred = pred - pred[:, :1]
+    mean = train_set.poses_3d.mean(0).expand_as(pred)
+    rows = {action: test_set.action_id == i for i, action in enumerate(test_set.actions)}
+
+    def over_actions(metric: Any, pred: torch.Tensor = pred) -> float:
+        return float(torch.stack([metric(pred[r], test_set.poses_3d[r]) for r in rows.values()]).mean())
+
+    expected = {
+        "mpjpe_mm": over_actions(M.mpjpe),
+        "p_mpjpe_mm": over_actions(M.p_mpjpe),
+        "n_mpjpe_mm": over_actions(M.n_mpjpe),
+        "pck_150mm": over_actions(M.pck),
+        "auc": over_actions(M.auc),
+        "mpjpe_frames_mm": float(M.mpjpe(pred, test_set.poses_3d)),
+        "p_mpjpe_frames_mm": float(M.p_mpjpe(pred, test_set.poses_3d)),
+        "mean_pose_mpjpe_mm": over_actions(M.mpjpe, mean),
+        "mean_pose_mpjpe_frames_mm": float(M.mpjpe(mean, test_set.poses_3d)),
+    }
+    velocities: dict[str, list[torch.Tensor]] = {}
+    for clip in test_set.clips:
+        part = slice(clip.start, clip.start + clip.length)
+        errors = (pred[part].diff(dim=0) - test_set.poses_3d[part].diff(dim=0)).norm(dim=-1).flatten() * 1000
+        velocities.setdefault(clip.action_name, []).append(errors)
+    expected["mpjve_mm"] = float(torch.stack([torch.cat(parts).mean() for parts in velocities.values()]).mean())
+
+    assert expected.keys() == set(NUMBERS)
+    assert {name: run.metrics[name] for name in NUMBERS} == pytest.approx(expected, rel=1e-4)
+    for action, mask in rows.items():
+        of_action = run.metrics["per_action"][action]
+        assert of_action["frames"] == int(mask.sum())
+        assert of_action["mpjpe_mm"] == pytest.approx(float(M.mpjpe(pred[mask], test_set.poses_3d[mask])), rel=1e-4)
+    assert sum(run.metrics["per_joint"].values()) / 17 == pytest.approx(run.metrics["mpjpe_mm"])
+
+
+def test_facts(run: Run, files: dict[str, str]) -> None:
+    m = run.metrics
+    assert m["dataset"] == {
+        "name": "mocap", "is_synthetic": False, "split": "test", "subjects": ["test"], "frames": 136,
+        "files": [files["data_3d"], files["data_2d"], files["cameras"]],
+    }  # fmt: skip
+    assert (m["model"], m["epochs"], m["seed"]) == ("sem_gcn", 3, 3)
+    assert m["num_parameters"] == sum(p.numel() for p in create_model("sem_gcn", **run.config.options).parameters())
+    rows = load_checkpoint(run.last)["callbacks"]["History"]["rows"]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[0]["lr"] == pytest.approx(4e-3 / 25)  # where the cycle begins
+    assert rows[0]["lr"] < rows[2]["lr"] < rows[1]["lr"] < 4e-3
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    assert rows[-1]["val_mpjpe_mm"] == pytest.approx(m["mpjpe_mm"], rel=1e-5)
+    assert m["best_mpjpe_mm"] == min(row["val_mpjpe_mm"] for row in rows)
+    assert m["seconds"] == pytest.approx(sum(row["seconds"] for row in rows))
+
+
+def test_evaluate_repeats_the_numbers(run: Run, tmp_path: Path) -> None:
+    again = evaluate(run.last, tmp_path / "again", device="cpu", progress=False)
+    assert {name: again[name] for name in (*NUMBERS, "per_action", "per_joint")} == {
+        name: run.metrics[name] for name in (*NUMBERS, "per_action", "per_joint")
+    }
+    assert again["epochs"] == 3
+    assert not (tmp_path / "again" / "learning_curve.png").exists()
+    best = evaluate(run.last.with_name("best.ckpt"), tmp_path / "best", device="cpu", progress=False)
+    assert best["mpjpe_mm"] == pytest.approx(run.metrics["best_mpjpe_mm"], rel=1e-5)
+
+
+def test_evaluate_on_other_data(run: Run, files: dict[str, str], tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"test_subjects": ("train",), "test_downsample": 2, "flip_test": False}
+    other = evaluate(run.last, tmp_path / "other", device="cpu", progress=False, **changes)
+    assert other["dataset"]["subjects"] == ["train"]
+    assert other["dataset"]["frames"] == 2 * (31 + 20 + 27)
+    assert other["mean_pose_mpjpe_mm"] != run.metrics["mean_pose_mpjpe_mm"]
+
+
+def test_seed_decides(run: Run, tmp_path: Path) -> None:
+    def weights(seed: int) -> dict[str, torch.Tensor]:
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        train(replace(run.config, out=str(out), seed=seed, max_epochs=1))
+        return load_checkpoint(out / "checkpoints" / "last.ckpt")["state_dict"]
+
+    first, second, other = weights(3), weights(3), weights(4)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_bf16(run: Run, tmp_path: Path) -> None:
+    """Only the network runs in bfloat16: the metrics of its answers are exact."""
+    metrics = evaluate(run.last, tmp_path / "out", precision="bf16", device="cpu", progress=False)
+    assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=0.02)
+    assert metrics["mpjpe_mm"] != run.metrics["mpjpe_mm"]
+    assert metrics["mean_pose_mpjpe_mm"] == run.metrics["mean_pose_mpjpe_mm"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_epochs": 0}, "max-epochs is 0, expected 1 or more"),
+        ({"lr": -1.0}, "lr is -1.0, expected a positive number"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"lr_decay": 1.5}, "lr-decay is 1.5"),
+        ({"batch_size": 0}, "batch-size is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"precision": "16"}, "precision is '16', expected 32 or bf16"),
+        ({"device": "tpu"}, "device is 'tpu', expected auto, cpu or cuda"),
+        ({"model": "sem_gnc"}, "did you mean sem_gcn"),
+        ({"options": {"hidden": 3}}, "hidden_channels"),
+        ({"loss": "msee"}, "did you mean mse"),
+        ({"dataset": "mocop"}, "did you mean mocap"),
+        ({"skeleton": "h36m18"}, "h36m17"),
+        ({"test_subjects": ("S99",)}, "S99"),
+        pytest.param({"device": "cuda", "devices": 1000}, "1000 CUDA device", id="more GPUs than there are"),
+    ],
+)
+def test_wrong_settings_write_nothing(run: Run, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SkelgraphError, match=message):
+        train(replace(run.config, out=str(tmp_path / "out"), **changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_divergence_is_an_error(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(SkelgraphError, match="diverged"):
+        train(replace(run.config, out=str(tmp_path / "out"), lr=1e30, clip_grad=0.0, options={"hidden_channels": 16}))
+
+
+def test_a_finished_run_is_not_overwritten_by_accident(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(SkelgraphError, match="holds a run already"):
+        train(run.config)
+    with pytest.raises(SkelgraphError, match="holds a run already"):
+        evaluate(run.last, run.out)
+    out = tmp_path / "out"
+    config = replace(run.config, out=str(out), max_epochs=1)
+    train(config)
+    (out / "mine.txt").write_text("kept")
+    metrics = train(replace(config, seed=9), overwrite=True)
+    assert metrics["seed"] == 9
+    assert (out / "mine.txt").read_text() == "kept"
+    assert [path.name for path in (out / "logs" / "csv").iterdir()] == ["version_0"]
+
+
+def test_config_round_trip() -> None:
+    config = TrainConfig(out="x", options={"a": [1, {"b": None}]}, train_subjects=("S1", "S5"))
+    plain = json.loads(json.dumps(config.to_dict()))
+    assert TrainConfig.from_dict(plain) == config
+    assert plain.keys() == {f.name for f in fields(TrainConfig)}
