@@ -73,7 +73,8 @@ def train(
     context: typer.Context,
     model: Annotated[str, _option("Network; see `skelgraph models`.", "--model")] = "sem_gcn",
     option: Annotated[
-        list[str] | None, _option("Option of the network as key=value, value in JSON; repeatable.", "--option")
+        list[str] | None,
+        _option("Option of the network as key=value in JSON, num_frames=27; repeatable.", "--option"),
     ] = None,
     out: Annotated[
         Path | None, _option("Folder of the results. (Default: runs/<model>-<dataset>-<time>)", "--out")
@@ -220,11 +221,38 @@ def evaluate(
     rank_zero_only(_print_results)(metrics, str(out))
 
 
+@app.command("convert-official")
+def convert_official(
+    model: Annotated[str, _option("Network; see `skelgraph models`.", "--model")],
+    checkpoint: Annotated[Path, _option("Checkpoint file of the authors' code.", "--checkpoint")],
+    out: Annotated[Path, _option("File to write, model.safetensors.", "--out")],
+    skeleton: Annotated[
+        str | None, _option("Joint layout of the weights. (Default: that of the released code.)", "--skeleton")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        _option("Option of the network that weights cannot tell, key=value, value in JSON; repeatable.", "--option"),
+    ] = None,
+    overwrite: Annotated[bool, _option("Replace the file that is there.", "--overwrite")] = False,
+) -> None:
+    """Convert a checkpoint of the authors' code to a safetensors file with the model's configuration inside."""
+    from skelgraph.models import load_official, model_info
+    from skelgraph.models.pretrained import save_weights
+
+    if out.exists() and not overwrite:
+        raise SkelgraphError(f"{out} exists already: replace it (--overwrite) or choose another name")
+    model_info(model)  # an unknown name is an error before anything is read
+    converted = load_official(model, checkpoint, skeleton, **_parse_options(option or []))
+    save_weights(converted, out)
+    typer.echo(f"{out}: {model} on {converted.config['skeleton']}, {converted.config['options']}")
+
+
 @app.command()
 def models() -> None:
     """List the networks: parameters at the published width, published errors on Human3.6M, paper."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from skelgraph.models import create_model, list_models, model_info
 
@@ -241,9 +269,8 @@ def models() -> None:
             f"{setting}: {' / '.join('-' if error is None else f'{error:.2f}' for error in errors)}"
             for setting, errors in info.published.items()
         )
-        table.add_row(
-            name, f"{parameters:,}", info.published_skeleton, "\n".join(published), f"{info.paper}\n{info.url}"
-        )
+        paper = Text(info.paper, style=f"link {info.url}")
+        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(published), paper)
     Console().print(table)
 
 

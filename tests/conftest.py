@@ -7,10 +7,12 @@ the checkout. Without it the tests that need it are skipped on a user's machine;
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,12 @@ def _require(path: Path) -> Path:
 def shared_dir() -> Callable[[str], Path]:
     """``shared_dir("data")``: a folder of the reference material, or skip (fail in CI)."""
     return lambda name: _require(SHARED / name)
+
+
+@pytest.fixture(scope="session")
+def require() -> Callable[[str], ModuleType]:
+    """``require("dhg")``: an optional dependency, or skip (fail in CI)."""
+    return importlib.import_module if os.environ.get("CI") else pytest.importorskip
 
 
 class Golden:

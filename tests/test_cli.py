@@ -19,6 +19,7 @@ import torch
 
 import skelgraph
 from skelgraph.__main__ import main
+from skelgraph.models.pretrained import load_weights
 
 SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
 
@@ -268,3 +269,24 @@ def test_help_is_quick() -> None:
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "--max-epochs" in process.stdout
     assert process.stderr.strip() == "set()"
+
+
+def test_convert_official(golden: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint, out = tmp_path / "official.pth", tmp_path / "rs_net.safetensors"
+    torch.save(golden("rs_net_model_no_dropout").state_dict(), checkpoint)
+    convert = f"convert-official --model rs_net --checkpoint {checkpoint} --skeleton h36m16"
+    assert run(f"{convert} --option dropout=null --out {out}") == 0
+    assert "rs_net on h36m16" in capsys.readouterr().out
+    model = load_weights(out)
+    assert model.config["options"]["dropout"] is None
+    reference = golden("rs_net_model_no_dropout")
+    y = model.double()(reference["in/x"].squeeze(2).squeeze(-1).movedim(1, 2))
+    reference.assert_close(y.movedim(1, 2).unsqueeze(2).unsqueeze(-1), "out/y")
+
+    fails(capsys, f"{convert} --out {out}", "exists already", "--overwrite")
+    missing = tmp_path / "none.safetensors"
+    fails(
+        capsys, f"convert-official --model sem_gcn --checkpoint {checkpoint} --out {missing}", "not an official sem_gcn"
+    )
+    fails(capsys, f"convert-official --model rsnet --checkpoint {checkpoint} --out {missing}", "did you mean rs_net")
+    assert not missing.exists()

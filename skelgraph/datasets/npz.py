@@ -159,6 +159,8 @@ class _Array:
             for i, item in enumerate(content):
                 array[i] = _plain(item, memo)
         else:
+            if isinstance(content, str):  # Python 2 made no difference between bytes and text
+                content = content.encode("latin1")
             array = np.frombuffer(content, dtype.dtype).copy()
         return array.reshape(shape, order="F" if fortran else "C")
 

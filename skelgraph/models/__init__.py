@@ -4,11 +4,13 @@ from skelgraph.models.any_gcn import AnyGCN, any_gcn_conv
 from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
 from skelgraph.models.graph_mlp import GraphMLP
 from skelgraph.models.hgcn import HGCN
+from skelgraph.models.hgn import HGN, HGNOutput
 from skelgraph.models.hoif_net import HOIFNet
 from skelgraph.models.lifter import FrameLifter, PoseLifter
 from skelgraph.models.martinez import Martinez
 from skelgraph.models.mlp_graph import MLPGraph
 from skelgraph.models.modulated_gcn import ModulatedGCN
+from skelgraph.models.nehs_net import NEHSFeatures, NEHSNet
 from skelgraph.models.official import load_official
 from skelgraph.models.registry import ModelInfo, create_model, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
@@ -19,14 +21,18 @@ from skelgraph.models.video_pose import VideoPose
 
 __all__ = [
     "HGCN",
+    "HGN",
     "AnyGCN",
     "FrameLifter",
     "GraphMLP",
+    "HGNOutput",
     "HOIFNet",
     "MLPGraph",
     "Martinez",
     "ModelInfo",
     "ModulatedGCN",
+    "NEHSFeatures",
+    "NEHSNet",
     "PoseLifter",
     "RSNet",
     "ResidualGCN",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -56,6 +57,16 @@ class PoseLifter(nn.Module, Pretrained):
     def forward(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
         return self.lift(self.window(keypoints_2d))
+
+    def training_loss(self, keypoints_2d: Tensor, poses_3d: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The loss of a batch, as training takes it; a network that learns more than the joints has its own.
+
+        Args:
+            keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.
+            poses_3d: True root-relative poses ``(B, J, 3)``, metres.
+            loss: A loss on the joints.
+        """
+        return loss(self(keypoints_2d).float(), poses_3d)
 
     def lift(self, clip: Tensor) -> Tensor:
         """Lift ``(B, num_frames, J, 2)`` to ``(B, J, 3)`` of the centre frame; the part that a network defines."""

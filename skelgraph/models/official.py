@@ -210,7 +210,7 @@ def join_non_local(state: StateDict) -> StateDict:
     joined = dict(state)
     for prefix in [key.removesuffix("theta.weight") for key in state if re.search(r"(^|\.)theta\.weight$", key)]:
         grouped = f"{prefix}concat_project.0.weight" in state
-        names = ("theta", "phi.0", "g.0") if grouped else ("theta", "phi", "g")
+        names = ("theta", "phi.0", "g.0") if f"{prefix}phi.0.weight" in state else ("theta", "phi", "g")
         for kind in ("weight", "bias"):
             joined[f"{prefix}theta_phi_g.{kind}"] = torch.cat([joined.pop(f"{prefix}{n}.{kind}") for n in names])
         for linear in ("theta_phi_g", "out"):

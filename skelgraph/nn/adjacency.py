@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
-from skelgraph.topology import Skeleton
+from skelgraph.topology import Graph, Skeleton
 
 MASKED = -9e15
 """Logit of an absent edge: exactly 0 after the softmax, while a row without any edge becomes uniform, not NaN."""
@@ -99,13 +99,16 @@ def self_and_neighbours(num_joints: int) -> Tensor:
     return torch.stack([eye, 1 - eye])
 
 
-def graph_matrix(skeleton: Skeleton, adjacency: Tensor | None = None) -> Tensor:
-    """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours.
+def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None) -> Tensor:
+    """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours, on
+    a graph over the neighbours alone (it has the self loops that it is to have).
 
     Raises:
         TopologyError: If the matrix has another shape.
     """
     if adjacency is None:
+        if isinstance(skeleton, Graph):
+            return skeleton.adjacency("row", dtype=torch.get_default_dtype())
         return skeleton.adjacency("row", self_loops=True, dtype=torch.get_default_dtype())
     if tuple(adjacency.shape) != (skeleton.num_joints, skeleton.num_joints):
         raise TopologyError(f"adjacency has shape {tuple(adjacency.shape)}; expected one row per joint of {skeleton!r}")

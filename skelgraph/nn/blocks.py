@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
-from skelgraph.topology import Skeleton
+from skelgraph.topology import Graph, Skeleton
 
-ConvFactory = Callable[[int, int, Skeleton], SkeletonConv]
+ConvFactory = Callable[[int, int, Any], SkeletonConv]
 """Makes a graph layer from ``(in_channels, out_channels, skeleton)``; a layer class is one."""
 
 
@@ -56,11 +57,11 @@ class ResidualGraphBlock(nn.Module):
     Args:
         conv: Makes the two graph layers.
         channels: Channels at input and output.
-        skeleton: The skeleton of the layers.
+        skeleton: The skeleton or graph of the layers.
         dropout: Dropout rate of each block.
     """
 
-    def __init__(self, conv: ConvFactory, channels: int, skeleton: Skeleton, dropout: float = 0.0) -> None:
+    def __init__(self, conv: ConvFactory, channels: int, skeleton: Skeleton | Graph, dropout: float = 0.0) -> None:
         super().__init__()
         self.block1 = GraphConvBlock(conv(channels, channels, skeleton), dropout)
         self.block2 = GraphConvBlock(conv(channels, channels, skeleton), dropout)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
 from skelgraph.nn.blocks import JointBatchNorm
-from skelgraph.topology import Skeleton, SkeletonLike
+from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
 
@@ -104,8 +104,9 @@ class GroupedNonLocal(_NonLocal):
 
     Args:
         channels: Channels at input and output.
-        skeleton: Skeleton or layout name.
-        groups: The groups of joints; by default :func:`joint_pairs`, which gives the published groups on ``h36m16``.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
+        groups: The groups of joints; by default :func:`joint_pairs`, which gives the published groups on ``h36m16``;
+            on a graph every node for itself.
 
     Shapes:
         - input ``(..., J, C)``, output ``(..., J, C)``
@@ -122,14 +123,17 @@ class GroupedNonLocal(_NonLocal):
 
     index: Tensor
 
-    def __init__(self, channels: int, skeleton: SkeletonLike, groups: Sequence[Sequence[int]] | None = None) -> None:
+    def __init__(self, channels: int, skeleton: GraphLike, groups: Sequence[Sequence[int]] | None = None) -> None:
         super().__init__(channels, None)
-        self.skeleton = as_skeleton(skeleton)
-        groups = joint_pairs(self.skeleton) if groups is None else groups
-        if sorted(j for group in groups for j in group) != list(range(self.skeleton.num_joints)):
+        self.skeleton = skeleton if isinstance(skeleton, Graph) else as_skeleton(skeleton)
+        num_joints = self.skeleton.num_joints
+        if groups is None and isinstance(self.skeleton, Skeleton):
+            groups = joint_pairs(self.skeleton)
+        elif groups is None:
+            groups = [[node] for node in range(num_joints)]
+        if sorted(j for group in groups for j in group) != list(range(num_joints)):
             raise TopologyError(
-                f"groups must cover each of the {self.skeleton.num_joints} joints exactly once, "
-                f"got {[list(g) for g in groups]}"
+                f"groups must cover each of the {num_joints} joints exactly once, got {[list(g) for g in groups]}"
             )
         size = max(len(group) for group in groups)
         padded = [
@@ -150,7 +154,11 @@ class GroupedNonLocal(_NonLocal):
 
     def attend(self, theta: Tensor, phi_g: Tensor) -> Tensor:
         """Average over the groups, weighted by their scores."""
-        phi, g = phi_g[..., self.index, :].max(dim=-2).values.chunk(2, dim=-1)
+        if (
+            self.index.size(1) > 1
+        ):  # the maximum over a joint alone is itself, and in which order they come is no matter
+            phi_g = phi_g[..., self.index, :].max(dim=-2).values
+        phi, g = phi_g.chunk(2, dim=-1)
         pairwise = (theta @ self.score[0]).unsqueeze(-1) + (phi @ self.score[1]).unsqueeze(-2)
         return pairwise.relu() @ g / self.index.size(0)
 

@@ -1,21 +1,34 @@
 """What is connected to what: skeletons, their graph matrices and the named layouts."""
 
 from skelgraph.topology.body_parts import body_parts, part_skeleton
+from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
+from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups
 from skelgraph.topology.hypergraph import JointHypergraph, bone_incidence
 from skelgraph.topology.layouts import SkeletonLike, list_skeletons, register_skeleton, skeleton
+from skelgraph.topology.multiscale import MultiScaleGraph
 from skelgraph.topology.skeleton import Skeleton
+from skelgraph.topology.tube_mesh import tube_faces, tube_hierarchy
 
 __all__ = [
     "HYPEREDGE_GROUPS",
+    "Graph",
+    "GraphLike",
     "JointHypergraph",
+    "MatchingRule",
+    "MultiScaleGraph",
     "Skeleton",
     "SkeletonLike",
+    "as_graph",
     "body_parts",
     "bone_incidence",
+    "heavy_edge_matching",
     "hyperedge_groups",
     "list_skeletons",
+    "mesh_graph",
     "part_skeleton",
     "register_skeleton",
     "skeleton",
+    "tube_faces",
+    "tube_hierarchy",
 ]

@@ -47,8 +47,8 @@ def mesh_graph(faces: Tensor, num_vertices: int | None = None, name: str | None 
 def heavy_edge_matching(
     graph: Graph, rule: MatchingRule = "released", degree: Tensor | None = None, order: Tensor | None = None
 ) -> Tensor:
-    r"""Group the nodes of a graph in pairs and singles, as `"Convolutional Neural Networks on Graphs with Fast Localized
-    Spectral Filtering" <https://arxiv.org/abs/1606.09375>`_ coarsens graphs (after Graclus).
+    r"""Group the nodes of a graph in pairs and singles, as for `"Convolutional Neural Networks on Graphs with Fast
+    Localized Spectral Filtering" <https://arxiv.org/abs/1606.09375>`_ (after Graclus).
 
     A node :math:`t` that is still free takes the first free neighbour :math:`j` with the largest
 

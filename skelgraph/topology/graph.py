@@ -48,7 +48,8 @@ class Graph:
         weights = torch.ones(edges.size(1)) if edge_weight is None else torch.as_tensor(edge_weight)
         if weights.shape != edges.shape[1:] or not weights.isfinite().all():
             raise TopologyError(
-                f"edge_weight has shape {tuple(weights.shape)}; expected a finite number for each of {edges.size(1)} edges"
+                f"edge_weight has shape {tuple(weights.shape)}; "
+                f"expected a finite number for each of {edges.size(1)} edges"
             )
         if edges.numel() and not 0 <= int(edges.min()) <= int(edges.max()) < num_nodes:
             raise TopologyError(

@@ -88,7 +88,7 @@ def _chains(num_bones: int) -> Callable[[Skeleton], Hyperedges]:
     def chains(skeleton: Skeleton) -> Hyperedges:
         paths = [[joint, *_ancestors(skeleton, joint)[:num_bones]] for joint in range(skeleton.num_joints)]
         paths = [path for path in paths if len(path) == num_bones + 1]
-        _need(skeleton, f"chains{num_bones}", bool(paths), f"a directed path of {num_bones} bones")
+        _need(skeleton, f"chains{num_bones}", bool(paths), f"directed path of {num_bones} bones")
         return paths
 
     return chains
@@ -128,7 +128,7 @@ HYPEREDGE_GROUPS = tuple(_GROUPS)
 
 def _need(skeleton: Skeleton, group: str, found: bool, what: str) -> None:
     if not found:
-        raise TopologyError(f"hyperedges {group!r} of {skeleton!r}: the skeleton has no {what}")
+        raise TopologyError(f"hyperedges {group!r} of {skeleton!r}: it has no {what}")
 
 
 def _right_before_left(skeleton: Skeleton) -> list[str]:

@@ -17,6 +17,8 @@ from skelgraph.topology.skeleton import Skeleton
 if TYPE_CHECKING:
     from torch_geometric.data.hypergraph_data import HyperGraphData
 
+    from skelgraph.topology.hypergraph_data import JointHypergraphData
+
 DEFAULT_GROUPS = ("parts", "sides", "halves", "sym")
 
 
@@ -176,8 +178,8 @@ class JointHypergraph(nn.Module):
 
         Args:
             data: A data object or batch (``hyperedge_weight`` is read if there is one), or an index ``(2, nnz)``.
-            num_nodes: Number of nodes; by default the rows of ``data.x``, else the ``num_nodes`` that was set by hand
-                (what PyG guesses is wrong where the numbers of nodes and hyperedges agree), else the largest id + 1.
+            num_nodes: Number of nodes; by default the rows of ``data.x``, else the ``num_nodes`` that was set (what PyG
+                answers is wrong where the numbers of nodes and hyperedges agree), else the largest id + 1.
             num_hyperedges: Number of hyperedges, by default the largest id + 1.
             **options: ``weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
 
@@ -335,8 +337,8 @@ class JointHypergraph(nn.Module):
         merged = self.from_lists(self.num_nodes, lists, weight=weight, groups=groups, skeleton=self.skeleton)
         return merged.to(self.weight.device)
 
-    def to_pyg(self, batch_size: int | None = None, x: Tensor | None = None) -> HyperGraphData:
-        """Return PyG's data object; for a batch of poses the disjoint union of ``batch_size`` copies.
+    def to_pyg(self, batch_size: int | None = None, x: Tensor | None = None) -> JointHypergraphData:
+        """Return PyG's ``HyperGraphData``; for a batch of poses the disjoint union of ``batch_size`` copies.
 
         ``data.edge_index`` is the ``hyperedge_index`` of ``HypergraphConv``, ``data.hyperedge_weight`` its weight and
         ``data.num_hyperedges`` what its argument ``num_edges`` must be.
@@ -351,7 +353,7 @@ class JointHypergraph(nn.Module):
         Raises:
             TopologyError: If the batch size is not positive or ``x`` has another shape.
         """
-        from torch_geometric.data.hypergraph_data import HyperGraphData
+        from skelgraph.topology.hypergraph_data import JointHypergraphData
 
         if batch_size is not None and batch_size < 1:
             raise TopologyError(f"batch_size is {batch_size}; expected at least 1")
@@ -362,8 +364,7 @@ class JointHypergraph(nn.Module):
         device = self.hyperedge_index.device
         step = torch.tensor([[self.num_nodes], [self.num_hyperedges]], device=device)
         shift = torch.arange(copies, device=device).repeat_interleave(self.hyperedge_index.size(1))
-        # num_nodes by hand: PyG's guess is wrong where the numbers of nodes and hyperedges agree
-        data = HyperGraphData(
+        data = JointHypergraphData(
             x=None if x is None else x.reshape(-1, x.size(-1)),
             edge_index=self.hyperedge_index.repeat(1, copies) + step * shift,
             hyperedge_weight=self.weight.repeat(copies),

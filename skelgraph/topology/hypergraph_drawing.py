@@ -36,10 +36,11 @@ def _draw(hypergraph: JointHypergraph, ids: Any, points: np.ndarray, ax: Any) ->
 
     reach = 0.04 * np.ptp(points, axis=0).max() if len(points) > 1 else 1.0
     hyperedges = hypergraph.hyperedges
-    colors = colormaps["tab10"].colors
+    palette: Any = colormaps["tab10"]
+    color_of = {m: palette.colors[place % 10] for place, m in enumerate(ids)}
     # larger areas behind smaller ones and a little wider, so that nested hyperedges can be told apart
     for rank, m in enumerate(sorted(ids, key=lambda m: -len(hyperedges[m]))):
-        color = colors[m % len(colors)]
+        color = color_of[m]
         margin = reach * (1.5 - rank / (2 * len(ids)))
         outline = _rounded_hull(points[list(hyperedges[m])], margin)
         ax.add_patch(Polygon(outline, facecolor=(*color, 0.25), edgecolor=color, linewidth=1.5, gid=f"hyperedge-{m}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,7 @@ def tube_faces(skeleton: SkeletonLike, rings: int = 4) -> Tensor:
     for bone in (bone for layer in bone_layers(layout) for bone in layer):
         parent, child = layout.edges[bone]
         corners = torch.arange(bone * rings * SIDES, (bone + 1) * rings * SIDES).view(rings, SIDES).tolist()
-        bands = [_band(lower, upper) for lower, upper in zip(corners[:-1], corners[1:], strict=True)]
+        bands = [_band(lower, upper) for lower, upper in itertools.pairwise(corners)]
         start, end = tuple(corners[0][::-1]), tuple(corners[-1])
         faces.update([start, end], *bands)
         socket = next((face for face in sockets.get(parent, []) if face in faces), None)

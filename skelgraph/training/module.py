@@ -130,7 +130,7 @@ class LiftingModule(pl.LightningModule):
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        loss = self.loss(self.model(batch.keypoints_2d).float(), batch.poses_3d)
+        loss = self.model.training_loss(batch.keypoints_2d, batch.poses_3d, self.loss)
         size = len(batch.frame)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss

@@ -8,7 +8,7 @@ import torch
 from skelgraph.errors import TopologyError
 from skelgraph.models.official import OfficialLayout, join_non_local
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_graph, skeleton
 
 PUBLISHED = [[2, 3], [5, 6], [1, 4], [0, 7], [8, 9], [14, 15], [11, 12], [10, 13]]
 
@@ -51,6 +51,23 @@ def test_starts_as_identity():
 def test_groups_must_cover_every_joint_once(groups):
     with pytest.raises(TopologyError, match="exactly once"):
         GroupedNonLocal(8, Skeleton([-1, 0, 1]), groups)
+
+
+def test_single_nodes_of_a_graph_match_official_code(golden):
+    """The block of HGN, over all nodes."""
+    reference = golden("hgn_nonlocal")
+    keys = ((r"^W\.0\.", "out."), (r"^W\.1\.", "norm."))
+    state = OfficialLayout(options=lambda s: {}, keys=keys, convert=join_non_local).translate(reference.state_dict())
+    x = reference["in/x"].requires_grad_()
+    block = GroupedNonLocal(16, as_graph("h36m17"))
+    block.load_state_dict(state)
+    y = block.double().eval()(x.mT).mT
+    (y * reference["in/g"]).sum().backward()
+    reference.assert_close(y, "out/y")
+    reference.assert_close(x.grad, "grad/x")
+    named = GroupedNonLocal(16, "h36m17", [[joint] for joint in reversed(range(17))]).double().eval()
+    named.load_state_dict(block.state_dict())
+    torch.testing.assert_close(named(x.mT).mT, y, msg="in which order the groups come is no matter")
 
 
 def test_embedded_gaussian_equals_equation_by_loops():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -91,15 +89,11 @@ class ConditionalGraphConv(SkeletonConv):
 
     def reset_parameters(self) -> None:
         """Initialise as released."""
-        self.conditional.reset_parameters()
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        super().reset_parameters()
         if self.modulate_self:
             nn.init.ones_(self.modulation)
         else:
             nn.init.xavier_uniform_(self.modulation, gain=1.414)
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.out_channels)
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:

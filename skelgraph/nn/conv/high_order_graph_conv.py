@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -83,14 +82,6 @@ class HighOrderGraphConv(SkeletonConv):
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.register_buffer("pattern", pattern.float(), persistent=False)  # silences rows without any edge
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Initialise as released."""
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
-        self.attention.reset_parameters()
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.weight.size(-1))
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -88,15 +87,11 @@ class ModulatedGraphConv(SkeletonConv):
 
     def reset_parameters(self) -> None:
         """Initialise as released."""
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
-        self.affinity.reset_parameters()
+        super().reset_parameters()
         if self.modulation_init == "ones":
             nn.init.ones_(self.modulation)
         else:
             nn.init.xavier_uniform_(self.modulation, gain=1.414)
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.out_channels)
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:

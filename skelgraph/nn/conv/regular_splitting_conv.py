@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -88,12 +86,9 @@ class RegularSplittingConv(SkeletonConv):
 
     def reset_parameters(self) -> None:
         """Initialise as released."""
-        for weight in (self.weight, self.initial_weight, self.modulation):
+        super().reset_parameters()
+        for weight in (self.initial_weight, self.modulation):
             nn.init.xavier_uniform_(weight, gain=1.414)
-        self.affinity.reset_parameters()
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.weight.size(-1))
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:

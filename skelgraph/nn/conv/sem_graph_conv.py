@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelgraph.nn.adjacency import SoftmaxAdjacency, graph_matrix, self_and_neighbours
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import GraphLike
 
 
 class SemGraphConv(SkeletonConv):
@@ -27,10 +27,10 @@ class SemGraphConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         bias: Add a learned bias per channel.
         adjacency: Matrix ``(J, J)`` whose non-zero entries are the edges, self loops among them; by default the bones
-            and the self loops.
+            and the self loops, of a graph its edges as they are. A joint without any attends to all joints alike.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -59,7 +59,7 @@ class SemGraphConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
     ) -> None:
@@ -72,14 +72,6 @@ class SemGraphConv(SkeletonConv):
 
     def _num_graphs(self) -> int:
         return 1
-
-    def reset_parameters(self) -> None:
-        """Initialise as released."""
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
-        self.attention.reset_parameters()
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.out_channels)
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:

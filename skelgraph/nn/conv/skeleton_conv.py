@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
-from skelgraph.topology import Skeleton, SkeletonLike
+from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
@@ -17,26 +18,31 @@ Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 class SkeletonConv(nn.Module):
     """Base of the graph layers: a layer with ``in_channels`` and ``out_channels`` bound to one skeleton.
 
-    A subclass holds what is its own (parameters, how its adjacency is made of them) and writes ``forward`` for
+    A subclass holds what is its own (``weight``, ``bias``, how its adjacency is made) and writes ``forward`` for
     ``(..., J, C)`` under the decorator :func:`per_joint`, which adds PyG's flattened ``(B * J, C)`` form.
 
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: A :class:`~skelgraph.topology.Skeleton` or the name of a layout.
+        skeleton: A :class:`~skelgraph.topology.Skeleton` or the name of a layout; for layers that need no more than an
+            adjacency also any :class:`~skelgraph.topology.Graph`, whose nodes are then the joints.
 
     Shapes:
         - input: ``(..., J, C_in)``, or ``(B * J, C_in)`` as in a PyG ``Batch`` of poses on this skeleton
         - output: the same form with ``C_out`` channels
     """
 
-    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike) -> None:
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(self, in_channels: int, out_channels: int, skeleton: GraphLike) -> None:
         super().__init__()
         if in_channels < 1 or out_channels < 1:
             raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.skeleton: Skeleton = as_skeleton(skeleton)
+        # a graph has the part of a skeleton that its layers ask for
+        self.skeleton = cast(Skeleton, skeleton) if isinstance(skeleton, Graph) else as_skeleton(skeleton)
 
     @property
     def num_nodes(self) -> int:
@@ -44,8 +50,17 @@ class SkeletonConv(nn.Module):
         return self.skeleton.num_joints
 
     def reset_parameters(self) -> None:
-        """Initialise the parameters as the publication's code does."""
-        raise TypeError(f"{type(self).__name__} must define reset_parameters()")
+        """Initialise as the released codes of this family do; a layer adds what is its own.
+
+        ``weight`` is Xavier-uniform with gain 1.414 over the whole tensor, as if it were one convolution kernel;
+        ``bias`` is uniform within ``1 / sqrt(weight.size(2))``; parts such as a learned adjacency reset themselves.
+        """
+        nn.init.xavier_uniform_(self.weight, gain=1.414)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.weight.size(2))
+            nn.init.uniform_(self.bias, -bound, bound)
+        for part in self.children():
+            part.reset_parameters()  # type: ignore[operator]
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""

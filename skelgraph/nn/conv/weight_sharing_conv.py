@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -141,15 +140,6 @@ class WeightSharingConv(SkeletonConv):
         self.weight = nn.Parameter(_empty_weight(rule.owner, len(partition), num_joints, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Initialise as released."""
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
-        if self.conditional is not None:
-            self.conditional.reset_parameters()
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.weight.size(2))
-            nn.init.uniform_(self.bias, -bound, bound)
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:

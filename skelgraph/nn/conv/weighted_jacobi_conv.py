@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -90,12 +88,9 @@ class WeightedJacobiConv(SkeletonConv):
 
     def reset_parameters(self) -> None:
         """Initialise as released."""
-        for weight in (self.weight, self.initial_weight.unsqueeze(0), self.modulation.unsqueeze(0)):
-            nn.init.xavier_uniform_(weight, gain=1.414)
-        self.affinity.reset_parameters()
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.out_channels)
-            nn.init.uniform_(self.bias, -bound, bound)
+        super().reset_parameters()
+        for weight in (self.initial_weight, self.modulation):
+            nn.init.xavier_uniform_(weight.unsqueeze(0), gain=1.414)
 
     @per_joint
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:

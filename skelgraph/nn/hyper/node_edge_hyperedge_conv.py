@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, check_choice, xavier
 from skelgraph.nn.mixer import FeedForward
-from skelgraph.topology import SkeletonLike
-from skelgraph.topology.hypergraph import JointHypergraph
+from skelgraph.topology import JointHypergraph, SkeletonLike
 
 Lift = Literal["linear", "pool"]
 Fusion = Literal["gate", "mean", "concat"]
@@ -112,31 +111,23 @@ class NodeEdgeHyperedgeConv(nn.Module):
         if not isinstance(hypergraph, JointHypergraph):
             hypergraph = JointHypergraph.from_skeleton(hypergraph)
         self.channels = channels
-        self.exchange = exchange and use_edge and use_hyperedge
         self.temperature = temperature
-        self.sizes = {
-            "x": hypergraph.num_nodes,
-            "e": hypergraph.bone_incidence().size(1) if use_edge else None,
-            "y": hypergraph.num_hyperedges if use_hyperedge else None,
-        }
         bones, members = hypergraph.bone_incidence(), hypergraph.incidence.cpu()
-        inside = hypergraph.bones_in_hyperedges() if self.exchange else None
+        inside = hypergraph.bones_in_hyperedges() if exchange and use_edge and use_hyperedge else None
 
-        def stream(from_joints: _Gather, others: Tensor | None, distance: Tensor) -> _Stream:
-            from_others = None if others is None else _Gather(others, mean=True)
-            attention = RelationAttention(channels, channels, distance, heads, mask=mask, dropout=dropout)
-            return _Stream(channels, from_joints, from_others, attention, lift, dropout)
+        def attention(distance: Tensor, mask: Mask = mask) -> RelationAttention:
+            return RelationAttention(channels, channels, distance, heads, mask=mask, dropout=dropout)
 
         self.node_norm = nn.LayerNorm(channels)
-        node_mask: Mask = "soft" if mask == "hard" else mask
-        self.node_attention = RelationAttention(
-            channels, channels, hypergraph.hop_distance(), heads, mask=node_mask, dropout=dropout
-        )
-        self.edge = stream(_Gather(bones.mT), inside, hypergraph.bone_hops()) if use_edge else None
-        self.hyperedge = None
+        self.node_attention = attention(hypergraph.hop_distance(), "soft" if mask == "hard" else mask)
+        self.edge = self.hyperedge = None
+        if use_edge:
+            others = None if inside is None else _Gather(inside, mean=True)
+            self.edge = _Stream(_Gather(bones.mT), others, attention(hypergraph.bone_hops()), lift, dropout)
         if use_hyperedge:
+            others = None if inside is None else _Gather(inside.mT, mean=True)
             means = _Gather(members.mT, mean=True)
-            self.hyperedge = stream(means, None if inside is None else inside.mT, hypergraph.hyperedge_hops())
+            self.hyperedge = _Stream(means, others, attention(hypergraph.hyperedge_hops()), lift, dropout)
         self.assign = nn.Linear(channels, dynamic_hyperedges, bias=False) if dynamic_hyperedges else None
 
         num_streams = 1 + use_edge + use_hyperedge
@@ -165,36 +156,35 @@ class NodeEdgeHyperedgeConv(nn.Module):
 
     def forward(
         self, x: Tensor, e: Tensor | None = None, y: Tensor | None = None, return_gates: bool = False
-    ) -> tuple[Tensor | None, ...]:
+    ) -> tuple[Any, ...]:
         """Map ``x (..., J, C)``, ``e (..., K, C)`` and ``y (..., M, C)`` to the same shapes."""
-        self._check(x=x, e=e, y=y)
+        num_joints = self.node_attention.num_joints
+        self._check("x", x, num_joints)
+        self._check("e", e, None if self.edge is None else self.edge.attention.num_tokens)
+        self._check("y", y, None if self.hyperedge is None else self.hyperedge.attention.num_tokens)
         if x.dim() == 2:
-            batch = (x.size(0) // self.sizes["x"], -1)
-            inputs = (value if value is None else value.unflatten(0, batch) for value in (x, e, y))
-            outputs = self._forward(*inputs)
-            outputs = tuple(value if value is None else value.flatten(0, 1) for value in outputs)
-        else:
-            outputs = self._forward(x, e, y)
-        return outputs if return_gates else outputs[:3]
+            batch = (x.size(0) // num_joints, -1)
+            poses = (value if value is None else value.unflatten(0, batch) for value in (x, e, y))
+            rows = self(*poses, return_gates=return_gates)
+            return tuple(value if value is None else value.flatten(0, 1) for value in rows)
 
-    def _forward(self, x: Tensor, e: Tensor | None, y: Tensor | None) -> tuple[Tensor | None, ...]:
         node = self.node_norm(x)
         messages = [self.node_attention(node, node)]
-        edge = None if self.edge is None else self.edge.norm(e)
+        edge = None if self.edge is None else self.edge.norm(e)  # both are read before either is updated
         hyperedge = None if self.hyperedge is None else self.hyperedge.norm(y)
-        if self.edge is not None:
+        if self.edge is not None and e is not None:
             e = self.edge.update(e, node, hyperedge)
             messages.append(self.edge.read(e, node))
-        if self.hyperedge is not None:
+        if self.hyperedge is not None and y is not None:
             y = self.hyperedge.update(y, node, edge)
             messages.append(self.hyperedge.read(y, node, self.dynamic_tokens(node)))
         message, gates = self._fuse(messages)
         x = x + self.dropout(message)
         x = x + self.ffn(self.ffn_norm(x))
-        return x, e, y, gates
+        return (x, e, y, gates) if return_gates else (x, e, y)
 
     def dynamic_tokens(self, node: Tensor) -> Tensor | None:
-        """The features ``(..., R, C)`` of the dynamic hyperedges of ``(..., J, C)``, ``None`` if there are none."""
+        """The features ``(..., R, C)`` of the dynamic hyperedges of ``(..., J, C)``; ``None`` if there are none."""
         if self.assign is None:
             return None
         membership = (self.assign(node) / self.temperature).softmax(dim=-1)
@@ -207,16 +197,97 @@ class NodeEdgeHyperedgeConv(nn.Module):
         if self.concat:
             return self.fuse(joined), None
         if self.gate is None:
-            return self.fuse(sum(messages) / len(messages)), None
+            return self.fuse(torch.stack(messages).mean(dim=0)), None
         gates = self.gate(joined).softmax(dim=-1)
-        return self.fuse(sum(g * u for g, u in zip(gates.split(1, dim=-1), messages, strict=True))), gates
+        weighted = [g * u for g, u in zip(gates.split(1, dim=-1), messages, strict=True)]
+        return self.fuse(sum(weighted[1:], weighted[0])), gates
 
-    def _check(self, **inputs: Tensor | None) -> None:
-        for name, value in inputs.items():
-            rows = self.sizes[name]
-            if rows is None or value is None:
-                ...
+    def _check(self, name: str, value: Tensor | None, count: int | None) -> None:
+        if value is None or count is None:
+            if (value is None) != (count is None):
+                state = "missing" if value is None else "given, but the layer has no such stream"
+                raise ValueError(f"NodeEdgeHyperedgeConv: {name} is {state}")
+            return
+        rows = value.size(-2) if value.dim() > 2 else value.size(0) % max(count, 1) + count
+        if rows != count or value.size(-1) != self.channels:
+            raise ValueError(
+                f"NodeEdgeHyperedgeConv needs {name} of shape (..., {count}, {self.channels}) or "
+                f"(B * {count}, {self.channels}), got {tuple(value.shape)}"
+            )
 
     def extra_repr(self) -> str:
         """Channels."""
         return f"{self.channels}"
+
+
+class _Stream(nn.Module):
+    """Bones or hyperedges: how their features are updated, and how joints read them.
+
+    Args:
+        from_joints: Their messages from the joints.
+        from_others: Their messages from the hyperedges or bones, if they take any.
+        attention: Of the joints to them.
+        lift: As in :class:`NodeEdgeHyperedgeConv`.
+        dropout: Dropout rate of the update.
+    """
+
+    def __init__(
+        self,
+        from_joints: _Gather,
+        from_others: _Gather | None,
+        attention: RelationAttention,
+        lift: Lift,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        channels = attention.in_channels
+        self.from_joints = from_joints
+        self.from_others = from_others
+        self.norm = nn.LayerNorm(channels)
+        num_messages = 1 if from_others is None else 2
+        self.map = nn.Linear(num_messages * channels, channels) if lift == "linear" else None
+        self.token_norm = nn.LayerNorm(channels)
+        self.attention = attention
+        self.dropout = nn.Dropout(dropout)
+
+    def reset_parameters(self) -> None:
+        """Initialise all parameters."""
+        for part in (self.norm, self.token_norm, self.attention):
+            part.reset_parameters()
+        if self.map is not None:
+            xavier(self.map, columns=self.map.out_features)
+
+    def update(self, state: Tensor, node: Tensor, other: Tensor | None) -> Tensor:
+        """The new features ``(..., T, C)`` from those of joints and of hyperedges or bones, all normalised."""
+        messages = [self.from_joints(node)]
+        if self.from_others is not None:
+            messages.append(self.from_others(other))
+        else:  # nothing reads ``norm``: keep it in the graph, or distributed training waits for its gradient
+            state = state + 0 * (self.norm.weight * self.norm.bias).sum()
+        if self.map is None:
+            return state + self.dropout(sum(messages[1:], messages[0]))
+        return state + self.dropout(nn.functional.gelu(self.map(torch.cat(messages, dim=-1))))
+
+    def read(self, state: Tensor, node: Tensor, extra: Tensor | None = None) -> Tensor:
+        """What joints ``(..., J, C)`` take from ``(..., T, C)``."""
+        return self.attention(node, self.token_norm(state), extra)
+
+
+class _Gather(nn.Module):
+    """Sums along the rows of a fixed matrix of whole numbers, or means; an empty row gives zeros.
+
+    The matrix is normalised in use: whole numbers are exact in float32, their means exact in the precision at hand.
+    """
+
+    matrix: Tensor
+    counts: Tensor
+
+    def __init__(self, matrix: Tensor, mean: bool = False) -> None:
+        super().__init__()
+        counts = matrix.sum(dim=1, keepdim=True).clamp(min=1) if mean else torch.ones(len(matrix), 1)
+        self.register_buffer("matrix", matrix.contiguous(), persistent=False)
+        self.register_buffer("counts", counts, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., S, C)`` to ``(..., T, C)``."""
+        return (self.matrix / self.counts) @ x

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelgraph.nn import SemCHGraphConv, SemGraphConv
+from skelgraph.nn import ChebyshevGraphConv, SemCHGraphConv, SemGraphConv
+from skelgraph.topology import Graph, Skeleton
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,35 @@ def test_matches_official_code(file, cls, golden, assert_official):
     reference = golden(file)
     conv = cls(reference["sd/W"].size(1), reference["sd/W"].size(2), "h36m16")
     assert_official(reference, conv, lambda sd: {"weight": sd["W"], "attention.logits": sd["e"], "bias": sd["bias"]})
+
+
+def test_matches_official_code_on_a_mesh_with_nodes_without_edges(golden):
+    reference = golden("hgn_semgconv")
+    conv = SemGraphConv(16, 21, Graph.from_adjacency(reference["in/adj"])).double()
+    official, x = reference.state_dict(), reference["in/x"].requires_grad_()
+    conv.load_state_dict({"weight": official["W"], "attention.logits": official["e"], "bias": official["bias"]})
+    y = conv(x)
+    (y * reference["in/g"]).sum().backward()
+    reference.assert_close(y, "out/y")
+    reference.assert_close(x.grad, "grad/x")
+    adjacency = conv.attention()
+    for node in reference.meta["fake_nodes"]:
+        torch.testing.assert_close(adjacency[node], torch.full_like(adjacency[node], 1 / 48), msg="uniform")
+    for node in reference.meta["no_self_loop"]:
+        assert adjacency[node, node] == 0
+
+
+@pytest.mark.parametrize("cls", [SemGraphConv, SemCHGraphConv, ChebyshevGraphConv])
+def test_binds_to_a_graph_as_to_a_skeleton(cls):
+    matrix = torch.tensor([[1.0, 1, 0], [1, 1, 1], [0, 1, 1]])
+    graph, x = Graph.from_adjacency(matrix, name="path"), torch.randn(2, 3, 4)
+    conv, same = cls(4, 5, graph), cls(4, 5, Skeleton([-1, 0, 1]))
+    same.load_state_dict(conv.state_dict())
+    torch.testing.assert_close(conv(x), same(x))
+    torch.testing.assert_close(conv(x.flatten(0, 1)), conv(x).flatten(0, 1))
+    assert "4, 5, path" in repr(conv)
+    with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., 3, 4\)"):
+        conv(torch.randn(2, 4, 4))
 
 
 @pytest.mark.parametrize("cls", [SemGraphConv, SemCHGraphConv])

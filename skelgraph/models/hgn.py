@@ -1,0 +1,273 @@
+"""HGN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.models.lifter import FrameLifter
+from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
+from skelgraph.models.registry import register_model
+from skelgraph.models.residual_gcn import OFFICIAL_KEYS
+from skelgraph.nn import GraphConvBlock, GroupedNonLocal, ResidualGraphBlock, SemGraphConv, TubeSkin, multi_scale_mse
+from skelgraph.topology import Graph, MultiScaleGraph, SkeletonLike, tube_hierarchy
+
+Fusion = Literal["sequential", "simultaneous"]
+NUM_STAGES = 4
+FIRST_STAGE = (0, 1, 3)
+"""From which stage on there are features of joints (the input block is stage 0), coarse nodes and fine nodes."""
+
+
+class HGNOutput(NamedTuple):
+    """Joints ``(B, J, 3)``, coarse mesh ``(B, N_coarse, 3)`` and fine mesh ``(B, N_fine, 3)``, root-relative metres."""
+
+    joints: Tensor
+    coarse: Tensor
+    fine: Tensor
+
+
+class NodeMixer(nn.Linear):
+    """Carry features from one set of nodes to another: ``(..., M, C)`` to ``(..., N, C)``, a linear map over the
+    nodes."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
+        """Map ``(..., M, C)`` to ``(..., N, C)``."""
+        return super().forward(input.mT).mT
+
+
+def _options(state: StateDict) -> dict[str, Any]:
+    return {
+        "hidden_channels": state["gconv_input.0.gconv.W"].size(-1),
+        "in_channels": state["gconv_input.0.gconv.W"].size(-2),
+        "out_channels": state["gconv_output.W"].size(-1),
+        "adjacency": (),  # has to be given
+    }
+
+
+def _convert(state: StateDict) -> StateDict:
+    mixers = {key: value.flatten(1) for key, value in state.items() if key.startswith("mixers.") and value.dim() > 1}
+    return join_non_local(state | mixers)
+
+
+@register_model(
+    "hgn",
+    paper="Hierarchical Graph Networks for 3D Human Pose Estimation (BMVC 2021)",
+    url="https://arxiv.org/abs/2111.11927",
+    published={"gt": (37.32, None)},
+)
+class HGN(FrameLifter):
+    r"""HGN of `"Hierarchical Graph Networks for 3D Human Pose Estimation" <https://arxiv.org/abs/2111.11927>`_: three
+    networks, of the joints :math:`a`, a coarse mesh :math:`b` and a fine mesh :math:`c` of the body, that exchange
+    features after every stage.
+
+    A stage is a residual block of two :class:`~skelgraph.nn.SemGraphConv` and a
+    :class:`~skelgraph.nn.GroupedNonLocal` over all nodes; after it, with a node mixer :math:`T` for each arrow,
+
+    .. math::
+        \mathbf{a} \leftarrow \mathbf{a} + T(\mathbf{b}) + T(\mathbf{c}), \quad
+        \mathbf{b} \leftarrow \mathbf{b} + T(\mathbf{a}) + T(\mathbf{c}), \quad
+        \mathbf{c} \leftarrow \mathbf{c} + T(\mathbf{a}) + T(\mathbf{b})
+
+    The coarse mesh starts as :math:`T(\mathbf{a})` before stage 1, the fine one as :math:`T(\mathbf{a}) +
+    T(\mathbf{b})` after stage 2 of 4.
+
+    **The meshes.** The authors take 48 and 96 nodes from the SMPL body, whose triangles are licensed. By default, here
+    they are the two coarsest levels of :func:`~skelgraph.topology.tube_hierarchy`, a closed surface around the bones of
+    the skeleton with 3 and 6 nodes per bone (48 and 96 on ``h36m17``). They are trained towards the surface that
+    :class:`~skelgraph.nn.TubeSkin` puts around the true joints: see :meth:`training_loss`. For SMPL, pass
+    ``graph=MultiScaleGraph.from_mesh(faces), levels=(8, 7)`` and the vertices of the fitted bodies to :meth:`targets`.
+
+    Args:
+        skeleton: Skeleton or layout name.
+        hidden_channels: Width.
+        fusion: ``"sequential"`` updates :math:`a`, :math:`b` and :math:`c` one after the other with the newest of the
+            others, as released; ``"simultaneous"`` all from the old ones.
+        dropout: Dropout rate after each hidden layer.
+        graph: The mesh of the body and its coarser levels.
+        levels: The coarse and the fine level of ``graph``. Both are padded, see
+            :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
+        adjacency: In place of a ``graph``: the adjacency matrices of joints, coarse and fine mesh, self loops among
+            them, of which only the pattern counts; as nested lists if the model is to be saved with them.
+        in_channels: Channels of a 2D joint.
+        out_channels: Channels of a 3D joint.
+
+    Shapes:
+        - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
+        - ``1 041 017 + 9 * coarse edges + 5 * fine edges`` parameters on ``h36m17`` with 48 and 96 nodes, self loops
+          included: 1 047 149 by default, about the same on SMPL
+
+    Raises:
+        SkelgraphError: If the fusion is unknown, the graphs are not as described, or the skeleton has no bones (for the
+            default meshes).
+
+    Code and paper: the released code adds in place, which makes the fusion sequential, and cannot be trained so with
+    current autograd. Its weights do not hold the graphs: ``load_official("hgn", source, adjacency=[A17, A48, A96])``.
+    """
+
+    coarse_averaging: Tensor
+    fine_averaging: Tensor
+    coarse_position: Tensor
+    fine_position: Tensor
+
+    official = OfficialLayout(
+        options=_options,
+        keys=(
+            (r"^gconv_layers_(\d)_(\d)\.", r"stages.\1_\2."),
+            (r"\.nonlocal1\.", "."),
+            (r"^fc_(\d_\d_\d)\.conv\.", r"mixers.\1."),
+            (r"^gconv_output\.", "heads.0."),
+            (r"^gconv_output_48\.", "heads.1."),
+            (r"^gconv_output_96\.", "heads.2."),
+            *OFFICIAL_KEYS,
+            (r"\.e$", ".attention.logits"),
+        ),
+        convert=_convert,
+    )
+
+    def __init__(
+        self,
+        skeleton: SkeletonLike = "h36m17",
+        hidden_channels: int = 128,
+        fusion: Fusion = "sequential",
+        dropout: float = 0.0,
+        graph: MultiScaleGraph | None = None,
+        levels: tuple[int, int] = (-1, -2),
+        adjacency: Sequence[Tensor] | None = None,
+        in_channels: int = 2,
+        out_channels: int = 3,
+    ) -> None:
+        super().__init__(skeleton, in_channels, out_channels)
+        if fusion not in ("sequential", "simultaneous"):
+            raise unknown_name("fusion", fusion, ("sequential", "simultaneous"))
+        if adjacency is not None and graph is not None:
+            raise SkelgraphError("graph and adjacency are both given; expected one of them")
+        self.fusion = fusion
+        self.skin: TubeSkin | None = None
+        if adjacency is None and graph is None:
+            graph, self.skin = tube_hierarchy(self.skeleton), TubeSkin(self.skeleton)
+        if graph is not None:
+            loops = self.skeleton.adjacency(self_loops=True)
+            graphs = [Graph.from_adjacency(loops), *(graph.padded(level) for level in levels)]
+        else:
+            graphs = [Graph.from_adjacency(matrix) for matrix in adjacency or ()]
+        if len(graphs) != 3 or graphs[0].num_nodes != self.skeleton.num_joints:
+            raise SkelgraphError(
+                f"adjacency has {[g.num_nodes for g in graphs]} nodes; expected matrices for the "
+                f"{self.skeleton.num_joints} joints, the coarse and the fine mesh, which weights do not hold: "
+                "adjacency=[A17, A48, A96]"
+            )
+        self.graph, self.levels = graph, levels
+        for name, level in zip(("coarse", "fine"), levels, strict=True):
+            averaging = None if graph is None else graph.averaging(0, level)
+            self.register_buffer(f"{name}_averaging", averaging, persistent=False)
+            position = None if graph is None else graph.position(level)
+            self.register_buffer(f"{name}_position", position, persistent=False)
+
+        self.input_block = GraphConvBlock(SemGraphConv(in_channels, hidden_channels, graphs[0]), dropout)
+        self.stages = nn.ModuleDict(
+            {
+                f"{i + 1}_{stage}": nn.Sequential(
+                    ResidualGraphBlock(SemGraphConv, hidden_channels, graphs[i], dropout),
+                    GroupedNonLocal(hidden_channels, graphs[i]),
+                )
+                for i, first in enumerate(FIRST_STAGE)
+                for stage in range(max(1, first), NUM_STAGES + 1)
+            }
+        )
+        # from what there is before a stage to what there is in it; the last mixers feed the heads, "stage 5"
+        self.mixers = nn.ModuleDict(
+            {
+                f"{i + 1}_{j + 1}_{stage}": NodeMixer(graphs[i].num_nodes, graphs[j].num_nodes)
+                for i in range(3)
+                for j in range(3)
+                for stage in range(1, NUM_STAGES + 2)
+                if i != j and FIRST_STAGE[i] < stage >= FIRST_STAGE[j]
+            }
+        )
+        self.heads = nn.ModuleList(SemGraphConv(hidden_channels, out_channels, graph) for graph in graphs)
+
+    def forward_features(self, x: Tensor) -> HGNOutput:
+        """Lift ``(B, J, 2)`` to joints and both meshes, padding nodes included."""
+        nodes: list[Tensor | None] = [self.input_block(x), None, None]
+        for stage in range(1, NUM_STAGES + 1):
+            nodes = self._fuse(nodes, stage)
+            nodes = [None if h is None else self.stages[f"{i}_{stage}"](h) for i, h in enumerate(nodes, start=1)]
+        nodes = self._fuse(nodes, NUM_STAGES + 1)
+        return HGNOutput(*(head(h) for head, h in zip(self.heads, nodes, strict=True)))
+
+    def _fuse(self, nodes: list[Tensor | None], stage: int) -> list[Tensor | None]:
+        """Add to every set of nodes what the others send it before a stage."""
+        fused = list(nodes)
+        senders = fused if self.fusion == "sequential" else nodes
+        for j in range(3):
+            for i in range(3):
+                mixer, sent = f"{i + 1}_{j + 1}_{stage}", senders[i]
+                if mixer in self.mixers and sent is not None:
+                    message, old = self.mixers[mixer](sent), fused[j]
+                    fused[j] = message if old is None else old + message
+        return fused
+
+    def lift_frame(self, x: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
+        return self.forward_features(x).joints
+
+    @torch.no_grad()
+    def targets(self, poses_3d: Tensor, vertices: Tensor | None = None) -> HGNOutput:
+        """What the outputs are trained towards: the joints, and both meshes as means over groups of vertices.
+
+        Args:
+            poses_3d: True root-relative poses ``(B, J, 3)``, metres.
+            vertices: True vertices ``(B, V, 3)`` of ``graph``, in the same axes; by default, for the default meshes,
+                those of :class:`~skelgraph.nn.TubeSkin`.
+
+        Returns:
+            The joints and the real nodes of both meshes, in the order of their ids.
+
+        Raises:
+            SkelgraphError: If vertices are needed, or cannot be pooled for want of a ``graph``.
+        """
+        if self.graph is None:
+            raise SkelgraphError("the meshes were given as adjacency matrices; expected a graph, to pool vertices")
+        with torch.autocast(poses_3d.device.type, enabled=False):  # bfloat16 would round by millimetres
+            if vertices is None:
+                if self.skin is None:
+                    raise SkelgraphError("vertices is None; expected those of the graph that the model was given")
+                vertices = self.skin(poses_3d)
+            return HGNOutput(poses_3d, self.coarse_averaging @ vertices, self.fine_averaging @ vertices)
+
+    def loss(self, outputs: HGNOutput, targets: HGNOutput) -> Tensor:
+        """:func:`~skelgraph.nn.multi_scale_mse` of :meth:`forward_features` and :meth:`targets`; padding nodes are
+        free."""
+        joints, *meshes = (output.float() if output.dtype == torch.bfloat16 else output for output in outputs)
+        if self.graph is not None:
+            positions = (self.coarse_position, self.fine_position)
+            meshes = [mesh[:, position] for mesh, position in zip(meshes, positions, strict=True)]
+        return multi_scale_mse([joints, *meshes], targets)
+
+    def training_loss(
+        self,
+        keypoints_2d: Tensor,
+        poses_3d: Tensor,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        vertices: Tensor | None = None,
+    ) -> Tensor:
+        """The published loss of joints and meshes for one batch.
+
+        Args:
+            keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.
+            poses_3d: True root-relative poses ``(B, J, 3)``, metres.
+            loss: A loss on the joints alone, which has no part in the published one.
+            vertices: As for :meth:`targets`.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            SkelgraphError: As :meth:`targets`, or if the keypoints are not of that shape.
+        """
+        outputs = self.forward_features(self.window(keypoints_2d).squeeze(1))
+        return self.loss(outputs, self.targets(poses_3d, vertices))

@@ -1,0 +1,92 @@
+"""The hyperedge layer of HNHN: a map and an activation on the hyperedges."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.ops import Incidence
+from skelgraph.ops.incidence import inverse, scale
+
+
+class HNHNConv(HyperConv):
+    r"""Hyperedge layer of `"HNHN: Hypergraph Networks with Hyperedge Neurons" <https://arxiv.org/abs/2006.12278>`_
+    (2020): hyperedges have a map and an activation of their own.
+
+    .. math::
+        \mathbf{Y} = \mathrm{ReLU}(\mathbf{W} \mathbf{D}_e^{-1} \mathbf{H}^\top (\mathbf{X} \boldsymbol\Theta_1 +
+        \mathbf{b}_1)), \qquad
+        \mathbf{X}' = \mathbf{D}_v^{-1} \mathbf{H} (\mathbf{Y} \boldsymbol\Theta_2 + \mathbf{b}_2)
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output.
+        hypergraph: A :class:`~skelgraph.topology.JointHypergraph`, a skeleton or layout name for its default groups, or
+            ``None`` if every call brings its own; see :class:`HyperConv`.
+        hidden_channels: Channels of every hyperedge; ``out_channels`` by default.
+        alpha: Exponent: the mean over the hyperedges of a joint is weighted with their sizes to this power.
+        beta: Exponent: the mean over the joints of a hyperedge is weighted with their degrees to this power.
+        bias: Give both maps a bias.
+        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``; with ``return_hyperedges`` also :math:`\mathbf{Y}` ``(...,
+          M, C_h)``
+        - ``lin1.weight`` ``(C_h, C_in)``, ``lin1.bias`` ``(C_h)``, ``lin2.weight`` ``(C_out, C_h)``, ``lin2.bias``
+          ``(C_out)``
+
+    Raises:
+        ValueError: If there is no hypergraph or an input has another shape.
+
+    Initialisation: Glorot-uniform weights, zero biases.
+
+    Code and paper: the weights :math:`\mathbf{W}` are DHG's addition; the paper's exponents are 0 there.
+
+    Example:
+        >>> HNHNConv(8, 12, "h36m17")(torch.randn(4, 17, 8)).shape
+        torch.Size([4, 17, 12])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        hypergraph: HypergraphLike | None = None,
+        hidden_channels: int | None = None,
+        alpha: float = 0.0,
+        beta: float = 0.0,
+        bias: bool = True,
+        dense: bool | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, hypergraph, dense)
+        hidden_channels = out_channels if hidden_channels is None else hidden_channels
+        self.alpha = alpha
+        self.beta = beta
+        self.lin1 = nn.Linear(in_channels, hidden_channels, bias)
+        self.lin2 = nn.Linear(hidden_channels, out_channels, bias)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise all parameters."""
+        xavier(self.lin1)
+        xavier(self.lin2)
+
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Two means, an activation between them."""
+        joint = _power(incidence.node_degree(weight), self.beta)
+        total = incidence.to_hyperedges(joint.unsqueeze(-1)).squeeze(-1)
+        mean = scale(incidence.to_hyperedges(scale(self.lin1(x), joint)), inverse(total))
+        y = scale(mean, weight).relu()
+        size = _power(incidence.hyperedge_degree().to(weight.dtype), self.alpha)
+        share = inverse(incidence.node_degree(weight * size))
+        return scale(incidence.to_nodes(scale(self.lin2(y), size)), share), y
+
+
+def _power(degree: Tensor, exponent: float) -> Tensor:
+    """``degree`` to a power, 0 where it is 0 and the exponent is not."""
+    if exponent == 0:
+        return torch.ones_like(degree)
+    return torch.where(degree == 0, 0, degree.masked_fill(degree == 0, 1).pow(exponent))

@@ -1,0 +1,174 @@
+"""Hyperedge convolution with attention between joints and hyperedges."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.relation_attention import check_choice
+from skelgraph.ops import Incidence
+from skelgraph.ops.incidence import inverse, scale
+
+
+class HyperedgeAttentionConv(HyperConv):
+    r"""Hyperedge convolution with attention of `"Hypergraph Convolution and Hypergraph Attention"
+    <https://arxiv.org/abs/1901.08150>`_: a learned score says how much a joint and a hyperedge matter to each other.
+
+    .. math::
+        s_{im} = \mathrm{LeakyReLU}(\mathbf{a}^\top [\boldsymbol\Theta \mathbf{x}_i, \boldsymbol\Theta_e \mathbf{y}_m])
+
+    With ``mode="node"`` a softmax over the joints of every hyperedge takes the place of its mean, with ``mode="edge"``
+    a softmax over the hyperedges of every joint; the other stage is the mean weighted by the hyperedge weights:
+
+    .. math::
+        \text{node:} \quad \mathbf{Y}_m &= \sum_{i \in m} \alpha_{im} \boldsymbol\Theta \mathbf{x}_i, &
+        \mathbf{X}'_i &= \sum_{m \ni i} \frac{w_m}{d_i} \mathbf{Y}_m \\
+        \text{edge:} \quad \mathbf{Y}_m &= \frac{1}{|m|} \sum_{i \in m} \boldsymbol\Theta \mathbf{x}_i, &
+        \mathbf{X}'_i &= \sum_{m \ni i} \alpha_{im} \mathbf{Y}_m, \quad \alpha_{im} \propto w_m \exp s_{im}
+
+    Args:
+        in_channels: Channels of every joint at the input.
+        out_channels: Channels of every joint at the output, over all heads if they are concatenated.
+        hypergraph: A :class:`~skelgraph.topology.JointHypergraph`, a skeleton or layout name for its default groups, or
+            ``None`` if every call brings its own; see :class:`HyperConv`.
+        heads: Number of heads.
+        hyperedge_channels: Channels of the features of the hyperedges that every call hands over as ``y``. By default
+            those are optional, have the channels of the joints and are the means of the joints if missing.
+        share: Map joints and hyperedges with the same weight; by default if their channels agree.
+        mode: ``"node"`` or ``"edge"``, as above.
+        norm: ``"single"`` as above; ``"pyg"``: the coefficients multiply both stages on top of both means, as in PyG.
+        concat: Concatenate the heads; otherwise their mean is taken.
+        negative_slope: Of the LeakyReLU.
+        dropout: Dropout rate of the coefficients.
+        bias: Add a learned bias per channel.
+        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+
+    Shapes:
+        - input: ``(..., J, C_in)`` or ``(B * J, C_in)``, hyperedges ``(..., M, C_e)`` or ``(B * M, C_e)``
+        - output: ``(..., J, C_out)`` or ``(B * J, C_out)``; with ``return_hyperedges`` also :math:`\mathbf{Y}` ``(...,
+          M, heads * C)``
+        - ``lin.weight`` ``(heads * C, C_in)``, ``lin_hyperedge.weight`` ``(heads * C, C_e)`` unless shared, ``att``
+          ``(1, heads, 2 * C)``, ``bias`` ``(C_out)`` with ``C = C_out / heads``, or ``C_out`` without concatenation
+
+    Raises:
+        SkelgraphError: If an option is unknown or does not go with another.
+        ValueError: If there is no hypergraph, features of hyperedges are missing or an input has another shape.
+
+    Initialisation: Glorot-uniform weights and attention, zero bias.
+
+    Code and paper: PyG divides by the size of a hyperedge what its softmax has averaged already, so that the output
+    shrinks with the size; ``norm="pyg"`` with PyG's state dict gives its numbers.
+
+    Example:
+        >>> HyperedgeAttentionConv(8, 12, "h36m17", heads=3)(torch.randn(4, 17, 8)).shape
+        torch.Size([4, 17, 12])
+    """
+
+    takes_hyperedges = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        hypergraph: HypergraphLike | None = None,
+        heads: int = 1,
+        hyperedge_channels: int | None = None,
+        share: bool | None = None,
+        mode: Literal["node", "edge"] = "node",
+        norm: Literal["single", "pyg"] = "single",
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        bias: bool = True,
+        dense: bool | None = None,
+    ) -> None:
+        super().__init__(in_channels, out_channels, hypergraph, dense)
+        check_choice("mode", mode, ("node", "edge"))
+        check_choice("norm", norm, ("single", "pyg"))
+        if heads < 1 or (concat and out_channels % heads):
+            raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
+        own_channels = hyperedge_channels not in (None, in_channels)
+        share = not own_channels if share is None else share
+        if share and own_channels:
+            raise SkelgraphError(
+                f"share is True; expected hyperedge_channels of {in_channels} as the joints, got {hyperedge_channels}"
+            )
+        self.heads = heads
+        self.hyperedge_channels = hyperedge_channels
+        self.mode = mode
+        self.norm = norm
+        self.concat = concat
+        self.negative_slope = negative_slope
+        channels = out_channels // heads if concat else out_channels
+        self.lin = nn.Linear(in_channels, heads * channels, bias=False)
+        self.lin_hyperedge = (
+            None if share else nn.Linear(hyperedge_channels or in_channels, heads * channels, bias=False)
+        )
+        self.att = nn.Parameter(torch.empty(1, heads, 2 * channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as PyG does."""
+        nn.init.xavier_uniform_(self.lin.weight)
+        if self.lin_hyperedge is not None:
+            nn.init.xavier_uniform_(self.lin_hyperedge.weight)
+        nn.init.xavier_uniform_(self.att)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Score every incidence, then the two stages."""
+        h = self.lin(x)
+        alpha = self.dropout(self.attention(h, self._hyperedge_input(x, h, incidence, y), incidence, weight))
+        share = inverse(incidence.node_degree(weight))
+        if self.norm == "pyg":
+            y = incidence.to_hyperedges(h, alpha, reduce="mean")
+            x = scale(incidence.to_nodes(y, alpha), share)
+        elif self.mode == "node":
+            y = incidence.to_hyperedges(h, alpha)
+            x = scale(incidence.to_nodes(scale(y, weight)), share)
+        else:
+            y = incidence.to_hyperedges(h, reduce="mean")
+            x = incidence.to_nodes(scale(y, weight.sign()), alpha)
+        if not self.concat:
+            x = x.unflatten(-1, (self.heads, -1)).mean(dim=-2)
+        return (x if self.bias is None else x + self.bias), y
+
+    def attention(self, h: Tensor, g: Tensor, incidence: Incidence, weight: Tensor) -> Tensor:
+        """The coefficients for mapped joints ``(..., J, heads * C)`` and hyperedges ``(..., M, heads * C)``."""
+        node, hyperedge = self.att.squeeze(0).chunk(2, dim=-1)
+        score = incidence.score(
+            (h.unflatten(-1, (self.heads, -1)) * node).sum(dim=-1),
+            (g.unflatten(-1, (self.heads, -1)) * hyperedge).sum(dim=-1),
+        )
+        score = F.leaky_relu(score, self.negative_slope)
+        if self.mode == "edge" and self.norm == "single":
+            magnitude = weight.abs().clamp_min(torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
+            score = score + incidence.score(magnitude.new_zeros(incidence.num_nodes, 1), magnitude)
+        return incidence.softmax(score, over="nodes" if self.mode == "node" else "hyperedges")
+
+    def _hyperedge_input(self, x: Tensor, h: Tensor, incidence: Incidence, y: Tensor | None) -> Tensor:
+        """The mapped features of the hyperedges."""
+        if y is None:
+            if self.hyperedge_channels is not None:
+                raise ValueError(f"{self} needs features y of the hyperedges with {self.hyperedge_channels} channels")
+            if self.lin_hyperedge is None:
+                return incidence.to_hyperedges(h, reduce="mean")  # the mean of maps is the map of the mean
+            y = incidence.to_hyperedges(x, reduce="mean")
+        expected = self.hyperedge_channels or self.in_channels
+        if y.size(-1) != expected:
+            raise ValueError(
+                f"{self} needs features y of the hyperedges with {expected} channels, got {tuple(y.shape)}"
+            )
+        return (self.lin if self.lin_hyperedge is None else self.lin_hyperedge)(y)
+
+    def extra_repr(self) -> str:
+        """Channels, hypergraph, heads and mode."""
+        return super().extra_repr() + f", heads={self.heads}, mode={self.mode!r}"

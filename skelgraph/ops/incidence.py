@@ -1,0 +1,275 @@
+"""The primitive under all hyperedge layers: from nodes to hyperedges and back, dense or sparse."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar, Literal, NamedTuple, Optional, TypeAlias
+
+import torch
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
+from torch_geometric.typing import OptTensor
+from torch_geometric.utils import scatter, softmax
+
+warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
+
+Reduce = Literal["sum", "mean", "max", "softmax"]
+Over = Literal["nodes", "hyperedges"]
+
+
+class DenseIncidence:
+    r"""Memberships of nodes in hyperedges as a matrix :math:`\mathbf{P}`: a few batched products for each stage.
+
+    :class:`SparseIncidence` has the same methods and gives the same numbers. A layer is written once, on top of them:
+
+    .. math::
+        \mathbf{y}_m = \mathrm{reduce}_{i \in m} \; \alpha_{im} \mathbf{x}_i, \qquad
+        \mathbf{x}'_i = \mathrm{reduce}_{m \ni i} \; \alpha_{im} \mathbf{y}_m
+
+    with the memberships as :math:`\alpha`, or coefficients of several heads, made by :meth:`score` and
+    :meth:`softmax`. What is reduced over an empty set is zero.
+
+    Args:
+        matrix: Memberships, 0 where a node is not in a hyperedge; ``(J, M)``, or per sample ``(..., J, M)``.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.matrix = matrix
+        self.num_nodes, self.num_hyperedges = matrix.shape[-2:]
+
+    def node_degree(self, weight: Tensor) -> Tensor:
+        """Sums of the magnitudes of the weights ``(..., M)`` of the hyperedges of every node, ``(..., J)``."""
+        return (self.matrix.to(weight.dtype) * weight.abs().unsqueeze(-2)).sum(dim=-1)
+
+    def hyperedge_degree(self) -> Tensor:
+        """Number of nodes of every hyperedge, ``(..., M)``."""
+        return self.matrix.sum(dim=-2)
+
+    def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or memberships."""
+        return _pool(self.matrix.mT, x, None if alpha is None else alpha.mT, reduce)
+
+    def to_nodes(self, y: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``y (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or memberships."""
+        return _pool(self.matrix, y, alpha, reduce)
+
+    def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
+        """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
+        heads)``; here ``(..., heads, J, M)``."""
+        return node.mT.unsqueeze(-1) + hyperedge.mT.unsqueeze(-2)
+
+    def softmax(self, score: Tensor, over: Over) -> Tensor:
+        """Coefficients that sum to one over the nodes of every hyperedge, or over the hyperedges of every node."""
+        dim = -2 if over == "nodes" else -1
+        matrix = self.matrix.unsqueeze(-3).to(score.dtype)
+        # a finite mask: without members all are alike up to the product with the memberships, never NaN
+        alpha = score.masked_fill(matrix == 0, torch.finfo(score.dtype).min).softmax(dim=dim) * matrix
+        return alpha * inverse(alpha.sum(dim=dim, keepdim=True))
+
+
+class SparseIncidence:
+    """Memberships of nodes in hyperedges as an index: gather and scatter, in time and memory that grow with it.
+
+    Args:
+        index: Node and hyperedge of every incidence, ``(2, nnz)``.
+        num_nodes: Number of nodes.
+        num_hyperedges: Number of hyperedges.
+        messages: What sends the messages, usually the layer itself.
+        rows: The same incidences by row, for a hypergraph that stays: sums then take a tenth of the time.
+    """
+
+    def __init__(
+        self,
+        index: Tensor,
+        num_nodes: int,
+        num_hyperedges: int,
+        messages: IncidenceMessages,
+        rows: IncidenceRows | None = None,
+    ) -> None:
+        self.index = index
+        self.num_nodes = num_nodes
+        self.num_hyperedges = num_hyperedges
+        self.messages = messages
+        self.rows = rows
+
+    def node_degree(self, weight: Tensor) -> Tensor:
+        """Sums of the magnitudes of the weights ``(..., M)`` of the hyperedges of every node, ``(..., J)``."""
+        each = weight.abs().index_select(-1, self.index[1])
+        return scatter(each, self.index[0], dim=-1, dim_size=self.num_nodes)
+
+    def hyperedge_degree(self) -> Tensor:
+        """Number of nodes of every hyperedge, ``(M,)``."""
+        ones = torch.ones(self.index.size(1), device=self.index.device)
+        return scatter(ones, self.index[1], dim_size=self.num_hyperedges)
+
+    def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or one."""
+        if reduce == "mean":
+            return scale(self.to_hyperedges(x, alpha), inverse(_wide(self.hyperedge_degree(), x)))
+        if self.rows is not None and alpha is None and reduce == "sum" and _has_sparse_product(x):
+            matrix, transpose = self.rows.matrices(x)
+            return self.messages.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
+        size = (self.num_nodes, self.num_hyperedges)
+        return self.messages.propagate(self.index, x=x, alpha=alpha, reduce=reduce, transpose=None, size=size)
+
+    def to_nodes(self, y: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``y (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or one."""
+        rows = None if self.rows is None else self.rows.transposed()
+        back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.messages, rows)
+        return back.to_hyperedges(y, alpha, reduce)
+
+    def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
+        """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
+        heads)``; here ``(..., nnz, heads)``."""
+        return node.index_select(-2, self.index[0]) + hyperedge.index_select(-2, self.index[1])
+
+    def softmax(self, score: Tensor, over: Over) -> Tensor:
+        """Coefficients that sum to one over the nodes of every hyperedge, or over the hyperedges of every node."""
+        if over == "nodes":
+            return softmax(score, self.index[1], num_nodes=self.num_hyperedges, dim=-2)
+        return softmax(score, self.index[0], num_nodes=self.num_nodes, dim=-2)
+
+
+Incidence: TypeAlias = DenseIncidence | SparseIncidence
+
+
+class IncidenceRows(NamedTuple):
+    """The incidences in compressed rows: the nodes of every hyperedge, and the hyperedges of every node.
+
+    Shapes:
+        ``hyperedge_ptr`` ``(M + 1)``, ``nodes`` ``(nnz)``, ``node_ptr`` ``(J + 1)``, ``hyperedges`` ``(nnz)``.
+    """
+
+    hyperedge_ptr: Tensor
+    nodes: Tensor
+    node_ptr: Tensor
+    hyperedges: Tensor
+
+    @classmethod
+    def from_index(cls, index: Tensor, num_nodes: int, num_hyperedges: int) -> IncidenceRows:
+        """Sort an index ``(2, nnz)`` both ways."""
+
+        def rows(row: Tensor, column: Tensor, count: int) -> tuple[Tensor, Tensor]:
+            ptr = row.new_zeros(count + 1)
+            ptr[1:] = row.bincount(minlength=count).cumsum(0)
+            return ptr, column[row.argsort(stable=True)]
+
+        return cls(*rows(index[1], index[0], num_hyperedges), *rows(index[0], index[1], num_nodes))
+
+    def transposed(self) -> IncidenceRows:
+        """Nodes and hyperedges with their roles exchanged."""
+        return IncidenceRows(self.node_ptr, self.hyperedges, self.hyperedge_ptr, self.nodes)
+
+    def matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """The sparse matrices ``(M, J)`` and ``(J, M)`` of ones, in the floating-point type of ``like``."""
+        ones = like.new_ones(self.nodes.numel())
+        num_hyperedges, num_nodes = self.hyperedge_ptr.numel() - 1, self.node_ptr.numel() - 1
+
+        def matrix(ptr: Tensor, column: Tensor, size: tuple[int, int]) -> Tensor:
+            return torch.sparse_csr_tensor(ptr, column, ones, size, check_invariants=False)
+
+        return (
+            matrix(self.hyperedge_ptr, self.nodes, (num_hyperedges, num_nodes)),
+            matrix(self.node_ptr, self.hyperedges, (num_nodes, num_hyperedges)),
+        )
+
+
+class IncidenceMessages(MessagePassing):
+    """PyG message passing along incidences, so that its hooks and explainers reach the sparse path of every layer."""
+
+    propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "transpose": OptTensor}
+    """The arguments that PyG compiles :meth:`propagate` for."""
+
+    def __init__(self) -> None:
+        super().__init__(aggr="sum", node_dim=-2)
+
+    def message(self, x_j: Tensor, alpha: OptTensor) -> Tensor:
+        """What goes along an incidence: the features of its sender, each head times its coefficient."""
+        if alpha is None:
+            return x_j
+        return (x_j.unflatten(-1, (alpha.size(-1), -1)) * alpha.to(x_j.dtype).unsqueeze(-1)).flatten(-2)
+
+    def aggregate(self, inputs: Tensor, index: Tensor, dim_size: Optional[int], reduce: str) -> Tensor:  # noqa: UP045
+        """Sum, maximum, or sum weighted by the softmax of every channel."""
+        if reduce == "softmax":
+            inputs = inputs * softmax(inputs, index, num_nodes=dim_size, dim=-2)
+            reduce = "sum"
+        return scatter(inputs, index, dim=-2, dim_size=dim_size, reduce=reduce)
+
+    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: OptTensor) -> Tensor:
+        """Sum without holding the messages: a product of the sparse matrix with all features at once."""
+        columns = x.movedim(-2, 0)
+        y = _SparseProduct.apply(columns.flatten(1), edge_index, transpose)
+        return y.view(edge_index.size(0), *columns.shape[1:]).movedim(0, -2)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """Product with a sparse matrix whose transpose is at hand: torch's own backward pass would build it every time."""
+
+    @staticmethod
+    def forward(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
+        return torch.sparse.mm(matrix, x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        _, ctx.matrix, ctx.transpose = inputs
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None, None]:
+        return _SparseProduct.apply(grad[0], ctx.transpose, ctx.matrix), None, None
+
+
+def inverse(degree: Tensor) -> Tensor:
+    """``1 / degree``, and 0 where the degree is 0, with a gradient of 0 there."""
+    return degree.masked_fill(degree == 0, torch.inf).reciprocal()
+
+
+def inverse_sqrt(degree: Tensor) -> Tensor:
+    """``1 / sqrt(degree)``, and 0 where the degree is 0, with a gradient of 0 there."""
+    return degree.masked_fill(degree == 0, torch.inf).rsqrt()
+
+
+def _has_sparse_product(x: Tensor) -> bool:
+    return (
+        x.device.type in ("cpu", "cuda")
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
+        and not torch.compiler.is_compiling()  # sparse tensors break the graph
+    )
+
+
+def _wide(degree: Tensor, like: Tensor) -> Tensor:
+    return degree.to(torch.promote_types(like.dtype, torch.float32))
+
+
+def scale(x: Tensor, factor: Tensor) -> Tensor:
+    """Multiply the rows of ``x (..., N, C)`` with ``factor (..., N)``."""
+    return x * factor.to(x.dtype).unsqueeze(-1)
+
+
+def _pool(matrix: Tensor, x: Tensor, alpha: Tensor | None, reduce: Reduce) -> Tensor:
+    """Gather the rows of ``x (..., S, C)`` with ``matrix (..., R, S)`` or with ``alpha (..., heads, R, S)``."""
+    if reduce == "mean":
+        return scale(_pool(matrix, x, alpha, "sum"), inverse(_wide(matrix.sum(dim=-1), x)))
+    if alpha is not None:
+        heads = x.unflatten(-1, (alpha.size(-3), -1)).transpose(-3, -2)
+        return (alpha.to(x.dtype) @ heads).transpose(-3, -2).flatten(-2)
+    matrix = matrix.to(x.dtype)
+    if reduce == "sum":
+        return product(matrix, x)
+    member = (matrix != 0).unsqueeze(-1)
+    each = x.unsqueeze(-3).masked_fill(~member, torch.finfo(x.dtype).min)
+    if reduce == "max":
+        return each.amax(dim=-2).masked_fill(~member.any(dim=-2), 0)
+    share = each.softmax(dim=-2) * matrix.unsqueeze(-1)
+    return (share * inverse(share.sum(dim=-2, keepdim=True)) * x.unsqueeze(-3)).sum(dim=-2)
+
+
+def product(matrix: Tensor, x: Tensor) -> Tensor:
+    """Multiply one matrix ``(R, S)``, or one per sample ``(..., R, S)``, with ``x (..., S, C)``."""
+    if matrix.dim() > 2 or x.dim() == 2:
+        return matrix @ x
+    rows = x.flatten(0, -3)
+    # bmm rather than matmul: the backward pass of a broadcast matmul is two to three times slower
+    y = torch.bmm(matrix.expand(rows.size(0), -1, -1), rows)
+    return y.view(*x.shape[:-2], *y.shape[-2:])

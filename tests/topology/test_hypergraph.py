@@ -1,0 +1,276 @@
+"""The joint hypergraph."""
+
+from __future__ import annotations
+
+import copy
+import doctest
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data.hypergraph_data import HyperGraphData
+from torch_geometric.loader import DataLoader
+
+import skelgraph.topology.hypergraph
+from skelgraph.errors import SkelgraphError, TopologyError
+from skelgraph.topology import JointHypergraph, Skeleton, bone_incidence, skeleton
+
+LISTS = [[2, 0], [1], [3, 1, 2], [0, 2]]
+
+
+def same(a: JointHypergraph, b: JointHypergraph) -> bool:
+    return (a.num_nodes, a.hyperedges, a.groups, a.weight.tolist()) == (
+        b.num_nodes, b.hyperedges, b.groups, b.weight.tolist()
+    )  # fmt: skip
+
+
+def test_default_groups_are_the_published_ones(golden):
+    reference = golden("hypergraph")
+    hypergraph = JointHypergraph.from_skeleton("h36m17")
+    assert [list(members) for members in hypergraph.hyperedges] == reference.meta["hyperedges"]
+    assert {name: list(ids) for name, ids in hypergraph.groups.items()} == reference.meta["groups"]
+    assert torch.equal(hypergraph.hyperedge_index, reference["graph.hyperedge_index"])
+    assert torch.equal(hypergraph.incidence.double(), reference["graph.incidence"])
+    assert hypergraph.node_degree.tolist() == [2, 5, 4, 4, 5, 4, 4, 2, 2, 2, 2, 5, 4, 4, 5, 4, 4]
+
+
+def test_matrices_about_bones(golden):
+    reference = golden("hypergraph")
+    hypergraph = JointHypergraph.from_skeleton("h36m17")
+    assert hypergraph.skeleton.edges == tuple(map(tuple, reference["skeleton.bones"].tolist()))
+    assert torch.equal(hypergraph.bone_incidence().double(), reference["skeleton.B1"])
+    assert torch.equal(bone_incidence("h36m17"), hypergraph.bone_incidence())
+    assert torch.equal(hypergraph.bones_in_hyperedges().double(), reference["skeleton.S"])
+    assert torch.equal(hypergraph.hop_distance(), reference["skeleton.hop"])
+    assert torch.equal(hypergraph.hyperedge_hops(), reference["ref.relattn.dist"])
+    assert hypergraph.bones_in_hyperedges().sum() == 39
+
+
+def test_hops_to_bones_and_hyperedges_by_loops():
+    forest = Skeleton([-1, 0, 1, -1, 3])
+    hypergraph = JointHypergraph.from_lists(5, [[0, 1], [2, 4], [3]], skeleton=forest)
+    hop = forest.hop_distance()
+
+    def nearest(joint, members):
+        ways = [int(hop[joint, member]) for member in members if hop[joint, member] >= 0]
+        return min(ways, default=-1)
+
+    assert hypergraph.bone_hops().tolist() == [[nearest(i, bone) for bone in forest.edges] for i in range(5)]
+    assert hypergraph.hyperedge_hops().tolist() == [
+        [nearest(i, members) for members in hypergraph.hyperedges] for i in range(5)
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 6), min_size=1), max_size=8))
+def test_round_trips(lists):
+    hypergraph = JointHypergraph.from_lists(7, lists)
+    assert hypergraph.hyperedges == tuple(tuple(sorted(members)) for members in lists)
+    assert hypergraph.hyperedge_degree.tolist() == [len(members) for members in lists]
+    shuffled = hypergraph.hyperedge_index[:, torch.randperm(hypergraph.hyperedge_index.size(1))]
+    assert same(JointHypergraph(shuffled, 7, len(lists)), hypergraph)
+    assert same(JointHypergraph.from_incidence(hypergraph.incidence), hypergraph)
+    assert same(JointHypergraph.from_pyg(hypergraph.hyperedge_index, 7), hypergraph)
+    assert same(JointHypergraph.from_pyg(hypergraph.to_pyg()), hypergraph)
+
+
+def test_index_is_grouped_and_equal_hyperedges_are_kept():
+    hypergraph = JointHypergraph.from_lists(4, LISTS)
+    assert hypergraph.hyperedge_index.tolist() == [[0, 2, 1, 1, 2, 3, 0, 2], [0, 0, 1, 2, 2, 2, 3, 3]]
+    assert hypergraph.hyperedges[0] == hypergraph.hyperedges[3]
+
+
+def test_bones_and_hops_as_hyperedges():
+    layout = skeleton("h36m17")
+    assert JointHypergraph.from_bones(layout).hyperedges == tuple(tuple(sorted(bone)) for bone in layout.edges)
+    near = JointHypergraph.from_khop("h36m17", 2)
+    assert near.num_hyperedges == 17
+    assert torch.equal(near.incidence > 0, layout.hop_mask(2, "within"))
+    lonely = Skeleton([-1])
+    assert JointHypergraph.from_bones(lonely).num_hyperedges == 0
+    assert JointHypergraph.from_khop(lonely, 1).hyperedges == ((0,),)
+
+
+def test_groups_by_name_in_the_order_asked_for():
+    hypergraph = JointHypergraph.from_skeleton("coco17", ("sym", "whole"))
+    assert list(hypergraph.groups) == ["sym", "whole"]
+    assert hypergraph.groups["whole"] == (8,)
+    assert hypergraph.group_index.tolist() == [0] * 8 + [1]
+    assert list(JointHypergraph.from_skeleton("coco17", "sym").groups) == ["sym"]
+
+
+@pytest.mark.parametrize(("op", "merged"), [("mean", 2.5), ("sum", 5.0), ("max", 4.0)])
+def test_coalesce_merges_within_groups(op, merged):
+    lists = [[0, 1], [2], [1, 0], [0, 1]]
+    groups = {"a": [0, 1, 2], "b": [3]}
+    hypergraph = JointHypergraph.from_lists(3, lists, weight=[1.0, 2.0, 4.0, 8.0], groups=groups)
+    result = hypergraph.coalesce(op)
+    assert result.hyperedges == ((0, 1), (2,), (0, 1))
+    assert result.weight.tolist() == [merged, 2.0, 8.0]
+    assert result.groups == {"a": (0, 1), "b": (2,)}
+    with pytest.raises(TopologyError, match="expected 'mean', 'sum' or 'max'"):
+        hypergraph.coalesce("median")
+
+
+def test_is_a_module_of_buffers_that_move():
+    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=torch.tensor([0.1, 1, 2, 3], dtype=torch.float64))
+    assert hypergraph.weight.dtype == torch.float64, "a given type is kept"
+    assert not list(hypergraph.parameters())
+    assert not hypergraph.state_dict()
+    model = torch.nn.Sequential(hypergraph).float()
+    assert model[0].weight.dtype == torch.float32
+    assert model[0].hyperedge_index.dtype == torch.int64
+    assert all(buffer.device.type == "meta" for buffer in model.to("meta").buffers())
+    for twin in (copy.deepcopy(JointHypergraph.from_lists(4, LISTS)),
+                 pickle.loads(pickle.dumps(JointHypergraph.from_lists(4, LISTS)))):  # fmt: skip
+        assert same(twin, JointHypergraph.from_lists(4, LISTS))
+
+
+def test_weights_are_copied():
+    weight = torch.ones(4, requires_grad=True)
+    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=weight)
+    assert not hypergraph.weight.requires_grad
+    with torch.no_grad():
+        weight.zero_()
+    assert hypergraph.weight.tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("lists", "options", "fault"),
+    [
+        ([[0], [0, 4]], {}, r"hyperedge 1 holds joint 4; expected joint ids 0 to 3"),
+        ([[0], [-1]], {}, r"hyperedge 1 holds joint -1"),
+        ([[0], [1, 2, 1]], {}, r"hyperedge 1 holds joint 1; it is there already"),
+        ([[0], [], [1]], {}, r"hyperedge 1 is empty"),
+        ([[0], [1]], {"weight": [1.0, 0.0]}, r"hyperedge 1 has weight 0\.0; expected a positive number"),
+        ([[0], [1]], {"weight": [-1.0, 2.0]}, r"hyperedge 0 has weight -1\.0"),
+        ([[0], [1]], {"weight": [1.0, float("nan")]}, r"hyperedge 1 has weight nan"),
+        ([[0], [1]], {"weight": [float("inf"), 1.0]}, r"hyperedge 0 has weight inf"),
+        ([[0], [1]], {"weight": [1.0]}, r"weight has shape \(1,\); expected one for each of 2 hyperedges"),
+        ([[0], [1]], {"groups": {"a": [0]}}, r"hyperedge 1 is in no group"),
+        ([[0], [1]], {"groups": {"a": [0, 1], "b": [1]}}, r"hyperedge 1 is in 'a' and 'b'"),
+        ([[0], [1]], {"groups": {"a": [0, 1, 2]}}, r"groups\['a'\] holds hyperedge 2"),
+        ([[0], [1]], {"skeleton": "h36m17"}, r"expected one of 4 joints"),
+    ],
+)
+def test_errors_name_the_hyperedge(lists, options, fault):
+    with pytest.raises(TopologyError, match=fault):
+        JointHypergraph.from_lists(4, lists, **options)
+
+
+def test_errors_of_index_and_matrix():
+    with pytest.raises(TopologyError, match="hyperedge 2 holds joint 0; expected 0 to 1 hyperedges"):
+        JointHypergraph(torch.tensor([[0], [2]]), 1, 2)
+    with pytest.raises(TopologyError, match="hyperedge 1 is empty"):
+        JointHypergraph(torch.tensor([[0, 1], [0, 2]]), 2, 3)
+    with pytest.raises(TopologyError, match=r"expected an int64 tensor \(2, nnz\)"):
+        JointHypergraph(torch.zeros(2, 3), 2, 3)
+    with pytest.raises(TopologyError, match=r"hyperedge 1: incidence is 2\.0 at node 0"):
+        JointHypergraph.from_incidence([[1.0, 2.0]])
+    with pytest.raises(TopologyError, match=r"expected \(nodes, hyperedges\)"):
+        JointHypergraph.from_incidence([1.0])
+    with pytest.raises(TopologyError, match="must not be negative"):
+        JointHypergraph(torch.zeros(2, 0, dtype=torch.int64), -1, 0)
+    with pytest.raises(TopologyError, match="expected every name once"):
+        JointHypergraph.from_skeleton("h36m17", ("sym", "sym"))
+    with pytest.raises(SkelgraphError, match="unknown group of hyperedges 'dynamic'"):
+        JointHypergraph.from_skeleton("h36m17", ("dynamic",))
+    with pytest.raises(TopologyError, match="no skeleton"):
+        JointHypergraph.from_lists(2, [[0]]).bone_hops()
+
+
+def test_batch_is_a_disjoint_union():
+    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=[1.0, 2.0, 3.0, 4.0])
+    x = torch.randn(3, 4, 2)
+    data = hypergraph.to_pyg(3, x)
+    loaded = next(iter(DataLoader([hypergraph.to_pyg(x=pose) for pose in x], batch_size=3)))
+    assert torch.equal(data.edge_index, loaded.edge_index)
+    assert torch.equal(data.hyperedge_weight, loaded.hyperedge_weight)
+    assert torch.equal(data.x, loaded.x)
+    assert torch.equal(data.batch, loaded.batch)
+    assert (data.num_nodes, data.num_hyperedges) == (12, 12)
+    assert data.validate()
+    union = JointHypergraph.from_pyg(loaded)
+    assert union.hyperedges[4:8] == tuple(tuple(j + 4 for j in sorted(members)) for members in LISTS)
+    for batch_size, shape in [(0, None), (2, (3, 4, 2)), (None, (3, 4, 2))]:
+        with pytest.raises(TopologyError, match=r"batch_size|x has shape"):
+            hypergraph.to_pyg(batch_size, None if shape is None else torch.zeros(shape))
+
+
+def test_number_of_nodes_is_not_guessed():
+    """PyG takes the largest id + 1 for the number of nodes when this equals the number of hyperedges, set or not."""
+    lists = [[0], [1], [2], [3], [0, 1]]
+    hypergraph = JointHypergraph.from_lists(5, lists)
+    x = torch.zeros(5, 1)
+    theirs = HyperGraphData(x=x, edge_index=hypergraph.hyperedge_index, num_nodes=5)
+    assert int(theirs.num_nodes) == 4
+    ours = hypergraph.to_pyg(x=x)
+    assert isinstance(ours, HyperGraphData)
+    assert (ours.num_nodes, ours.num_edges) == (5, 5)
+    ours.num_nodes = 6
+    assert ours.num_nodes == 6
+    assert JointHypergraph.from_pyg(theirs).num_nodes == 5
+    assert JointHypergraph.from_pyg(hypergraph.to_pyg()).num_nodes == 5
+    loaded = next(iter(DataLoader([hypergraph.to_pyg(x=x)] * 2, batch_size=2)))
+    assert (loaded.num_nodes, loaded.num_edges) == (10, 10)
+    assert torch.equal(loaded.edge_index, hypergraph.to_pyg(2).edge_index)
+    assert same(JointHypergraph.from_pyg(pickle.loads(pickle.dumps(loaded))), JointHypergraph.from_pyg(loaded))
+
+
+def test_dhg_round_trip(require):
+    require("dhg")
+    hypergraph = JointHypergraph.from_skeleton("h36m17", weight=torch.linspace(0.5, 2, 15))
+    exported = hypergraph.to_dhg()
+    assert exported.group_names == list(hypergraph.groups)
+    assert torch.equal(exported.H.to_dense(), hypergraph.incidence)
+    torch.testing.assert_close(exported.D_v.to_dense().diagonal(), hypergraph.node_degree)
+    back = JointHypergraph.from_dhg(exported, skeleton="h36m17")
+    assert same(back, hypergraph)
+    ungrouped = JointHypergraph.from_lists(4, [[0, 1], [2]])
+    assert same(JointHypergraph.from_dhg(ungrouped.to_dhg()), ungrouped)
+
+
+def test_dhg_does_not_change_the_lists_of_the_caller(require):
+    require("dhg")
+    hypergraph = JointHypergraph.from_lists(4, [[2, 0], [1]])
+    before = hypergraph.hyperedge_index.clone()
+    hypergraph.to_dhg()
+    assert torch.equal(hypergraph.hyperedge_index, before)
+
+
+def test_what_dhg_would_lose_is_an_error(require):
+    dhg = require("dhg")
+    with pytest.raises(TopologyError, match="hyperedges 0 and 3 of group 'main' are equal"):
+        JointHypergraph.from_lists(4, LISTS).to_dhg()
+    apart = JointHypergraph.from_lists(4, LISTS, groups={"a": [0, 1, 2], "b": [3]})
+    assert same(JointHypergraph.from_dhg(apart.to_dhg()), apart), "DHG merges within a group only"
+    with pytest.raises(TopologyError, match="hyperedge 1 would get another id"):
+        JointHypergraph.from_lists(4, LISTS, groups={"a": [1, 3], "b": [0, 2]}).to_dhg()
+    with pytest.raises(TopologyError, match="no hyperedges"):
+        JointHypergraph.from_lists(4, []).to_dhg()
+    with pytest.raises(TopologyError, match="'b' is empty"):
+        JointHypergraph.from_lists(4, LISTS[:3], groups={"a": [0, 1, 2], "b": []}).to_dhg()
+    with pytest.raises(TopologyError, match="vertex weights"):
+        JointHypergraph.from_dhg(dhg.Hypergraph(2, [[0, 1]], v_weight=[1.0, 2.0]))
+    with pytest.raises(TopologyError, match="hyperedge 0 holds joint 0; it is there already"):
+        JointHypergraph.from_dhg(dhg.Hypergraph(2, [[0, 0, 1]]))
+
+
+def test_without_dhg_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "dhg", None)
+    with pytest.raises(TopologyError, match=r"pip install 'skelgraph\[hypergraph\]'"):
+        JointHypergraph.from_lists(2, [[0]]).to_dhg()
+
+
+def test_large_hypergraphs_are_checked_without_loops():
+    nodes = torch.arange(200_000) % 50_000
+    hypergraph = JointHypergraph(torch.stack([nodes, torch.arange(200_000) // 10]), 50_000, 20_000)
+    assert hypergraph.hyperedge_degree.max() == 10
+
+
+def test_docstring_examples():
+    result = doctest.testmod(skelgraph.topology.hypergraph)
+    assert result.attempted
+    assert not result.failed
