@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,15 +165,18 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     Raises:
         CheckpointError: If the file is missing, damaged, or holds more than tensors and plain values.
     """
+    if not Path(path).is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist or is no file")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"checkpoint {path} does not exist") from error
-    except IsADirectoryError as error:
-        raise CheckpointError(f"checkpoint {path} is a directory, expected a file") from error
-    except Exception as error:  # torch.load raises many kinds for damaged or unsafe files
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"checkpoint {path} cannot be read as plain weights: {reason}") from error
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"checkpoint {path} is refused: it is no checkpoint, or holds objects other than tensors and plain data"
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint file: {error}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, expected a dict of tensors")
     return content

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from typing import Any, ClassVar, Literal, NamedTuple, Optional, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Optional, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -27,7 +28,7 @@ class DenseIncidence:
         \mathbf{x}'_i = \mathrm{reduce}_{m \ni i} \; \alpha_{im} \mathbf{y}_m
 
     with the memberships as :math:`\alpha`, or coefficients of several heads, made by :meth:`score` and
-    :meth:`softmax`. What is reduced over an empty set is zero.
+    :meth:`softmax`, which go with sums and means. What is reduced over an empty set is zero.
 
     Args:
         matrix: Memberships, 0 where a node is not in a hyperedge; ``(J, M)``, or per sample ``(..., J, M)``.
@@ -43,7 +44,7 @@ class DenseIncidence:
 
     def hyperedge_degree(self) -> Tensor:
         """Number of nodes of every hyperedge, ``(..., M)``."""
-        return self.matrix.sum(dim=-2)
+        return self.matrix.sum(dim=-2, dtype=_wide(self.matrix))
 
     def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
         """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or memberships."""
@@ -104,8 +105,9 @@ class SparseIncidence:
 
     def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
         """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or one."""
+        _check(alpha, reduce)
         if reduce == "mean":
-            return scale(self.to_hyperedges(x, alpha), inverse(_wide(self.hyperedge_degree(), x)))
+            return scale(self.to_hyperedges(x, alpha), inverse(self.hyperedge_degree().to(_wide(x))))
         if self.rows is not None and alpha is None and reduce == "sum" and _has_sparse_product(x):
             matrix, transpose = self.rows.matrices(x)
             return self.messages.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
@@ -182,6 +184,8 @@ class IncidenceMessages(MessagePassing):
 
     def __init__(self) -> None:
         super().__init__(aggr="sum", node_dim=-2)
+        # explainers need the plain form of propagate, for which PyG takes the compiled one of a parent class
+        type(self)._orig_propagate = MessagePassing.propagate
 
     def message(self, x_j: Tensor, alpha: OptTensor) -> Tensor:
         """What goes along an incidence: the features of its sender, each head times its coefficient."""
@@ -231,15 +235,22 @@ def inverse_sqrt(degree: Tensor) -> Tensor:
 
 def _has_sparse_product(x: Tensor) -> bool:
     return (
-        x.device.type in ("cpu", "cuda")
+        not torch.compiler.is_compiling()  # sparse tensors break the graph
+        and x.device.type in ("cpu", "cuda")
         and x.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
-        and not torch.compiler.is_compiling()  # sparse tensors break the graph
     )
 
 
-def _wide(degree: Tensor, like: Tensor) -> Tensor:
-    return degree.to(torch.promote_types(like.dtype, torch.float32))
+def _wide(*values: Tensor) -> torch.dtype:
+    """The type of what is computed from tensors, float32 at least."""
+    return functools.reduce(torch.promote_types, (value.dtype for value in values), torch.float32)
+
+
+def _check(alpha: Tensor | None, reduce: str) -> None:
+    if reduce not in get_args(Reduce) or (alpha is not None and reduce not in ("sum", "mean")):
+        known = get_args(Reduce) if alpha is None else ("sum", "mean")
+        raise ValueError(f"reduce is {reduce!r}; expected one of {', '.join(map(repr, known))}")
 
 
 def scale(x: Tensor, factor: Tensor) -> Tensor:
@@ -249,8 +260,9 @@ def scale(x: Tensor, factor: Tensor) -> Tensor:
 
 def _pool(matrix: Tensor, x: Tensor, alpha: Tensor | None, reduce: Reduce) -> Tensor:
     """Gather the rows of ``x (..., S, C)`` with ``matrix (..., R, S)`` or with ``alpha (..., heads, R, S)``."""
+    _check(alpha, reduce)
     if reduce == "mean":
-        return scale(_pool(matrix, x, alpha, "sum"), inverse(_wide(matrix.sum(dim=-1), x)))
+        return scale(_pool(matrix, x, alpha, "sum"), inverse(matrix.sum(dim=-1, dtype=_wide(matrix, x))))
     if alpha is not None:
         heads = x.unflatten(-1, (alpha.size(-3), -1)).transpose(-3, -2)
         return (alpha.to(x.dtype) @ heads).transpose(-3, -2).flatten(-2)

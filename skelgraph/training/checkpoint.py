@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from skelgraph.errors import CheckpointError
+from skelgraph.models.official import read_checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -42,19 +41,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is not a checkpoint that skelgraph wrote.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol")
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"checkpoint {path} is refused: it is no checkpoint, or holds objects other than tensors and plain data"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint file: {error}") from error
-    if not isinstance(checkpoint, dict) or not {"skelgraph", "state_dict"} <= checkpoint.keys():
+    checkpoint = dict(read_checkpoint(path))
+    if not {"skelgraph", "state_dict"} <= checkpoint.keys():
         raise CheckpointError(
             f"checkpoint {path} was not written by `skelgraph train`: the entries 'skelgraph' and 'state_dict' are "
             "missing; weights of the authors' own code are read with skelgraph.models.load_official"

@@ -62,15 +62,15 @@ def test_wrong_network_and_wrong_skeleton(state, golden):
 
 
 def test_bad_files_are_refused(state, tmp_path):
-    with pytest.raises(CheckpointError, match="does not exist"):
+    with pytest.raises(CheckpointError, match="does not exist or is no file"):
         load_official("sem_gcn", tmp_path / "none.pth")
-    with pytest.raises(CheckpointError, match="directory"):
+    with pytest.raises(CheckpointError, match="does not exist or is no file"):
         load_official("sem_gcn", tmp_path)
     good = tmp_path / "good.pth"
     torch.save(state, good)
     cut = tmp_path / "cut.pth"
     cut.write_bytes(good.read_bytes()[:2000])
-    with pytest.raises(CheckpointError, match=r"cut\.pth cannot be read"):
+    with pytest.raises(CheckpointError, match=r"cut\.pth is damaged"):
         load_official("sem_gcn", cut)
     listed = tmp_path / "list.pth"
     torch.save([1, 2], listed)
@@ -89,9 +89,9 @@ class _Evil:
 def test_pickled_code_is_not_executed(tmp_path):
     target, path = tmp_path / "executed", tmp_path / "evil.pth"
     torch.save({"state_dict": _Evil(target)}, path)
-    with pytest.raises(CheckpointError, match="cannot be read as plain weights"):
+    with pytest.raises(CheckpointError, match="is refused"):
         load_official("sem_gcn", path)
     path.write_bytes(pickle.dumps(_Evil(target)))
-    with pytest.raises(CheckpointError, match="cannot be read as plain weights"):
+    with pytest.raises(CheckpointError, match="is refused"):
         load_official("sem_gcn", path)
     assert not target.exists()

@@ -200,3 +200,25 @@ def test_fullgraph_compiles(rows):
         return sparse.to_nodes(sparse.to_hyperedges(x, reduce="mean"))
 
     torch.testing.assert_close(torch.compile(function, fullgraph=True, backend="aot_eager")(x), function(x))
+
+
+def test_degrees_are_exact_in_half_precision():
+    """A sum of 300 ones is no bfloat16."""
+    matrix = torch.zeros(301, 1, dtype=torch.bfloat16)
+    matrix[:-1] = 1
+    for incidence in both(matrix, False):
+        assert incidence.hyperedge_degree().item() == 300
+        mean = incidence.to_hyperedges(torch.full((301, 1), 2.0, dtype=torch.bfloat16), reduce="mean")
+        assert mean.dtype == torch.bfloat16
+        assert mean.item() == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_unknown_reductions_are_named(dense):
+    incidence = both(random_matrix(4, 3, 0), False)[not dense]
+    x = torch.randn(4, 2, dtype=torch.float64)
+    with pytest.raises(ValueError, match="reduce is 'min'; expected one of 'sum', 'mean', 'max', 'softmax'"):
+        incidence.to_hyperedges(x, reduce="min")
+    alpha = incidence.softmax(incidence.score(x, torch.zeros(3, 2, dtype=torch.float64)), "nodes")
+    with pytest.raises(ValueError, match="reduce is 'max'; expected one of 'sum', 'mean'"):
+        incidence.to_hyperedges(x, alpha, reduce="max")

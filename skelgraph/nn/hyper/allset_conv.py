@@ -78,6 +78,7 @@ class AllSetConv(HyperConv):
         check_choice("kind", kind, ("transformer", "deepsets"))
         hidden_channels = out_channels if hidden_channels is None else hidden_channels
         self.kind = kind
+        self.hidden_channels = hidden_channels
         self.to_hyperedges: SetTransformer | DeepSet
         self.to_nodes: SetTransformer | DeepSet
         if kind == "transformer":
@@ -94,6 +95,10 @@ class AllSetConv(HyperConv):
 
     def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
         """One function of sets after the other."""
+        if y is not None and y.size(-1) != self.hidden_channels:
+            raise ValueError(
+                f"{self} needs features y of the hyperedges with {self.hidden_channels} channels, got {tuple(y.shape)}"
+            )
         y = self.to_hyperedges(x, incidence, y)
         return self.to_nodes(y, incidence), y
 

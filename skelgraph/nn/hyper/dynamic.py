@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.relation_attention import xavier
-from skelgraph.topology import JointHypergraph
 
 
 def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
@@ -202,11 +201,9 @@ class SemiDynamicHyperedges(nn.Module):
 
     def __init__(self, hypergraph: HypergraphLike, builder: nn.Module) -> None:
         super().__init__()
-        if not isinstance(hypergraph, JointHypergraph):
-            hypergraph = JointHypergraph.from_skeleton(hypergraph)
-        self.hypergraph = hypergraph
+        self.hypergraph = own_hypergraph(hypergraph)
         self.builder = builder
-        self.register_buffer("memberships", hypergraph.incidence, persistent=False)
+        self.register_buffer("memberships", self.hypergraph.incidence, persistent=False)
         self.scale = nn.Parameter(torch.empty(()))
         self.reset_parameters()
 

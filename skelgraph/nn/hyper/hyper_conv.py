@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -67,14 +68,13 @@ class HyperConv(IncidenceMessages):
         super().__init__()
         if in_channels < 1 or out_channels < 1:
             raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
-        if hypergraph is not None and not isinstance(hypergraph, JointHypergraph):
-            hypergraph = JointHypergraph.from_skeleton(hypergraph)
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.hypergraph = hypergraph
+        self.hypergraph = None if hypergraph is None else own_hypergraph(hypergraph)
         self.dense = dense
-        if hypergraph is None:
+        if self.hypergraph is None:
             return
+        hypergraph = self.hypergraph
         if self.is_dense(hypergraph):
             self.register_buffer("memberships", hypergraph.incidence, persistent=False)
         else:
@@ -198,6 +198,13 @@ class HyperConv(IncidenceMessages):
 
     def __repr__(self) -> str:  # noqa: D105
         return f"{type(self).__name__}({self.extra_repr()})"
+
+
+def own_hypergraph(hypergraph: HypergraphLike) -> JointHypergraph:
+    """The hypergraph of a layer: a copy, so that what moves or converts the layer leaves that of the caller alone."""
+    if isinstance(hypergraph, JointHypergraph):
+        return copy.deepcopy(hypergraph)
+    return JointHypergraph.from_skeleton(hypergraph)
 
 
 def _is_index(hypergraph: Any) -> bool:

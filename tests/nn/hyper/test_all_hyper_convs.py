@@ -335,11 +335,12 @@ def test_reset_parameters_reinitialises(case):
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_moves_to_another_device(case, dense):
-    conv = case.make(4, 8, copy.deepcopy(case.topology), dense=dense).to("meta")
+    conv = case.make(4, 8, case.topology, dense=dense).to("meta")
     assert all(t.device.type == "meta" for t in [*conv.parameters(), *conv.buffers()])
     results = run(case, conv, *(value.to("meta") for value in inputs(case, 3)))
     assert results[0].shape == (3, J, 8)
     assert results[0].device.type == "meta"
+    assert TOPOLOGY.weight.device.type == "cpu", "the hypergraph of the caller stays where it is"
 
 
 def test_without_bias(case):

@@ -77,3 +77,5 @@ def test_errors():
         AllSetConv(8, 12, "h36m17", heads=5)
     with pytest.raises(SkelgraphError, match="kind is 'sum'"):
         AllSetConv(8, 12, "h36m17", kind="sum")
+    with pytest.raises(ValueError, match="features y of the hyperedges with 12 channels"):
+        AllSetConv(8, 12, "h36m17")(torch.randn(17, 8), y=torch.randn(15, 1))
