@@ -26,7 +26,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/skelgraph train --dataset synthetic --downsample 2 --max-epochs 6 --out runs/demo --overwrite $(DEMO_OPTIONS)
+	$(BIN)/skelgraph train --dataset synthetic --downsample 4 --max-epochs 6 --out runs/demo --overwrite $(DEMO_OPTIONS)
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -n $(TEST_PROCESSES)
