@@ -1,7 +1,7 @@
 # make demo   train on the embedded synthetic motion and write runs/demo/
 # make test   run the test suite
 # make lint   ruff and mypy
-# make bench  time the layers against named alternatives
+# make bench  time the layers against named alternatives (about ten minutes)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
 PYTHON ?= python3
@@ -36,8 +36,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/hypergraph.py
+	$(BIN)/python benchmarks/scaling.py
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache

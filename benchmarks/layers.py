@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from timing import interleaved, machine, step
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
@@ -41,22 +38,8 @@ class PublishedSemGraphConv(nn.Module):
         logits[self.pattern] = self.edges
         attention = torch.softmax(logits, dim=1)
         eye = torch.eye(attention.size(0), dtype=x.dtype, device=x.device)
-        return torch.matmul(attention * eye, own) + torch.matmul(attention * (1 - eye), others) + self.bias.view(1, 1, -1)
-
-
-def interleaved(sides: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Median milliseconds per call of each side, the sides taking turns for about ``seconds`` in all."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for run in sides.values():
-        for _ in range(3):
-            run()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(sides))]) < 5:
-        for name, run in sides.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
+        mixed = torch.matmul(attention * eye, own) + torch.matmul(attention * (1 - eye), others)
+        return mixed + self.bias.view(1, 1, -1)
 
 
 def cell(batch: int, channels: int, backward: bool, seconds: float) -> dict[str, float]:
@@ -68,25 +51,10 @@ def cell(batch: int, channels: int, backward: bool, seconds: float) -> dict[str,
     published = PublishedSemGraphConv(channels, channels, layout.adjacency("row", self_loops=True))
     gcn = GCNConv(channels, channels)
 
-    def step(module: nn.Module, *inputs: Tensor) -> Callable[[], object]:
-        x = inputs[0].clone().requires_grad_(backward)
-
-        def run() -> None:
-            if not backward:
-                with torch.no_grad():
-                    module(x, *inputs[1:])
-                return
-            y = module(x, *inputs[1:])
-            y.backward(y.detach())
-            x.grad = None
-            module.zero_grad()
-
-        return run
-
     sides = {
-        "ours": step(ours, poses),
-        "published": step(published, poses),
-        "pyg_gcn": step(gcn, data.x, data.edge_index),
+        "ours": step(ours, poses, backward=backward),
+        "published": step(published, poses, backward=backward),
+        "pyg_gcn": step(gcn, data.x, data.edge_index, backward=backward),
     }
     return interleaved(sides, seconds)
 
@@ -104,7 +72,8 @@ def main() -> None:
 
     rows = []
     print(f"SemGraphConv({arguments.channels}, {arguments.channels}) on h36m16, {arguments.threads} thread(s), ms")
-    print(f"{'B':>5} {'pass':>17} {'ours':>9} {'published':>10} {'GCNConv':>9} {'published/ours':>15} {'GCNConv/ours':>13}")
+    head = f"{'B':>5} {'pass':>17} {'ours':>9} {'published':>10} {'GCNConv':>9}"
+    print(f"{head} {'published/ours':>15} {'GCNConv/ours':>13}")
     for batch in arguments.batch_sizes:
         for backward in (False, True):
             ms = cell(batch, arguments.channels, backward, arguments.seconds)
@@ -115,13 +84,7 @@ def main() -> None:
             )
             rows.append({"batch": batch, "pass": label, **ms})
     arguments.out.mkdir(parents=True, exist_ok=True)
-    report = {
-        "threads": arguments.threads,
-        "channels": arguments.channels,
-        "torch": torch.__version__,
-        "machine": platform.processor() or platform.machine(),
-        "rows": rows,
-    }
+    report = {**machine(), "channels": arguments.channels, "rows": rows}
     (arguments.out / "layers.json").write_text(json.dumps(report, indent=2))
 
 

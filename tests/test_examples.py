@@ -6,7 +6,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import matplotlib as mpl
 import pytest
+import torch
+
+mpl.use("agg")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -31,3 +35,15 @@ def test_extend_layer(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(errors) == ["DirectedConv", "SemGraphConv", "ModulatedGraphConv"]
     assert all(0 < error < 2000 for error in errors.values())
     assert "DirectedConv" in capsys.readouterr().out
+
+
+def test_hypergraph_quickstart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--epochs", "1", "--channels", "8", "--downsample", "200", "--out", str(tmp_path)]
+    gates = load("hypergraph_quickstart").main(arguments)
+    assert gates.shape == (17, 3)
+    torch.testing.assert_close(gates.sum(dim=-1), torch.ones(17))
+    assert (tmp_path / "hypergraph_h36m17.png").stat().st_size > 10_000
+    printed = capsys.readouterr().out
+    assert "groups=[parts, sym, swing]" in printed
+    assert "hyperedges (8, 13, 64)" in printed
+    assert "MPJPE" in printed

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
+from skelgraph.ops import EdgePattern, SparseAdjacency
 from skelgraph.topology import Graph, Skeleton
 
 MASKED = -9e15
@@ -16,39 +17,52 @@ class SoftmaxAdjacency(nn.Module):
     r"""Row-softmax over one learned logit per edge, :math:`S_{ij} = \mathrm{softmax}_j(e_{ij})` on a fixed pattern.
 
     Args:
-        pattern: Boolean or numeric ``(..., I, J)``; non-zero where an edge carries node ``j`` to node ``i``.
+        pattern: Boolean or numeric ``(..., I, J)``; non-zero where an edge carries node ``j`` to node ``i``. Or a
+            pattern of edges: then the matrices are never built.
         channels: Number of independent matrices on the same pattern.
+        across: On a pattern of edges, let one softmax run over all partitions of a receiver.
 
     Shapes:
         - ``logits``: ``(channels, nnz)``, the edges row by row, 1 at the start
-        - output: ``(..., I, J)`` if ``channels`` is 1, else ``(channels, ..., I, J)``
+        - output: ``(..., I, J)`` if ``channels`` is 1, else ``(channels, ..., I, J)``; on a pattern of edges a
+          :class:`~skelgraph.ops.SparseAdjacency`, in which a row without any edge is zero, not uniform
     """
 
     index: Tensor
     blank: Tensor
 
-    def __init__(self, pattern: Tensor, channels: int = 1) -> None:
+    def __init__(self, pattern: Tensor | EdgePattern, channels: int = 1, across: bool = False) -> None:
         super().__init__()
-        self.shape = tuple(pattern.shape)
-        self.register_buffer("index", (pattern != 0).flatten().nonzero().flatten(), persistent=False)
-        self.register_buffer("blank", torch.full((1, pattern.numel()), MASKED), persistent=False)
-        self.logits = nn.Parameter(torch.empty(channels, self.index.numel()))
+        self.edges = pattern if isinstance(pattern, EdgePattern) else None
+        self.across = across
+        self.shape: tuple[int, ...]
+        if isinstance(pattern, EdgePattern):
+            self.shape, num_edges = pattern.size, pattern.index.size(1)
+        else:
+            self.shape = tuple(pattern.shape)
+            self.register_buffer("index", (pattern != 0).flatten().nonzero().flatten(), persistent=False)
+            self.register_buffer("blank", torch.full((1, pattern.numel()), MASKED), persistent=False)
+            num_edges = self.index.numel()
+        self.logits = nn.Parameter(torch.empty(channels, num_edges))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Give all edges of a node the same weight."""
         nn.init.ones_(self.logits)
 
-    def forward(self) -> Tensor:
+    def forward(self) -> Tensor | SparseAdjacency:
         """The matrices for the present logits."""
         channels = self.logits.size(0)
+        if self.edges is not None:
+            values = self.edges.softmax(self.logits, self.across)
+            return self.edges(values.squeeze(0) if channels == 1 else values)
         logits = self.blank.expand(channels, -1).scatter(1, self.index.expand(channels, -1), self.logits)
         adjacency = logits.view(channels, *self.shape).softmax(dim=-1)
         return adjacency.squeeze(0) if channels == 1 else adjacency
 
     def extra_repr(self) -> str:
         """Pattern size and number of edges."""
-        return f"{self.shape}, edges={self.index.numel()}, channels={self.logits.size(0)}"
+        return f"{self.shape}, edges={self.logits.size(1)}, channels={self.logits.size(0)}"
 
 
 class ModulatedAdjacency(nn.Module):
@@ -99,17 +113,33 @@ def self_and_neighbours(num_joints: int) -> Tensor:
     return torch.stack([eye, 1 - eye])
 
 
-def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None) -> Tensor:
+def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None, sparse: bool = False) -> Tensor:
     """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours, on
     a graph over the neighbours alone (it has the self loops that it is to have).
+
+    Args:
+        skeleton: What the layer is bound to.
+        adjacency: The matrix, dense or sparse.
+        sparse: Return a coalesced sparse COO tensor.
 
     Raises:
         TopologyError: If the matrix has another shape.
     """
+    size, dtype = (skeleton.num_joints, skeleton.num_joints), torch.get_default_dtype()
     if adjacency is None:
         if isinstance(skeleton, Graph):
-            return skeleton.adjacency("row", dtype=torch.get_default_dtype())
-        return skeleton.adjacency("row", self_loops=True, dtype=torch.get_default_dtype())
-    if tuple(adjacency.shape) != (skeleton.num_joints, skeleton.num_joints):
+            adjacency = skeleton.sparse_adjacency("row", dtype)
+        else:
+            adjacency = skeleton.adjacency("row", self_loops=True, dtype=dtype)
+    if tuple(adjacency.shape) != size:
         raise TopologyError(f"adjacency has shape {tuple(adjacency.shape)}; expected one row per joint of {skeleton!r}")
-    return adjacency.to(torch.get_default_dtype())
+    if sparse:
+        return adjacency.to(dtype).to_sparse_coo().coalesce()
+    return (adjacency if adjacency.layout == torch.strided else adjacency.to_dense()).to(dtype)
+
+
+def edge_list(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Receivers, senders and values of the non-zero entries of a sparse matrix, row by row."""
+    present = matrix.values() != 0
+    receiver, sender = matrix.indices()[:, present]
+    return receiver, sender, matrix.values()[present]

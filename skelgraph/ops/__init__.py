@@ -2,12 +2,15 @@
 
 from skelgraph.ops.incidence import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
 from skelgraph.ops.mix import empty_weight, mix
+from skelgraph.ops.sparse import EdgePattern, SparseAdjacency
 
 __all__ = [
     "DenseIncidence",
+    "EdgePattern",
     "Incidence",
     "IncidenceMessages",
     "IncidenceRows",
+    "SparseAdjacency",
     "SparseIncidence",
     "empty_weight",
     "mix",

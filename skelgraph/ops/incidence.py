@@ -108,7 +108,7 @@ class SparseIncidence:
         _check(alpha, reduce)
         if reduce == "mean":
             return scale(self.to_hyperedges(x, alpha), inverse(self.hyperedge_degree().to(_wide(x))))
-        if self.rows is not None and alpha is None and reduce == "sum" and _has_sparse_product(x):
+        if self.rows is not None and alpha is None and reduce == "sum" and has_sparse_product(x):
             matrix, transpose = self.rows.matrices(x)
             return self.messages.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
         size = (self.num_nodes, self.num_hyperedges)
@@ -233,7 +233,8 @@ def inverse_sqrt(degree: Tensor) -> Tensor:
     return degree.masked_fill(degree == 0, torch.inf).rsqrt()
 
 
-def _has_sparse_product(x: Tensor) -> bool:
+def has_sparse_product(x: Tensor) -> bool:
+    """Whether torch multiplies sparse matrices with features of this kind."""
     return (
         not torch.compiler.is_compiling()  # sparse tensors break the graph
         and x.device.type in ("cpu", "cuda")

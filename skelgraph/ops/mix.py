@@ -7,13 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from skelgraph.ops.sparse import SparseAdjacency
+
 Order = Literal["auto", "transform", "aggregate"]
 
 
 def mix(
     x: Tensor,
     weight: Tensor,
-    adjacency: Tensor,
+    adjacency: Tensor | SparseAdjacency,
     *,
     modulation: Tensor | None = None,
     bias: Tensor | None = None,
@@ -37,7 +39,8 @@ def mix(
         weight: ``(K, C_in, C_out)``, or ``(K, J, C_in, C_out)`` with one matrix per node (per sending node if
             ``order="transform"``, per receiving node if ``order="aggregate"``).
         adjacency: ``(K, I, J)``, entry ``[k, i, j]`` carries node ``j`` to node ``i``; or per sample
-            ``(..., K, I, J)`` with the leading dimensions of ``x``; or ``(K, C_out, I, J)`` if ``channelwise``.
+            ``(..., K, I, J)`` with the leading dimensions of ``x``; or ``(K, C_out, I, J)`` if ``channelwise``. A
+            :class:`~skelgraph.ops.SparseAdjacency` of large graphs gives the same without any matrix.
         modulation: Multiplies the transformed features of the sending nodes; ``(J, C_out)`` or ``(K, J, C_out)``.
         bias: ``(groups * C_out)`` or ``(I, groups * C_out)``.
         groups: Number of concatenated results: 1 sums all partitions, ``K`` concatenates all.
@@ -54,9 +57,9 @@ def mix(
     """
     _check(x, weight, adjacency, modulation, groups, order, channelwise)
     lead, num_senders = x.shape[:-2], x.size(-2)
-    num_receivers = adjacency.size(-2)
+    num_receivers = adjacency.shape[-2]
     x = x.reshape(-1, num_senders, x.size(-1))
-    if adjacency.dim() > 3 and not channelwise:
+    if isinstance(adjacency, Tensor) and adjacency.dim() > 3 and not channelwise:
         adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
 
     if order == "auto":
@@ -76,10 +79,15 @@ def mix(
     return y if bias is None else y + bias
 
 
-def _aggregate_first(weight: Tensor, adjacency: Tensor, groups: int) -> bool:
+def _aggregate_first(weight: Tensor, adjacency: Tensor | SparseAdjacency, groups: int) -> bool:
     """Whether aggregating first is cheaper: multiply-adds per pose, plus ten for each number held in between."""
     num_parts, c_in, c_out = weight.shape
     receivers, senders = adjacency.shape[-2:]
+    if isinstance(adjacency, SparseAdjacency):  # the product with it is the same for all groups
+        edges = adjacency.index.size(1)
+        transform = c_out * (num_parts * senders * (c_in + 10) + edges)
+        aggregate = c_in * (num_parts * receivers * (c_out + 10) + edges)
+        return aggregate <= transform
     transform = num_parts * c_out * (senders * c_in + groups * receivers * senders + 10 * senders)
     aggregate = num_parts * c_in * (receivers * senders + receivers * c_out + 10 * receivers)
     return aggregate <= transform  # at equal width, too: it saves a copy of the weights
@@ -108,13 +116,15 @@ def _reduce(z: Tensor, weight: Tensor, groups: int) -> Tensor:
     return y.reshape(num_poses, num_nodes, groups * weight.size(-1))
 
 
-def _aggregate(h: Tensor, adjacency: Tensor, groups: int) -> Tensor:
+def _aggregate(h: Tensor, adjacency: Tensor | SparseAdjacency, groups: int) -> Tensor:
     """Mix the nodes of ``h (B, J, K or 1, C)`` with ``adjacency ([B,] K, I, J)`` into ``(B, I, groups, C)`` in one
     product.
 
     ``h`` is read in place as ``(B, J * K, C)``. A concatenation of groups is one product too: its matrix has a row for
     each ``(receiver, group)`` and zeros where a partition belongs to another group.
     """
+    if isinstance(adjacency, SparseAdjacency):
+        return adjacency.aggregate(h, groups)
     num_poses, num_senders, num_parts, channels = h.shape
     receivers = adjacency.size(-2)
     if num_parts == 1:  # one set of features for all partitions: rows (i, k), columns j
@@ -134,9 +144,11 @@ def _aggregate(h: Tensor, adjacency: Tensor, groups: int) -> Tensor:
     )
 
 
-def _aggregate_channels(h: Tensor, adjacency: Tensor) -> Tensor:
+def _aggregate_channels(h: Tensor, adjacency: Tensor | SparseAdjacency) -> Tensor:
     """Mix the nodes of ``h (B, J, K, C)`` with one matrix per channel, ``adjacency (K, C, I, J)``, into ``(B, I,
     C)``."""
+    if isinstance(adjacency, SparseAdjacency):
+        return adjacency.aggregate_channels(h)
     operator = adjacency.movedim(0, -1).flatten(-2)  # (C, I, J * K)
     return torch.bmm(operator, h.flatten(1, 2).permute(2, 1, 0)).permute(2, 1, 0)
 
@@ -148,35 +160,38 @@ def empty_weight(num_parts: int, in_channels: int, out_channels: int) -> Tensor:
 
 
 def _check(
-    x: Tensor, weight: Tensor, adjacency: Tensor, modulation: Tensor | None, groups: int, order: str, channelwise: bool
+    x: Tensor,
+    weight: Tensor,
+    adjacency: Tensor | SparseAdjacency,
+    modulation: Tensor | None,
+    groups: int,
+    order: str,
+    channelwise: bool,
 ) -> None:
+    graph = tuple(adjacency.shape)
     if order not in ("auto", "transform", "aggregate"):
         raise ValueError(f"order must be 'auto', 'transform' or 'aggregate', got {order!r}")
-    if x.dim() < 2 or weight.dim() not in (3, 4) or adjacency.dim() < 3:
+    if x.dim() < 2 or weight.dim() not in (3, 4) or len(graph) < 3:
         raise ValueError(
             "mix needs x (..., J, C_in), weight (K, [J,] C_in, C_out) and adjacency (..., K, I, J), got "
-            f"{tuple(x.shape)}, {tuple(weight.shape)} and {tuple(adjacency.shape)}"
+            f"{tuple(x.shape)}, {tuple(weight.shape)} and {graph}"
         )
-    parts = adjacency.size(0) if channelwise else adjacency.size(-3)
-    if weight.size(0) != parts or adjacency.size(-1) != x.size(-2) or weight.size(-2) != x.size(-1):
+    parts = graph[0] if channelwise else graph[-3]
+    if weight.size(0) != parts or graph[-1] != x.size(-2) or weight.size(-2) != x.size(-1):
         raise ValueError(
-            f"x {tuple(x.shape)}, weight {tuple(weight.shape)} and adjacency {tuple(adjacency.shape)} do not fit: "
+            f"x {tuple(x.shape)}, weight {tuple(weight.shape)} and adjacency {graph} do not fit: "
             "expected x (..., J, C_in), weight (K, [J,] C_in, C_out), adjacency (..., K, I, J)"
         )
     if weight.dim() == 4:
-        nodes = adjacency.size(-2) if order == "aggregate" else x.size(-2)
+        nodes = graph[-2] if order == "aggregate" else x.size(-2)
         if weight.size(1) != nodes:
             raise ValueError(
                 f"weight has {weight.size(1)} matrices per partition, expected one for each of {nodes} nodes"
             )
-    if adjacency.dim() > 3 and not channelwise and adjacency.shape[:-3] != x.shape[:-2]:
-        raise ValueError(
-            f"adjacency per sample has leading dimensions {tuple(adjacency.shape[:-3])}, x has {tuple(x.shape[:-2])}"
-        )
-    if channelwise and (adjacency.dim() != 4 or adjacency.size(1) != weight.size(-1)):
-        raise ValueError(
-            f"a channel-wise adjacency is (K, C_out, I, J) with C_out = {weight.size(-1)}, got {tuple(adjacency.shape)}"
-        )
+    if len(graph) > 3 and not channelwise and graph[:-3] != tuple(x.shape[:-2]):
+        raise ValueError(f"adjacency per sample has leading dimensions {graph[:-3]}, x has {tuple(x.shape[:-2])}")
+    if channelwise and (len(graph) != 4 or graph[1] != weight.size(-1)):
+        raise ValueError(f"a channel-wise adjacency is (K, C_out, I, J) with C_out = {weight.size(-1)}, got {graph}")
     if groups < 1 or parts % groups:
         raise ValueError(f"groups must divide the number of partitions {parts}, got {groups}")
     if channelwise and groups != 1:

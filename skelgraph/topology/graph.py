@@ -104,23 +104,81 @@ class Graph:
         Raises:
             TopologyError: If the normalisation is none of these.
         """
-        matrix = torch.zeros(self.num_nodes, self.num_nodes, dtype=torch.float64)
-        sender, receiver = self.edge_index
-        matrix[receiver, sender] = self.edge_weight
-        if normalization is None:
-            return matrix.to(dtype)
-        degree = matrix.sum(dim=1)
+        return self.sparse_adjacency(normalization, dtype).to_dense()
+
+    def sparse_adjacency(
+        self, normalization: Literal["row", "sym"] | None = None, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Return the matrix of :meth:`adjacency` as a sparse COO tensor, which grows with the edges only."""
+        (sender, receiver), weight = self.edge_index, self.edge_weight
+        degree = torch.zeros(self.num_nodes, dtype=torch.float64).index_add(0, receiver, weight)
         degree = torch.where(degree > 0, degree, 1)
         if normalization == "row":
-            return (matrix / degree[:, None]).to(dtype)
-        if normalization == "sym":
+            weight = weight / degree[receiver]
+        elif normalization == "sym":
             scale = degree.rsqrt()
-            return (scale[:, None] * matrix * scale).to(dtype)
-        raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
+            weight = scale[receiver] * weight * scale[sender]
+        elif normalization is not None:
+            raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
+        return _sparse_matrix(receiver, sender, weight.to(dtype), self.num_nodes)
+
+    def hop_edges(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
+        """Return the pairs of nodes that are ``k`` hops apart, in the sense of :meth:`Skeleton.hop_mask
+        <skelgraph.topology.Skeleton.hop_mask>`; self loops are no hops, and hops follow the direction of the edges.
+
+        Args:
+            k: Number of hops, at least 0.
+            mode: ``"exact"``, ``"within"`` or ``"walk"``.
+
+        Shapes:
+            Sending and receiving nodes ``(2, pairs)``, sorted by receiver, then sender.
+
+        Raises:
+            TopologyError: If ``k`` is negative or the mode is none of these.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
+            raise TopologyError(f"k is {k!r}; expected an integer of at least 0")
+        if mode not in ("exact", "within", "walk"):
+            raise TopologyError(f"mode is {mode!r}; expected 'exact', 'within' or 'walk'")
+        nodes = torch.arange(self.num_nodes)
+        sender, receiver = self.edge_index[:, self.edge_index[0] != self.edge_index[1]]
+        step = _sparse_matrix(receiver, sender, torch.ones(len(sender)), self.num_nodes)
+        reached = _sparse_matrix(nodes, nodes, torch.ones(self.num_nodes), self.num_nodes)
+        keys = within = self._keys(reached)
+        for _ in range(k):
+            reached = torch.sparse.mm(reached, step).coalesce()
+            keys = self._keys(reached)
+            if mode != "walk":
+                keys = keys[torch.isin(keys, within, invert=True)]
+                within = torch.cat([within, keys])
+            pairs = keys // self.num_nodes, keys % self.num_nodes
+            reached = _sparse_matrix(*pairs, torch.ones(len(keys)), self.num_nodes)  # patterns, no counts to overflow
+        if mode == "within":
+            keys = within.sort().values
+        return torch.stack([keys % self.num_nodes, keys // self.num_nodes]) if self.num_nodes else keys.new_empty(2, 0)
+
+    def _keys(self, matrix: Tensor) -> Tensor:
+        receiver, sender = matrix.indices()
+        return receiver * self.num_nodes + sender
+
+    def hop_mask(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
+        """Return :meth:`hop_edges` as a mask ``(N, N)``, entry ``[i, j]`` for the pair of receiver ``i`` and sender
+        ``j``."""
+        sender, receiver = self.hop_edges(k, mode)
+        mask = torch.zeros(self.num_nodes, self.num_nodes, dtype=torch.bool)
+        mask[receiver, sender] = True
+        return mask
 
     def binary(self) -> Graph:
         """Return the graph with weight 1 on every edge."""
         return Graph(self.num_nodes, self.edge_index, name=self.name)
+
+
+def _sparse_matrix(row: Tensor, column: Tensor, values: Tensor, num_nodes: int) -> Tensor:
+    """A sparse matrix of entries that are sorted and each given once."""
+    return torch.sparse_coo_tensor(
+        torch.stack([row, column]), values, (num_nodes, num_nodes), is_coalesced=True, check_invariants=False
+    )
 
 
 GraphLike: TypeAlias = SkeletonLike | Graph

@@ -27,6 +27,12 @@ def plot_hypergraph(hypergraph: JointHypergraph, positions: Any = None, ax: Any 
     for panel, (name, ids) in zip(axes, hypergraph.groups.items(), strict=False):
         _draw(hypergraph, ids, points, panel)
         panel.set_title(f"{name}: {len(ids)} hyperedge{'' if len(ids) == 1 else 's'}")
+    limits = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in axes])
+    low, high = limits[..., 0].min(axis=0), limits[..., 1].max(axis=0)
+    for panel in axes:  # the same body at the same place, whatever the areas around it
+        panel.set_xlim(low[0], high[0])
+        panel.set_ylim(low[1], high[1])
+        panel.set_aspect("equal", adjustable="box")
     return axes
 
 
@@ -46,7 +52,10 @@ def _draw(hypergraph: JointHypergraph, ids: Any, points: np.ndarray, ax: Any) ->
         ax.add_patch(Polygon(outline, facecolor=(*color, 0.25), edgecolor=color, linewidth=1.5, gid=f"hyperedge-{m}"))
     if hypergraph.skeleton is not None:
         draw_skeleton(hypergraph.skeleton, points, ax, colors=CENTRE, linewidth=1.5)
-    ax.scatter(points[:, 0], points[:, 1], color="black", s=14, zorder=3)
+    # an area may also cover joints that are in none of the hyperedges: these are small and grey
+    member = np.isin(np.arange(len(points)), [joint for m in ids for joint in hyperedges[m]])
+    colors = np.where(member, "black", CENTRE).tolist()
+    ax.scatter(points[:, 0], points[:, 1], c=colors, s=np.where(member, 26, 9), zorder=3)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.autoscale_view()

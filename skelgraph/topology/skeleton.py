@@ -252,7 +252,7 @@ class Skeleton:
             return (distance >= 0) & (distance <= k)
         if mode == "walk":
             adjacency = self.adjacency()
-            reached = torch.eye(self.num_joints)
+            reached = torch.eye(self.num_joints, dtype=adjacency.dtype)
             for _ in range(k):
                 reached = (reached @ adjacency).clamp(max=1)  # a pattern, not a count: long walks cannot overflow
             return reached > 0

@@ -76,3 +76,32 @@ def test_other_bad_input_is_named():
 def test_no_nodes_and_no_edges():
     assert Graph(0, torch.zeros(2, 0, dtype=torch.long)).adjacency("row").shape == (0, 0)
     assert torch.equal(Graph(2, torch.zeros(2, 0, dtype=torch.long)).adjacency("sym"), torch.zeros(2, 2))
+
+
+@pytest.mark.parametrize("mode", ["exact", "within", "walk"])
+@pytest.mark.parametrize("hops", [0, 1, 2, 3, 9])
+def test_hops_of_a_skeleton_as_a_graph(mode, hops):
+    layout = skeleton("h36m17")
+    graph = as_graph(layout)
+    mask = graph.hop_mask(hops, mode)
+    assert torch.equal(mask, layout.hop_mask(hops, mode))
+    assert torch.equal(graph.hop_edges(hops, mode).flip(0), mask.nonzero().t()), "sorted by receiver, then sender"
+
+
+def test_hops_follow_directions_and_ignore_self_loops():
+    graph = Graph(3, torch.tensor([[0, 1, 2], [1, 2, 2]]))
+    assert graph.hop_edges(1).tolist() == [[0, 1], [1, 2]]
+    assert graph.hop_edges(2, "walk").tolist() == [[0], [2]]
+    assert graph.hop_edges(3, "walk").shape == (2, 0)
+    for k, mode in [(-1, "exact"), (1, "far")]:
+        with pytest.raises(TopologyError):
+            graph.hop_edges(k, mode)
+
+
+def test_sparse_adjacency_grows_with_the_edges():
+    nodes = torch.arange(100_000)
+    graph = Graph(100_000, torch.stack([nodes, nodes.roll(1)]), torch.full((100_000,), 2.0))
+    for normalization, value in [(None, 2.0), ("row", 1.0), ("sym", 1.0)]:
+        matrix = graph.sparse_adjacency(normalization)
+        assert matrix.indices().flip(0).equal(graph.edge_index)
+        torch.testing.assert_close(matrix.values(), torch.full((100_000,), value))

@@ -36,6 +36,17 @@ def test_one_panel_per_group():
     axes[0].figure.canvas.draw()
 
 
+def test_panels_show_the_body_alike_and_tell_who_is_in_a_hyperedge():
+    hypergraph = JointHypergraph.from_skeleton("h36m17", ("parts", "sym"))
+    axes = hypergraph.plot()
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    for ax, ids in zip(axes, hypergraph.groups.values(), strict=True):
+        joints = ax.collections[1].get_facecolors()
+        black = [joint for joint, color in enumerate(joints) if tuple(color) == (0, 0, 0, 1)]
+        assert black == sorted({joint for m in ids for joint in hypergraph.hyperedges[m]})
+
+
 def test_areas_hold_their_joints_and_no_others_far_away():
     points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [9.0, 9.0]])
     hypergraph = JointHypergraph.from_lists(4, [[0, 1, 2], [3], [0, 1]])
@@ -54,6 +65,7 @@ def test_without_a_skeleton_joints_stand_on_a_circle():
 
 def test_no_hyperedges_and_one_joint():
     assert not JointHypergraph.from_lists(3, []).plot()[0].patches
+    assert not JointHypergraph.from_lists(0, []).plot()[0].patches
     assert len(JointHypergraph.from_lists(1, [[0]]).plot()[0].patches) == 1
 
 

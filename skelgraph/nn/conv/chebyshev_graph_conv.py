@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import graph_matrix
+from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, mix
+from skelgraph.topology import GraphLike
 
 
 class ChebyshevGraphConv(SkeletonConv):
@@ -26,11 +26,14 @@ class ChebyshevGraphConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         hops: The degree :math:`K` of the polynomial.
         bias: Add a learned bias per channel.
-        adjacency: The matrix ``(J, J)`` :math:`\mathbf{A}`; by default the row-normalised bones with self loops.
+        adjacency: The matrix ``(J, J)`` :math:`\mathbf{A}`; by default the row-normalised bones with self loops, of
+            a graph its row-normalised edges as they are.
         normalize: Take the normalised Laplacian.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -60,16 +63,23 @@ class ChebyshevGraphConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         hops: int = 2,
         bias: bool = True,
         adjacency: Tensor | None = None,
         normalize: bool = True,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         if hops < 0:
             raise ValueError(f"hops must not be negative, got {hops}")
-        polynomials = chebyshev_polynomials(graph_matrix(self.skeleton, adjacency), hops, normalize)
+        self.dense = self.choose_dense(hops + 1, dense)
+        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
+        self.edges: EdgePattern | None = None
+        if self.dense:
+            polynomials = chebyshev_polynomials(matrix, hops, normalize)
+        else:
+            self.edges, polynomials = sparse_chebyshev_polynomials(matrix, hops, normalize)
         self.register_buffer("polynomials", polynomials, persistent=False)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
@@ -84,7 +94,8 @@ class ChebyshevGraphConv(SkeletonConv):
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        return mix(x, self.weight, self.polynomials, bias=self.bias)
+        polynomials = self.polynomials if self.edges is None else self.edges(self.polynomials)
+        return mix(x, self.weight, polynomials, bias=self.bias)
 
 
 def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> Tensor:
@@ -105,3 +116,24 @@ def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True
     while len(terms) <= degree:
         terms.append(2 * laplacian @ terms[-1] - terms[-2])
     return torch.stack(terms[: degree + 1])
+
+
+def sparse_chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> tuple[EdgePattern, Tensor]:
+    """Edges and values of :func:`chebyshev_polynomials`, for a sparse ``adjacency``."""
+    size, nodes = adjacency.shape, torch.arange(len(adjacency))
+    receiver, sender, values = edge_list(adjacency)
+    degrees = values.new_zeros(len(adjacency)).index_add(0, receiver, values)
+    diagonal = torch.stack([nodes, nodes])
+    eye = torch.sparse_coo_tensor(diagonal, torch.ones_like(degrees), size, check_invariants=False).coalesce()
+    if normalize:
+        scale, first = torch.where(degrees > 0, degrees.rsqrt(), 0), torch.ones_like(degrees)
+        values = scale[receiver] * values * scale[sender]
+    else:
+        first = degrees
+    index = torch.cat([diagonal, torch.stack([receiver, sender])], dim=1)
+    laplacian = torch.sparse_coo_tensor(index, torch.cat([first, -values]), size, check_invariants=False).coalesce()
+    terms = [eye, laplacian]
+    while len(terms) <= degree:
+        terms.append((2 * torch.sparse.mm(laplacian, terms[-1]) - terms[-2]).coalesce())
+    polynomials = torch.stack(terms[: degree + 1]).coalesce()
+    return EdgePattern(polynomials.indices(), (degree + 1, *size)), polynomials.values()

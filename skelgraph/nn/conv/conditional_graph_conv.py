@@ -43,7 +43,8 @@ class ConditionalGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels, or there is no expert.
-        SkelgraphError: If ``expert_mode`` is unknown, or the adjacency has another shape.
+        SkelgraphError: If ``expert_mode`` is unknown, the adjacency has another shape, or the nodes are too many for
+            dense experts (more than 2**28 entries): there is no form on edges, experts join all pairs.
 
     Initialisation: ``weight`` and ``modulation`` Xavier-uniform over the whole tensor with gain 1.414, but
     ``modulation`` 1 with ``modulate_self``; bias uniform within ``1 / sqrt(C_out)``.
@@ -71,6 +72,7 @@ class ConditionalGraphConv(SkeletonConv):
         routing_dropout: float = 0.0,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
+        self.require_dense(num_experts)
         num_joints = self.skeleton.num_joints
         self.modulate_self = modulate_self
         self.conditional = ConditionalAdjacency(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from skelgraph.nn.adjacency import SoftmaxAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import empty_weight, mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.topology import Graph, GraphLike, Skeleton, as_graph
 
 Hops = Literal["walk", "exact", "within"]
 Reduce = Literal["cat", "sum"]
@@ -31,12 +31,15 @@ class HighOrderGraphConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output, of all hops together.
-        skeleton: Skeleton or layout name; only its bones count, not their weights.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`; only its bones or edges count, not their
+            weights, nor self loops.
         bias: Add a learned bias per channel.
         num_hops: The highest hop K.
         hops: What "``k`` hops apart" means: joined by a walk of exactly ``k`` bones (``"walk"``, as released), at
             distance ``k`` (``"exact"``, as published) or at most ``k`` (``"within"``).
         reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -67,30 +70,48 @@ class HighOrderGraphConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         num_hops: int = 3,
         hops: Hops = "walk",
         reduce: Reduce = "cat",
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.groups, width = hop_groups(out_channels, num_hops, reduce)
         self.num_hops, self.hops, self.reduce = num_hops, hops, reduce
-        pattern = torch.stack([self.skeleton.hop_mask(k, hops) for k in range(num_hops + 1)])
-        self.attention = SoftmaxAdjacency(pattern)
+        self.dense = self.choose_dense(num_hops + 1, dense)
+        if self.dense:
+            pattern = torch.stack([self.skeleton.hop_mask(k, hops) for k in range(num_hops + 1)])
+            self.attention = SoftmaxAdjacency(pattern)
+        else:
+            self.attention = SoftmaxAdjacency(hop_pattern(self.skeleton, num_hops, hops))
         self.weight = nn.Parameter(empty_weight(num_hops + 1, in_channels, width))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("pattern", pattern.float(), persistent=False)  # silences rows without any edge
+        # silences rows without any edge
+        self.register_buffer("pattern", pattern.float() if self.dense else None, persistent=False)
         self.reset_parameters()
 
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        return mix(x, self.weight, self.attention() * self.pattern, bias=self.bias, groups=self.groups)
+        adjacency = self.attention()
+        if not isinstance(adjacency, SparseAdjacency):
+            adjacency = adjacency * self.pattern
+        return mix(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
 
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, num_hops={self.num_hops}, hops={self.hops}, reduce={self.reduce}"
+
+
+def hop_pattern(skeleton: Skeleton | Graph, num_hops: int, hops: Hops) -> EdgePattern:
+    """The pairs that are 0 to ``num_hops`` hops apart, one partition for each hop."""
+    num_nodes = skeleton.num_joints
+    pairs = [as_graph(skeleton).hop_edges(k, hops).flip(0) for k in range(num_hops + 1)]
+    parts = [torch.full((1, edges.size(1)), k) for k, edges in enumerate(pairs)]
+    index = torch.cat([torch.cat(parts, dim=1), torch.cat(pairs, dim=1)])
+    return EdgePattern(index, (num_hops + 1, num_nodes, num_nodes))
 
 
 def hop_groups(out_channels: int, num_hops: int, reduce: Reduce) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
 from skelgraph.nn.conv.skeleton_conv import per_joint
-from skelgraph.ops import mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.topology import GraphLike
 
 
 def fairing_beta(layer: int, strength: float = 0.5) -> float:
@@ -43,13 +43,14 @@ class ImplicitFairingConv(HighOrderGraphConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output, of all hops together.
-        skeleton: Skeleton or layout name; only its bones count, not their weights.
+        skeleton: Skeleton, layout name or graph, see there.
         bias: Add a learned bias per channel.
         num_hops: The highest hop K.
         hops: What "``k`` hops apart" means, see there.
         reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
         alpha: Share of the initial features.
         beta: Scale of the weights; :func:`fairing_beta` gives the published schedule over the layers of a network.
+        dense: Work with matrices or on the edges alone, see there.
 
     Shapes:
         - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
@@ -71,22 +72,28 @@ class ImplicitFairingConv(HighOrderGraphConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         num_hops: int = 3,
         hops: Hops = "walk",
         reduce: Reduce = "cat",
         alpha: float = 0.5,
         beta: float = fairing_beta(1),
+        dense: bool | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, skeleton, bias, num_hops, hops, reduce)
+        super().__init__(in_channels, out_channels, skeleton, bias, num_hops, hops, reduce, dense)
         self.alpha, self.beta = alpha, beta
-        self.register_buffer("eye", torch.eye(self.skeleton.num_joints).expand_as(self.pattern), persistent=False)
+        self.edges = None if self.attention.edges is None else with_initial(self.attention.edges)
+        eye = torch.eye(self.skeleton.num_joints).expand_as(self.pattern) if self.dense else None
+        self.register_buffer("eye", eye, persistent=False)
 
     @per_joint
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        graphs = self.beta * (1 - self.alpha) * self.attention() * self.pattern
+        adjacency = self.attention()
+        if isinstance(adjacency, SparseAdjacency):
+            return self._on_edges(x, x if x0 is None else x0, adjacency.values)
+        graphs = self.beta * (1 - self.alpha) * adjacency * self.pattern
         initial = self.beta * self.alpha * self.eye
         if x0 is None:
             adjacency = graphs + initial
@@ -94,6 +101,20 @@ class ImplicitFairingConv(HighOrderGraphConv):
             x, adjacency = torch.cat((x, x0), dim=-2), torch.cat((graphs, initial), dim=-1)
         return mix(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
 
+    def _on_edges(self, x: Tensor, x0: Tensor, values: Tensor) -> Tensor:
+        assert self.edges is not None
+        initial = values.new_full((self.edges.index.size(1) - len(values),), self.beta * self.alpha)
+        adjacency = self.edges(torch.cat([self.beta * (1 - self.alpha) * values, initial]))
+        return mix(torch.cat((x, x0), dim=-2), self.weight, adjacency, bias=self.bias, groups=self.groups)
+
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, alpha={self.alpha}, beta={self.beta:.4g}"
+
+
+def with_initial(edges: EdgePattern) -> EdgePattern:
+    """The edges, and after them in every partition one from the initial features of each node to itself."""
+    num_parts, num_nodes, _ = edges.size
+    part, node = torch.cartesian_prod(torch.arange(num_parts), torch.arange(num_nodes)).t()
+    own = torch.stack([part, node, num_nodes + node])
+    return EdgePattern(torch.cat([edges.index, own], dim=1), (num_parts, num_nodes, 2 * num_nodes))

@@ -45,7 +45,8 @@ class ModulatedGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
-        TopologyError: If the adjacency has another shape.
+        TopologyError: If the adjacency has another shape, or the nodes are too many for a dense learned matrix (more
+            than 2**28 entries): there is no form on edges, the offset joins all pairs.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C_out * (C_in + 2)))``; offset 1e-6; bias uniform within ``1 / sqrt(C_out)``.
@@ -75,6 +76,7 @@ class ModulatedGraphConv(SkeletonConv):
         if modulation_init not in ("ones", "xavier"):
             raise ValueError(f"modulation_init is {modulation_init!r}; expected 'ones' or 'xavier'")
         self.modulation_init = modulation_init
+        self.require_dense(1)
         num_joints = self.skeleton.num_joints
         if adjacency is None:
             adjacency = self.skeleton.adjacency("row") + torch.eye(num_joints)

@@ -42,7 +42,8 @@ class PartitionedGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this graph or has other channels.
-        SkelgraphError: If there is no such centre joint, or ``num_frames`` is not positive.
+        SkelgraphError: If there is no such centre joint, ``num_frames`` is not positive, or the nodes are too many for
+            dense matrices (more than 2**28 entries): a skeleton over frames has no form on edges here.
 
     Initialisation: weights and bias uniform within ``1 / sqrt(C_in)``, as a 1x1 convolution.
 
@@ -68,6 +69,7 @@ class PartitionedGraphConv(SkeletonConv):
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.num_frames = num_frames
+        self.require_dense(4 if num_frames == 1 else 6)
         adjacency = partitioned_adjacency(self.skeleton, num_frames, center)
         self.register_buffer("adjacency", adjacency, persistent=False)
         self.weight = nn.Parameter(torch.empty(len(adjacency), in_channels, out_channels))

@@ -46,6 +46,8 @@ class RegularSplittingConv(SkeletonConv):
     Raises:
         ValueError: If an input is not on this skeleton or has other channels, the hops cannot share ``out_channels``
             evenly, or ``reduce`` is unknown.
+        TopologyError: If the nodes are too many for dense learned matrices (more than 2**28 entries): there is no form
+            on edges, the offsets join all pairs.
 
     Initialisation: ``weight``, ``initial_weight`` and ``modulation`` Xavier-uniform over whole tensors with gain 1.414,
     bounds ``1.414 * sqrt(6 / (C * (C_in + n)))`` with ``n`` matrices and ``1.414 * sqrt(6 / (C * (J + K + 1)))``;
@@ -75,6 +77,7 @@ class RegularSplittingConv(SkeletonConv):
         self.groups, width = hop_groups(out_channels, num_hops, reduce)
         self.num_hops, self.reduce = num_hops, reduce
         num_joints, num_terms = self.skeleton.num_joints, num_hops + 1
+        self.require_dense(2 * num_terms)
         bones = self.skeleton.adjacency("sym").double()
         self.affinity = ModulatedAdjacency(torch.stack([bones.matrix_power(k) for k in range(num_terms)]))
         self.weight = nn.Parameter(empty_weight(2 * num_terms, in_channels, width))

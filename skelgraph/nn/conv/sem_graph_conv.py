@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import SoftmaxAdjacency, graph_matrix, self_and_neighbours
+from skelgraph.errors import TopologyError
+from skelgraph.nn.adjacency import SoftmaxAdjacency, edge_list, graph_matrix, self_and_neighbours
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.topology import GraphLike
 
 
@@ -31,6 +33,8 @@ class SemGraphConv(SkeletonConv):
         bias: Add a learned bias per channel.
         adjacency: Matrix ``(J, J)`` whose non-zero entries are the edges, self loops among them; by default the bones
             and the self loops, of a graph its edges as they are. A joint without any attends to all joints alike.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -40,12 +44,14 @@ class SemGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels.
-        TopologyError: If the adjacency has another shape.
+        TopologyError: If the adjacency has another shape, or on the edges alone a joint has none.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C_out * (C_in + 2)))``; logits 1; bias uniform within ``1 / sqrt(C_out)``.
 
-    Code and paper: one softmax runs over self and neighbours together and is split afterwards, as released.
+    Code and paper: one softmax runs over self and neighbours together and is split afterwards, as released. The
+    logits belong to the edges of one graph; batches of different graphs go through a layer that has none, such as
+    :class:`~skelgraph.nn.WeightSharingConv` with ``"dc_vanilla"``.
 
     Example:
         >>> conv = SemGraphConv(2, 8, "h36m17")
@@ -62,12 +68,19 @@ class SemGraphConv(SkeletonConv):
         skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
+        self.dense = self.choose_dense(2, dense)
+        if self.dense:
+            self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
+        else:
+            edges = self_and_neighbour_edges(graph_matrix(self.skeleton, adjacency, sparse=True))
+            self.attention = SoftmaxAdjacency(edges, channels=self._num_graphs(), across=True)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("partition", self_and_neighbours(self.skeleton.num_joints), persistent=False)
+        partition = self_and_neighbours(self.skeleton.num_joints) if self.dense else None
+        self.register_buffer("partition", partition, persistent=False)
         self.reset_parameters()
 
     def _num_graphs(self) -> int:
@@ -76,7 +89,24 @@ class SemGraphConv(SkeletonConv):
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        return mix(x, self.weight, self.attention() * self.partition, bias=self.bias)
+        adjacency = self.attention()
+        if not isinstance(adjacency, SparseAdjacency):
+            adjacency = adjacency * self.partition
+        return mix(x, self.weight, adjacency, bias=self.bias)
+
+
+def self_and_neighbour_edges(matrix: Tensor) -> EdgePattern:
+    """The edges of a sparse matrix, split into self loops and the rest.
+
+    Raises:
+        TopologyError: If a node receives nothing: it would attend to all nodes alike, which is no list of edges.
+    """
+    receiver, sender, _ = edge_list(matrix)
+    without = (receiver.bincount(minlength=len(matrix)) == 0).nonzero().flatten()
+    if len(without):
+        raise TopologyError(f"node {int(without[0])} of a sparse graph receives nothing; give it a self loop")
+    part = (receiver != sender).long()
+    return EdgePattern(torch.stack([part, receiver, sender]), (2, len(matrix), len(matrix)))
 
 
 class SemCHGraphConv(SemGraphConv):
@@ -107,5 +137,9 @@ class SemCHGraphConv(SemGraphConv):
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        graphs = self.attention().view(self.out_channels, *self.partition.shape[1:])
-        return mix(x, self.weight, graphs * self.partition.unsqueeze(1), bias=self.bias, channelwise=True)
+        graphs = self.attention()
+        if isinstance(graphs, SparseAdjacency):
+            graphs = replace(graphs, values=graphs.values.view(self.out_channels, -1))
+        else:
+            graphs = graphs.view(self.out_channels, *self.partition.shape[1:]) * self.partition.unsqueeze(1)
+        return mix(x, self.weight, graphs, bias=self.bias, channelwise=True)

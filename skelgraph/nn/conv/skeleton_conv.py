@@ -9,8 +9,15 @@ from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
+from skelgraph.errors import TopologyError
+from skelgraph.ops import EdgePattern
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
+
+DENSE_LIMIT = 2**17
+"""Up to so many entries of its adjacency matrices a layer multiplies with them, unless the caller says otherwise."""
+LARGEST_DENSE = 2**28
+"""The most entries of its matrices with which a layer that has no other form is built: 1 GiB in float32."""
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
@@ -49,6 +56,22 @@ class SkeletonConv(nn.Module):
         """Nodes of the graph: the joints, or those of several frames for a layer that joins frames."""
         return self.skeleton.num_joints
 
+    def choose_dense(self, num_matrices: int, dense: bool | None) -> bool:
+        """Whether a layer with a sparse form takes its dense one: as it was told, else by the size of the matrices."""
+        return num_matrices * self.num_nodes**2 <= DENSE_LIMIT if dense is None else dense
+
+    def require_dense(self, num_matrices: int) -> None:
+        """Refuse a graph whose matrices would not fit, for what a layer has in dense form only.
+
+        Raises:
+            TopologyError: If they have more than 2**28 entries.
+        """
+        if num_matrices * self.num_nodes**2 > LARGEST_DENSE:
+            raise TopologyError(
+                f"{self} needs {num_matrices} dense matrices of {self.num_nodes} x {self.num_nodes} nodes, more than "
+                f"{LARGEST_DENSE} entries; a layer such as SemGraphConv works on the edges of a graph of this size"
+            )
+
     def reset_parameters(self) -> None:
         """Initialise as the released codes of this family do; a layer adds what is its own.
 
@@ -60,7 +83,8 @@ class SkeletonConv(nn.Module):
             bound = 1 / math.sqrt(self.weight.size(2))
             nn.init.uniform_(self.bias, -bound, bound)
         for part in self.children():
-            part.reset_parameters()  # type: ignore[operator]
+            if not isinstance(part, EdgePattern):
+                part.reset_parameters()  # type: ignore[operator]
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""

@@ -7,45 +7,58 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import scatter
 
-from skelgraph.errors import unknown_name
-from skelgraph.nn.adjacency import graph_matrix, self_and_neighbours
+from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.ops.incidence import inverse
 from skelgraph.ops.mix import Order
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import GraphLike
 
 
-def _whole(num_joints: int) -> Tensor:
-    return torch.ones(1, num_joints, num_joints)
+def _whole(receiver: Tensor, sender: Tensor) -> Tensor:
+    return torch.zeros_like(receiver + sender)
 
 
-def _self_upper_lower(num_joints: int) -> Tensor:
-    ones = torch.ones(num_joints, num_joints)
-    return torch.stack([torch.eye(num_joints), ones.triu(1), ones.tril(-1)])
+def _self_and_neighbours(receiver: Tensor, sender: Tensor) -> Tensor:
+    return (receiver != sender).long()
 
 
-def _by_sender(num_joints: int) -> Tensor:
-    return torch.eye(num_joints).unsqueeze(1).repeat(1, num_joints, 1)
+def _self_upper_lower(receiver: Tensor, sender: Tensor) -> Tensor:
+    return (sender > receiver).long() + 2 * (sender < receiver)
+
+
+def _by_sender(receiver: Tensor, sender: Tensor) -> Tensor:
+    return sender + torch.zeros_like(receiver)
 
 
 class _Rule(NamedTuple):
-    """How the adjacency is split, and whose the weights are: of all joints, the sender or the receiver."""
+    """How the edges are split (``None``: into as many as there are joints), and whose the weights are: of all joints,
+    the sender or the receiver."""
 
-    partition: Callable[[int], Tensor]
+    num_parts: int | None
+    part: Callable[[Tensor, Tensor], Tensor]
     owner: Literal["all", "sender", "receiver"]
+
+    def masks(self, num_joints: int) -> Tensor:
+        """The split as masks ``(K, J, J)``."""
+        joints = torch.arange(num_joints)
+        parts = self.part(joints[:, None], joints)
+        return torch.stack([parts == k for k in range(self.num_parts or num_joints)]).to(torch.get_default_dtype())
 
 
 SHARING: dict[str, _Rule] = {
-    "vanilla": _Rule(_whole, "all"),
-    "dc_vanilla": _Rule(self_and_neighbours, "all"),
-    "preagg": _Rule(_whole, "sender"),
-    "dc_preagg": _Rule(self_and_neighbours, "sender"),
-    "postagg": _Rule(_whole, "receiver"),
-    "dc_postagg": _Rule(self_and_neighbours, "receiver"),
-    "convst": _Rule(_self_upper_lower, "all"),
-    "nosharing": _Rule(_by_sender, "receiver"),
+    "vanilla": _Rule(1, _whole, "all"),
+    "dc_vanilla": _Rule(2, _self_and_neighbours, "all"),
+    "preagg": _Rule(1, _whole, "sender"),
+    "dc_preagg": _Rule(2, _self_and_neighbours, "sender"),
+    "postagg": _Rule(1, _whole, "receiver"),
+    "dc_postagg": _Rule(2, _self_and_neighbours, "receiver"),
+    "convst": _Rule(3, _self_upper_lower, "all"),
+    "nosharing": _Rule(None, _by_sender, "receiver"),
 }
 _ORDER: dict[str, Order] = {"all": "auto", "sender": "transform", "receiver": "aggregate"}
 
@@ -72,15 +85,23 @@ class WeightSharingConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         sharing: A name of the table.
         bias: Add a learned bias per channel.
-        adjacency: The matrix ``(J, J)`` of :math:`q_{ij}`; by default the row-normalised bones with self loops.
+        adjacency: The matrix ``(J, J)`` of :math:`q_{ij}`; by default the row-normalised bones with self
+            loops, of a graph its row-normalised edges as they are.
         num_experts: If positive, the matrix depends on the pose: see :class:`~skelgraph.nn.ConditionalAdjacency`, also
             for the following arguments.
         expert_mode: How the experts act on the adjacency.
         symmetric: Symmetrise the matrix of every pose; without experts it stays as it is.
         routing_dropout: Dropout rate at the gate of the experts.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries. Experts and ``"nosharing"`` are matrices by definition.
+
+    Calls take PyG's ``edge_index`` ``(2, E)`` in place of the bound graph, for batches ``x (N, C_in)`` of different
+    graphs (and, with leading dimensions, for one large graph): with ``"vanilla"``, ``"dc_vanilla"`` and ``"convst"``,
+    whose weights belong to no joint. :math:`q_{ij}` is the row-normalised ``edge_weight``, 1 by default; self loops are
+    edges like others (``torch_geometric.utils.add_self_loops``), and a node without edges receives the bias alone.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -89,7 +110,8 @@ class WeightSharingConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If ``sharing`` or ``expert_mode`` is unknown, or the adjacency has another shape.
+        SkelgraphError: If ``sharing`` or ``expert_mode`` is unknown, the adjacency has another shape, or experts or
+            ``"nosharing"`` are asked to work on edges, or would need more than 2**28 entries.
 
     Initialisation: ``weight`` Xavier-uniform over the whole tensor with gain 1.414; bias uniform within ``1 /
     sqrt(weight.size(2))``.
@@ -111,7 +133,7 @@ class WeightSharingConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         sharing: str = "dc_preagg",
         bias: bool = True,
         adjacency: Tensor | None = None,
@@ -119,32 +141,65 @@ class WeightSharingConv(SkeletonConv):
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
         routing_dropout: float = 0.2,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         if sharing not in SHARING:
             raise unknown_name("sharing", sharing, SHARING)
         self.sharing = sharing
         rule, num_joints = SHARING[sharing], self.skeleton.num_joints
-        matrix = graph_matrix(self.skeleton, adjacency)
-        matrix = matrix.t() if sharing == "nosharing" else matrix
-        partition = rule.partition(num_joints)
+        num_parts = rule.num_parts or num_joints
+        if num_experts or rule.num_parts is None:
+            if dense is False:
+                raise SkelgraphError(f"{self} with {num_experts} experts has no form on edges; expected dense=True")
+            self.require_dense(num_parts + num_experts)
+            dense = True
+        self.dense = self.choose_dense(num_parts, dense)
         self.order = _ORDER[rule.owner]
-        self.register_buffer("adjacency", None if num_experts else matrix * partition, persistent=False)
-        self.conditional = (
-            ConditionalAdjacency(
-                in_channels, matrix, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
-            )
-            if num_experts
-            else None
-        )
-        self.weight = nn.Parameter(_empty_weight(rule.owner, len(partition), num_joints, in_channels, out_channels))
+        self.edges: EdgePattern | None = None
+        self.conditional: ConditionalAdjacency | None = None
+        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
+        if not self.dense:
+            receiver, sender, values = edge_list(matrix)
+            index = torch.stack([rule.part(receiver, sender), receiver, sender])
+            self.edges = EdgePattern(index, (num_parts, num_joints, num_joints))
+        else:
+            matrix = matrix.t() if sharing == "nosharing" else matrix
+            partition = rule.masks(num_joints)
+            values = matrix * partition
+            if num_experts:
+                self.conditional = ConditionalAdjacency(
+                    in_channels, matrix, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
+                )
+        self.register_buffer("adjacency", None if num_experts else values, persistent=False)
+        self.weight = nn.Parameter(_empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
 
+    def forward(self, x: Tensor, edge_index: Tensor | None = None, edge_weight: Tensor | None = None) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``, on the bound graph or that of ``edge_index``."""
+        if edge_index is None:
+            return self._on_own_graph(x)
+        rule, num_nodes = SHARING[self.sharing], x.size(-2)
+        if rule.owner != "all" or self.conditional is not None:
+            raise ValueError(f"{self} has weights of single joints or experts, which belong to its own graph")
+        if x.size(-1) != self.in_channels:
+            raise ValueError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
+        sender, receiver = edge_index
+        values = x.new_ones(len(sender)) if edge_weight is None else edge_weight
+        degree = scatter(values, receiver, dim_size=num_nodes)
+        values = values * inverse(degree)[receiver]
+        index = torch.stack([rule.part(receiver, sender), receiver, sender])
+        adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))
+        return mix(x, self.weight, adjacency, bias=self.bias)
+
     @per_joint
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = self.adjacency if self.conditional is None else self.conditional(x)
+    def _on_own_graph(self, x: Tensor) -> Tensor:
+        adjacency: Tensor | SparseAdjacency = self.adjacency
+        if self.conditional is not None:
+            adjacency = self.conditional(x)
+        elif self.edges is not None:
+            adjacency = self.edges(self.adjacency)
         return mix(x, self.weight, adjacency, bias=self.bias, order=self.order)
 
     def extra_repr(self) -> str:

@@ -44,6 +44,8 @@ class WeightedJacobiConv(SkeletonConv):
 
     Raises:
         ValueError: If an input is not on this skeleton or has other channels.
+        TopologyError: If the nodes are too many for a dense learned matrix (more than 2**28 entries): there is no form
+            on edges, the offset joins all pairs.
 
     Initialisation: weights and modulation Xavier-uniform with gain 1.414 over whole 3-D tensors (bounds
     ``1.414 * sqrt(6 / (C_out * (n + C_in)))`` with ``n`` = 2 and 1, and ``1.414 * sqrt(6 / (C_out * (J + 1)))``),
@@ -75,6 +77,7 @@ class WeightedJacobiConv(SkeletonConv):
         super().__init__(in_channels, out_channels, skeleton)
         self.alpha = alpha
         self.neighbours = neighbours
+        self.require_dense(1)
         num_joints = self.skeleton.num_joints
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.initial_weight = nn.Parameter(torch.empty(in_channels, out_channels))

@@ -1,0 +1,153 @@
+"""Time and peak memory of ``SemGraphConv`` and ``HyperedgeConv`` on meshes of 100 to 100 000 nodes, matrices against
+edges.
+
+    python benchmarks/scaling.py [--channels 64] [--threads 1] [--out runs/benchmarks]
+
+The meshes are tori of quads with self loops, nine edges per node; the hyperedges are one per node, the node and its
+eight neighbours. Every cell is one process of its own, which builds the layer and takes forward and backward passes of
+one mesh; its time is the median of repeats, its memory the rise of the resident peak over what it had before the layer
+was built. Matrices are left out where one alone would take more than ``--dense-gigabytes``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.nn import HyperedgeConv, SemGraphConv
+from skelgraph.topology import Graph, JointHypergraph
+
+DEFAULT_SIZES = [100, 400, 1024, 4096, 10_000, 40_000, 100_000]
+
+
+def torus(num_nodes: int) -> Tensor:
+    """Edges ``(2, 9 N)`` of a closed mesh of quads: every node, its eight neighbours, and itself."""
+    width = next(w for w in range(int(num_nodes**0.5), 0, -1) if num_nodes % w == 0)
+    node = torch.arange(num_nodes)
+    row, column = node // width, node % width
+    steps = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2))
+    senders = [(row + down) % (num_nodes // width) * width + (column + right) % width for down, right in steps.tolist()]
+    return torch.stack([torch.cat(senders), node.repeat(len(steps))])
+
+
+def build(layer: str, edges: Tensor, num_nodes: int, channels: int, dense: bool) -> nn.Module:
+    if layer == "SemGraphConv":
+        return SemGraphConv(channels, channels, Graph(num_nodes, edges), dense=dense)
+    hypergraph = JointHypergraph(edges, num_nodes, num_nodes)
+    return HyperedgeConv(channels, channels, hypergraph, dense=dense)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def milliseconds(run: Callable[[], object], seconds: float) -> float:
+    run()
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def measure(layer: str, num_nodes: int, channels: int, dense: bool, seconds: float) -> dict[str, float]:
+    """One cell, in this process."""
+    edges = torus(num_nodes)
+    x = torch.randn(num_nodes, channels)
+    warm = build(layer, torus(16), 16, channels, dense)  # what libraries load on first use is not counted
+    warm(torch.randn(16, channels)).sum().backward()
+    before = peak_megabytes()
+    start = time.perf_counter()
+    module = build(layer, edges, num_nodes, channels, dense)
+    built = 1e3 * (time.perf_counter() - start)
+
+    def forward() -> None:
+        with torch.no_grad():
+            module(x)
+
+    def both() -> None:
+        leaf = x.clone().requires_grad_()
+        y = module(leaf)
+        y.backward(y.detach())
+        module.zero_grad()
+
+    both()
+    return {
+        "megabytes": peak_megabytes() - before,
+        "build_ms": built,
+        "forward_ms": milliseconds(forward, seconds),
+        "forward_backward_ms": milliseconds(both, seconds),
+    }
+
+
+def cell(layer: str, num_nodes: int, dense: bool, arguments: argparse.Namespace) -> dict[str, float] | None:
+    """One cell, in a process of its own; ``None`` if matrices would not fit."""
+    if dense and 4 * num_nodes**2 > arguments.dense_gigabytes * 2**30:
+        return None
+    command = [sys.executable, __file__, "--cell", layer, str(num_nodes), "dense" if dense else "sparse"]
+    command += ["--channels", str(arguments.channels), "--threads", str(arguments.threads)]
+    command += ["--seconds", str(arguments.seconds)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--layers", nargs="+", default=["SemGraphConv", "HyperedgeConv"])
+    parser.add_argument("--nodes", type=int, nargs="+", default=DEFAULT_SIZES)
+    parser.add_argument("--channels", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for each measurement")
+    parser.add_argument("--dense-gigabytes", type=float, default=0.1, help="the largest single matrix")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--cell", nargs=3, metavar=("LAYER", "NODES", "PATH"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    if arguments.cell:
+        layer, nodes, path = arguments.cell
+        print(json.dumps(measure(layer, int(nodes), arguments.channels, path == "dense", arguments.seconds)))
+        return
+
+    rows = []
+    print(f"One mesh, {arguments.channels} channels, {arguments.threads} thread(s), forward + backward, dense | sparse")
+    print(
+        f"{'layer':>14} {'nodes':>7} {'dense ms':>10} {'sparse ms':>10} {'ratio':>7} {'dense MB':>9} {'sparse MB':>10}"
+    )
+    for layer in arguments.layers:
+        for num_nodes in arguments.nodes:
+            dense, sparse = (cell(layer, num_nodes, path, arguments) for path in (True, False))
+            assert sparse is not None
+            ms, mb = sparse["forward_backward_ms"], sparse["megabytes"]
+            left = f"{'-':>10} {ms:10.2f} {'-':>7} {'-':>9} {mb:10.0f}"
+            if dense is not None:
+                dense_ms = dense["forward_backward_ms"]
+                left = f"{dense_ms:10.2f} {ms:10.2f} {dense_ms / ms:6.2f}x {dense['megabytes']:9.0f} {mb:10.0f}"
+            print(f"{layer:>14} {num_nodes:7d} {left}", flush=True)
+            rows.append({"layer": layer, "nodes": num_nodes, "dense": dense, "sparse": sparse})
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    report = {
+        "threads": arguments.threads,
+        "channels": arguments.channels,
+        "torch": torch.__version__,
+        "machine": platform.processor() or platform.machine(),
+        "rows": rows,
+    }
+    (arguments.out / "scaling.json").write_text(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

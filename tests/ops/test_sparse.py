@@ -1,0 +1,136 @@
+"""Adjacencies given by their edges against the matrices that they stand for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+
+PARTS, RECEIVERS, SENDERS = 4, 5, 6
+
+
+@pytest.fixture(name="double", autouse=True)
+def _double():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(name="pattern", params=["sorted", "shuffled", "with equal edges"])
+def _pattern(request):
+    index = (torch.rand(PARTS, RECEIVERS, SENDERS) < 0.4).nonzero().t()
+    if request.param == "shuffled":
+        index = index[:, torch.randperm(index.size(1))]
+    if request.param == "with equal edges":
+        index = torch.cat([index, index[:, ::3]], dim=1)
+    return EdgePattern(index, (PARTS, RECEIVERS, SENDERS))
+
+
+def agree(function, *inputs):
+    """``function`` of a sparse adjacency's dense and sparse form gives equal values and equal gradients."""
+    inputs = [value.requires_grad_() for value in inputs]
+    results = []
+    for form in (SparseAdjacency.to_dense, lambda adjacency: adjacency):
+        y = function(form, *inputs)
+        results.append((y, torch.autograd.grad(y.sin().sum(), inputs)))
+    (dense, dense_grads), (sparse, sparse_grads) = results
+    torch.testing.assert_close(sparse, dense, atol=1e-10, rtol=0)
+    torch.testing.assert_close(sparse_grads, dense_grads, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("order", ["auto", "transform", "aggregate"])
+def test_agrees_with_matrices(pattern, order, groups, lead):
+    x, weight = torch.randn(*lead, SENDERS, 3), torch.randn(PARTS, 3, 2)
+    agree(
+        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), groups=groups, order=order),
+        x,
+        weight,
+        torch.randn(pattern.index.size(1)),
+    )
+
+
+@pytest.mark.parametrize(("order", "nodes"), [("transform", SENDERS), ("aggregate", RECEIVERS)])
+def test_agrees_with_a_weight_for_every_node(pattern, order, nodes):
+    agree(
+        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), order=order),
+        torch.randn(2, SENDERS, 3),
+        torch.randn(PARTS, nodes, 3, 2),
+        torch.randn(pattern.index.size(1)),
+    )
+
+
+def test_agrees_with_modulation_and_bias(pattern):
+    agree(
+        lambda form, x, weight, values, modulation, bias: mix(
+            x, weight, form(pattern(values)), modulation=modulation, bias=bias
+        ),
+        torch.randn(2, SENDERS, 3),
+        torch.randn(PARTS, 3, 2),
+        torch.randn(pattern.index.size(1)),
+        torch.randn(SENDERS, 2),
+        torch.randn(RECEIVERS, 2),
+    )
+
+
+def test_agrees_channel_by_channel(pattern):
+    assert pattern(torch.randn(2, pattern.index.size(1))).to_dense().shape == (PARTS, 2, RECEIVERS, SENDERS)
+    agree(
+        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), channelwise=True),
+        torch.randn(2, SENDERS, 3),
+        torch.randn(PARTS, 3, 2),
+        torch.randn(2, pattern.index.size(1)),
+    )
+
+
+def test_unsorted_edges_agree(pattern):
+    """Those of a single call, which no one sorted: gather and scatter."""
+    agree(
+        lambda form, x, weight, values: mix(x, weight, form(SparseAdjacency(pattern.index, values, pattern.size))),
+        torch.randn(2, SENDERS, 3),
+        torch.randn(PARTS, 3, 2),
+        torch.randn(pattern.index.size(1)),
+    )
+
+
+def test_gradcheck(pattern):
+    x, values = torch.randn(2, SENDERS, 3), torch.randn(pattern.index.size(1))
+    weight = torch.randn(PARTS, 3, 2)
+    assert torch.autograd.gradcheck(
+        lambda x, values: mix(x, weight, pattern(values)), (x.requires_grad_(), values.requires_grad_())
+    )
+
+
+def test_bfloat16_autocast(pattern):
+    x, weight = torch.randn(2, SENDERS, 3), torch.randn(PARTS, 3, 2)
+    values = torch.randn(pattern.index.size(1))
+    expected = mix(x, weight, pattern(values))
+    with torch.autocast("cpu", torch.bfloat16):
+        low = mix(x.float(), weight.float(), pattern(values.float()))
+    torch.testing.assert_close(low.double(), expected, atol=0.2, rtol=0.1)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_softmax_over_the_edges_of_a_receiver(across):
+    index = torch.tensor([[0, 0, 1, 1, 1], [0, 0, 0, 2, 2], [0, 1, 1, 0, 1]])
+    pattern = EdgePattern(index, (2, 3, 2))
+    logits = torch.tensor([0.5, -1.0, 3.0, 2.0, 40.0])
+    runs = [(0, 3), (3, 5)] if across else [(0, 2), (2, 3), (3, 5)]
+    expected = torch.cat([logits[start:end].softmax(0) for start, end in runs])
+    torch.testing.assert_close(pattern.softmax(logits, across), expected)
+    torch.testing.assert_close(pattern.softmax(torch.stack([logits, logits]), across)[1], expected)
+
+
+def test_edges_in_the_form_of_pyg():
+    adjacency = SparseAdjacency.from_edges(torch.tensor([[0, 2], [1, 1]]), torch.tensor([2.0, 3.0]), 3)
+    torch.testing.assert_close(adjacency.to_dense(), torch.tensor([[[0.0, 0, 0], [2, 0, 3], [0, 0, 0]]]))
+
+
+def test_bad_shapes(pattern):
+    with pytest.raises(ValueError, match=r"needs an index \(3, E\) and values"):
+        pattern(torch.randn(pattern.index.size(1) + 1))
+    with pytest.raises(ValueError, match="do not fit"):
+        mix(torch.randn(SENDERS + 1, 3), torch.randn(PARTS, 3, 2), pattern(torch.randn(pattern.index.size(1))))

@@ -1,0 +1,45 @@
+"""The code of the documentation runs and prints what the pages say.
+
+A cell is run if its fence says ```` ```python run ````, all cells of a page in one namespace; what a cell prints is
+compared with a ```` ```text ```` block right below it. Plain fences hold output that depends on the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("agg")
+
+ROOT = Path(__file__).parents[1]
+CELL = re.compile(r"^```python run\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))) if CELL.search(page.read_text())]
+
+
+def test_the_readme_and_the_tutorial_have_cells():
+    assert {"README", "tutorial_hypergraph"} <= {page.stem for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_cells(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # for the files that a page writes
+    text, namespace = page.read_text(), {"__name__": page.stem}
+    for cell in CELL.finditer(text):
+        line = text.count("\n", 0, cell.start("code"))
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * line + cell["code"], page.name, "exec"), namespace)
+        if cell["output"] is not None:
+            assert printed.getvalue() == cell["output"], f"{page.name}, line {line}"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))], ids=lambda page: page.stem)
+def test_links_to_files(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
