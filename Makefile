@@ -1,7 +1,7 @@
 # make demo   train on the embedded synthetic motion and write runs/demo/
 # make test   run the test suite
 # make lint   ruff and mypy
-# make bench  time the layers against named alternatives (about ten minutes)
+# make bench  time the layers against named alternatives (about an hour; the models take most of it)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
 PYTHON ?= python3
@@ -38,6 +38,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/hypergraph.py
 	$(BIN)/python benchmarks/scaling.py
 

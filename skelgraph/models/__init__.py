@@ -12,6 +12,7 @@ from skelgraph.models.mlp_graph import MLPGraph
 from skelgraph.models.modulated_gcn import ModulatedGCN
 from skelgraph.models.nehs_net import NEHSFeatures, NEHSNet
 from skelgraph.models.official import load_official
+from skelgraph.models.optimized import OptimizedLifter, optimize
 from skelgraph.models.registry import ModelInfo, create_model, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
 from skelgraph.models.rs_net import RSNet
@@ -33,6 +34,7 @@ __all__ = [
     "ModulatedGCN",
     "NEHSFeatures",
     "NEHSNet",
+    "OptimizedLifter",
     "PoseLifter",
     "RSNet",
     "ResidualGCN",
@@ -45,5 +47,6 @@ __all__ = [
     "list_models",
     "load_official",
     "model_info",
+    "optimize",
     "register_model",
 ]

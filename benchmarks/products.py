@@ -1,0 +1,52 @@
+"""The matrix products in a module, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def bare_products(module: nn.Module, *inputs: Tensor) -> Callable[[], None]:
+    """A function that does the matrix products and convolutions of ``module(*inputs)`` and nothing else: a lower bound
+    for any way to run the same arithmetic with the same library."""
+    recorder = _Products()
+    with torch.no_grad(), recorder:
+        module(*inputs)
+    calls = recorder.calls
+
+    @torch.no_grad()
+    def run() -> None:
+        for function, args, kwargs in calls:
+            function(*args, **kwargs)
+
+    return run
+
+
+class _Products(TorchDispatchMode):
+    """Notes every product, with inputs of the same shapes that all calls share: only few are held in memory."""
+
+    PRODUCTS: ClassVar = {"mm", "addmm", "bmm", "baddbmm", "convolution", "mv", "addmv"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, list[Any], dict[str, Any]]] = []
+        self.tensors: dict[Any, Tensor] = {}
+
+    def stand_in(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        key = value.shape, value.stride(), value.dtype
+        if key not in self.tensors:
+            last = sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
+            self.tensors[key] = torch.randn(last + 1, dtype=value.dtype).as_strided(value.shape, value.stride())
+        return self.tensors[key]
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func.overloadpacket.__name__ in self.PRODUCTS:
+            self.calls.append((func, [self.stand_in(arg) for arg in args], kwargs))
+        return func(*args, **kwargs)
