@@ -34,7 +34,7 @@ class _NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C)`` to ``(..., J, C)``."""
-        theta, phi_g = self.theta_phi_g(x).tensor_split((self.inner,), dim=-1)
+        theta, phi_g = self.theta_phi_g(x).split((self.inner, 2 * self.inner), dim=-1)
         return self.norm(self.out(self.attend(theta, phi_g))) + x
 
 

@@ -112,7 +112,10 @@ def _reduce(z: Tensor, weight: Tensor, groups: int) -> Tensor:
         stacked = weight.unflatten(0, (groups, -1)).permute(2, 0, 1, 3, 4)
         stacked = stacked.reshape(num_nodes * groups, -1, weight.size(-1))
     rows = z.reshape(-1, stacked.size(0), stacked.size(1))
-    y = rows[:, 0] @ stacked[0] if stacked.size(0) == 1 else torch.bmm(rows.transpose(0, 1), stacked).transpose(0, 1)
+    if stacked.size(0) == 1:  # squeezed, not indexed: the backward pass of an index fills a tensor with zeros
+        y = rows.squeeze(1) @ stacked.squeeze(0)
+    else:
+        y = torch.bmm(rows.transpose(0, 1), stacked).transpose(0, 1)
     return y.reshape(num_poses, num_nodes, groups * weight.size(-1))
 
 
