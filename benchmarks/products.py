@@ -6,30 +6,30 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-def bare_products(module: nn.Module, *inputs: Tensor) -> Callable[[], None]:
-    """A function that does the matrix products and convolutions of ``module(*inputs)`` and nothing else: a lower bound
-    for any way to run the same arithmetic with the same library."""
+def bare_products(run: Callable[[], object]) -> Callable[[], None]:
+    """A function that does the matrix products and convolutions of ``run()``, backward passes among them, and nothing
+    else: a lower bound for any way to do the same arithmetic with the same library."""
     recorder = _Products()
-    with torch.no_grad(), recorder:
-        module(*inputs)
+    with recorder:
+        run()
     calls = recorder.calls
 
     @torch.no_grad()
-    def run() -> None:
+    def products() -> None:
         for function, args, kwargs in calls:
             function(*args, **kwargs)
 
-    return run
+    return products
 
 
 class _Products(TorchDispatchMode):
     """Notes every product, with inputs of the same shapes that all calls share: only few are held in memory."""
 
-    PRODUCTS: ClassVar = {"mm", "addmm", "bmm", "baddbmm", "convolution", "mv", "addmv"}
+    PRODUCTS: ClassVar = {"mm", "addmm", "bmm", "baddbmm", "convolution", "convolution_backward", "mv", "addmv"}
 
     def __init__(self) -> None:
         super().__init__()

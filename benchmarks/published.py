@@ -626,7 +626,6 @@ class NEHSNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         ends, means = self.ends, row_means(self.incidence.T)
-        to_bones, to_hyperedges = row_means(self.inside), row_means(self.inside.T)
         vector, middle = torch.matmul(ends.T, x), torch.matmul(ends.abs().T, x) / 2
         length = torch.sqrt((vector**2).sum(dim=-1, keepdim=True) + 1e-8)
         mean = torch.matmul(means, x)
@@ -637,7 +636,7 @@ class NEHSNet(nn.Module):
             for linear, position, features in zip(self.embeddings, self.positions, inputs, strict=True)
         )
         for block in self.blocks:
-            v, e, y = block(v, e, y, ends.T, means, to_bones, to_hyperedges)
+            v, e, y = block(v, e, y, ends, self.incidence, self.inside)
         return self.head(self.norm(v))
 
 
@@ -662,17 +661,11 @@ class NEHSBlock(nn.Module):
         self.dropout = nn.Dropout(ours.dropout.p)
 
     def forward(
-        self,
-        v: Tensor,
-        e: Tensor,
-        y: Tensor,
-        differences: Tensor,
-        means: Tensor,
-        to_bones: Tensor,
-        to_hyperedges: Tensor,
+        self, v: Tensor, e: Tensor, y: Tensor, ends: Tensor, incidence: Tensor, inside: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        means, to_bones, to_hyperedges = row_means(incidence.T), row_means(inside), row_means(inside.T)
         node, edge, hyperedge = (norm(h) for norm, h in zip(self.norms[:3], (v, e, y), strict=True))
-        from_joints = self.to_edge(torch.matmul(differences, node))
+        from_joints = self.to_edge(torch.matmul(ends.T, node))
         from_others = self.hyper_to_edge(torch.matmul(to_bones, hyperedge))
         e = e + self.dropout(functional.gelu(from_joints + from_others))
         from_joints = self.to_hyperedge(torch.matmul(means, node))

@@ -95,6 +95,8 @@ def replicate_frames(clip: Tensor, start: int, stop: int) -> Tensor:
     """Frames ``start`` to ``stop - 1`` of ``(B, T, J, C)``; those before the first or after the last are copies of
     these."""
     length = clip.size(1)
+    if start == 0 and stop == length:
+        return clip
     if start >= 0 and stop <= length:
         return clip[:, start:stop]
     return clip[:, torch.arange(start, stop, device=clip.device).clamp(0, length - 1)]

@@ -9,19 +9,23 @@ from torch import Tensor, nn
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
+from skelgraph.nn import Dropout
 from skelgraph.topology import SkeletonLike
 
 
-class _LinearBlock(nn.Sequential):
+class _LinearBlock(nn.Module):
     """Linear map, batch normalisation, ReLU, dropout."""
 
     def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
         super().__init__()
         self.linear = nn.Linear(in_features, out_features)
         self.norm = nn.BatchNorm1d(out_features)
-        self.relu = nn.ReLU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.kaiming_normal_(self.linear.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, in_features)`` to ``(B, out_features)``."""
+        return self.dropout(self.norm(self.linear(x)).relu())
 
 
 def _options(state: StateDict) -> dict[str, Any]:
@@ -102,4 +106,4 @@ class Martinez(FrameLifter):
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
-        return self.head(self.forward_features(x)).unflatten(-1, (self.skeleton.num_joints, self.out_channels))
+        return self.head(self.forward_features(x)).view(-1, self.skeleton.num_joints, self.out_channels)

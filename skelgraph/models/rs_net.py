@@ -12,7 +12,7 @@ from skelgraph.models.hgcn import join_hops
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
 from skelgraph.models.registry import register_model
-from skelgraph.nn import EmbeddedGaussianNonLocal, RegularSplittingConv
+from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, RegularSplittingConv
 from skelgraph.topology import SkeletonLike
 
 
@@ -23,7 +23,7 @@ class _SplittingBlock(nn.Module):
         super().__init__()
         self.conv1 = conv1
         self.norm = nn.LayerNorm(conv1.out_channels)
-        self.dropout = nn.Dropout(dropout or 0.0)
+        self.dropout = Dropout(dropout or 0.0)
         self.conv2 = conv2
         self.activation = _activation(dropout)
 
@@ -35,7 +35,7 @@ class _SplittingBlock(nn.Module):
 
 def _activation(dropout: float | None) -> nn.Module:
     """GELU; where a dropout rate is given, even 0, the released code puts a second GELU after the dropout."""
-    return nn.GELU() if dropout is None else nn.Sequential(nn.GELU(), nn.Dropout(dropout), nn.GELU())
+    return nn.GELU() if dropout is None else nn.Sequential(nn.GELU(), Dropout(dropout), nn.GELU())
 
 
 def _options(state: StateDict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count, join_non_local, split_slices
 from skelgraph.models.registry import register_model
-from skelgraph.nn import EmbeddedGaussianNonLocal, JointBatchNorm, PartitionedGraphConv
+from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, JointBatchNorm, PartitionedGraphConv
 from skelgraph.topology import Skeleton, SkeletonLike, body_parts, part_skeleton
 
 
@@ -30,7 +30,7 @@ class _SpatioTemporalBlock(nn.Module):
         self.norm1 = JointBatchNorm(channels)
         self.linear = nn.Linear(channels, channels)
         self.norm2 = JointBatchNorm(channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.skip: nn.Module | None = nn.Identity() if skip else None
         if skip and in_channels != channels:
             self.skip = nn.Sequential(nn.Linear(in_channels, channels), JointBatchNorm(channels))
@@ -170,10 +170,10 @@ class STGCNPose(PoseLifter):
         reach = 1 if num_frames > 1 else 0
         self.temporal_conv = nn.Conv1d(part_channels, part_channels, 2 * reach + 1, padding=reach)
         self.global_norm = JointBatchNorm(part_channels)
-        self.global_dropout = nn.Dropout(global_dropout)
+        self.global_dropout = Dropout(global_dropout)
         self.fuse = nn.Linear(2 * part_channels, fused_channels)
         self.fuse_norm = JointBatchNorm(fused_channels)
-        self.head_dropout = nn.Dropout(head_dropout)
+        self.head_dropout = Dropout(head_dropout)
         self.non_local = EmbeddedGaussianNonLocal(features)
         self.head = nn.Linear(features, out_channels)
 

@@ -15,6 +15,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter, replicate_frames
 from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
+from skelgraph.nn import Dropout
 from skelgraph.topology import SkeletonLike
 
 
@@ -30,7 +31,7 @@ class _TemporalBlock(nn.Module):
         self.norm1 = nn.BatchNorm1d(channels)
         self.pointwise = nn.Conv1d(channels, channels, 1, bias=False)
         self.norm2 = nn.BatchNorm1d(channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, strided: bool) -> Tensor:
         """Map ``(B, C, T)`` to ``(B, C, T - (width - 1) * dilation)``, or ``(B, C, T / width)`` if strided."""
@@ -145,7 +146,7 @@ class VideoPose(PoseLifter):
         num_joints = self.skeleton.num_joints
         self.expand = nn.Conv1d(num_joints * in_channels, hidden_channels, filter_widths[0], bias=False)
         self.expand_norm = nn.BatchNorm1d(hidden_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         dilations = itertools.accumulate(filter_widths, lambda a, b: a * b)
         self.blocks = nn.ModuleList(
             _TemporalBlock(hidden_channels, width, dilation, dropout, causal, dense)

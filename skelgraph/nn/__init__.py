@@ -20,6 +20,7 @@ from skelgraph.nn.conv import (
     partitioned_adjacency,
     per_joint,
 )
+from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper import (
     AllSetConv,
     AssignedHyperedges,
@@ -54,6 +55,7 @@ __all__ = [
     "ConditionalGraphConv",
     "ConvFactory",
     "DropPath",
+    "Dropout",
     "EdgeVertexConv",
     "EmbeddedGaussianNonLocal",
     "FeedForward",

@@ -56,9 +56,10 @@ class SoftmaxAdjacency(nn.Module):
         if self.edges is not None:
             values = self.edges.softmax(self.logits, self.across)
             return self.edges(values.squeeze(0) if channels == 1 else values)
+        if channels == 1:
+            return self.blank.scatter(1, self.index.unsqueeze(0), self.logits).view(self.shape).softmax(dim=-1)
         logits = self.blank.expand(channels, -1).scatter(1, self.index.expand(channels, -1), self.logits)
-        adjacency = logits.view(channels, *self.shape).softmax(dim=-1)
-        return adjacency.squeeze(0) if channels == 1 else adjacency
+        return logits.view(channels, *self.shape).softmax(dim=-1)
 
     def extra_repr(self) -> str:
         """Pattern size and number of edges."""

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.dropout import Dropout
 from skelgraph.topology import Graph, Skeleton
 
 ConvFactory = Callable[[int, int, Any], SkeletonConv]
@@ -43,7 +44,7 @@ class GraphConvBlock(nn.Module):
         super().__init__()
         self.conv = conv
         self.norm = JointBatchNorm(conv.out_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, *initial: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""

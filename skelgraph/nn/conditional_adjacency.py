@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import unknown_name
+from skelgraph.nn.dropout import Dropout
 
 ExpertMode = Literal["add", "mul", "no_skeleton"]
 
@@ -72,7 +73,7 @@ class ConditionalAdjacency(nn.Module):
         self.register_buffer("adjacency", adjacency, persistent=False)
         self.register_buffer("partition", partition / 2 if symmetric else partition, persistent=False)  # half: a mean
         self.experts = nn.Parameter(torch.empty(num_experts, *adjacency.shape))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.routing = nn.Linear(in_channels, num_experts)
         self.reset_parameters()
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
+from skelgraph.nn.dropout import Dropout
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -31,7 +32,7 @@ class FeedForward(nn.Module):
         self.linear2 = nn.Linear(hidden_channels, channels)
         self.norm2 = nn.LayerNorm(channels) if norm else nn.Identity()
         self.gelu = nn.GELU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., channels)`` to ``(..., channels)``."""
@@ -172,7 +173,7 @@ class MLPGraphBlock(nn.Module):
         self.conv2 = WeightedJacobiConv(graph_channels, channels, skeleton, alpha=alpha, neighbours=neighbours)
         self.norm2 = JointBatchNorm(channels)
         self.gelu = nn.GELU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, x0: Tensor) -> Tensor:
         """Map ``(..., J, C)`` and initial features ``(..., J, C)`` to ``(..., J, C)``."""

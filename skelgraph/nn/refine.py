@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.dropout import Dropout
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -54,7 +55,7 @@ class PostRefine(nn.Module):
         self.skeleton: Skeleton = as_skeleton(skeleton)
         num_joints = self.skeleton.num_joints
         self.hidden = nn.Linear(num_joints * 6, hidden_channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gate = nn.Linear(hidden_channels, num_joints * 2)
 
     def forward(self, pred: Tensor, back_projected: Tensor) -> Tensor:

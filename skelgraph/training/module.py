@@ -115,7 +115,8 @@ class LiftingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
-        optimizer = torch.optim.AdamW(self.model.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        parameters = self.model.parameters()
+        optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
         if self.schedule == "exponential":
             return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)]
         steps = int(self.trainer.estimated_stepping_batches)

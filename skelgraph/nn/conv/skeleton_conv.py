@@ -103,6 +103,7 @@ def per_joint(forward: Forward) -> Forward:
     def wrapped(self: SkeletonConv, *args: Tensor | None, **kwargs: Any) -> Tensor:
         num_nodes = self.num_nodes
         features = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        first = features[0]
         for x in features:
             nodes = x.size(-2) if x.dim() > 2 else x.size(0) % num_nodes + num_nodes
             if nodes != num_nodes or x.size(-1) != self.in_channels:
@@ -110,9 +111,9 @@ def per_joint(forward: Forward) -> Forward:
                     f"{self} needs input of shape (..., {num_nodes}, {self.in_channels}) or "
                     f"(B * {num_nodes}, {self.in_channels}), got {tuple(x.shape)}"
                 )
-        if any(x.shape != features[0].shape for x in features):
-            raise ValueError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
-        if features[0].dim() > 2:
+            if x is not first and x.shape != first.shape:
+                raise ValueError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
+        if first.dim() > 2:
             return forward(self, *args, **kwargs)
 
         def poses(value: Any) -> Any:

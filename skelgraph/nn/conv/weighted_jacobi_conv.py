@@ -23,8 +23,8 @@ class WeightedJacobiConv(SkeletonConv):
         \mathbf{H} = \mathbf{M} \odot (\mathbf{X} \mathbf{W}_0)
 
     with the dense symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
-    normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. The terms
-    without an adjacency are linear maps beside :func:`~skelgraph.ops.mix`.
+    normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. What moves
+    nothing between joints is beside :func:`~skelgraph.ops.mix`.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -63,7 +63,6 @@ class WeightedJacobiConv(SkeletonConv):
     """
 
     eye: Tensor
-    pattern: Tensor
 
     def __init__(
         self,
@@ -84,9 +83,7 @@ class WeightedJacobiConv(SkeletonConv):
         self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.affinity = ModulatedAdjacency(self.skeleton.adjacency("sym"))
-        eye = torch.eye(num_joints)
-        self.register_buffer("eye", eye, persistent=False)
-        self.register_buffer("pattern", torch.ones_like(eye) if neighbours else eye.clone(), persistent=False)
+        self.register_buffer("eye", torch.eye(num_joints), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -106,9 +103,15 @@ class WeightedJacobiConv(SkeletonConv):
 
     def sweep(self, x: Tensor, projected: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` and projected initial features ``(..., J, C_out)`` to ``(..., J, C_out)``."""
-        jacobi = (1 - self.alpha) * self.affinity() * self.pattern - self.eye
-        y = mix(x, self.weight[:1], jacobi.unsqueeze(0), modulation=self.modulation, bias=self.bias)
-        return y + x @ self.weight[1] + self.alpha * self.modulation * projected
+        own, passed = self.weight.unbind(0)
+        adjacency = (1 - self.alpha) * self.affinity()
+        if self.neighbours:
+            jacobi = (adjacency - self.eye).unsqueeze(0)
+            y = x @ passed + mix(x, own.unsqueeze(0), jacobi, modulation=self.modulation)
+        else:  # the matrix is diagonal: a multiplication
+            y = torch.addcmul(x @ passed, (adjacency.diagonal() - 1).unsqueeze(-1) * self.modulation, x @ own)
+        y = torch.addcmul(y, self.alpha * self.modulation, projected)
+        return y if self.bias is None else y + self.bias
 
     def extra_repr(self) -> str:
         """Channels, skeleton and rule."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
 from skelgraph.nn.hyper.relation_attention import check_choice
 from skelgraph.ops import Incidence
@@ -111,7 +112,7 @@ class HyperedgeAttentionConv(HyperConv):
         )
         self.att = nn.Parameter(torch.empty(1, heads, 2 * channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, check_choice, xavier
 from skelgraph.nn.mixer import FeedForward
 from skelgraph.topology import JointHypergraph, SkeletonLike
@@ -137,7 +138,7 @@ class NodeEdgeHyperedgeConv(nn.Module):
         self.fuse = nn.Linear(joined, channels) if num_streams > 1 else None
         self.ffn_norm = nn.LayerNorm(channels)
         self.ffn = FeedForward(channels, round(ffn_ratio * channels), dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -248,7 +249,7 @@ class _Stream(nn.Module):
         self.map = nn.Linear(num_messages * channels, channels) if lift == "linear" else None
         self.token_norm = nn.LayerNorm(channels)
         self.attention = attention
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def reset_parameters(self) -> None:
         """Initialise all parameters."""
@@ -280,14 +281,14 @@ class _Gather(nn.Module):
     """
 
     matrix: Tensor
-    counts: Tensor
+    counts: Tensor | None
 
     def __init__(self, matrix: Tensor, mean: bool = False) -> None:
         super().__init__()
-        counts = matrix.sum(dim=1, keepdim=True).clamp(min=1) if mean else torch.ones(len(matrix), 1)
+        counts = matrix.sum(dim=1, keepdim=True).clamp(min=1) if mean else None
         self.register_buffer("matrix", matrix.contiguous(), persistent=False)
         self.register_buffer("counts", counts, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., S, C)`` to ``(..., T, C)``."""
-        return (self.matrix / self.counts) @ x
+        return (self.matrix if self.counts is None else self.matrix / self.counts) @ x

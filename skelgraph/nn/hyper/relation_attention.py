@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.dropout import Dropout
 
 Mask = Literal["soft", "hard", "none"]
 _MASKS = ("soft", "hard", "none")
@@ -96,7 +97,7 @@ class RelationAttention(nn.Module):
         self.query = nn.Linear(in_channels, out_channels, bias)
         self.key_value = nn.Linear(self.token_channels, 2 * out_channels, bias)
         self.out = nn.Linear(out_channels, out_channels, bias)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         farthest = int(distance.max()) if distance.numel() else -1
         reached = distance >= 0
         classes = farthest + 1 + int(not reached.all())
@@ -125,10 +126,12 @@ class RelationAttention(nn.Module):
             return self(x.unflatten(0, batch), tokens.unflatten(0, batch), extra).flatten(0, 1)
         if extra is not None:
             tokens = torch.cat((tokens, extra), dim=-2)
-        query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
-        key, value = self.key_value(tokens).unflatten(-1, (2 * self.heads, -1)).transpose(-2, -3).chunk(2, dim=-3)
+        width = self.out_channels // self.heads
+        query = self.query(x).view(*x.shape[:-1], self.heads, width).transpose(-2, -3)
+        joined = self.key_value(tokens).view(*tokens.shape[:-1], 2 * self.heads, width)
+        key, value = joined.transpose(-2, -3).chunk(2, dim=-3)
         scores = query @ key.mT
-        scale = query.size(-1) ** -0.5
+        scale = width**-0.5
         num_extra = tokens.size(-2) - self.num_tokens
         bias = self.relation_bias(num_extra)
         scores = scores * scale if bias is None else torch.add(bias, scores, alpha=scale)
@@ -142,10 +145,10 @@ class RelationAttention(nn.Module):
         """What is added to the scores, ``(heads, J, T + num_extra)``; ``None`` without a mask."""
         if self.table is None:
             return None
-        bias = self.table[:, self.distance]
+        bias = self.table.index_select(1, self.distance.flatten()).view(self.heads, *self.distance.shape)
         if self.visible is not None:  # finite, so that a row of nothing else has a softmax
             bias = bias.masked_fill(~self.visible, torch.finfo(bias.dtype).min)
-        return F.pad(bias, (0, num_extra))
+        return F.pad(bias, (0, num_extra)) if num_extra else bias
 
     def _check(self, what: str, x: Tensor, count: int, channels: int) -> None:
         rows = x.size(-2) if x.dim() > 2 else x.size(0) % max(count, 1) + count
