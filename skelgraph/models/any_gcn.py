@@ -176,7 +176,7 @@ class AnyGCN(ResidualGCN):
             hidden_channels,
             num_blocks,
             dropout,
-            attention=(lambda: GroupedNonLocal(hidden_channels, layout)) if non_local else None,
+            attention=GroupedNonLocal if non_local else None,
             in_channels=in_channels,
             out_channels=out_channels,
             input_conv=any_gcn_conv(conv, adjacency),

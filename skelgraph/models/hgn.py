@@ -87,6 +87,7 @@ class HGN(FrameLifter):
         fusion: ``"sequential"`` updates :math:`a`, :math:`b` and :math:`c` one after the other with the newest of the
             others, as released; ``"simultaneous"`` all from the old ones.
         dropout: Dropout rate after each hidden layer.
+        mesh_loss: Train joints and meshes together, as published; otherwise the joints alone, by any loss.
         graph: The mesh of the body and its coarser levels.
         levels: The coarse and the fine level of ``graph``. Both are padded, see
             :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
@@ -134,6 +135,7 @@ class HGN(FrameLifter):
         hidden_channels: int = 128,
         fusion: Fusion = "sequential",
         dropout: float = 0.0,
+        mesh_loss: bool = True,
         graph: MultiScaleGraph | None = None,
         levels: tuple[int, int] = (-1, -2),
         adjacency: Sequence[Tensor] | None = None,
@@ -146,6 +148,7 @@ class HGN(FrameLifter):
         if adjacency is not None and graph is not None:
             raise SkelgraphError("graph and adjacency are both given; expected one of them")
         self.fusion = fusion
+        self.mesh_loss = mesh_loss
         self.skin: TubeSkin | None = None
         if adjacency is None and graph is None:
             graph, self.skin = tube_hierarchy(self.skeleton), TubeSkin(self.skeleton)
@@ -189,31 +192,40 @@ class HGN(FrameLifter):
             }
         )
         self.heads = nn.ModuleList(SemGraphConv(hidden_channels, out_channels, graph) for graph in graphs)
+        if not mesh_loss:  # distributed training waits for every parameter that could have a gradient
+            last = (f"{i}_{j}_{NUM_STAGES + 1}" for j in (2, 3) for i in (1, 2, 3) if i != j)
+            for unused in (*self.heads[1:], *(self.mixers[mixer] for mixer in last)):
+                unused.requires_grad_(False)
 
     def forward_features(self, x: Tensor) -> HGNOutput:
         """Lift ``(B, J, 2)`` to joints and both meshes, padding nodes included."""
+        nodes = self._fuse(self._stages(x), NUM_STAGES + 1)
+        return HGNOutput(*(head(h) for head, h in zip(self.heads, nodes, strict=True)))
+
+    def lift_frame(self, x: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
+        joints, *_ = self._fuse(self._stages(x), NUM_STAGES + 1, receivers=1)
+        return self.heads[0](joints)
+
+    def _stages(self, x: Tensor) -> list[Tensor | None]:
+        """The features of the three sets of nodes after the last stage."""
         nodes: list[Tensor | None] = [self.input_block(x), None, None]
         for stage in range(1, NUM_STAGES + 1):
             nodes = self._fuse(nodes, stage)
             nodes = [None if h is None else self.stages[f"{i}_{stage}"](h) for i, h in enumerate(nodes, start=1)]
-        nodes = self._fuse(nodes, NUM_STAGES + 1)
-        return HGNOutput(*(head(h) for head, h in zip(self.heads, nodes, strict=True)))
+        return nodes
 
-    def _fuse(self, nodes: list[Tensor | None], stage: int) -> list[Tensor | None]:
-        """Add to every set of nodes what the others send it before a stage."""
+    def _fuse(self, nodes: list[Tensor | None], stage: int, receivers: int = 3) -> list[Tensor | None]:
+        """Add to the first sets of nodes what the others send them before a stage."""
         fused = list(nodes)
         senders = fused if self.fusion == "sequential" else nodes
-        for j in range(3):
+        for j in range(receivers):
             for i in range(3):
                 mixer, sent = f"{i + 1}_{j + 1}_{stage}", senders[i]
                 if mixer in self.mixers and sent is not None:
                     message, old = self.mixers[mixer](sent), fused[j]
                     fused[j] = message if old is None else old + message
         return fused
-
-    def lift_frame(self, x: Tensor) -> Tensor:
-        """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
-        return self.forward_features(x).joints
 
     @torch.no_grad()
     def targets(self, poses_3d: Tensor, vertices: Tensor | None = None) -> HGNOutput:
@@ -255,19 +267,23 @@ class HGN(FrameLifter):
         loss: Callable[[Tensor, Tensor], Tensor] | None = None,
         vertices: Tensor | None = None,
     ) -> Tensor:
-        """The published loss of joints and meshes for one batch.
+        """The published loss of joints and meshes for one batch, or the given one without ``mesh_loss``.
 
         Args:
             keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.
             poses_3d: True root-relative poses ``(B, J, 3)``, metres.
-            loss: A loss on the joints alone, which has no part in the published one.
+            loss: A loss on the joints alone; it has no part in the published one.
             vertices: As for :meth:`targets`.
 
         Returns:
             A scalar.
 
         Raises:
-            SkelgraphError: As :meth:`targets`, or if the keypoints are not of that shape.
+            SkelgraphError: As :meth:`targets`, or if the keypoints are not of that shape, or there is no loss at all.
         """
+        if not self.mesh_loss:
+            if loss is None:
+                raise SkelgraphError("loss is None; expected one, as the model was made with mesh_loss=False")
+            return super().training_loss(keypoints_2d, poses_3d, loss)
         outputs = self.forward_features(self.window(keypoints_2d).squeeze(1))
         return self.loss(outputs, self.targets(poses_3d, vertices))

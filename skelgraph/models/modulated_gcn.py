@@ -13,7 +13,6 @@ from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, ModulatedGraphConv
 from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
 
 Variant = Literal["gt", "benchmark"]
 _PUBLISHED: dict[str, dict[str, Any]] = {
@@ -85,15 +84,15 @@ class ModulatedGCN(ResidualGCN):
     ) -> None:
         if variant not in _PUBLISHED:
             raise unknown_name("variant", variant, _PUBLISHED)
-        published, layout = _PUBLISHED[variant], as_skeleton(skeleton)
+        published = _PUBLISHED[variant]
         width: int = published["hidden_channels"] if hidden_channels is None else hidden_channels
         super().__init__(
-            layout,
+            skeleton,
             functools.partial(ModulatedGraphConv, modulation_init=published["modulation_init"]),
             width,
             num_blocks,
             published["dropout"] if dropout is None else dropout,
-            attention=(lambda: GroupedNonLocal(width, layout)) if non_local else None,
+            attention=GroupedNonLocal if non_local else None,
             in_channels=in_channels,
             out_channels=out_channels,
         )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import StateDict, count, join_non_local
 from skelgraph.nn import ConvFactory, GraphConvBlock, ResidualGraphBlock
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import Skeleton, SkeletonLike
 
 
 class ResidualGCN(FrameLifter):
@@ -24,7 +24,8 @@ class ResidualGCN(FrameLifter):
         hidden_channels: Width.
         num_blocks: Number of residual blocks.
         dropout: Dropout rate after each hidden layer.
-        attention: Makes a block ``(..., J, C) -> (..., J, C)`` that follows the input block and every residual block.
+        attention: Makes of ``(hidden_channels, skeleton)`` a block that follows the input block and every residual
+            block and maps ``(..., J, C)`` to the same shape.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
         input_conv: The operator of the input block, if it is another than ``conv``.
@@ -41,7 +42,7 @@ class ResidualGCN(FrameLifter):
         hidden_channels: int = 128,
         num_blocks: int = 4,
         dropout: float = 0.0,
-        attention: Callable[[], nn.Module] | None = None,
+        attention: Callable[[int, Skeleton], nn.Module] | None = None,
         in_channels: int = 2,
         out_channels: int = 3,
         input_conv: ConvFactory | None = None,
@@ -52,7 +53,9 @@ class ResidualGCN(FrameLifter):
         self.blocks = nn.ModuleList(
             ResidualGraphBlock(conv, hidden_channels, self.skeleton, dropout) for _ in range(num_blocks)
         )
-        self.attention = nn.ModuleList(attention() if attention else nn.Identity() for _ in range(num_blocks + 1))
+        self.attention = nn.ModuleList(
+            attention(hidden_channels, self.skeleton) if attention else nn.Identity() for _ in range(num_blocks + 1)
+        )
         self.head = (output_conv or conv)(hidden_channels, out_channels, self.skeleton)
 
     def forward_features(self, x: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
 from skelgraph.nn import GroupedNonLocal, SemGraphConv
 from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
 
 
 @register_model(
@@ -54,14 +53,13 @@ class SemGCN(ResidualGCN):
         in_channels: int = 2,
         out_channels: int = 3,
     ) -> None:
-        layout = as_skeleton(skeleton)
         super().__init__(
-            layout,
+            skeleton,
             SemGraphConv,
             hidden_channels,
             num_blocks,
             dropout,
-            attention=(lambda: GroupedNonLocal(hidden_channels, layout)) if non_local else None,
+            attention=GroupedNonLocal if non_local else None,
             in_channels=in_channels,
             out_channels=out_channels,
         )

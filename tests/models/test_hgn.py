@@ -166,6 +166,27 @@ def test_training_loss_trains_every_parameter_and_falls():
     torch.testing.assert_close(low, model.training_loss(x, y), rtol=0.1, atol=0)
 
 
+@pytest.mark.parametrize("fusion", ["sequential", "simultaneous"])
+def test_the_joints_alone_can_be_trained(fusion):
+    torch.manual_seed(0)
+    model = create_model("hgn", hidden_channels=8, mesh_loss=False, fusion=fusion)
+    x, y = torch.randn(4, 17, 2), torch.randn(4, 17, 3)
+    loss = model.training_loss(x, y, torch.nn.functional.l1_loss)
+    torch.testing.assert_close(loss, (model(x) - y).abs().mean())
+    loss.backward()
+    unused = {name for name, p in model.named_parameters() if p.grad is None}
+    assert unused == {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert {name.split(".")[0] for name in unused} == {"heads", "mixers"}
+    with pytest.raises(SkelgraphError, match="loss is None"):
+        model.training_loss(x, y)
+
+
+def test_lifting_gives_the_joints_of_all_outputs():
+    model = create_model("hgn", hidden_channels=8).eval()
+    x = torch.randn(2, 17, 2)
+    torch.testing.assert_close(model(x), model.forward_features(x).joints)
+
+
 def test_bad_options_are_named(reference):
     graph = MultiScaleGraph.from_mesh(tube_faces("h36m17"), 2)
     with pytest.raises(SkelgraphError, match="unknown fusion"):
