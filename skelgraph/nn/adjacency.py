@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -71,26 +73,36 @@ class ModulatedAdjacency(nn.Module):
     :math:`\hat{\mathbf{A}} = (\mathbf{Q} + \mathbf{Q}^\top) / 2`, :math:`\mathbf{Q} = \mathbf{A} + \mathbf{O}`.
 
     Args:
-        adjacency: The fixed matrices ``(..., J, J)``. All digits of a float64 matrix count if the module is moved to
-            float64.
+        adjacency: The fixed matrices ``(..., J, J)``, or the fixed values ``(E)`` of ``edges``. All digits of float64
+            count if the module is moved to float64.
         symmetric: Symmetrise; otherwise the result is :math:`\mathbf{Q}`.
+        edges: A pattern of edges, if ``symmetric`` with the reverse of each in the same partition: then the matrices
+            are never built. Pairs that no edge joins have no offset: the result is that of matrices whose offsets are
+            zero there.
 
     Shapes:
-        - ``offset``: ``(..., J, J)``, 1e-6 at the start
-        - output: ``(..., J, J)``
+        - ``offset``: as ``adjacency``, 1e-6 at the start
+        - output: ``(..., J, J)``, on edges a :class:`~skelgraph.ops.SparseAdjacency`
+
+    Raises:
+        ValueError: If the reverse of an edge is missing.
     """
 
     fixed: Tensor
     remainder: Tensor | None
+    reverse: Tensor | None
 
-    def __init__(self, adjacency: Tensor, symmetric: bool = True) -> None:
+    def __init__(self, adjacency: Tensor, symmetric: bool = True, edges: EdgePattern | None = None) -> None:
         super().__init__()
         self.symmetric = symmetric
+        self.edges = edges
         # two float32 buffers that add up to the float64 matrix: a float64 buffer could not move to every device
         fixed = adjacency.float()
         remainder = None if adjacency.dtype == fixed.dtype else (adjacency - fixed).float()
         self.register_buffer("fixed", fixed, persistent=False)
         self.register_buffer("remainder", remainder, persistent=False)
+        reverse = edges.reverse() if edges is not None and symmetric else None
+        self.register_buffer("reverse", reverse, persistent=False)
         self.offset = nn.Parameter(torch.empty(adjacency.shape))
         self.reset_parameters()
 
@@ -98,10 +110,13 @@ class ModulatedAdjacency(nn.Module):
         """Start next to the fixed matrix."""
         nn.init.constant_(self.offset, 1e-6)
 
-    def forward(self) -> Tensor:
+    def forward(self) -> Tensor | SparseAdjacency:
         """The matrices for the present offsets."""
         matrix = self.fixed + (self.offset if self.remainder is None else self.remainder + self.offset)
-        return torch.lerp(matrix, matrix.mT, 0.5) if self.symmetric else matrix
+        if self.symmetric:
+            mirrored = matrix.mT if self.reverse is None else matrix.index_select(0, self.reverse)
+            matrix = torch.lerp(matrix, mirrored, 0.5)
+        return matrix if self.edges is None else self.edges(matrix)
 
     def extra_repr(self) -> str:
         """Shape of the matrices."""
@@ -114,7 +129,19 @@ def self_and_neighbours(num_joints: int) -> Tensor:
     return torch.stack([eye, 1 - eye])
 
 
-def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None, sparse: bool = False) -> Tensor:
+def self_and_neighbour_edges(receiver: Tensor, sender: Tensor, num_nodes: int) -> EdgePattern:
+    """Edges with the same split."""
+    index = torch.stack([(receiver != sender).long(), receiver, sender])
+    return EdgePattern(index, (2, num_nodes, num_nodes))
+
+
+def graph_matrix(
+    skeleton: Skeleton | Graph,
+    adjacency: Tensor | None = None,
+    sparse: bool = False,
+    normalization: Literal["row", "sym"] = "row",
+    self_loops: bool = True,
+) -> Tensor:
     """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours, on
     a graph over the neighbours alone (it has the self loops that it is to have).
 
@@ -122,6 +149,8 @@ def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None, sp
         skeleton: What the layer is bound to.
         adjacency: The matrix, dense or sparse.
         sparse: Return a coalesced sparse COO tensor.
+        normalization: That of the default matrix.
+        self_loops: Add self loops to the bones of the default matrix.
 
     Raises:
         TopologyError: If the matrix has another shape.
@@ -129,9 +158,9 @@ def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None, sp
     size, dtype = (skeleton.num_joints, skeleton.num_joints), torch.get_default_dtype()
     if adjacency is None:
         if isinstance(skeleton, Graph):
-            adjacency = skeleton.sparse_adjacency("row", dtype)
+            adjacency = skeleton.sparse_adjacency(normalization, dtype)
         else:
-            adjacency = skeleton.adjacency("row", self_loops=True, dtype=dtype)
+            adjacency = skeleton.adjacency(normalization, self_loops, dtype)
     if tuple(adjacency.shape) != size:
         raise TopologyError(f"adjacency has shape {tuple(adjacency.shape)}; expected one row per joint of {skeleton!r}")
     if sparse:
@@ -139,8 +168,31 @@ def graph_matrix(skeleton: Skeleton | Graph, adjacency: Tensor | None = None, sp
     return (adjacency if adjacency.layout == torch.strided else adjacency.to_dense()).to(dtype)
 
 
+def identity(num_nodes: int, sparse: bool = False) -> Tensor:
+    """The identity, on request as a coalesced sparse COO tensor."""
+    if not sparse:
+        return torch.eye(num_nodes)
+    diagonal = torch.arange(num_nodes).repeat(2, 1)
+    return torch.sparse_coo_tensor(
+        diagonal, torch.ones(num_nodes), (num_nodes, num_nodes), is_coalesced=True, check_invariants=False
+    )
+
+
 def edge_list(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Receivers, senders and values of the non-zero entries of a sparse matrix, row by row."""
     present = matrix.values() != 0
     receiver, sender = matrix.indices()[:, present]
     return receiver, sender, matrix.values()[present]
+
+
+def learned_edges(matrix: Tensor, symmetric: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Receivers, senders and fixed values of the edges on which an adjacency is learned, row by row: those of a sparse
+    matrix, all self loops and, to symmetrise, the reverse of every edge; 0 where the matrix has no entry."""
+    receiver, sender, values = edge_list(matrix)
+    index = torch.stack([receiver, sender])
+    loops = torch.arange(len(matrix)).expand(2, -1)
+    index = torch.cat([index, index.flip(0), loops] if symmetric else [index, loops], dim=1)
+    values = nn.functional.pad(values, (0, index.size(1) - len(values)))
+    joined = torch.sparse_coo_tensor(index, values, matrix.shape, check_invariants=False).coalesce()
+    receiver, sender = joined.indices()
+    return receiver, sender, joined.values().clone()  # no view of a sparse tensor, which cannot be compiled

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skelgraph.errors import unknown_name
 from skelgraph.nn.dropout import Dropout
+from skelgraph.ops import EdgePattern, SparseAdjacency
 
 ExpertMode = Literal["add", "mul", "no_skeleton"]
 
@@ -26,23 +27,26 @@ class ConditionalAdjacency(nn.Module):
 
     Args:
         in_channels: Channels of a joint.
-        adjacency: The skeleton's matrix ``(J, J)``.
-        partition: Masks ``(K, J, J)`` that the result is split with.
+        adjacency: The skeleton's matrix ``(J, J)``, or the values ``(E)`` of its edges.
+        partition: Masks ``(K, J, J)`` that the result is split with, or a pattern of edges, if ``symmetric`` with the
+            reverse of each: then the matrices are never built. On edges, pairs that no edge joins have no entry in the
+            experts: the result is that of matrices that are zero there.
         num_experts: Number of expert matrices, at least 1.
         mode: ``"add"``, ``"mul"`` or ``"no_skeleton"``.
         symmetric: Return the mean of the matrix and its transpose.
         dropout: Dropout rate of the mean joint before the gate.
 
     Shapes:
-        - input ``(..., J, C_in)``, output ``(..., K, J, J)``
-        - ``experts`` ``(num_experts, J, J)``, ``routing`` a linear map from ``C_in`` to ``num_experts``
+        - input ``(..., J, C_in)``, output ``(..., K, J, J)``, on edges a :class:`~skelgraph.ops.SparseAdjacency`
+        - ``experts`` ``(num_experts, J, J)``, on edges ``(num_experts, E)``; ``routing`` a linear map from ``C_in`` to
+          ``num_experts``
 
     Raises:
         SkelgraphError: If the mode is none of these.
-        ValueError: If there is no expert.
+        ValueError: If there is no expert, or the reverse of an edge is missing.
 
-    Initialisation: experts Xavier-uniform over the whole 3-D tensor, bound ``sqrt(6 / (J * J + num_experts * J))``;
-    ``routing`` as any linear layer.
+    Initialisation: experts Xavier-uniform over the whole tensor, bound ``sqrt(6 / (J * J + num_experts * J))``, on
+    edges ``sqrt(6 / (E + num_experts))``; ``routing`` as any linear layer.
 
     Example:
         >>> graph = ConditionalAdjacency(2, torch.eye(17), torch.ones(1, 17, 17), num_experts=4)
@@ -52,12 +56,13 @@ class ConditionalAdjacency(nn.Module):
 
     adjacency: Tensor
     partition: Tensor
+    reverse: Tensor | None
 
     def __init__(
         self,
         in_channels: int,
         adjacency: Tensor,
-        partition: Tensor,
+        partition: Tensor | EdgePattern,
         num_experts: int,
         mode: ExpertMode = "add",
         symmetric: bool = True,
@@ -71,7 +76,15 @@ class ConditionalAdjacency(nn.Module):
         self.mode = mode
         self.symmetric = symmetric
         self.register_buffer("adjacency", adjacency, persistent=False)
-        self.register_buffer("partition", partition / 2 if symmetric else partition, persistent=False)  # half: a mean
+        self.edges: EdgePattern | None = None
+        masks = reverse = None
+        if isinstance(partition, EdgePattern):
+            self.edges = partition
+            reverse = partition.reverse(across=True) if symmetric else None
+        else:
+            masks = partition / 2 if symmetric else partition  # half: a mean
+        self.register_buffer("partition", masks, persistent=False)
+        self.register_buffer("reverse", reverse, persistent=False)
         self.experts = nn.Parameter(torch.empty(num_experts, *adjacency.shape))
         self.dropout = Dropout(dropout)
         self.routing = nn.Linear(in_channels, num_experts)
@@ -82,7 +95,7 @@ class ConditionalAdjacency(nn.Module):
         nn.init.xavier_uniform_(self.experts)
         self.routing.reset_parameters()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor | SparseAdjacency:
         """The matrices ``(..., K, J, J)`` of poses ``(..., J, C_in)``."""
         gates = self.routing(self.dropout(x.mean(dim=-2))).sigmoid()
         experts: Tensor = self.experts
@@ -91,6 +104,10 @@ class ConditionalAdjacency(nn.Module):
         elif self.mode == "add":  # the skeleton is one more expert, whose gate is always open
             experts = torch.cat([experts, self.adjacency.unsqueeze(0)])
             gates = nn.functional.pad(gates, (0, 1), value=1.0)
+        if self.edges is not None:
+            if self.reverse is not None:
+                experts = torch.lerp(experts, experts.index_select(-1, self.reverse), 0.5)
+            return self.edges(gates @ experts, per_sample=True)
         if self.symmetric:  # Q is linear in the experts: these few are symmetrised and split, not all of the batch
             experts = experts + experts.mT
         experts = experts.unsqueeze(1) * self.partition

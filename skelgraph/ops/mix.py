@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -59,7 +60,10 @@ def mix(
     lead, num_senders = x.shape[:-2], x.size(-2)
     num_receivers = adjacency.shape[-2]
     x = x.reshape(-1, num_senders, x.size(-1))
-    if isinstance(adjacency, Tensor) and adjacency.dim() > 3 and not channelwise:
+    if isinstance(adjacency, SparseAdjacency):
+        if adjacency.per_sample:
+            adjacency = replace(adjacency, values=adjacency.values.reshape(x.size(0), adjacency.index.size(1)))
+    elif adjacency.dim() > 3 and not channelwise:
         adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
 
     if order == "auto":

@@ -20,11 +20,12 @@ class SparseAdjacency:
 
     Args:
         index: Partition, receiver and sender of every edge, ``(3, E)``, in any order; values of equal edges add up.
-        values: Value of every edge ``(E)``, or for every output channel ``(C_out, E)``.
+        values: Value of every edge ``(E)``, for every output channel ``(C_out, E)`` or per sample ``(..., E)``.
         size: Number of partitions, receivers and senders.
         by_receiver: The order ``(E)`` that sorts the edges by receiver, then partition, of an :class:`EdgePattern`.
         by_sender: The order ``(E)`` that sorts them by sender, then partition. With both the products are ten to fifty
             times faster.
+        per_sample: The leading dimensions of the values are those of the features, not output channels.
 
     Raises:
         ValueError: If the index and the values do not fit together.
@@ -35,11 +36,12 @@ class SparseAdjacency:
     size: tuple[int, int, int]
     by_receiver: Tensor | None = None
     by_sender: Tensor | None = None
+    per_sample: bool = False
 
     def __post_init__(self) -> None:  # noqa: D105
         if self.index.dim() != 2 or self.index.size(0) != 3 or self.values.shape[-1:] != self.index.shape[1:]:
             raise ValueError(
-                f"a sparse adjacency needs an index (3, E) and values ([C_out,] E), got {tuple(self.index.shape)} and "
+                f"a sparse adjacency needs an index (3, E) and values (..., E), got {tuple(self.index.shape)} and "
                 f"{tuple(self.values.shape)}"
             )
 
@@ -51,8 +53,9 @@ class SparseAdjacency:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the matrices that this stands for, ``(K, I, J)`` or ``(K, C_out, I, J)``."""
-        return (self.size[0], *self.values.shape[:-1], *self.size[1:])
+        """The shape of the matrices that this stands for, ``(K, I, J)``, ``(K, C_out, I, J)`` or ``(..., K, I, J)``."""
+        lead = self.values.shape[:-1]
+        return (*lead, *self.size) if self.per_sample else (self.size[0], *lead, *self.size[1:])
 
     def to_dense(self) -> Tensor:
         """The matrices."""
@@ -64,7 +67,8 @@ class SparseAdjacency:
             dim=-1,
             dim_size=torch.Size(self.size).numel(),
         )
-        return flat.unflatten(-1, self.size).movedim(-3, 0)
+        matrices = flat.unflatten(-1, self.size)
+        return matrices if self.per_sample else matrices.movedim(-3, 0)
 
     def aggregate(self, h: Tensor, groups: int) -> Tensor:
         """Mix the nodes of ``h (B, J, K or 1, C)`` into ``(B, I, groups, C)``."""
@@ -73,15 +77,17 @@ class SparseAdjacency:
         row = receiver * groups + part // (self.size[0] // groups)
         column = sender * num_parts + part % num_parts
         num_rows, x = self.size[1] * groups, h.flatten(1, 2)
-        if self.by_receiver is not None and self.by_sender is not None and has_sparse_product(h):
-            wide = x.movedim(1, 0).flatten(1)
-            y = _EdgeProduct.apply(
-                wide, self.values.to(h.dtype), row, column, self.by_receiver, self.by_sender, num_rows
-            )
-            y = y.view(num_rows, num_poses, channels).movedim(1, 0)
+        by_row, by_column, values = self.by_receiver, self.by_sender, self.values.to(h.dtype)
+        if by_row is None or by_column is None or not has_sparse_product(h):
+            y = scatter(x.index_select(1, column) * self.values.unsqueeze(-1), row, dim=1, dim_size=num_rows)
+        elif self.per_sample:  # one matrix with a block for each sample
+            sizes = num_rows, x.size(1), part.numel(), part.numel()
+            blocks = map(_blocks, (row, column, by_row, by_column), sizes, [num_poses] * 4)
+            y = _EdgeProduct.apply(x.flatten(0, 1), values.flatten(), *blocks, num_poses * num_rows)
         else:
-            messages = x.index_select(1, column) * self.values.unsqueeze(-1)
-            y = scatter(messages, row, dim=1, dim_size=num_rows)
+            wide = x.movedim(1, 0).flatten(1)
+            y = _EdgeProduct.apply(wide, values, row, column, by_row, by_column, num_rows)
+            y = y.view(num_rows, num_poses, channels).movedim(1, 0)
         return y.reshape(num_poses, self.size[1], groups, channels)
 
     def aggregate_channels(self, h: Tensor) -> Tensor:
@@ -113,9 +119,23 @@ class EdgePattern(nn.Module):
         for name, node in (("by_receiver", receiver), ("by_sender", sender)):
             self.register_buffer(name, (node * size[0] + part).argsort(stable=True), persistent=False)
 
-    def forward(self, values: Tensor) -> SparseAdjacency:
-        """The adjacency with these values ``(E)`` or ``(C_out, E)``."""
-        return SparseAdjacency(self.index, values, self.size, self.by_receiver, self.by_sender)
+    def forward(self, values: Tensor, per_sample: bool = False) -> SparseAdjacency:
+        """The adjacency with these values ``(E)``, ``(C_out, E)`` or ``per_sample`` ``(..., E)``."""
+        return SparseAdjacency(self.index, values, self.size, self.by_receiver, self.by_sender, per_sample)
+
+    def reverse(self, across: bool = False) -> Tensor:
+        """The place ``(E)`` of the reverse of every edge, in the same partition or ``across`` all.
+
+        Raises:
+            ValueError: If an edge has no reverse, or edges are equal.
+        """
+        part, receiver, sender = self.index.new_tensor([[0], [1], [1]]) * self.index if across else self.index
+        num_nodes = max(self.size[1:])
+        key, mirrored = ((part * num_nodes + i) * num_nodes + j for i, j in ((receiver, sender), (sender, receiver)))
+        place = torch.empty_like(key).scatter(0, mirrored.argsort(), key.argsort())
+        if not torch.equal(key[place], mirrored) or len(key.unique()) < len(key):
+            raise ValueError(f"{self} needs the reverse of every edge, and each edge once")
+        return place
 
     def softmax(self, logits: Tensor, across: bool = False) -> Tensor:
         """Softmax over the edges of every receiver, in every partition or ``across`` all; for each row of ``logits
@@ -156,6 +176,11 @@ class _EdgeProduct(torch.autograd.Function):
             sampled = torch.sparse.sampled_addmm(blank, grad, x.t(), beta=0).values()
             grad_values = torch.empty_like(values).index_copy_(0, by_row, sampled)
         return grad_x, grad_values, None, None, None, None, None
+
+
+def _blocks(place: Tensor, size: int, num_blocks: int) -> Tensor:
+    """Places in the first of equal blocks, and the same places in all."""
+    return (torch.arange(num_blocks, device=place.device).unsqueeze(1) * size + place).flatten()
 
 
 def _matrix(row: Tensor, column: Tensor, values: Tensor, by_row: Tensor, size: tuple[int, int]) -> Tensor:

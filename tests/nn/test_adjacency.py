@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from skelgraph.nn import ModulatedAdjacency, SoftmaxAdjacency, self_and_neighbours
+from skelgraph.nn.adjacency import learned_edges, self_and_neighbour_edges
 from skelgraph.topology import Skeleton
 
 
@@ -50,6 +52,27 @@ def test_modulated_adjacency():
     plain.load_state_dict(module.state_dict())
     torch.testing.assert_close(plain(), learned, atol=1e-13, rtol=0)
     assert module.float()().dtype == torch.float32
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_modulated_adjacency_on_edges(symmetric):
+    """Of a directed graph: both directions are learned if they are symmetrised."""
+    matrix = torch.zeros(4, 4, dtype=torch.float64)
+    matrix[0, 1], matrix[2, 1], matrix[1, 2], matrix[3, 3] = torch.rand(4, dtype=torch.float64)
+    receiver, sender, values = learned_edges(matrix.to_sparse_coo().coalesce(), symmetric)
+    assert len(values) == (4 + 2 + 2 if symmetric else 4 + 3)
+    edges = self_and_neighbour_edges(receiver, sender, 4)
+    module = ModulatedAdjacency(values, symmetric, edges).double()
+    assert module.offset.shape == values.shape
+    dense = ModulatedAdjacency(matrix, symmetric).double()
+    with torch.no_grad():
+        module.offset.normal_()
+        dense.offset.zero_()[receiver, sender] = module.offset
+    torch.testing.assert_close(module().to_dense(), dense() * self_and_neighbours(4), atol=1e-14, rtol=0)
+    assert set(module.state_dict()) == {"offset"}
+    if not symmetric:
+        with pytest.raises(ValueError, match="needs the reverse of every edge"):
+            ModulatedAdjacency(values, edges=edges)
 
 
 def test_stacked_patterns_keep_the_order_of_their_edges():

@@ -86,6 +86,25 @@ def test_agrees_channel_by_channel(pattern):
     )
 
 
+@pytest.mark.parametrize("sort", [True, False])
+@pytest.mark.parametrize("lead", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("order", ["transform", "aggregate"])
+def test_agrees_per_sample(pattern, order, lead, sort):
+    def adjacency(values):
+        if sort:
+            return pattern(values, per_sample=True)
+        return SparseAdjacency(pattern.index, values, pattern.size, per_sample=True)
+
+    values = torch.randn(*lead, pattern.index.size(1))
+    assert adjacency(values).to_dense().shape == adjacency(values).shape == (*lead, PARTS, RECEIVERS, SENDERS)
+    agree(
+        lambda form, x, weight, values: mix(x, weight, form(adjacency(values)), groups=2, order=order),
+        torch.randn(*lead, SENDERS, 3),
+        torch.randn(PARTS, 3, 2),
+        values,
+    )
+
+
 def test_unsorted_edges_agree(pattern):
     """Those of a single call, which no one sorted: gather and scatter."""
     agree(
@@ -124,6 +143,24 @@ def test_softmax_over_the_edges_of_a_receiver(across):
     torch.testing.assert_close(pattern.softmax(torch.stack([logits, logits]), across)[1], expected)
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_reverse(across):
+    index = torch.tensor([[0, 1, 1, 0, 0, 1], [0, 1, 2, 1, 2, 2], [1, 2, 1, 0, 2, 2]])
+    if across:  # to each other in different partitions, each edge once over all
+        index = index[:, :5].clone()
+        index[0, 3] = 1
+    pattern = EdgePattern(index, (2, 3, 3))
+    assert pattern.reverse(across).tolist() == [3, 2, 1, 0, 4, 5][: index.size(1)]
+    if across:
+        with pytest.raises(ValueError, match="needs the reverse of every edge"):
+            pattern.reverse()
+
+
+def test_reverse_needs_each_edge_once():
+    with pytest.raises(ValueError, match="needs the reverse of every edge"):
+        EdgePattern(torch.tensor([[0, 1], [2, 2], [2, 2]]), (2, 3, 3)).reverse(across=True)
+
+
 def test_edges_in_the_form_of_pyg():
     adjacency = SparseAdjacency.from_edges(torch.tensor([[0, 2], [1, 1]]), torch.tensor([2.0, 3.0]), 3)
     torch.testing.assert_close(adjacency.to_dense(), torch.tensor([[[0.0, 0, 0], [2, 0, 3], [0, 0, 0]]]))
@@ -132,5 +169,8 @@ def test_edges_in_the_form_of_pyg():
 def test_bad_shapes(pattern):
     with pytest.raises(ValueError, match=r"needs an index \(3, E\) and values"):
         pattern(torch.randn(pattern.index.size(1) + 1))
+    two = pattern(torch.randn(2, pattern.index.size(1)), per_sample=True)
+    with pytest.raises(ValueError, match="adjacency per sample has leading dimensions"):
+        mix(torch.randn(3, SENDERS, 3), torch.randn(PARTS, 3, 2), two)
     with pytest.raises(ValueError, match="do not fit"):
         mix(torch.randn(SENDERS + 1, 3), torch.randn(PARTS, 3, 2), pattern(torch.randn(pattern.index.size(1))))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import scatter
 
 from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, mix
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.ops.incidence import inverse_sqrt
 from skelgraph.topology import GraphLike
 
 
@@ -35,6 +37,10 @@ class ChebyshevGraphConv(SkeletonConv):
         dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
             2**17 entries.
 
+    Calls take PyG's ``edge_index`` ``(2, E)`` in place of the bound graph, for batches ``x (N, C_in)`` of different
+    graphs (and, with leading dimensions, for one large graph). :math:`\mathbf{A}` is then the row-normalised
+    ``edge_weight``, 1 by default, whatever ``adjacency`` the layer was given; self loops are edges like others.
+
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
@@ -58,6 +64,7 @@ class ChebyshevGraphConv(SkeletonConv):
     """
 
     polynomials: Tensor
+    laplacian: Tensor
 
     def __init__(
         self,
@@ -74,13 +81,17 @@ class ChebyshevGraphConv(SkeletonConv):
         if hops < 0:
             raise ValueError(f"hops must not be negative, got {hops}")
         self.dense = self.choose_dense(hops + 1, dense)
+        self.hops, self.normalize = hops, normalize
         matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
         self.edges: EdgePattern | None = None
+        polynomials = laplacian = None
         if self.dense:
             polynomials = chebyshev_polynomials(matrix, hops, normalize)
         else:
-            self.edges, polynomials = sparse_chebyshev_polynomials(matrix, hops, normalize)
+            index, laplacian = sparse_laplacian(*edge_list(matrix), len(matrix), normalize)
+            self.edges = EdgePattern(index, (1, *matrix.shape))
         self.register_buffer("polynomials", polynomials, persistent=False)
+        self.register_buffer("laplacian", laplacian, persistent=False)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -91,11 +102,28 @@ class ChebyshevGraphConv(SkeletonConv):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
+    def forward(self, x: Tensor, edge_index: Tensor | None = None, edge_weight: Tensor | None = None) -> Tensor:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``, on the bound graph or that of ``edge_index``."""
+        if edge_index is None:
+            return self._on_own_graph(x)
+        num_nodes = x.size(-2)
+        index, values = sparse_laplacian(*self.given_edges(x, edge_index, edge_weight), num_nodes, self.normalize)
+        return self._filter(x, SparseAdjacency(index, values, (1, num_nodes, num_nodes)))
+
     @per_joint
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        polynomials = self.polynomials if self.edges is None else self.edges(self.polynomials)
-        return mix(x, self.weight, polynomials, bias=self.bias)
+    def _on_own_graph(self, x: Tensor) -> Tensor:
+        if self.edges is not None:
+            return self._filter(x, self.edges(self.laplacian))
+        return mix(x, self.weight, self.polynomials, bias=self.bias)
+
+    def _filter(self, x: Tensor, laplacian: SparseAdjacency) -> Tensor:
+        """The sum over the polynomials of features, one step after another: those of a sparse matrix fill up."""
+        steps = [x.reshape(-1, x.size(-2), 1, x.size(-1))]
+        for k in range(self.hops):
+            moved = laplacian.aggregate(steps[-1], 1)
+            steps.append(moved if k == 0 else 2 * moved - steps[-2])
+        y = torch.cat(steps, dim=-1).view(*x.shape[:-1], -1) @ self.weight.flatten(0, 1)
+        return y if self.bias is None else y + self.bias
 
 
 def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> Tensor:
@@ -118,22 +146,16 @@ def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True
     return torch.stack(terms[: degree + 1])
 
 
-def sparse_chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> tuple[EdgePattern, Tensor]:
-    """Edges and values of :func:`chebyshev_polynomials`, for a sparse ``adjacency``."""
-    size, nodes = adjacency.shape, torch.arange(len(adjacency))
-    receiver, sender, values = edge_list(adjacency)
-    degrees = values.new_zeros(len(adjacency)).index_add(0, receiver, values)
-    diagonal = torch.stack([nodes, nodes])
-    eye = torch.sparse_coo_tensor(diagonal, torch.ones_like(degrees), size, check_invariants=False).coalesce()
+def sparse_laplacian(
+    receiver: Tensor, sender: Tensor, values: Tensor, num_nodes: int, normalize: bool
+) -> tuple[Tensor, Tensor]:
+    """Index ``(3, E + J)`` and values of the Laplacian of :func:`chebyshev_polynomials`, for the edges of an adjacency
+    and their values."""
+    degree, nodes = scatter(values, receiver, dim_size=num_nodes), torch.arange(num_nodes, device=receiver.device)
     if normalize:
-        scale, first = torch.where(degrees > 0, degrees.rsqrt(), 0), torch.ones_like(degrees)
+        scale, first = inverse_sqrt(degree.clamp(min=0)), torch.ones_like(degree)
         values = scale[receiver] * values * scale[sender]
     else:
-        first = degrees
-    index = torch.cat([diagonal, torch.stack([receiver, sender])], dim=1)
-    laplacian = torch.sparse_coo_tensor(index, torch.cat([first, -values]), size, check_invariants=False).coalesce()
-    terms = [eye, laplacian]
-    while len(terms) <= degree:
-        terms.append((2 * torch.sparse.mm(laplacian, terms[-1]) - terms[-2]).coalesce())
-    polynomials = torch.stack(terms[: degree + 1]).coalesce()
-    return EdgePattern(polynomials.indices(), (degree + 1, *size)), polynomials.values()
+        first = degree
+    pairs = torch.stack([torch.cat([nodes, receiver]), torch.cat([nodes, sender])])
+    return nn.functional.pad(pairs, (0, 0, 1, 0)), torch.cat([first, -values])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import graph_matrix, self_and_neighbours
+from skelgraph.nn.adjacency import graph_matrix, learned_edges, self_and_neighbour_edges, self_and_neighbours
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, mix
+from skelgraph.topology import GraphLike
 
 
 class ConditionalGraphConv(SkeletonConv):
@@ -25,26 +25,30 @@ class ConditionalGraphConv(SkeletonConv):
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         bias: Add a learned bias per channel.
-        adjacency: The matrix ``(J, J)`` that the experts act on; by default the row-normalised bones with self loops.
+        adjacency: The matrix ``(J, J)`` that the experts act on; by default the row-normalised bones with self loops,
+            of a graph its row-normalised edges as they are.
         num_experts: Number of expert matrices.
         modulate_self: Modulate the self term too (:math:`\mathbf{M} \odot \mathbf{X} \mathbf{W}_0`): this is the code's
             modulated graph convolution with experts.
         expert_mode: How the experts act on the adjacency.
         symmetric: Symmetrise the matrix of every pose.
         routing_dropout: Dropout rate at the gate of the experts.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries. On edges, pairs that no edge joins have no entry in the experts: the layer equals the one of
+            matrices that are zero there.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``bias`` ``(C_out)``, ``conditional.experts``
-          ``(num_experts, J, J)``
+          ``(num_experts, J, J)``; on edges ``(num_experts, E)``, row by row, for the non-zero entries of the adjacency,
+          their reverse if ``symmetric``, and the self loops
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels, or there is no expert.
-        SkelgraphError: If ``expert_mode`` is unknown, the adjacency has another shape, or the nodes are too many for
-            dense experts (more than 2**28 entries): there is no form on edges, experts join all pairs.
+        SkelgraphError: If ``expert_mode`` is unknown or the adjacency has another shape.
 
     Initialisation: ``weight`` and ``modulation`` Xavier-uniform over the whole tensor with gain 1.414, but
     ``modulation`` 1 with ``modulate_self``; bias uniform within ``1 / sqrt(C_out)``.
@@ -62,7 +66,7 @@ class ConditionalGraphConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
         num_experts: int = 8,
@@ -70,19 +74,21 @@ class ConditionalGraphConv(SkeletonConv):
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
         routing_dropout: float = 0.0,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        self.require_dense(num_experts)
+        self.dense = self.choose_dense(num_experts, dense)
         num_joints = self.skeleton.num_joints
+        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
+        partition: Tensor | EdgePattern
+        if self.dense:
+            partition = self_and_neighbours(num_joints)
+        else:
+            receiver, sender, matrix = learned_edges(matrix, symmetric)
+            partition = self_and_neighbour_edges(receiver, sender, num_joints)
         self.modulate_self = modulate_self
         self.conditional = ConditionalAdjacency(
-            in_channels,
-            graph_matrix(self.skeleton, adjacency),
-            self_and_neighbours(num_joints),
-            num_experts,
-            expert_mode,
-            symmetric,
-            dropout=routing_dropout,
+            in_channels, matrix, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
         )
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))

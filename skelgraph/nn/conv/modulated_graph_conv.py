@@ -7,10 +7,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, self_and_neighbours
+from skelgraph.nn.adjacency import (
+    ModulatedAdjacency,
+    graph_matrix,
+    identity,
+    learned_edges,
+    self_and_neighbour_edges,
+    self_and_neighbours,
+)
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import empty_weight, mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import SparseAdjacency, empty_weight, mix
+from skelgraph.topology import GraphLike
 
 ModulationInit = Literal["ones", "xavier"]
 
@@ -24,29 +31,32 @@ class ModulatedGraphConv(SkeletonConv):
         \mathbf{Y} = (\hat{\mathbf{A}} \odot \mathbf{I}) (\mathbf{M} \odot \mathbf{X} \mathbf{W}_0)
         + (\hat{\mathbf{A}} \odot (\mathbf{1} - \mathbf{I})) (\mathbf{M} \odot \mathbf{X} \mathbf{W}_1) + \mathbf{b}
 
-    with the dense symmetric :math:`\hat{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the row-normalised
+    with the symmetric :math:`\hat{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the row-normalised
     bones, the identity and a learned offset.
 
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         bias: Add a learned bias per channel.
         adjacency: The fixed matrix ``(J, J)`` in place of the bones and the identity.
         symmetric: Symmetrise the adjacency.
         modulation_init: ``"ones"`` as in the authors' network for ground-truth keypoints, ``"xavier"`` (uniform, gain
             1.414) as in their network for detected ones.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries. On edges, pairs that no edge joins have no offset: the layer equals the one of matrices
+            whose offsets are zero there.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``affinity.offset`` ``(J, J)``, ``bias``
-          ``(C_out)``
+          ``(C_out)``; on edges ``affinity.offset`` ``(E)``, row by row, for the non-zero entries of the fixed matrix,
+          their reverse if ``symmetric``, and the self loops
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
-        TopologyError: If the adjacency has another shape, or the nodes are too many for a dense learned matrix (more
-            than 2**28 entries): there is no form on edges, the offset joins all pairs.
+        TopologyError: If the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C_out * (C_in + 2)))``; offset 1e-6; bias uniform within ``1 / sqrt(C_out)``.
@@ -66,25 +76,33 @@ class ModulatedGraphConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
         symmetric: bool = True,
         modulation_init: ModulationInit = "ones",
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         if modulation_init not in ("ones", "xavier"):
             raise ValueError(f"modulation_init is {modulation_init!r}; expected 'ones' or 'xavier'")
         self.modulation_init = modulation_init
-        self.require_dense(1)
-        num_joints = self.skeleton.num_joints
+        self.dense = self.choose_dense(1, dense)
+        num_joints, sparse = self.skeleton.num_joints, not self.dense
+        matrix = graph_matrix(self.skeleton, adjacency, sparse, self_loops=False)
         if adjacency is None:
-            adjacency = self.skeleton.adjacency("row") + torch.eye(num_joints)
-        self.affinity = ModulatedAdjacency(graph_matrix(self.skeleton, adjacency), symmetric)
+            matrix = matrix + identity(num_joints, sparse)
+        if self.dense:
+            self.affinity = ModulatedAdjacency(matrix, symmetric)
+        else:
+            receiver, sender, values = learned_edges(matrix.coalesce(), symmetric)
+            self.affinity = ModulatedAdjacency(
+                values, symmetric, self_and_neighbour_edges(receiver, sender, num_joints)
+            )
         self.weight = nn.Parameter(empty_weight(2, in_channels, out_channels))
         self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("partition", self_and_neighbours(num_joints), persistent=False)
+        self.register_buffer("partition", self_and_neighbours(num_joints) if self.dense else None, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -98,4 +116,7 @@ class ModulatedGraphConv(SkeletonConv):
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        return mix(x, self.weight, self.affinity() * self.partition, modulation=self.modulation, bias=self.bias)
+        adjacency = self.affinity()
+        if not isinstance(adjacency, SparseAdjacency):
+            adjacency = adjacency * self.partition
+        return mix(x, self.weight, adjacency, modulation=self.modulation, bias=self.bias)

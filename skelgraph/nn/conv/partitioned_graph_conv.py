@@ -6,10 +6,11 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.utils import scatter
 
 from skelgraph.errors import TopologyError
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -34,6 +35,8 @@ class PartitionedGraphConv(SkeletonConv):
         num_frames: Frames that the graph joins; node ``t * J + j`` is joint ``j`` of frame ``t``.
         center: Name or id of the joint that closer and further refer to; by default the middle of the skeleton, see
             :func:`partitioned_adjacency`.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries.
 
     Shapes:
         - input: ``(..., num_frames * J, C_in)`` or ``(B * num_frames * J, C_in)``
@@ -42,8 +45,7 @@ class PartitionedGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this graph or has other channels.
-        SkelgraphError: If there is no such centre joint, ``num_frames`` is not positive, or the nodes are too many for
-            dense matrices (more than 2**28 entries): a skeleton over frames has no form on edges here.
+        SkelgraphError: If there is no such centre joint, or ``num_frames`` is not positive.
 
     Initialisation: weights and bias uniform within ``1 / sqrt(C_in)``, as a 1x1 convolution.
 
@@ -66,14 +68,19 @@ class PartitionedGraphConv(SkeletonConv):
         bias: bool = True,
         num_frames: int = 1,
         center: str | int | None = None,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.num_frames = num_frames
-        self.require_dense(4 if num_frames == 1 else 6)
-        adjacency = partitioned_adjacency(self.skeleton, num_frames, center)
+        num_parts = 4 if num_frames == 1 else 6
+        self.dense = self.choose_dense(num_parts, dense)
+        index, values = partitioned_edges(self.skeleton, num_frames, center)
+        size = (num_parts, self.num_nodes, self.num_nodes)
+        self.edges = None if self.dense else EdgePattern(index, size)
+        adjacency = SparseAdjacency(index, values, size).to_dense() if self.dense else values
         self.register_buffer("adjacency", adjacency, persistent=False)
-        self.weight = nn.Parameter(torch.empty(len(adjacency), in_channels, out_channels))
-        self.bias = nn.Parameter(torch.empty(len(adjacency), out_channels)) if bias else None
+        self.weight = nn.Parameter(torch.empty(num_parts, in_channels, out_channels))
+        self.bias = nn.Parameter(torch.empty(num_parts, out_channels)) if bias else None
         self.reset_parameters()
 
     @property
@@ -91,8 +98,16 @@ class PartitionedGraphConv(SkeletonConv):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., num_frames * J, C_in)`` to ``(..., num_frames * J, C_out)``."""
         # sum_k A_k (1 b_k) = (A_k 1)_k b: the mixed bias is one bias per node
-        bias = None if self.bias is None else self.adjacency.sum(dim=2).t() @ self.bias
-        return mix(x, self.weight, self.adjacency, bias=bias)
+        bias = None if self.bias is None else self._shares() @ self.bias
+        return mix(x, self.weight, self.adjacency if self.edges is None else self.edges(self.adjacency), bias=bias)
+
+    def _shares(self) -> Tensor:
+        """Sums ``(J, K)`` of the rows of every slice."""
+        if self.edges is None:
+            return self.adjacency.sum(dim=2).t()
+        (part, receiver, _), num_parts = self.edges.index, len(self.weight)
+        sums = scatter(self.adjacency, receiver * num_parts + part, dim_size=self.num_nodes * num_parts)
+        return sums.view(-1, num_parts)
 
     def extra_repr(self) -> str:
         """Channels, skeleton and frames."""
@@ -126,20 +141,36 @@ def partitioned_adjacency(
     Raises:
         SkelgraphError: If there is no such joint, or ``num_frames`` is not positive.
     """
+    index, values = partitioned_edges(skeleton, num_frames, center, dtype)
+    num_nodes = num_frames * as_skeleton(skeleton).num_joints
+    return SparseAdjacency(index, values, (4 if num_frames == 1 else 6, num_nodes, num_nodes)).to_dense()
+
+
+def partitioned_edges(
+    skeleton: SkeletonLike,
+    num_frames: int = 1,
+    center: str | int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Index ``(3, E)`` and values of the edges of :func:`partitioned_adjacency`."""
     layout = as_skeleton(skeleton)
     if num_frames < 1:
         raise TopologyError(f"num_frames is {num_frames}; expected at least 1")
-    joints, frames = torch.eye(layout.num_joints, dtype=dtype), torch.eye(num_frames, dtype=dtype)
+    num_joints, joints = layout.num_joints, torch.eye(layout.num_joints, dtype=torch.bool)
     distance = _distance_to_center(layout, center)
-    mirror = joints[list(layout.mirror_index)] * (1 - joints)
-    bones = layout.adjacency(dtype=dtype) * (1 - mirror)  # a bone between mirrored joints counts as a mirror link
+    mirror = joints[list(layout.mirror_index)] & ~joints
+    bones = (layout.adjacency() > 0) & ~mirror  # a bone between mirrored joints counts as a mirror link
     closer = distance[:, None] < distance
-    slices = [torch.kron(frames, spatial) for spatial in (joints, bones * closer, bones * ~closer, mirror)]
+    spatial = torch.stack([joints, bones & closer, bones & ~closer, mirror]).nonzero().t()
+    frame = torch.tensor([0, num_joints, num_joints])[:, None, None] * torch.arange(num_frames)[:, None]
+    index = (spatial[:, None] + frame).flatten(1)
     if num_frames > 1:
-        forward = torch.kron(torch.ones(num_frames - 1, dtype=dtype).diag(-1), joints)  # frame t to frame t + 1
-        slices += [forward, forward.t()]
-    adjacency = torch.stack(slices)
-    return adjacency / adjacency.sum(dim=(0, 2))[:, None]
+        earlier = torch.arange((num_frames - 1) * num_joints)
+        later, forward = earlier + num_joints, torch.full_like(earlier, 4)
+        temporal = torch.stack([forward, later, earlier]), torch.stack([forward + 1, earlier, later])
+        index = torch.cat([index, *temporal], dim=1)
+    receiver = index[1]
+    return index, receiver.bincount().to(dtype).reciprocal()[receiver]
 
 
 def _distance_to_center(skeleton: Skeleton, center: str | int | None) -> Tensor:

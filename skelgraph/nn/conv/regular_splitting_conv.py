@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, self_and_neighbours
+from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges, self_and_neighbours
 from skelgraph.nn.conv.high_order_graph_conv import Reduce, hop_groups
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import empty_weight, mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.topology import GraphLike
 
 
 class RegularSplittingConv(SkeletonConv):
@@ -23,17 +23,20 @@ class RegularSplittingConv(SkeletonConv):
         + (\hat{\mathbf{A}}_k \odot (\mathbf{1} - \mathbf{I})) (\mathbf{M}_k \odot \mathbf{X} \mathbf{W}_{2k+1})
         + \mathbf{X}_0 \mathbf{V}_k + \mathbf{b}
 
-    with the dense symmetric :math:`\hat{\mathbf{A}}_k` of :class:`~skelgraph.nn.ModulatedAdjacency`: the ``k``-th power
+    with the symmetric :math:`\hat{\mathbf{A}}_k` of :class:`~skelgraph.nn.ModulatedAdjacency`: the ``k``-th power
     of the symmetrically normalised bones and a learned offset. With ``reduce="sum"`` the hops are added up. The initial
     features go through one linear map beside :func:`~skelgraph.ops.mix`: nothing moves between joints there.
 
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output, of all hops together.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         bias: Add a learned bias per channel.
         num_hops: The highest hop K.
         reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries. On edges, pairs that no walk of ``k`` bones joins have no offset of hop ``k``: the layer
+            equals the one of matrices whose offsets are zero there.
 
     Shapes:
         - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
@@ -41,13 +44,12 @@ class RegularSplittingConv(SkeletonConv):
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - with ``C = C_out / (K + 1)``, or ``C = C_out`` for the sum: ``weight`` ``(2 * (K + 1), C_in, C)``,
           ``initial_weight`` ``(K + 1, C_in, C)``, ``modulation`` ``(K + 1, J, C)``, ``affinity.offset``
-          ``(K + 1, J, J)``, ``bias`` ``(C_out)``
+          ``(K + 1, J, J)``, ``bias`` ``(C_out)``; on edges ``affinity.offset`` ``(E)``, hop by hop and row by row, for
+          the non-zero entries of each power, their reverse and the self loops
 
     Raises:
         ValueError: If an input is not on this skeleton or has other channels, the hops cannot share ``out_channels``
             evenly, or ``reduce`` is unknown.
-        TopologyError: If the nodes are too many for dense learned matrices (more than 2**28 entries): there is no form
-            on edges, the offsets join all pairs.
 
     Initialisation: ``weight``, ``initial_weight`` and ``modulation`` Xavier-uniform over whole tensors with gain 1.414,
     bounds ``1.414 * sqrt(6 / (C * (C_in + n)))`` with ``n`` matrices and ``1.414 * sqrt(6 / (C * (J + K + 1)))``;
@@ -68,23 +70,28 @@ class RegularSplittingConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         num_hops: int = 3,
         reduce: Reduce = "cat",
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.groups, width = hop_groups(out_channels, num_hops, reduce)
         self.num_hops, self.reduce = num_hops, reduce
         num_joints, num_terms = self.skeleton.num_joints, num_hops + 1
-        self.require_dense(2 * num_terms)
-        bones = self.skeleton.adjacency("sym").double()
-        self.affinity = ModulatedAdjacency(torch.stack([bones.matrix_power(k) for k in range(num_terms)]))
+        self.dense = self.choose_dense(2 * num_terms, dense)
+        bones = graph_matrix(self.skeleton, sparse=not self.dense, normalization="sym", self_loops=False).double()
+        if self.dense:
+            self.affinity = ModulatedAdjacency(torch.stack([bones.matrix_power(k) for k in range(num_terms)]))
+        else:
+            edges, values = power_edges(bones, num_hops)
+            self.affinity = ModulatedAdjacency(values, edges=edges)
         self.weight = nn.Parameter(empty_weight(2 * num_terms, in_channels, width))
         self.initial_weight = nn.Parameter(empty_weight(num_terms, in_channels, width))
         self.modulation = nn.Parameter(torch.empty(num_terms, num_joints, width))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("partition", self_and_neighbours(num_joints), persistent=False)
+        self.register_buffer("partition", self_and_neighbours(num_joints) if self.dense else None, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -96,7 +103,9 @@ class RegularSplittingConv(SkeletonConv):
     @per_joint
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = (self.affinity().unsqueeze(1) * self.partition).flatten(0, 1)
+        adjacency = self.affinity()
+        if not isinstance(adjacency, SparseAdjacency):
+            adjacency = (adjacency.unsqueeze(1) * self.partition).flatten(0, 1)
         modulation = self.modulation.repeat_interleave(2, dim=0)
         y = mix(x, self.weight, adjacency, modulation=modulation, bias=self.bias, groups=self.groups)
         concatenate = self.reduce == "cat"
@@ -106,3 +115,16 @@ class RegularSplittingConv(SkeletonConv):
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, num_hops={self.num_hops}, reduce={self.reduce}"
+
+
+def power_edges(matrix: Tensor, degree: int) -> tuple[EdgePattern, Tensor]:
+    """The edges on which the powers 0 to ``degree`` of a sparse matrix are learned, each split into self loops and the
+    rest, and their values."""
+    num_nodes = len(matrix)
+    power, index, values = identity(num_nodes, sparse=True).to(matrix.dtype), [], []
+    for k in range(degree + 1):
+        power = power if k == 0 else torch.sparse.mm(power, matrix).coalesce()
+        receiver, sender, fixed = learned_edges(power, symmetric=True)
+        index.append(torch.stack([2 * k + (receiver != sender), receiver, sender]))
+        values.append(fixed)
+    return EdgePattern(torch.cat(index, dim=1), (2 * degree + 2, num_nodes, num_nodes)), torch.cat(values)

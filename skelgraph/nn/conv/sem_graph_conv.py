@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
-from skelgraph.nn.adjacency import SoftmaxAdjacency, edge_list, graph_matrix, self_and_neighbours
+from skelgraph.nn.adjacency import (
+    SoftmaxAdjacency,
+    edge_list,
+    graph_matrix,
+    self_and_neighbour_edges,
+    self_and_neighbours,
+)
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.topology import GraphLike
@@ -50,8 +56,8 @@ class SemGraphConv(SkeletonConv):
     sqrt(6 / (C_out * (C_in + 2)))``; logits 1; bias uniform within ``1 / sqrt(C_out)``.
 
     Code and paper: one softmax runs over self and neighbours together and is split afterwards, as released. The
-    logits belong to the edges of one graph; batches of different graphs go through a layer that has none, such as
-    :class:`~skelgraph.nn.WeightSharingConv` with ``"dc_vanilla"``.
+    logits belong to the edges of one graph; batches of different graphs go through a layer that has none:
+    :class:`~skelgraph.nn.ChebyshevGraphConv` or :class:`~skelgraph.nn.WeightSharingConv` with ``"dc_vanilla"``.
 
     Example:
         >>> conv = SemGraphConv(2, 8, "h36m17")
@@ -75,7 +81,7 @@ class SemGraphConv(SkeletonConv):
         if self.dense:
             self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
         else:
-            edges = self_and_neighbour_edges(graph_matrix(self.skeleton, adjacency, sparse=True))
+            edges = attended_edges(graph_matrix(self.skeleton, adjacency, sparse=True))
             self.attention = SoftmaxAdjacency(edges, channels=self._num_graphs(), across=True)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
@@ -95,7 +101,7 @@ class SemGraphConv(SkeletonConv):
         return mix(x, self.weight, adjacency, bias=self.bias)
 
 
-def self_and_neighbour_edges(matrix: Tensor) -> EdgePattern:
+def attended_edges(matrix: Tensor) -> EdgePattern:
     """The edges of a sparse matrix, split into self loops and the rest.
 
     Raises:
@@ -105,8 +111,7 @@ def self_and_neighbour_edges(matrix: Tensor) -> EdgePattern:
     without = (receiver.bincount(minlength=len(matrix)) == 0).nonzero().flatten()
     if len(without):
         raise TopologyError(f"node {int(without[0])} of a sparse graph receives nothing; give it a self loop")
-    part = (receiver != sender).long()
-    return EdgePattern(torch.stack([part, receiver, sender]), (2, len(matrix), len(matrix)))
+    return self_and_neighbour_edges(receiver, sender, len(matrix))
 
 
 class SemCHGraphConv(SemGraphConv):

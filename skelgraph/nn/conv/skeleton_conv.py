@@ -8,16 +8,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
+from torch_geometric.utils import scatter
 
-from skelgraph.errors import TopologyError
 from skelgraph.ops import EdgePattern
+from skelgraph.ops.incidence import inverse
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
 DENSE_LIMIT = 2**17
 """Up to so many entries of its adjacency matrices a layer multiplies with them, unless the caller says otherwise."""
-LARGEST_DENSE = 2**28
-"""The most entries of its matrices with which a layer that has no other form is built: 1 GiB in float32."""
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
@@ -60,17 +59,18 @@ class SkeletonConv(nn.Module):
         """Whether a layer with a sparse form takes its dense one: as it was told, else by the size of the matrices."""
         return num_matrices * self.num_nodes**2 <= DENSE_LIMIT if dense is None else dense
 
-    def require_dense(self, num_matrices: int) -> None:
-        """Refuse a graph whose matrices would not fit, for what a layer has in dense form only.
+    def given_edges(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Receivers, senders and row-normalised weights ``(E)`` of the graph that a call has in place of the bound one.
 
         Raises:
-            TopologyError: If they have more than 2**28 entries.
+            ValueError: If the input has other channels.
         """
-        if num_matrices * self.num_nodes**2 > LARGEST_DENSE:
-            raise TopologyError(
-                f"{self} needs {num_matrices} dense matrices of {self.num_nodes} x {self.num_nodes} nodes, more than "
-                f"{LARGEST_DENSE} entries; a layer such as SemGraphConv works on the edges of a graph of this size"
-            )
+        if x.size(-1) != self.in_channels:
+            raise ValueError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
+        sender, receiver = edge_index
+        weight = x.new_ones(len(sender)) if edge_weight is None else edge_weight
+        degree = scatter(weight, receiver, dim_size=x.size(-2))
+        return receiver, sender, weight * inverse(degree)[receiver]
 
     def reset_parameters(self) -> None:
         """Initialise as the released codes of this family do; a layer adds what is its own.

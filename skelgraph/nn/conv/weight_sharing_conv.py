@@ -7,14 +7,12 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
-from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.nn.adjacency import edge_list, graph_matrix
+from skelgraph.errors import unknown_name
+from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
-from skelgraph.ops.incidence import inverse
 from skelgraph.ops.mix import Order
 from skelgraph.topology import GraphLike
 
@@ -96,7 +94,8 @@ class WeightSharingConv(SkeletonConv):
         symmetric: Symmetrise the matrix of every pose; without experts it stays as it is.
         routing_dropout: Dropout rate at the gate of the experts.
         dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. Experts and ``"nosharing"`` are matrices by definition.
+            2**17 entries. On edges, pairs that no edge joins have no weight and no entry in the experts: the layer
+            equals the one of matrices that are zero there.
 
     Calls take PyG's ``edge_index`` ``(2, E)`` in place of the bound graph, for batches ``x (N, C_in)`` of different
     graphs (and, with leading dimensions, for one large graph): with ``"vanilla"``, ``"dc_vanilla"`` and ``"convst"``,
@@ -107,11 +106,13 @@ class WeightSharingConv(SkeletonConv):
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``bias`` ``(C_out)``; with experts ``conditional.experts`` ``(num_experts, J, J)`` and ``conditional.routing``
+        - on edges ``weight`` ``(E, C_in, C_out)`` of ``"nosharing"`` and ``conditional.experts`` ``(num_experts, E)``,
+          for the columns of ``edges.index``: the non-zero entries of the adjacency and, with experts, the self loops
+          and, if ``symmetric``, their reverse
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If ``sharing`` or ``expert_mode`` is unknown, the adjacency has another shape, or experts or
-            ``"nosharing"`` are asked to work on edges, or would need more than 2**28 entries.
+        SkelgraphError: If ``sharing`` or ``expert_mode`` is unknown or the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole tensor with gain 1.414; bias uniform within ``1 /
     sqrt(weight.size(2))``.
@@ -149,30 +150,40 @@ class WeightSharingConv(SkeletonConv):
         self.sharing = sharing
         rule, num_joints = SHARING[sharing], self.skeleton.num_joints
         num_parts = rule.num_parts or num_joints
-        if num_experts or rule.num_parts is None:
-            if dense is False:
-                raise SkelgraphError(f"{self} with {num_experts} experts has no form on edges; expected dense=True")
-            self.require_dense(num_parts + num_experts)
-            dense = True
-        self.dense = self.choose_dense(num_parts, dense)
+        self.dense = self.choose_dense(num_parts + num_experts, dense)
         self.order = _ORDER[rule.owner]
-        self.edges: EdgePattern | None = None
-        self.conditional: ConditionalAdjacency | None = None
         matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
-        if not self.dense:
-            receiver, sender, values = edge_list(matrix)
-            index = torch.stack([rule.part(receiver, sender), receiver, sender])
-            self.edges = EdgePattern(index, (num_parts, num_joints, num_joints))
-        else:
-            matrix = matrix.t() if sharing == "nosharing" else matrix
+        if sharing == "nosharing":
+            matrix = matrix.t()
+        self.edges: EdgePattern | None = None
+        self.single: EdgePattern | None = None
+        if self.dense:
             partition = rule.masks(num_joints)
-            values = matrix * partition
-            if num_experts:
-                self.conditional = ConditionalAdjacency(
-                    in_channels, matrix, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
-                )
-        self.register_buffer("adjacency", None if num_experts else values, persistent=False)
-        self.weight = nn.Parameter(_empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels))
+            values, fixed = matrix, matrix * partition
+        else:
+            matrix = matrix.coalesce()
+            receiver, sender, values = learned_edges(matrix, symmetric) if num_experts else edge_list(matrix)
+            index = torch.stack([rule.part(receiver, sender), receiver, sender])
+            self.edges, fixed = EdgePattern(index, (num_parts, num_joints, num_joints)), values
+            if sharing == "nosharing":
+                self.single = single_senders(receiver, num_joints)
+        self.conditional: ConditionalAdjacency | None = None
+        if num_experts:
+            self.conditional = ConditionalAdjacency(
+                in_channels,
+                values,
+                partition if self.edges is None else self.edges,
+                num_experts,
+                expert_mode,
+                symmetric,
+                dropout=routing_dropout,
+            )
+        self.register_buffer("adjacency", None if num_experts else fixed, persistent=False)
+        if self.single is None:
+            weight = _empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels)
+        else:
+            weight = torch.empty(len(values), in_channels, out_channels)
+        self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
 
@@ -183,24 +194,23 @@ class WeightSharingConv(SkeletonConv):
         rule, num_nodes = SHARING[self.sharing], x.size(-2)
         if rule.owner != "all" or self.conditional is not None:
             raise ValueError(f"{self} has weights of single joints or experts, which belong to its own graph")
-        if x.size(-1) != self.in_channels:
-            raise ValueError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
-        sender, receiver = edge_index
-        values = x.new_ones(len(sender)) if edge_weight is None else edge_weight
-        degree = scatter(values, receiver, dim_size=num_nodes)
-        values = values * inverse(degree)[receiver]
+        receiver, sender, values = self.given_edges(x, edge_index, edge_weight)
         index = torch.stack([rule.part(receiver, sender), receiver, sender])
         adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))
         return mix(x, self.weight, adjacency, bias=self.bias)
 
     @per_joint
     def _on_own_graph(self, x: Tensor) -> Tensor:
-        adjacency: Tensor | SparseAdjacency = self.adjacency
+        adjacency: Tensor | SparseAdjacency
         if self.conditional is not None:
             adjacency = self.conditional(x)
-        elif self.edges is not None:
-            adjacency = self.edges(self.adjacency)
-        return mix(x, self.weight, adjacency, bias=self.bias, order=self.order)
+        else:
+            adjacency = self.adjacency if self.edges is None else self.edges(self.adjacency)
+        if self.single is None or not isinstance(adjacency, SparseAdjacency):
+            return mix(x, self.weight, adjacency, bias=self.bias, order=self.order)
+        x = x.index_select(-2, adjacency.index[2])  # a copy of the sender for every edge, which has a weight of its own
+        adjacency = self.single(adjacency.values, adjacency.per_sample)
+        return mix(x, self.weight.unsqueeze(0), adjacency, bias=self.bias, order="transform")
 
     def extra_repr(self) -> str:
         """The arguments."""
@@ -215,3 +225,10 @@ def _empty_weight(owner: str, parts: int, num_joints: int, in_channels: int, out
     if owner == "sender":
         return torch.empty(num_joints, in_channels, parts, out_channels).movedim(2, 0)
     return torch.empty(num_joints, parts, in_channels, out_channels).transpose(0, 1)
+
+
+def single_senders(receiver: Tensor, num_nodes: int) -> EdgePattern:
+    """Edges that each have a sender of their own, and so a weight: the nodes repeated for the edges that they send."""
+    num_edges = len(receiver)
+    index = torch.stack([torch.zeros_like(receiver), receiver, torch.arange(num_edges)])
+    return EdgePattern(index, (1, num_nodes, num_edges))

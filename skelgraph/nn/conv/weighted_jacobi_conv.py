@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency
+from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, learned_edges
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import mix
-from skelgraph.topology import SkeletonLike
+from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.topology import GraphLike
 
 
 class WeightedJacobiConv(SkeletonConv):
@@ -22,30 +22,32 @@ class WeightedJacobiConv(SkeletonConv):
         + \alpha \, \mathbf{M} \odot (\mathbf{X}_0 \mathbf{V}) + \mathbf{b}, \qquad
         \mathbf{H} = \mathbf{M} \odot (\mathbf{X} \mathbf{W}_0)
 
-    with the dense symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
+    with the symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
     normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. What moves
     nothing between joints is beside :func:`~skelgraph.ops.mix`.
 
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
-        skeleton: Skeleton or layout name.
+        skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         bias: Add a learned bias per channel.
         alpha: Weight of the initial features.
         neighbours: Follow the published rule, in which joints receive from their neighbours. By default the rule of the
             released code, to which the published accuracies and weights belong, see below.
+        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
+            2**17 entries. On edges, pairs that no edge joins have no offset: the layer equals the one of matrices
+            whose offsets are zero there.
 
     Shapes:
         - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
           itself if not given)
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``initial_weight`` ``(C_in, C_out)``, ``modulation`` ``(J, C_out)``,
-          ``affinity.offset`` ``(J, J)``, ``bias`` ``(C_out)``
+          ``affinity.offset`` ``(J, J)``, ``bias`` ``(C_out)``; on edges ``affinity.offset`` ``(E)``, row by row, for
+          the edges, their reverse and the self loops, or ``(J)`` for the self loops that the released rule uses
 
     Raises:
         ValueError: If an input is not on this skeleton or has other channels.
-        TopologyError: If the nodes are too many for a dense learned matrix (more than 2**28 entries): there is no form
-            on edges, the offset joins all pairs.
 
     Initialisation: weights and modulation Xavier-uniform with gain 1.414 over whole 3-D tensors (bounds
     ``1.414 * sqrt(6 / (C_out * (n + C_in)))`` with ``n`` = 2 and 1, and ``1.414 * sqrt(6 / (C_out * (J + 1)))``),
@@ -68,22 +70,31 @@ class WeightedJacobiConv(SkeletonConv):
         self,
         in_channels: int,
         out_channels: int,
-        skeleton: SkeletonLike,
+        skeleton: GraphLike,
         bias: bool = True,
         alpha: float = 0.1,
         neighbours: bool = False,
+        dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.alpha = alpha
         self.neighbours = neighbours
-        self.require_dense(1)
+        self.dense = self.choose_dense(1, dense)
         num_joints = self.skeleton.num_joints
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.initial_weight = nn.Parameter(torch.empty(in_channels, out_channels))
         self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.affinity = ModulatedAdjacency(self.skeleton.adjacency("sym"))
-        self.register_buffer("eye", torch.eye(num_joints), persistent=False)
+        matrix = graph_matrix(self.skeleton, sparse=not self.dense, normalization="sym", self_loops=False)
+        if self.dense:
+            self.affinity, eye = ModulatedAdjacency(matrix), torch.eye(num_joints)
+        else:
+            receiver, sender, values = learned_edges(matrix, symmetric=True)
+            kept = (receiver == sender) | neighbours
+            index = torch.stack([torch.zeros_like(receiver), receiver, sender])[:, kept]
+            edges = EdgePattern(index, (1, num_joints, num_joints))
+            self.affinity, eye = ModulatedAdjacency(values[kept], edges=edges), (index[1] == index[2]).float()
+        self.register_buffer("eye", eye, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -104,12 +115,15 @@ class WeightedJacobiConv(SkeletonConv):
     def sweep(self, x: Tensor, projected: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` and projected initial features ``(..., J, C_out)`` to ``(..., J, C_out)``."""
         own, passed = self.weight.unbind(0)
-        adjacency = (1 - self.alpha) * self.affinity()
+        graph, edges = self.affinity(), self.affinity.edges
+        adjacency = (1 - self.alpha) * (graph.values if isinstance(graph, SparseAdjacency) else graph)
         if self.neighbours:
-            jacobi = (adjacency - self.eye).unsqueeze(0)
-            y = x @ passed + mix(x, own.unsqueeze(0), jacobi, modulation=self.modulation)
+            jacobi = adjacency - self.eye
+            graph = jacobi.unsqueeze(0) if edges is None else edges(jacobi)
+            y = x @ passed + mix(x, own.unsqueeze(0), graph, modulation=self.modulation)
         else:  # the matrix is diagonal: a multiplication
-            y = torch.addcmul(x @ passed, (adjacency.diagonal() - 1).unsqueeze(-1) * self.modulation, x @ own)
+            diagonal = adjacency.diagonal() if edges is None else adjacency
+            y = torch.addcmul(x @ passed, (diagonal - 1).unsqueeze(-1) * self.modulation, x @ own)
         y = torch.addcmul(y, self.alpha * self.modulation, projected)
         return y if self.bias is None else y + self.bias
 

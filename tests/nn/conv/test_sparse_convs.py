@@ -13,9 +13,11 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import add_self_loops, grid
 
 from skelgraph import nn as sgnn
-from skelgraph.errors import SkelgraphError, TopologyError
+from skelgraph.errors import TopologyError
 from skelgraph.topology import Graph, Skeleton
 
+CALLED = ("vanilla", "dc_vanilla", "convst")
+"""Kinds of sharing whose weights belong to no joint."""
 SPARSE = {
     "SemGraphConv": sgnn.SemGraphConv,
     "SemCHGraphConv": sgnn.SemCHGraphConv,
@@ -29,17 +31,30 @@ SPARSE = {
     "ChebyshevGraphConv[unnormalised]": functools.partial(sgnn.ChebyshevGraphConv, normalize=False),
     **{
         f"WeightSharingConv[{s}]": functools.partial(sgnn.WeightSharingConv, sharing=s)
-        for s in ("vanilla", "dc_vanilla", "preagg", "dc_preagg", "postagg", "dc_postagg", "convst")
+        for s in (*CALLED, "preagg", "dc_preagg", "postagg", "dc_postagg", "nosharing")
+    },
+    "ModulatedGraphConv": sgnn.ModulatedGraphConv,
+    "ModulatedGraphConv[not symmetric]": functools.partial(sgnn.ModulatedGraphConv, symmetric=False),
+    "RegularSplittingConv": sgnn.RegularSplittingConv,
+    "RegularSplittingConv[sum]": functools.partial(sgnn.RegularSplittingConv, num_hops=2, reduce="sum"),
+    "WeightedJacobiConv": sgnn.WeightedJacobiConv,
+    "WeightedJacobiConv[neighbours]": functools.partial(sgnn.WeightedJacobiConv, neighbours=True),
+    **{
+        f"ConditionalGraphConv[{mode}, {symmetric}]": functools.partial(
+            sgnn.ConditionalGraphConv, num_experts=2, expert_mode=mode, symmetric=symmetric
+        )
+        for mode in ("add", "mul", "no_skeleton")
+        for symmetric in (True, False)
+    },
+    **{
+        f"WeightSharingConv[{s}, experts]": functools.partial(
+            sgnn.WeightSharingConv, sharing=s, num_experts=2, routing_dropout=0.0
+        )
+        for s in ("vanilla", "dc_preagg", "postagg", "convst", "nosharing")
     },
 }
-DENSE = {
-    "ModulatedGraphConv": sgnn.ModulatedGraphConv,
-    "RegularSplittingConv": sgnn.RegularSplittingConv,
-    "WeightedJacobiConv": sgnn.WeightedJacobiConv,
-    "ConditionalGraphConv": sgnn.ConditionalGraphConv,
-    "WeightSharingConv[experts]": functools.partial(sgnn.WeightSharingConv, num_experts=2),
-    "WeightSharingConv[nosharing]": functools.partial(sgnn.WeightSharingConv, sharing="nosharing"),
-}
+INITIAL = ("ImplicitFairingConv", "RegularSplittingConv", "WeightedJacobiConv")
+"""Layers that take initial features too."""
 
 
 def mesh(height, width, weighted=False):
@@ -49,7 +64,11 @@ def mesh(height, width, weighted=False):
     return Graph(height * width, edge_index, weight, name=f"grid {height} x {width}")
 
 
-GRAPHS = {"skeleton": Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7"), "weighted mesh": mesh(4, 5, weighted=True)}
+GRAPHS = {
+    "skeleton": Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7"),
+    "weighted mesh": mesh(4, 5, weighted=True),
+    "directed, without self loops": Graph(4, torch.tensor([[0, 1, 2, 3, 0], [1, 2, 3, 0, 2]]), torch.arange(1, 6)),
+}
 
 
 @pytest.fixture(name="double")
@@ -59,23 +78,41 @@ def _double():
     torch.set_default_dtype(torch.float32)
 
 
+def places(sparse, key, value):
+    """Where a parameter of the dense layer has what the layer on edges holds."""
+    if value.shape == sparse.get_parameter(key).shape:
+        return ...
+    owner = getattr(sparse, "affinity", None) or getattr(sparse, "conditional", None) or sparse
+    part, receiver, sender = owner.edges.index
+    if key == "weight":
+        return sender, receiver
+    if key == "conditional.experts":
+        return slice(None), receiver, sender
+    return (receiver, sender) if value.dim() == 2 else (part // 2, receiver, sender)
+
+
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=list(GRAPHS))
 @pytest.mark.parametrize("name", SPARSE)
 def test_agrees_with_the_dense_path(name, graph):
     torch.manual_seed(0)
     dense, sparse = (SPARSE[name](3, 8, graph, dense=choice) for choice in (True, False))
-    for parameter in dense.parameters():
-        torch.nn.init.normal_(parameter)
-    sparse.load_state_dict(dense.state_dict())
+    state, at = {}, {}
+    for key, parameter in dense.named_parameters():
+        at[key] = places(sparse, key, parameter)
+        state[key] = torch.randn_like(parameter)[at[key]]
+        with torch.no_grad():
+            parameter.zero_()[at[key]] = state[key]
+    sparse.load_state_dict(state)
     x0 = torch.randn(2, 3, graph.num_joints, 3)
-    inputs = (x0, x0.roll(1, 0)) if name == "ImplicitFairingConv" else (x0,)
+    inputs = (x0, x0.roll(1, 0)) if name.startswith(INITIAL) else (x0,)
     results = []
     for conv in (dense, sparse, copy.deepcopy(sparse)):
         leaves = [value.clone().requires_grad_() for value in inputs]
         y = conv(*leaves)
         y.sin().sum().backward()
-        results.append([y, *(leaf.grad for leaf in leaves), *(parameter.grad for parameter in conv.parameters())])
+        grads = [value.grad[at[key]] if conv is dense else value.grad for key, value in conv.named_parameters()]
+        results.append([y, *(leaf.grad for leaf in leaves), *grads])
     torch.testing.assert_close(results[1], results[0], atol=1e-10, rtol=0)
     torch.testing.assert_close(results[2], results[1])
     torch.testing.assert_close(sparse(x0[0].flatten(0, 1)), dense(x0[0]).flatten(0, 1), atol=1e-10, rtol=0)
@@ -93,6 +130,14 @@ def test_autocast_and_reset(name):
     conv.reset_parameters()
     assert not torch.equal(before, conv.weight)
     assert set(conv.state_dict()) == {key for key, _ in conv.named_parameters()}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_compiles_as_one_graph(name):
+    conv = SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False)
+    x = torch.randn(2, 7, 3)
+    torch.testing.assert_close(torch.compile(conv, fullgraph=True, backend="aot_eager")(x), conv(x))
+    torch._dynamo.reset()
 
 
 class NoSquare(TorchDispatchMode):
@@ -126,12 +171,28 @@ def test_no_square_matrix_on_a_large_mesh(name):
     assert all(parameter.grad.isfinite().all() for parameter in conv.parameters())
 
 
-@pytest.mark.parametrize("name", DENSE)
-def test_layers_of_matrices_refuse_large_graphs(name):
-    with pytest.raises(TopologyError, match=r"needs \d+ dense matrices of 20000 x 20000"):
-        DENSE[name](4, 8, mesh(100, 200))
-    with pytest.raises(SkelgraphError, match="no form on edges"):
-        sgnn.WeightSharingConv(4, 8, "h36m17", num_experts=2, dense=False)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_frames_of_a_skeleton_agree(frames):
+    torch.manual_seed(0)
+    dense, sparse = (
+        sgnn.PartitionedGraphConv(3, 8, "h36m17", num_frames=frames, dense=choice).double() for choice in (True, False)
+    )
+    sparse.load_state_dict(dense.state_dict())
+    x, results = torch.randn(2, frames * 17, 3, dtype=torch.float64), []
+    for conv in (dense, sparse):
+        leaf = x.clone().requires_grad_()
+        y = conv(leaf)
+        y.sin().sum().backward()
+        results.append([y, leaf.grad, conv.weight.grad, conv.bias.grad])
+    torch.testing.assert_close(results[1], results[0], atol=1e-10, rtol=0)
+
+
+def test_many_frames_without_a_square_matrix():
+    with NoSquare(20_400**2 // 50):
+        conv = sgnn.PartitionedGraphConv(4, 8, "h36m17", num_frames=1200)
+        conv(torch.randn(20_400, 4)).sum().backward()
+    assert not conv.dense
+    assert conv.weight.grad.isfinite().all()
 
 
 def test_chosen_by_size():
@@ -157,8 +218,8 @@ def test_adjacency_as_a_sparse_matrix():
         torch.testing.assert_close(conv(x), expected(x))
 
 
-@pytest.mark.parametrize("sharing", ["vanilla", "dc_vanilla", "convst"])
-def test_a_batch_of_different_graphs(sharing):
+@pytest.mark.parametrize("name", [name for name in SPARSE if name.startswith("Chebyshev") or name[18:-1] in CALLED])
+def test_a_batch_of_different_graphs(name):
     """Every graph of the batch gets what a layer bound to it gives."""
     graphs = [mesh(2, 3, weighted=True), mesh(3, 3, weighted=True), mesh(1, 2, weighted=True)]
     features = [torch.randn(graph.num_nodes, 2) for graph in graphs]
@@ -167,20 +228,32 @@ def test_a_batch_of_different_graphs(sharing):
         for x, graph in zip(features, graphs, strict=True)
     ]
     batch = Batch.from_data_list(data)
-    conv = sgnn.WeightSharingConv(2, 4, "h36m17", sharing=sharing)
+    conv = SPARSE[name](2, 4, "h36m17")
     together = conv(batch.x, batch.edge_index, batch.edge_attr)
     for x, graph, y in zip(features, graphs, together.split([len(x) for x in features]), strict=True):
-        bound = sgnn.WeightSharingConv(2, 4, graph, sharing=sharing)
+        bound = SPARSE[name](2, 4, graph)
         bound.load_state_dict(conv.state_dict())
         torch.testing.assert_close(y, bound(x))
 
 
+@pytest.mark.parametrize("normalize", [True, False])
+def test_nodes_without_edges_in_a_call(normalize):
+    conv = sgnn.ChebyshevGraphConv(2, 4, "h36m17", normalize=normalize)
+    x, edge_index, edge_weight = torch.randn(4, 2), torch.tensor([[0, 1], [1, 0]]), torch.rand(2, requires_grad=True)
+    bound = sgnn.ChebyshevGraphConv(2, 4, Graph(4, edge_index), normalize=normalize)
+    bound.load_state_dict(conv.state_dict())
+    torch.testing.assert_close(conv(x, edge_index), bound(x))
+    torch.testing.assert_close(conv(x, edge_index[:, :0])[:2], conv(x[:2], edge_index[:, :0]))
+    conv(x, edge_index, edge_weight).sum().backward()
+    assert edge_weight.grad.isfinite().all()
+
+
 def test_edges_of_a_call_on_the_own_skeleton():
-    conv = sgnn.WeightSharingConv(2, 4, "h36m17", sharing="dc_vanilla")
     x = torch.randn(3, 17, 2)
-    edge_index, _ = add_self_loops(conv.skeleton.edge_index, num_nodes=17)
-    torch.testing.assert_close(conv(x, edge_index), conv(x))
+    for conv in (sgnn.WeightSharingConv(2, 4, "h36m17", sharing="dc_vanilla"), sgnn.ChebyshevGraphConv(2, 4, "h36m17")):
+        edge_index, _ = add_self_loops(conv.skeleton.edge_index, num_nodes=17)
+        torch.testing.assert_close(conv(x, edge_index), conv(x))
+        with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., N, 2\)"):
+            conv(torch.randn(3, 17, 5), edge_index)
     with pytest.raises(ValueError, match="belong to its own graph"):
         sgnn.WeightSharingConv(2, 4, "h36m17", sharing="preagg")(x, edge_index)
-    with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., N, 2\)"):
-        conv(torch.randn(3, 17, 5), edge_index)
