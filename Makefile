@@ -37,10 +37,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python benchmarks/layers.py
-	$(BIN)/python benchmarks/models.py
-	$(BIN)/python benchmarks/hypergraph.py
-	$(BIN)/python benchmarks/scaling.py
+	for name in layers models hypergraph scaling; do \
+		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
 """Time of one ``SemGraphConv`` against the published formulation written out plainly and against PyG's ``GCNConv``.
 
-    python benchmarks/layers.py [--channels 128] [--threads 1] [--out runs/benchmarks]
+    python benchmarks/layers.py [--channels 128] [--threads 1] [--docs docs/benchmarks/layers.md]
 
 Each cell is the median of repeats; the three sides are interleaved in one process, so that whatever else the machine
 does hits all of them alike. A ratio above 1 means that ours is faster.
@@ -8,12 +8,9 @@ does hits all of them alike. A ratio above 1 means that ours is faster.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
 import torch
-from timing import interleaved, machine, step
+from reporting import parser, save, table
+from timing import interleaved, step
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
@@ -60,32 +57,34 @@ def cell(batch: int, channels: int, backward: bool, seconds: float) -> dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--channels", type=int, default=128)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64, 1024])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=6.0, help="time for each cell of the table")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
-    arguments = parser.parse_args()
+    options = parser(__doc__, seconds=6)
+    options.add_argument("--channels", type=int, default=128)
+    options.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 64, 1024])
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
 
     rows = []
-    print(f"SemGraphConv({arguments.channels}, {arguments.channels}) on h36m16, {arguments.threads} thread(s), ms")
-    head = f"{'B':>5} {'pass':>17} {'ours':>9} {'published':>10} {'GCNConv':>9}"
-    print(f"{head} {'published/ours':>15} {'GCNConv/ours':>13}")
     for batch in arguments.batch_sizes:
         for backward in (False, True):
             ms = cell(batch, arguments.channels, backward, arguments.seconds)
-            label = "forward+backward" if backward else "forward"
-            print(
-                f"{batch:5d} {label:>17} {ms['ours']:9.3f} {ms['published']:10.3f} {ms['pyg_gcn']:9.3f} "
-                f"{ms['published'] / ms['ours']:14.2f}x {ms['pyg_gcn'] / ms['ours']:12.2f}x"
-            )
-            rows.append({"batch": batch, "pass": label, **ms})
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    report = {**machine(), "channels": arguments.channels, "rows": rows}
-    (arguments.out / "layers.json").write_text(json.dumps(report, indent=2))
+            rows.append({"batch": batch, "pass": "forward + backward" if backward else "forward", **ms})
+    lines = [
+        [
+            str(row["batch"]),
+            row["pass"],
+            f"{row['ours']:.3f}",
+            *(f"{row[side]:.3f} ({row[side] / row['ours']:.2f}x)" for side in ("published", "pyg_gcn")),
+        ]
+        for row in rows
+    ]
+    about = (
+        f"`SemGraphConv` with {arguments.channels} channels on `h36m16`: milliseconds, median of repeats, all sides of "
+        "a cell taking turns in one process; in brackets how many times faster ours is. `GCNConv` has one weight in "
+        "place of two and no softmax: it does half of the products."
+    )
+    tables = table(["poses", "pass", "ours", "published", "GCNConv of PyG"], lines)
+    save("layers", "Graph layers", [about, tables], {"channels": arguments.channels, "rows": rows}, arguments)
 
 
 if __name__ == "__main__":

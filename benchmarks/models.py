@@ -1,36 +1,30 @@
 """Time of every model against its published formulation: single poses, a batch, and a training step.
 
-    python benchmarks/models.py [--models sem_gcn hgcn] [--threads 1] [--seconds 10] [--no-compile]
+    python benchmarks/models.py [--models sem_gcn hgcn] [--threads 1] [--no-compile] [--docs docs/benchmarks/models.md]
 
 Three cells for each model at its published width: forward at the first and at the last of ``--batch-sizes`` (1 and
 256), and one training step (forward, MPJPE, backward, Adam) at the last. Sides: ours eager, ours compiled
 (``skelgraph.optimize`` for inference, ``torch.compile`` for training), the formulation of ``published.py`` with the
-same weights, and the matrix products of ours alone. All sides of a cell take turns in one
-process and must agree before they are timed; a cell is the median of repeats. Peak memory is that of a training step in
-a process of its own: growth of the peak resident memory while it runs for the first time.
-
-Prints the tables and writes ``models.json`` and ``models.md`` to ``--out``, and the latter also to ``--docs``.
+same weights, and the matrix products of ours alone. All sides of a cell take turns in one process and must agree before
+they are timed; a cell is the median of repeats. Peak memory is that of a training step in a process of its own: growth
+of the peak resident memory while it runs for the first time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import resource
-import shlex
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import published
 import torch
 import torch._functorch.config
 from products import bare_products
-from timing import interleaved, machine
+from reporting import parser, save, table
+from timing import interleaved, peak_megabytes
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -98,7 +92,7 @@ def training_cell(name: str, batch: int, seconds: float, compiled: bool) -> dict
     }
     if compiled:
         twin = build(name)
-        # on a CPU the random numbers of the compiler are slow, and so are the masks of bytes that it likes to store
+        # on a CPU torch's own random numbers are faster, and so is computing anew what would be stored
         torch._functorch.config.aggressive_recomputation = True
         run = torch.compile(twin, fullgraph=True, options={"fallback_random": True})
         sides["compiled"] = training_step(twin, run, x, y)
@@ -133,20 +127,6 @@ def measure_memory(name: str, side: str, batch: int) -> float:
     return peak_megabytes() - before
 
 
-def peak_megabytes() -> float:
-    """Peak resident memory of this process so far."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux counts into ``ru_maxrss`` what the process was before it became this program
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def speed_table(rows: list[dict[str, Any]]) -> str:
     """Milliseconds, and how many times faster than the published formulation."""
     columns = [column for column in COLUMNS if column in rows[0]]
@@ -163,20 +143,23 @@ def speed_table(rows: list[dict[str, Any]]) -> str:
     return table(["model", *columns], [*lines, ["geometric mean", "", *means]])
 
 
-def report(results: dict[str, Any]) -> str:
+ABOUT = """\
+Milliseconds, median of repeats, all sides of a cell taking turns in one process; in brackets how many times faster than
+the published formulation, which is written out plainly in `benchmarks/published.py` and has the same weights and
+outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
+(forward, MPJPE, backward, Adam), with `fallback_random` and `torch._functorch.config.aggressive_recomputation`, which
+help by some percent. Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has
+it, for ours. *products* are the matrix products of ours alone, which nothing that does the same arithmetic can
+undercut."""
+SIZES = """\
+Multiply-adds of one pose or window. Memory: by how much an eager training step at the largest batch raises the peak
+resident memory of a process of its own."""
+
+
+def paragraphs(results: dict[str, Any]) -> list[str]:
+    """The tables and what explains them."""
     rows, sizes = results["rows"], results["sizes"]
-    text = [
-        "# Benchmarks",
-        f"Made by `{results['command']}`: torch {results['torch']}, {results['processor']}, {results['threads']} "
-        "thread(s). Milliseconds, median of repeats, all sides of a cell taking turns in one process; in brackets how "
-        "many times faster than the published formulation, which is written out plainly in `benchmarks/published.py` "
-        "and has the same weights and outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and "
-        "`torch.compile(model)` for a training step (forward, MPJPE, backward, Adam), with the option "
-        "`fallback_random` and `torch._functorch.config.aggressive_recomputation`, without which compiled training is "
-        "slower than eager on CPUs. Adam is torch's default for the published formulation and `fused=True`, as "
-        "`skelgraph train` has it, for ours. *products* are the matrix products of ours alone, which nothing that does "
-        "the same arithmetic can undercut.",
-    ]
+    text = [ABOUT]
     for cell, batch in dict.fromkeys((row["cell"], row["batch"]) for row in rows):
         selected = [row for row in rows if (row["cell"], row["batch"]) == (cell, batch)]
         text += [f"## {cell.capitalize()}, B = {batch}", speed_table(selected)]
@@ -190,73 +173,37 @@ def report(results: dict[str, Any]) -> str:
         for name, entry in sizes.items()
     ]
     header = ["model", "parameters", "multiply-adds", "memory, published (MB)", "memory, ours (MB)"][: len(lines[0])]
-    text += [
-        "## Size",
-        "Multiply-adds of one pose or window. Memory: by how much an eager training step at the largest batch raises "
-        "the peak resident memory of a process of its own.",
-        table(header, lines),
-    ]
-    return "\n\n".join(text) + "\n"
+    return [*text, "## Size", SIZES, table(header, lines)]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--models", nargs="+", default=list_models(), metavar="NAME")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 256])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=10.0, help="time for each cell")
-    parser.add_argument("--no-compile", action="store_true", help="time eager code only")
-    parser.add_argument("--no-memory", action="store_true", help="do not measure memory")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
-    parser.add_argument("--docs", type=Path, help="also write the tables to this file")
-    parser.add_argument("--measure-memory", nargs=3, metavar=("NAME", "SIDE", "BATCH"), help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(options.threads)
-    if options.measure_memory:
-        name, side, batch = options.measure_memory
+def main() -> None:
+    options = parser(__doc__, seconds=10)
+    options.add_argument("--models", nargs="+", default=list_models(), metavar="NAME")
+    options.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 256])
+    options.add_argument("--no-compile", action="store_true", help="time eager code only")
+    options.add_argument("--no-memory", action="store_true", help="do not measure memory")
+    options.add_argument("--measure-memory", nargs=3, metavar=("NAME", "SIDE", "BATCH"), help=argparse.SUPPRESS)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if arguments.measure_memory:
+        name, side, batch = arguments.measure_memory
         print(measure_memory(name, side, int(batch)))
         return
 
-    command = " ".join(
-        ["python benchmarks/models.py", *map(shlex.quote, sys.argv[1:] if arguments is None else arguments)]
-    )
-    results: dict[str, Any] = {
-        "command": command,
-        **machine(),
-        "processor": processor(),
-        "rows": [],
-        "sizes": {},
-    }
-    largest, compiled = max(options.batch_sizes), not options.no_compile
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.models:
-        rows = forward_cells(name, sorted(options.batch_sizes), options.seconds, compiled)
-        rows.append(training_cell(name, largest, options.seconds, compiled))
+    results: dict[str, Any] = {"rows": [], "sizes": {}}
+    largest, compiled = max(arguments.batch_sizes), not arguments.no_compile
+    for name in arguments.models:
+        rows = forward_cells(name, sorted(arguments.batch_sizes), arguments.seconds, compiled)
+        rows.append(training_cell(name, largest, arguments.seconds, compiled))
         results["rows"] += rows
         results["sizes"][name] = size(name)
-        if not options.no_memory:
+        if not arguments.no_memory:
             for key, side in (("memory_published", "published"), ("memory_ours", "ours")):
-                results["sizes"][name][key] = peak_memory(name, side, largest, options.threads)
+                results["sizes"][name][key] = peak_memory(name, side, largest, arguments.threads)
         for row in rows:
             times = "  ".join(f"{column} {row[column]:.2f} ms" for column in COLUMNS if column in row)
-            print(f"{name:14} {row['cell']:13} B={row['batch']:<4} {times}", flush=True)
-        (options.out / "models.json").write_text(json.dumps(results, indent=2))
-    markdown = report(results)
-    print(markdown)
-    (options.out / "models.md").write_text(markdown)
-    if options.docs is not None:
-        options.docs.write_text(markdown)
-
-
-def processor() -> str:
-    """The name of the processor, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if info.exists()
-        else []
-    )
-    return names[0] if names else platform.processor() or platform.machine()
+            print(f"{name:14} {row['cell']:13} B={row['batch']:<4} {times}", file=sys.stderr, flush=True)
+    save("models", "Models", paragraphs(results), results, arguments)
 
 
 if __name__ == "__main__":

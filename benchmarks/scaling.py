@@ -1,7 +1,7 @@
 """Time and peak memory of ``SemGraphConv`` and ``HyperedgeConv`` on meshes of 100 to 100 000 nodes, matrices against
 edges.
 
-    python benchmarks/scaling.py [--channels 64] [--threads 1] [--out runs/benchmarks]
+    python benchmarks/scaling.py [--channels 64] [--threads 1] [--docs docs/benchmarks/scaling.md]
 
 The meshes are tori of quads with self loops, nine edges per node; the hyperedges are one per node, the node and its
 eight neighbours. Every cell is one process of its own, which builds the layer and takes forward and backward passes of
@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from reporting import parser, save, table
+from timing import peak_megabytes
 from torch import Tensor, nn
 
 from skelgraph.nn import HyperedgeConv, SemGraphConv
@@ -46,11 +45,6 @@ def build(layer: str, edges: Tensor, num_nodes: int, channels: int, dense: bool)
         return SemGraphConv(channels, channels, Graph(num_nodes, edges), dense=dense)
     hypergraph = JointHypergraph(edges, num_nodes, num_nodes)
     return HyperedgeConv(channels, channels, hypergraph, dense=dense)
-
-
-def peak_megabytes() -> float:
-    """The most memory that this process has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def milliseconds(run: Callable[[], object], seconds: float) -> float:
@@ -105,16 +99,13 @@ def cell(layer: str, num_nodes: int, dense: bool, arguments: argparse.Namespace)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--layers", nargs="+", default=["SemGraphConv", "HyperedgeConv"])
-    parser.add_argument("--nodes", type=int, nargs="+", default=DEFAULT_SIZES)
-    parser.add_argument("--channels", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=1.0, help="time for each measurement")
-    parser.add_argument("--dense-gigabytes", type=float, default=0.1, help="the largest single matrix")
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
-    parser.add_argument("--cell", nargs=3, metavar=("LAYER", "NODES", "PATH"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    options = parser(__doc__, seconds=1)
+    options.add_argument("--layers", nargs="+", default=["SemGraphConv", "HyperedgeConv"])
+    options.add_argument("--nodes", type=int, nargs="+", default=DEFAULT_SIZES)
+    options.add_argument("--channels", type=int, default=64)
+    options.add_argument("--dense-gigabytes", type=float, default=0.1, help="the largest single matrix")
+    options.add_argument("--cell", nargs=3, metavar=("LAYER", "NODES", "PATH"), help=argparse.SUPPRESS)
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     if arguments.cell:
@@ -122,31 +113,28 @@ def main() -> None:
         print(json.dumps(measure(layer, int(nodes), arguments.channels, path == "dense", arguments.seconds)))
         return
 
-    rows = []
-    print(f"One mesh, {arguments.channels} channels, {arguments.threads} thread(s), forward + backward, dense | sparse")
-    print(
-        f"{'layer':>14} {'nodes':>7} {'dense ms':>10} {'sparse ms':>10} {'ratio':>7} {'dense MB':>9} {'sparse MB':>10}"
-    )
+    rows, lines = [], []
     for layer in arguments.layers:
         for num_nodes in arguments.nodes:
             dense, sparse = (cell(layer, num_nodes, path, arguments) for path in (True, False))
             assert sparse is not None
-            ms, mb = sparse["forward_backward_ms"], sparse["megabytes"]
-            left = f"{'-':>10} {ms:10.2f} {'-':>7} {'-':>9} {mb:10.0f}"
-            if dense is not None:
-                dense_ms = dense["forward_backward_ms"]
-                left = f"{dense_ms:10.2f} {ms:10.2f} {dense_ms / ms:6.2f}x {dense['megabytes']:9.0f} {mb:10.0f}"
-            print(f"{layer:>14} {num_nodes:7d} {left}", flush=True)
             rows.append({"layer": layer, "nodes": num_nodes, "dense": dense, "sparse": sparse})
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    report = {
-        "threads": arguments.threads,
-        "channels": arguments.channels,
-        "torch": torch.__version__,
-        "machine": platform.processor() or platform.machine(),
-        "rows": rows,
-    }
-    (arguments.out / "scaling.json").write_text(json.dumps(report, indent=2))
+            ms, mb = sparse["forward_backward_ms"], f"{sparse['megabytes']:.0f}"
+            if dense is None:
+                lines.append([layer, f"{num_nodes:,}", "-", f"{ms:.2f}", "-", mb])
+            else:
+                dense_ms, dense_mb = dense["forward_backward_ms"], f"{dense['megabytes']:.0f}"
+                ratio = f"{ms:.2f} ({dense_ms / ms:.2f}x)"
+                lines.append([layer, f"{num_nodes:,}", f"{dense_ms:.2f}", ratio, dense_mb, mb])
+    about = (
+        f"One mesh, {arguments.channels} channels, forward and backward: milliseconds, median of repeats, each cell in "
+        "a process of its own; in brackets how many times faster edges are than matrices. Memory is the rise of the "
+        f"resident peak. Matrices of more than {arguments.dense_gigabytes:g} GB are left out. By default a layer "
+        "chooses edges where its matrices would have more than 2^17 entries."
+    )
+    header = ["layer", "nodes", "matrices (ms)", "edges (ms)", "matrices (MB)", "edges (MB)"]
+    results = {"channels": arguments.channels, "rows": rows}
+    save("scaling", "Large graphs", [about, table(header, lines)], results, arguments)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""How the benchmarks measure: sides that take turns in one process, and what the numbers were measured on."""
+"""How the benchmarks measure: sides that take turns in one process, and the memory of one."""
 
 from __future__ import annotations
 
-import platform
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.typing import WITH_TORCH_SCATTER
 
 TURN = 0.05
 """Seconds of one turn: long enough that a side finds its own weights in the cache, as it does when it runs alone."""
@@ -53,11 +54,10 @@ def step(module: nn.Module, x: Tensor, *inputs: object, backward: bool) -> Calla
     return run
 
 
-def machine() -> dict[str, object]:
-    """What stands at the head of every report."""
-    return {
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "torch_scatter": WITH_TORCH_SCATTER,
-        "machine": platform.processor() or platform.machine(),
-    }
+def peak_megabytes() -> float:
+    """Peak resident memory of this process so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux counts into ``ru_maxrss`` what the process was before it became this program
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)

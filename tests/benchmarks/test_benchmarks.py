@@ -10,33 +10,61 @@ import pytest
 import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+HYPERGRAPH = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800"]
 
 
-def test_hypergraph(tmp_path, monkeypatch, capsys, require):
+@pytest.fixture(name="load")
+def _load(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
+
+
+@pytest.fixture(name="run")
+def _run(monkeypatch, tmp_path, load):
+    """Run a benchmark with the least of repeats: its numbers and its page."""
+
+    def run(name, *arguments):
+        page = tmp_path / "docs" / "page.md"
+        options = [*arguments, "--seconds", "0", "--out", str(tmp_path), "--docs", str(page)]
+        monkeypatch.setattr("sys.argv", [f"benchmarks/{name}.py", *options])
+        load(name).main()
+        assert (tmp_path / f"{name}.md").read_text() == page.read_text()
+        return json.loads((tmp_path / f"{name}.json").read_text()), page.read_text()
+
+    return run
+
+
+def test_hypergraph(run, require):
     require("dhg")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    benchmark = importlib.import_module("hypergraph")
-    arguments = ["--channels", "4", "--batch-sizes", "1", "2", "--incidences", "800", "--seconds", "0"]
-    rows = benchmark.main([*arguments, "--out", str(tmp_path)])
-    assert [row["case"] for row in rows] == [case for case in ("1 pose", "2 poses", "800 incidences") for _ in range(2)]
-    assert all(set(row["ms"]) == {"ours", "pyg", "dhg"} for row in rows)
-    assert json.loads((tmp_path / "hypergraph.json").read_text())["rows"] == rows
-    assert "forward+backward" in capsys.readouterr().out
+    numbers, page = run("hypergraph", *HYPERGRAPH, "--batch-sizes", "1", "2")
+    cases = [row["case"] for row in numbers["rows"]]
+    assert cases == [case for case in ("1 pose", "2 poses", "800 incidences") for _ in range(2)]
+    assert all(set(row["ms"]) == {"ours", "pyg", "dhg"} for row in numbers["rows"])
+    assert "| 2 poses | forward + backward |" in page
+    assert "`python benchmarks/hypergraph.py --channels 4" in page
 
 
-def test_hypergraph_without_dhg_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    benchmark = importlib.import_module("hypergraph")
-    monkeypatch.setattr(benchmark, "HAS_DHG", False)
-    arguments = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800", "--seconds", "0"]
-    rows = benchmark.main([*arguments, "--out", str(tmp_path)])
-    assert all(set(row["ms"]) == {"ours", "pyg"} for row in rows)
-    assert "dhg is not installed" in capsys.readouterr().out
+def test_hypergraph_without_dhg_says_so(run, load, monkeypatch):
+    monkeypatch.setattr(load("hypergraph"), "HAS_DHG", False)
+    numbers, page = run("hypergraph", *HYPERGRAPH)
+    assert all(set(row["ms"]) == {"ours", "pyg"} for row in numbers["rows"])
+    assert "dhg is not installed" in page
 
 
-def test_sides_that_differ_are_not_timed(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    benchmark = importlib.import_module("hypergraph")
+def test_layers(run):
+    numbers, page = run("layers", "--channels", "4", "--batch-sizes", "2")
+    assert [row["batch"] for row in numbers["rows"]] == [2, 2]
+    assert "| 2 | forward |" in page
+
+
+def test_scaling(run):
+    numbers, page = run("scaling", "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
+    assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 2
+    assert "| HyperedgeConv | 30 | - |" in page
+
+
+def test_sides_that_differ_are_not_timed(load):
+    benchmark = load("hypergraph")
     hypergraph = benchmark.random_hypergraph(800)
     sides = benchmark.sides_of(hypergraph, torch.randn(1, hypergraph.num_nodes, 4))
     benchmark.check(sides)

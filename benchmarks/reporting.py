@@ -1,0 +1,68 @@
+"""What the benchmarks have in common: their options, and how they tell what they measured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.typing import WITH_TORCH_SCATTER
+
+
+def parser(description: str | None, seconds: float) -> argparse.ArgumentParser:
+    """The options of every benchmark; the description is the first paragraph of a docstring."""
+    options = argparse.ArgumentParser(description=" ".join((description or "").split("\n\n")[0].split()))
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--seconds", type=float, default=seconds, help="time for each measurement")
+    options.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder for the numbers and tables")
+    options.add_argument("--docs", type=Path, help="also write the page to this file")
+    return options
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, numbers to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def save(name: str, title: str, paragraphs: list[str], results: dict[str, Any], options: argparse.Namespace) -> None:
+    """Print the page and write it, and the numbers with what they were measured on, to ``--out``."""
+    measured = machine() | results
+    made = (
+        f"Made by `{measured['command']}`: torch {measured['torch']}, {measured['processor']}, {measured['threads']} "
+        f"thread{'s' if measured['threads'] != 1 else ''}."
+    )
+    page = "\n\n".join([f"# {title}", made, *paragraphs]) + "\n"
+    print(page)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / f"{name}.json").write_text(json.dumps(measured, indent=2))
+    for path in (options.out / f"{name}.md", options.docs):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page)
+
+
+def machine() -> dict[str, Any]:
+    """What numbers were measured on, and with which command."""
+    script = Path(sys.argv[0])
+    return {
+        "command": " ".join([f"python {script.parent.name}/{script.name}", *map(shlex.quote, sys.argv[1:])]),
+        "torch": torch.__version__,
+        "torch_scatter": WITH_TORCH_SCATTER,
+        "processor": processor(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def processor() -> str:
+    """The name of the processor, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
