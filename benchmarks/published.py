@@ -388,20 +388,15 @@ class RSNet(nn.Module):
         return self.head(h, initial)
 
 
-class GraphMLP(nn.Module):
-    """Perceptrons along joints and channels, each beside a graph layer."""
+class JointMixer(nn.Module):
+    """An embedding of the frames of a joint, blocks, and a head."""
+
+    block: Callable[[Any], nn.Module]
 
     def __init__(self, ours: Any) -> None:
         super().__init__()
         self.embedding, self.norm, self.head = (copy.deepcopy(m) for m in (ours.embedding, ours.norm, ours.head))
-        self.blocks = nn.ModuleList(GraphMLPBlock(block) for block in ours.blocks)
-
-    def forward(self, clip: Tensor) -> Tensor:
-        clip = clip if clip.dim() == 4 else clip.unsqueeze(1)
-        h = self.embedding(clip.permute(0, 2, 3, 1).reshape(clip.size(0), clip.size(2), -1))
-        for block in self.blocks:
-            h = block(h)
-        return self.head(self.norm(h))
+        self.blocks = nn.ModuleList(self.block(block) for block in ours.blocks)
 
 
 class GraphMLPBlock(nn.Module):
@@ -421,19 +416,16 @@ class GraphMLPBlock(nn.Module):
         return residual + self.drop_path(self.channel_mlp(t) + self.conv2(t.transpose(1, 2)).transpose(1, 2))
 
 
-class MLPGraph(nn.Module):
-    """Perceptrons along joints, then two weighted-Jacobi layers."""
+class GraphMLP(JointMixer):
+    """Perceptrons along joints and channels, each beside a graph layer."""
 
-    def __init__(self, ours: Any) -> None:
-        super().__init__()
-        self.embedding, self.norm, self.head = (copy.deepcopy(m) for m in (ours.embedding, ours.norm, ours.head))
-        self.blocks = nn.ModuleList(MLPGraphBlock(block) for block in ours.blocks)
+    block = GraphMLPBlock
 
     def forward(self, clip: Tensor) -> Tensor:
         clip = clip if clip.dim() == 4 else clip.unsqueeze(1)
-        initial = h = self.embedding(clip.permute(0, 2, 1, 3).reshape(clip.size(0), clip.size(2), -1))
+        h = self.embedding(clip.permute(0, 2, 3, 1).reshape(clip.size(0), clip.size(2), -1))
         for block in self.blocks:
-            h = block(h, initial)
+            h = block(h)
         return self.head(self.norm(h))
 
 
@@ -451,6 +443,19 @@ class MLPGraphBlock(nn.Module):
         h = self.dropout(self.gelu(self.norm1(h)))
         h, _ = self.conv2(h, projected)
         return x + self.dropout(self.gelu(self.norm2(h)))
+
+
+class MLPGraph(JointMixer):
+    """Perceptrons along joints, then two weighted-Jacobi layers."""
+
+    block = MLPGraphBlock
+
+    def forward(self, clip: Tensor) -> Tensor:
+        clip = clip if clip.dim() == 4 else clip.unsqueeze(1)
+        initial = h = self.embedding(clip.permute(0, 2, 1, 3).reshape(clip.size(0), clip.size(2), -1))
+        for block in self.blocks:
+            h = block(h, initial)
+        return self.head(self.norm(h))
 
 
 class STGCNPose(nn.Module):
