@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from skelgraph.text import plain, shown
+
 
 class SkelgraphError(ValueError):
     """Base of every error caused by what the caller handed in: an argument, a file, a name."""
@@ -22,7 +24,7 @@ class CheckpointError(SkelgraphError):
     """A weight file or state dict that does not fit the model it is meant for."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> SkelgraphError:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphError:
     """Return the error for a name that a registry does not hold, listing the near names (else all names).
 
     Args:
@@ -30,7 +32,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> SkelgraphError:
         name: The name that was asked for.
         known: The names that exist.
     """
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}."
-    return SkelgraphError(f"unknown {kind} {name!r}; {hint}")
+    names = sorted(map(plain, known))
+    near = difflib.get_close_matches(str(name)[:100], names, n=4, cutoff=0.5) if isinstance(name, str) else []
+    listed = ", ".join(names[:50]) + ", ..." * (len(names) > 50)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {listed}."
+    return SkelgraphError(f"unknown {kind} {shown(name)}; {hint}")
