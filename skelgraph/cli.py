@@ -41,6 +41,7 @@ def _machine(text: str, name: str) -> Any:
 
 # Options that train and evaluate share.
 _KEYPOINTS = "2D keypoints of human36m: gt, cpn, hr or detectron."
+_WITH_SIDES = "(Default: where the skeleton says what is left and right)"
 _TEST_SUBJECTS = "Subjects to test on, S9,S11; else the dataset's own split."
 Data3D = Annotated[str | None, _data("npz file of the 3D positions (human36m, mocap).", "--data-3d")]
 Data2D = Annotated[str | None, _data("npz file of the 2D keypoints (human36m, mocap).", "--data-2d")]
@@ -90,7 +91,9 @@ def train(
     data_2d: Data2D = None,
     cameras: Cameras = None,
     keypoints: Annotated[str, _data(_KEYPOINTS, "--keypoints")] = "gt",
-    skeleton: Annotated[str, _data("Joint layout; see `skelgraph skeletons`.", "--skeleton")] = "h36m17",
+    skeleton: Annotated[
+        str, _data("Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", "--skeleton")
+    ] = "h36m17",
     train_subjects: Annotated[
         str | None, _data("Subjects to train on, S1,S5; else the dataset's own split.", "--train-subjects")
     ] = None,
@@ -109,10 +112,16 @@ def train(
     weight_decay: Annotated[float, _training("Decoupled weight decay.", "--weight-decay")] = 0.0,
     clip_grad: Annotated[float, _training("Largest norm of the gradient; 0: no clipping.", "--clip-grad")] = 1.0,
     loss: Annotated[str, _training("mpjpe, mse, l1, smooth_l1 or aligned.", "--loss")] = "mpjpe",
-    flip: Annotated[bool, _training("Train on mirrored poses too.", "--flip/--no-flip")] = True,
+    flip: Annotated[
+        bool | None,
+        _training(f"Train on mirrored poses too. {_WITH_SIDES}", "--flip/--no-flip"),
+    ] = None,
     flip_test: Annotated[
-        bool, _training("Average the answers to a test pose and its mirror image.", "--flip-test/--no-flip-test")
-    ] = True,
+        bool | None,
+        _training(
+            f"Average the answers to a test pose and its mirror image. {_WITH_SIDES}", "--flip-test/--no-flip-test"
+        ),
+    ] = None,
     seed: Annotated[int, _training("Seed of initialisation, order and dropout.", "--seed")] = 0,
     device: Device = "auto",
     devices: Devices = 1,
@@ -130,6 +139,7 @@ def train(
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     from skelgraph import training
+    from skelgraph.topology import read_skeleton
 
     settings: dict[str, Any] = {
         "out": str(out or f"runs/{model}-{dataset}-{datetime.now():%Y%m%d-%H%M%S}"),
@@ -140,7 +150,7 @@ def train(
         "data_2d": data_2d,
         "cameras": cameras,
         "keypoints": keypoints,
-        "skeleton": skeleton,
+        "skeleton": read_skeleton(skeleton) if skeleton.endswith(".json") else skeleton,
         "train_subjects": _split(train_subjects),
         "test_subjects": _split(test_subjects),
         "downsample": downsample,

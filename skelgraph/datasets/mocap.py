@@ -12,6 +12,7 @@ from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.npz import read_npz
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, skeleton
 
 #: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
@@ -150,6 +151,11 @@ class _JointPicker:
                 raise DataError(
                     f"{where}: keypoints_symmetry is not a pair of equally long lists ({error})."
                 ) from error
+            if not layout.symmetry_known:
+                raise DataError(
+                    f"{where}: found keypoints_symmetry left {shown(left)}, right {shown(right)}, of which {layout!r} says "
+                    "nothing; expected a skeleton with these symmetric_pairs."
+                )
             if pairs != set(layout.symmetric_pairs):
                 raise DataError(
                     f"{where}: found keypoints_symmetry left {list(left)}, right {list(right)}; expected left "

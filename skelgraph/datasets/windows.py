@@ -49,6 +49,7 @@ class PoseWindows:
 
     Raises:
         DataError: ``frames`` is even or not positive, or ``stride`` is not positive.
+        TopologyError: ``flip`` on a skeleton that does not say what is left and right.
     """
 
     def __init__(self, dataset: PoseDataset, frames: int = 1, stride: int = 1, flip: bool = False) -> None:
@@ -65,7 +66,7 @@ class PoseWindows:
         self._first = torch.tensor([clip.start for clip in dataset.clips], device=device)
         self._last = torch.tensor([clip.start + clip.length - 1 for clip in dataset.clips], device=device)
         self._offsets = torch.arange(-(frames // 2), frames // 2 + 1, device=device)
-        self._mirror_index = torch.tensor(dataset.skeleton.mirror_index, device=device)
+        self._mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
 
         centre = dataset.frames
         centre = centre[(centre - self._first[dataset.clip_id[centre]]) % stride == 0]

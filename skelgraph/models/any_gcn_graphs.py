@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from skelgraph.errors import unknown_name
+from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -43,7 +43,7 @@ def any_gcn_adjacency(
         ``(J, J)``, rows sum to 1.
 
     Raises:
-        SkelgraphError: If a name is unknown, or the skeleton lacks a joint of the preset.
+        SkelgraphError: If a name is unknown, or the skeleton lacks a joint or the pairs of the preset.
 
     Example:
         >>> any_gcn_adjacency("h36m16", "paired")[1, 4] > 0  # right and left hip
@@ -54,6 +54,8 @@ def any_gcn_adjacency(
         raise unknown_name("graph", graph, GRAPHS)
     if refine not in REFINEMENTS:
         raise unknown_name("refinement", refine, REFINEMENTS)
+    if graph == "paired" and not layout.symmetric_pairs:
+        raise TopologyError(f"graph 'paired' joins left and right, and {layout!r} has no symmetric pairs")
     adjacency = layout.adjacency(dtype=dtype)
     for i, j in layout.symmetric_pairs if graph == "paired" else _named_edges(layout, _MORE_EDGES[graph]):
         adjacency[i, j] = adjacency[j, i] = 1

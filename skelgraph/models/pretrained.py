@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models.official import load_checked
-from skelgraph.topology import Skeleton, SkeletonLike, list_skeletons, skeleton
+from skelgraph.topology import skeleton_config
 
 FILE_NAME = "model.safetensors"
 _METADATA = "skelgraph"
@@ -38,7 +38,11 @@ class Pretrained(ModelHubMixin):
         instance = object.__new__(cls)  # not the mixin's, which notes arguments in a form of its own
         options = dict(inspect.signature(cls).bind_partial(*args, **kwargs).arguments)
         layout = options.pop("skeleton", None)
-        config = {"name": cls.registered_name, "skeleton": _skeleton_config(layout), "options": options}
+        config = {
+            "name": cls.registered_name,
+            "skeleton": None if layout is None else skeleton_config(layout),
+            "options": options,
+        }
         object.__setattr__(instance, "config", config)
         return instance
 
@@ -74,16 +78,6 @@ class Pretrained(ModelHubMixin):
         if not isinstance(model, cls):
             raise CheckpointError(f"{path} holds a {type(model).__name__}, expected a {cls.__name__}")
         return model
-
-
-def _skeleton_config(layout: SkeletonLike | None) -> str | dict[str, Any] | None:
-    """The name of a registered skeleton, or the arguments that make another one."""
-    if not isinstance(layout, Skeleton):
-        return layout
-    if layout.name in list_skeletons() and skeleton(layout.name) == layout:
-        return layout.name
-    names = ("parents", "joint_names", "symmetric_pairs", "parts", "name")
-    return {name: dict(value) if name == "parts" else value for name in names if (value := getattr(layout, name))}
 
 
 def save_weights(model: Any, path: str | Path) -> None:
@@ -126,7 +120,7 @@ def load_weights(path: str | Path) -> Any:
             f"weight file {path} has no skelgraph configuration; it was not written by save_pretrained"
         )
     try:
-        layout = Skeleton(**config["skeleton"]) if isinstance(config["skeleton"], dict) else config["skeleton"]
+        layout = config["skeleton"]
         model = create_model(config["name"], *([] if layout is None else [layout]), **config["options"])
     except (SkelgraphError, TypeError) as error:
         raise CheckpointError(f"weight file {path} has an unusable configuration: {error}") from error

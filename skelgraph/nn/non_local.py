@@ -172,7 +172,8 @@ def joint_pairs(skeleton: Skeleton) -> list[list[int]]:
     the spine.
 
     On ``h36m16`` these are the groups of the published SemGCN: (knee, foot) and (elbow, wrist) of each side, the two
-    hips, the two shoulders, (hip, spine), (thorax, head). A joint left over stands alone.
+    hips, the two shoulders, (hip, spine), (thorax, head). A joint left over stands alone. Without symmetric pairs all
+    joints count as spine: they are paired in the order of their ids.
     """
     free = set(range(skeleton.num_joints))
     partner = dict(skeleton.symmetric_pairs) | {right: left for left, right in skeleton.symmetric_pairs}

@@ -5,7 +5,14 @@ from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mes
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups
 from skelgraph.topology.hypergraph import JointHypergraph, bone_incidence
-from skelgraph.topology.layouts import SkeletonLike, list_skeletons, register_skeleton, skeleton
+from skelgraph.topology.layouts import (
+    SkeletonLike,
+    list_skeletons,
+    read_skeleton,
+    register_skeleton,
+    skeleton,
+    skeleton_config,
+)
 from skelgraph.topology.multiscale import MultiScaleGraph
 from skelgraph.topology.skeleton import Skeleton
 from skelgraph.topology.tube_mesh import tube_faces, tube_hierarchy
@@ -27,8 +34,10 @@ __all__ = [
     "list_skeletons",
     "mesh_graph",
     "part_skeleton",
+    "read_skeleton",
     "register_skeleton",
     "skeleton",
+    "skeleton_config",
     "tube_faces",
     "tube_hierarchy",
 ]

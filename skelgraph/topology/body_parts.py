@@ -39,10 +39,12 @@ def part_skeleton(skeleton: Skeleton, parts: Sequence[Sequence[int]]) -> Skeleto
 
     Returns:
         A skeleton with a joint for every group, bones where a bone joins two groups, and symmetric pairs of the groups
-        that mirror each other.
+        that mirror each other (undeclared where those of the joints are).
     """
     owner = {joint: part for part, members in enumerate(parts) for joint in members}
     parents = {owner[child]: owner[parent] for parent, child in skeleton.edges if owner[parent] != owner[child]}
+    if not skeleton.symmetry_known:
+        return Skeleton([parents.get(part, -1) for part in range(len(parts))])
     mirrored = [{owner[skeleton.mirror_index[joint]] for joint in members} for members in parts]
     return Skeleton(
         [parents.get(part, -1) for part in range(len(parts))],

@@ -133,6 +133,8 @@ def _need(skeleton: Skeleton, group: str, found: bool, what: str) -> None:
 
 def _right_before_left(skeleton: Skeleton) -> list[str]:
     """The parts as declared, but of two that mirror each other the right one first."""
+    if not skeleton.symmetric_pairs:
+        return list(skeleton.parts)
     mirror, right = skeleton.mirror_index, set(skeleton.right)
     names = {frozenset(members): part for part, members in skeleton.parts.items()}
     order: list[str] = []

@@ -15,30 +15,69 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import json
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.text import shown
 from skelgraph.topology.skeleton import Skeleton
 
-SkeletonLike: TypeAlias = Skeleton | str
+SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any]
 
 _REGISTRY: dict[str, Skeleton] = {}
 
 
 def skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
-    """Return a named skeleton; a :class:`Skeleton` comes back as it is.
+    """Return a named skeleton or that of plain data, :meth:`Skeleton.to_dict`; a :class:`Skeleton` comes back as it is.
 
     Raises:
-        SkelgraphError: If no skeleton has that name; near names are listed.
+        SkelgraphError: If no skeleton has that name (near names are listed), or the data make none.
     """
     if isinstance(name_or_skeleton, Skeleton):
         return name_or_skeleton
+    if isinstance(name_or_skeleton, Mapping):
+        try:
+            return Skeleton(**name_or_skeleton)
+        except TypeError as error:
+            raise TopologyError(f"the data of a skeleton are not the arguments of Skeleton: {error}") from None
     if not isinstance(name_or_skeleton, str):
-        raise TopologyError(f"skeleton is {name_or_skeleton!r}; expected a name or a Skeleton")
+        raise TopologyError(
+            f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton (graph layers also take a Graph)"
+        )
     if name_or_skeleton not in _REGISTRY:
         raise unknown_name("skeleton", name_or_skeleton, _REGISTRY)
     return _REGISTRY[name_or_skeleton]
+
+
+def skeleton_config(layout: SkeletonLike) -> str | dict[str, Any]:
+    """What a file keeps of a skeleton: the name of a layout of this library, else its data.
+
+    A name that only the caller has registered would mean nothing to who reads the file.
+    """
+    known = skeleton(layout)
+    return known.name if known.name is not None and _BUILT_IN.get(known.name) == known else known.to_dict()
+
+
+def read_skeleton(path: str | PathLike[str]) -> Skeleton:
+    """Read a skeleton from a JSON file of the arguments of :class:`Skeleton`, as ``json.dumps(skeleton.to_dict())``
+    writes it: ``parents``, and if there are ``joint_names``, ``symmetric_pairs``, ``parts`` and ``name``.
+
+    Raises:
+        TopologyError: If the file cannot be read or holds no skeleton.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise TopologyError(f"{path}: cannot be read as a JSON file of a skeleton ({error})") from error
+    if not isinstance(data, dict):
+        raise TopologyError(f"{path}: found {shown(data)}, expected an object with parents, joint_names, ...")
+    try:
+        return skeleton(data)
+    except TopologyError as error:
+        raise TopologyError(f"{path}: {error}") from error
 
 
 def register_skeleton(skeleton: Skeleton, overwrite: bool = False) -> None:
@@ -83,11 +122,7 @@ def _layout(name: str, joints: str, chains: Iterable[str], parts: Mapping[str, s
         Skeleton(
             parents,
             joint_names=names,
-            symmetric_pairs=[
-                (index[joint], index["right_" + joint.removeprefix("left_")])
-                for joint in names
-                if joint.startswith("left_")
-            ],
+            symmetric_pairs="names",
             parts={
                 part: sorted(index[joint] for joint in members.split())
                 for part_pattern, member_pattern in parts.items()
@@ -385,3 +420,5 @@ _layout(
         "*_leg": "*_hip_joint *_up_leg *_leg *_foot *_toe_base",
     },
 )
+
+_BUILT_IN = dict(_REGISTRY)

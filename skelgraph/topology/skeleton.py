@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +29,10 @@ class Skeleton:
     Args:
         parents: Parent of each joint, ``-1`` for a root; a parent may come after its children.
         joint_names: One unique name per joint; by default ``joint_0``, ``joint_1``, ...
-        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror; every other joint is its own mirror image.
+        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror; every other joint is its own mirror image
+            (with ``()`` all are). ``"names"``: the joints whose names differ in left and right alone, such as
+            ``left_hip`` and ``right_hip``, ``LHip`` and ``RHip``, ``hip.l`` and ``hip.r``. ``None``: nobody knows, and
+            what needs a mirror image refuses this skeleton.
         parts: Body parts by name, each a group of joint ids; parts may overlap.
         name: Name of the layout.
 
@@ -39,6 +43,7 @@ class Skeleton:
     parents: tuple[int, ...]
     joint_names: tuple[str, ...]
     symmetric_pairs: tuple[tuple[int, int], ...]
+    symmetry_known: bool
     parts: Mapping[str, tuple[int, ...]]
     name: str | None
 
@@ -46,17 +51,21 @@ class Skeleton:
         self,
         parents: Iterable[int],
         joint_names: Iterable[str] | None = None,
-        symmetric_pairs: Iterable[Sequence[int]] | None = None,
+        symmetric_pairs: Iterable[Sequence[int]] | Literal["names"] | None = None,
         parts: Mapping[str, Iterable[int]] | None = None,
         name: str | None = None,
     ) -> None:
         checked_parents = _check_parents(parents)
         num_joints = len(checked_parents)
+        names = _check_names(joint_names, num_joints)
+        if isinstance(symmetric_pairs, str):
+            symmetric_pairs = _pairs_by_name(symmetric_pairs, names)
         pairs = _check_pairs(() if symmetric_pairs is None else symmetric_pairs, num_joints)
         fields = {
             "parents": checked_parents,
-            "joint_names": _check_names(joint_names, num_joints),
+            "joint_names": names,
             "symmetric_pairs": pairs,
+            "symmetry_known": symmetric_pairs is not None,
             "parts": MappingProxyType(_check_parts({} if parts is None else parts, num_joints)),
             "name": _check_name(name),
         }
@@ -120,7 +129,7 @@ class Skeleton:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor: a mapping proxy can be neither pickled nor copied."""
-        return type(self), (self.parents, self.joint_names, self.symmetric_pairs, dict(self.parts), self.name)
+        return type(self), (self.parents, self.joint_names, self._pairs, dict(self.parts), self.name)
 
     def __repr__(self) -> str:  # noqa: D105
         return f"Skeleton({self.name or 'unnamed'}, num_joints={self.num_joints})"
@@ -160,10 +169,37 @@ class Skeleton:
         """The right joint of every symmetric pair, in the order of :attr:`left`."""
         return tuple(right for _, right in self.symmetric_pairs)
 
+    @property
+    def _pairs(self) -> tuple[tuple[int, int], ...] | None:
+        """The argument ``symmetric_pairs`` that this skeleton can be made with."""
+        return self.symmetric_pairs if self.symmetry_known else None
+
     @cached_property
     def mirror_index(self) -> tuple[int, ...]:
-        """The permutation of joint ids that swaps left and right."""
+        """The permutation of joint ids that swaps left and right.
+
+        Raises:
+            TopologyError: If left and right of this skeleton were not declared.
+        """
+        if not self.symmetry_known:
+            sides = _by_side(self.joint_names)
+            hint = "its joint names do; symmetric_pairs='names' takes them" if sides else "() if it has none"
+            raise TopologyError(
+                f"{self!r} does not say which joints are left and right, so it has no mirror image; "
+                f"expected Skeleton(..., symmetric_pairs=[(left, right), ...]) ({hint})"
+            )
         return _mirror_index(self.symmetric_pairs, self.num_joints)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The skeleton as plain data for JSON: the arguments of :class:`Skeleton`."""
+        values = {
+            "parents": self.parents,
+            "joint_names": self.joint_names,
+            "symmetric_pairs": self._pairs,
+            "parts": {part: list(members) for part, members in self.parts.items()} or None,
+            "name": self.name,
+        }
+        return {key: value for key, value in values.items() if value is not None}
 
     def index(self, joint_name: str) -> int:
         """Return the id of a joint.
@@ -293,7 +329,7 @@ class Skeleton:
         return Skeleton(
             parents,
             joint_names=[self.joint_names[joint] for joint in kept],
-            symmetric_pairs=pairs,
+            symmetric_pairs=pairs if self.symmetry_known else None,
             parts={part: members for part, members in parts.items() if members},
             name=name,
         )
@@ -425,6 +461,34 @@ def _check_pairs(pairs: Iterable[Sequence[int]], num_joints: int) -> tuple[tuple
         checked.append((left, right))
     _check_unique("symmetric_pairs", [joint for pair in checked for joint in pair])
     return tuple(checked)
+
+
+_SIDE = re.compile(
+    r"(?<![^\W_])([Ll]eft|[Rr]ight|LEFT|RIGHT|[LlRr])(?![^\W_])"  # a word of its own: left_hip, hip.l, mouth (left)
+    r"|^([Ll]eft|[Rr]ight|[LR])(?=[A-Z])"  # LHip, LeftUpLeg, leftHip
+    r"|(?<=[a-z])(Left|Right|[LR])$"  # hipLeft, HipL
+)
+
+
+def _by_side(names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The joints whose names have a side: for each name without it the joints ``"l"`` and ``"r"``."""
+    sides: dict[str, dict[str, int]] = {}
+    for joint, name in enumerate(names):
+        if match := _SIDE.search(name):
+            rest = f"{name[: match.start()]}*{name[match.end() :]}"
+            sides.setdefault(rest, {})[match[0][0].lower()] = joint
+    return sides
+
+
+def _pairs_by_name(word: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    if word != "names":
+        raise TopologyError(f"symmetric_pairs is {word!r}; expected pairs of joint ids or 'names'")
+    sides = _by_side(names)
+    alone = [names[joint] for pair in sides.values() if len(pair) < 2 for joint in pair.values()]
+    if alone or not sides:
+        found = f"{alone[0]!r} has no counterpart" if alone else "no joint name has a side"
+        raise TopologyError(f"symmetric_pairs is 'names', but {found}; expected names in pairs of left and right")
+    return sorted((pair["l"], pair["r"]) for pair in sides.values())
 
 
 def _check_parts(parts: Mapping[str, Iterable[int]], num_joints: int) -> dict[str, tuple[int, ...]]:

@@ -55,7 +55,8 @@ class LiftingModule(pl.LightningModule):
         config: Plain data that is stored with each checkpoint.
 
     Raises:
-        SkelgraphError: If the loss or the schedule is unknown.
+        SkelgraphError: If the loss or the schedule is unknown, or ``flip_test`` is on and the model's skeleton does not
+            say what is left and right.
     """
 
     mean_pose: Tensor
@@ -91,7 +92,8 @@ class LiftingModule(pl.LightningModule):
         self.seed = seed
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
-        self.register_buffer("mirror_index", torch.tensor(model.skeleton.mirror_index), persistent=False)
+        mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
+        self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
         self.val_mpjpe = MPJPE(num_joints, actions)
         self.mpjpe = MPJPE(num_joints, actions)

@@ -29,6 +29,7 @@ import skelgraph
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models import PoseLifter, create_model
+from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
 from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
 from skelgraph.training.data import PoseData
 from skelgraph.training.history import History, ProgressBar
@@ -52,7 +53,7 @@ class TrainConfig:
         data_2d: File of the 2D keypoints.
         cameras: File of the cameras.
         keypoints: Which 2D keypoints of Human3.6M: ``"gt"``, ``"cpn"``, ``"hr"``, ``"detectron"``.
-        skeleton: Name of the joint layout.
+        skeleton: The joint layout: its name, a :class:`~skelgraph.topology.Skeleton` or the data of one.
         train_subjects: Subjects to train on; ``None``: the dataset's own split.
         test_subjects: Subjects to test on; ``None``: the dataset's own split.
         downsample: Train on every n-th frame; ``None``: on all that the dataset offers.
@@ -65,8 +66,8 @@ class TrainConfig:
         weight_decay: Decoupled weight decay.
         clip_grad: Largest norm of the gradient; 0 turns the clipping off.
         loss: A name of :data:`skelgraph.training.LOSSES`.
-        flip: Train on mirrored windows too.
-        flip_test: Average the answers to each test window and its mirror image.
+        flip: Train on mirrored windows too; ``None``: where the skeleton says what is left and right.
+        flip_test: Average the answers to each test window and its mirror image; ``None`` likewise.
         seed: Seed of initialisation, order and dropout.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         devices: Number of processes (of GPUs on ``"cuda"``).
@@ -82,7 +83,7 @@ class TrainConfig:
     data_2d: str | None = None
     cameras: str | None = None
     keypoints: str = "gt"
-    skeleton: str = "h36m17"
+    skeleton: SkeletonLike = "h36m17"
     train_subjects: tuple[str, ...] | None = None
     test_subjects: tuple[str, ...] | None = None
     downsample: int | None = None
@@ -95,8 +96,8 @@ class TrainConfig:
     weight_decay: float = 0.0
     clip_grad: float = 1.0
     loss: str = "mpjpe"
-    flip: bool = True
-    flip_test: bool = True
+    flip: bool | None = None
+    flip_test: bool | None = None
     seed: int = 0
     device: str = "auto"
     devices: int = 1
@@ -125,12 +126,27 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON and checkpoints."""
-        values = dataclasses.asdict(self)
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values |= {"options": dict(self.options), "skeleton": skeleton_config(self.skeleton)}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     def replace(self, **changes: Any) -> TrainConfig:
         """The same settings but for some."""
         return dataclasses.replace(self, **changes)
+
+    def decided(self) -> TrainConfig:
+        """The same settings with what was left open decided: mirror images where the skeleton has them.
+
+        Raises:
+            TopologyError: If they are wanted of a skeleton that does not say what is left and right.
+        """
+        layout = skeleton(self.skeleton)
+        flip, flip_test = (
+            layout.symmetry_known if wanted is None else wanted for wanted in (self.flip, self.flip_test)
+        )
+        if flip or flip_test:
+            layout.mirror_index  # noqa: B018 - refused here, before anything is written
+        return self.replace(flip=flip, flip_test=flip_test)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
@@ -158,6 +174,13 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         SkelgraphError: If the configuration, a data file, a checkpoint or the folder is not usable; in that case
             nothing has been written.
     """
+    layout = skeleton(config.skeleton)
+    if None in (config.flip, config.flip_test) and not layout.symmetry_known:
+        rank_zero_only(print)(
+            f"Note: neither training nor test takes mirrored poses, since {layout!r} does not say what is left and "
+            "right (symmetric_pairs)."
+        )
+    flips = config.decided()
     out = Path(config.out)
     last = _last(out)
     if resume:
@@ -173,7 +196,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         test_set,
         frames=model.num_frames,
         batch_size=config.batch_size,
-        flip=config.flip,
+        flip=bool(flips.flip),
         seed=config.seed,
     )
     history = History(verbose=config.progress and not sys.stdout.isatty())
@@ -195,7 +218,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         "seconds": sum(row["seconds"] for row in history.rows),
     }
     if trainer.is_global_zero:
-        write_report(out, metrics, config.to_dict(), history.rows, _sample(module, test_set), test_set.skeleton)
+        write_report(out, metrics, flips.to_dict(), history.rows, _sample(module, test_set), test_set.skeleton)
     return metrics
 
 
@@ -242,7 +265,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         "seconds": time.perf_counter() - start,
     }
     if trainer.is_global_zero:
-        write_report(out, metrics, config.to_dict(), [], _sample(module, test_set), test_set.skeleton)
+        write_report(out, metrics, config.decided().to_dict(), [], _sample(module, test_set), test_set.skeleton)
     return metrics
 
 
@@ -270,7 +293,7 @@ def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], me
         schedule=config.schedule,
         lr_decay=config.lr_decay,
         weight_decay=config.weight_decay,
-        flip_test=config.flip_test,
+        flip_test=bool(config.decided().flip_test),
         seed=config.seed,
         config=config.to_dict(),
     )
@@ -384,7 +407,7 @@ def _load_last(path: Path) -> dict[str, Any]:
 
 def _check_resumable(path: Path, config: TrainConfig) -> None:
     saved = _load_last(path)
-    before, now = _saved_config(saved, path).to_dict(), config.to_dict()
+    before, now = (settings.decided().to_dict() for settings in (_saved_config(saved, path), config))
     fixed = before.keys() - MAY_CHANGE
     if config.schedule == "onecycle":  # its learning rate depends on the length of the run
         fixed |= {"max_epochs"}
@@ -455,6 +478,7 @@ def _facts(config: TrainConfig, module: LiftingModule, test_set: PoseDataset) ->
             "files": [file for file in files if file],
         },
         "model": config.model,
+        "flip_test": config.decided().flip_test,
         "num_parameters": sum(p.numel() for p in module.model.parameters()),
         "seed": config.seed,
         "versions": _versions(),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -13,7 +15,8 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.geometry import mirror
+from skelgraph.topology import Skeleton, read_skeleton, skeleton, skeleton_config
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -361,3 +364,97 @@ def test_bad_calls(case: str, arms: Skeleton) -> None:
     call: Any = getattr(arms, str(method))
     with pytest.raises(SkelgraphError, match=message):
         call(*arguments)
+
+
+HIPS = ["hip", "left_hip", "right_hip"]
+
+
+def test_without_a_word_about_left_and_right_there_is_no_mirror_image() -> None:
+    for skel in (
+        Skeleton([-1, 0, 0], HIPS),
+        Skeleton.from_edges([(0, 1), (0, 2)]),
+        Skeleton([-1, 0, 0], HIPS).subset([0, 1]),
+    ):
+        assert skel.symmetric_pairs == ()
+        assert not skel.symmetry_known
+        with pytest.raises(TopologyError, match="does not say which joints are left and right"):
+            _ = skel.mirror_index
+    with pytest.raises(TopologyError, match="symmetric_pairs='names' takes them"):
+        _ = Skeleton([-1, 0, 0], HIPS).mirror_index
+
+
+def test_a_symmetric_pose_is_its_own_mirror_image() -> None:
+    pose = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [-0.1, 0.0, 0.0]])
+    skel = Skeleton([-1, 0, 0], HIPS, symmetric_pairs="names")
+    assert skel.symmetric_pairs == ((1, 2),)
+    assert torch.equal(mirror(pose, skel.mirror_index), pose)
+
+
+def test_that_all_joints_are_their_own_mirror_images_can_be_said() -> None:
+    snake = Skeleton([-1, 0, 1], symmetric_pairs=())
+    assert snake.mirror_index == (0, 1, 2)
+    assert snake != Skeleton([-1, 0, 1])
+    for same in (
+        copy.deepcopy(snake),
+        pickle.loads(pickle.dumps(snake)),
+        skeleton(snake.to_dict()),
+        snake.subset([0, 1, 2]),
+    ):
+        assert same.mirror_index == (0, 1, 2)
+    assert "symmetric_pairs" not in Skeleton([-1]).to_dict()
+    assert not pickle.loads(pickle.dumps(Skeleton([-1]))).symmetry_known
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left_hip", "right_hip"),
+        ("LHip", "RHip"),
+        ("LeftUpLeg", "RightUpLeg"),
+        ("leftHip", "rightHip"),
+        ("hip.L", "hip.R"),
+        ("hip_l", "hip_r"),
+        ("l-hip", "r-hip"),
+        ("LEFT_HIP", "RIGHT_HIP"),
+        ("mouth (left)", "mouth (right)"),
+        ("KneeL", "KneeR"),
+        ("upper_left_arm", "upper_right_arm"),
+    ],
+)
+def test_names_that_pair(left: str, right: str) -> None:
+    # the right one comes first, and between them stand names that look as if they had a side
+    names = [right, "Rib", "collar", "Lumbar", "lower", left]
+    skel = Skeleton([1, -1, 1, 1, 1, 1], names, symmetric_pairs="names")
+    assert skel.symmetric_pairs == ((5, 0),)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(["a", "b"], "no joint name has a side"), (["left_a", "a"], "'left_a' has no counterpart")],
+)
+def test_names_that_do_not_pair(names: list[str], found: str) -> None:
+    with pytest.raises(TopologyError, match=found):
+        Skeleton([-1, 0], names, symmetric_pairs="names")
+    with pytest.raises(TopologyError, match="symmetric_pairs is 'name'"):
+        Skeleton([-1, 0], names, symmetric_pairs="name")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["h36m17", "coco17", "cmu_bvh"])
+def test_plain_data_make_the_same_skeleton(name: str, tmp_path: Path) -> None:
+    layout = skeleton(name)
+    path = tmp_path / "layout.json"
+    path.write_text(json.dumps(layout.to_dict()))
+    assert read_skeleton(path) == layout
+    assert skeleton_config(layout) == name
+    own = Skeleton(layout.parents, name="own")
+    assert skeleton(json.loads(json.dumps(skeleton_config(own)))) == own
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parents": 3}', '{"parents": [-1], "joints": 3}', "[" * 100_000])
+def test_a_file_that_holds_no_skeleton_is_named(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "layout.json"
+    path.write_text(content)
+    with pytest.raises(TopologyError, match=r"layout\.json"):
+        read_skeleton(path)
+    with pytest.raises(TopologyError, match=r"none\.json"):
+        read_skeleton(tmp_path / "none.json")

@@ -158,7 +158,9 @@ def partitioned_edges(
         raise TopologyError(f"num_frames is {num_frames}; expected at least 1")
     num_joints, joints = layout.num_joints, torch.eye(layout.num_joints, dtype=torch.bool)
     distance = _distance_to_center(layout, center)
-    mirror = joints[list(layout.mirror_index)] & ~joints
+    mirror = torch.zeros_like(joints)  # no links where no pairs are declared
+    for left, right in layout.symmetric_pairs:
+        mirror[left, right] = mirror[right, left] = True
     bones = (layout.adjacency() > 0) & ~mirror  # a bone between mirrored joints counts as a mirror link
     closer = distance[:, None] < distance
     spatial = torch.stack([joints, bones & closer, bones & ~closer, mirror]).nonzero().t()
