@@ -153,8 +153,8 @@ class _JointPicker:
                 ) from error
             if not layout.symmetry_known:
                 raise DataError(
-                    f"{where}: found keypoints_symmetry left {shown(left)}, right {shown(right)}, of which {layout!r} says "
-                    "nothing; expected a skeleton with these symmetric_pairs."
+                    f"{where}: found keypoints_symmetry left {shown(left)}, right {shown(right)}, of which "
+                    f"{layout!r} says nothing; expected a skeleton with these symmetric_pairs."
                 )
             if pairs != set(layout.symmetric_pairs):
                 raise DataError(
