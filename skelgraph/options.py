@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from skelgraph.errors import SkelgraphError
@@ -28,25 +28,31 @@ from skelgraph.text import shown
 Channels = Annotated[int, Field(ge=1, le=2**16)]
 """Width of a layer."""
 Count = Annotated[int, Field(ge=1, le=1000)]
-"""How many of something a network has: blocks, heads, hops."""
+"""How many of something a network has: blocks, heads."""
+Amount = Annotated[int, Field(ge=0, le=1000)]
+"""As :data:`Count`, of what there may be none: hops, experts."""
 Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
 Rate = Annotated[float, Field(ge=0, le=1)]
 """A probability, such as a dropout rate."""
-Finite = Annotated[float, Field(ge=-sys.float_info.max, le=sys.float_info.max)]
-"""Any number but NaN and infinity."""
+Finite = float
+"""Any number but NaN and infinity, which no annotation allows."""
+Positive = Annotated[float, Field(gt=0)]
+"""Any number above zero."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_SCALARS = (bool, int, float, str, type(None))
+_NAMES = {bool: "true or false", int: "an integer", float: "a finite number", str: "a text", type(None): "none"}
 _SEQUENCES = (tuple, list, Sequence)
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def checked(function: Function) -> Function:
-    """Check the arguments of every call by their annotations: booleans, numbers, texts, literals and sequences of them.
+    """Check the arguments of every call by their annotations: booleans, numbers, texts, literals, sequences of them,
+    instances of classes and functions.
 
-    Parameters annotated otherwise (tensors, skeletons, functions) are the function's own business.
+    A parameter whose annotation says less (``Any``, a name that is imported for type checkers only) is the function's
+    own business.
 
     Raises:
         SkelgraphError: By the decorated function, if an argument is not what its annotation says; the message names
@@ -103,13 +109,9 @@ def check_option(name: str, value: Any, hint: Any, label: str = "") -> Any:
     Raises:
         SkelgraphError: If the value does not fit.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, list) and _is_sequence(hint):
-        value = tuple(value)
     try:
-        return _adapter(hint).validate_python(value)
-    except ValidationError:
+        return _adapter(hint).validate_python(_native(value, _depth(hint)))
+    except (ValidationError, OverflowError, UnicodeError):
         near = difflib.get_close_matches(value, _literals(hint), n=3, cutoff=0.5) if isinstance(value, str) else []
         hint_text = f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
         prefix = f"{label}: " if label else ""
@@ -118,20 +120,24 @@ def check_option(name: str, value: Any, hint: Any, label: str = "") -> Any:
 
 def option_types(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations of the parameters of a function (of the constructor of a class) that can be checked."""
-    return _option_types(inspect.unwrap(getattr(function, "__init__") if isinstance(function, type) else function))  # noqa: B009
+    constructor = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+    return _option_types(inspect.unwrap(constructor))
 
 
 @functools.cache
 def _option_types(function: Callable[..., Any]) -> dict[str, Any]:
     module = vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
     hints = {}
-    for name, hint in getattr(function, "__annotations__", {}).items():
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = parameter.annotation
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or hint is parameter.empty:
+            continue
         if isinstance(hint, str):
             try:
                 hint = eval(hint, module)  # as typing.get_type_hints, but each on its own
-            except NameError:  # imported for type checkers only: nothing to check
+            except Exception:  # imported for type checkers only, or no Python of this version: nothing to check
                 continue
-        if name != "return" and _is_plain(hint):
+        if _is_checkable(hint):
             hints[name] = hint
     return hints
 
@@ -143,34 +149,34 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
-        return describe(arguments[0]) + _range(arguments[0], limits)
+        base = "a number" if arguments[0] is float else describe(arguments[0])
+        return base + _range(limits)
     if origin is Literal:
         return _either(map(repr, arguments))
     if origin in (Union, types.UnionType):
         return _either(map(describe, arguments))
+    if origin is Callable:
+        return "a function"
     if origin in _SEQUENCES:
         items = [argument for argument in arguments if argument is not ...]
         if origin is tuple and ... not in arguments:
             return f"{len(items)} values: {', '.join(map(describe, items))}"
         return f"a sequence of values, each {describe(items[0])}"
-    names = {bool: "true or false", int: "an integer", float: "a number", str: "a text", type(None): "none"}
-    return names.get(hint, getattr(hint, "__name__", str(hint)))
+    return _NAMES.get(hint, f"a {getattr(hint, '__name__', hint)}")
 
 
-def _range(base: Any, limits: Sequence[Any]) -> str:
+def _range(limits: Sequence[Any]) -> str:
     """The limits of annotated-types (``Ge``, ``Gt``, ``Le``, ``Lt``) in words."""
     low, above, high, below = (
         next((getattr(limit, kind) for limit in limits if hasattr(limit, kind)), None)
         for kind in ("ge", "gt", "le", "lt")
     )
-    if base is float and high == sys.float_info.max:
-        return " that is finite"
     both = low is not None and high is not None
     words: dict[str, tuple[Any, ...]] = (
         {"from {} to {}": (low, high)} if both else {"of at least {}": (low,), "of at most {}": (high,)}
     )
     words |= {"above {}": (above,), "below {}": (below,)}
-    return "".join(" " + word.format(*numbers) for word, numbers in words.items() if None not in numbers)
+    return " " + " and ".join(word.format(*numbers) for word, numbers in words.items() if None not in numbers)
 
 
 def _either(words: Any) -> str:
@@ -180,7 +186,21 @@ def _either(words: Any) -> str:
 
 @functools.cache
 def _adapter(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint, config=_STRICT)
+    return TypeAdapter(_schema(hint), config=_STRICT)
+
+
+def _schema(hint: Any) -> Any:
+    """The annotation as pydantic is to read it: classes are checked by ``isinstance``, whatever pydantic knows of
+    them."""
+    origin = get_origin(hint)
+    if origin is Annotated or origin is Literal or hint in _NAMES or hint is None:
+        return hint
+    if origin in (Union, types.UnionType):
+        return Union[tuple(map(_schema, get_args(hint)))]  # noqa: UP007 - of any number of types
+    if origin is Callable:
+        return Callable
+    generic: Any = origin if origin in _SEQUENCES else InstanceOf
+    return generic[tuple(item if item is ... else _schema(item) for item in get_args(hint)) or hint]
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
@@ -190,17 +210,30 @@ def _parts(hint: Any) -> tuple[Any, ...]:
     return tuple(argument for argument in get_args(hint) if argument is not ...)
 
 
-def _is_plain(hint: Any) -> bool:
-    if hint in _SCALARS or hint is None or get_origin(hint) is Literal:
+def _is_checkable(hint: Any) -> bool:
+    origin = get_origin(hint)
+    if hint is None or origin in (Literal, Callable):
         return True
-    composed = get_origin(hint) in (Annotated, Union, types.UnionType, *_SEQUENCES)
-    return composed and all(_is_plain(part) for part in _parts(hint))
+    if origin in (Annotated, Union, types.UnionType, *_SEQUENCES):
+        return all(map(_is_checkable, _parts(hint)))
+    return origin is None and isinstance(hint, type) and hint is not Any
 
 
-def _is_sequence(hint: Any) -> bool:
-    if get_origin(hint) in (Annotated, Union, types.UnionType):
-        return any(_is_sequence(part) for part in _parts(hint))
-    return get_origin(hint) in (tuple, Sequence)
+def _depth(hint: Any) -> int:
+    """How deep the sequences are nested that an annotation allows."""
+    origin = get_origin(hint)
+    if origin in (Literal, Callable):
+        return 0
+    return max(map(_depth, _parts(hint)), default=0) + (origin in _SEQUENCES)
+
+
+def _native(value: Any, depth: int) -> Any:
+    """NumPy's numbers as Python's, and lists and arrays as tuples, so deep as sequences are expected."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if depth and isinstance(value, list | tuple | np.ndarray):
+        return tuple(_native(item, depth - 1) for item in value)
+    return value
 
 
 def _literals(hint: Any) -> list[str]:

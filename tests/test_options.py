@@ -101,7 +101,7 @@ def test_functions() -> None:
     assert hop(0) == 0
     with pytest.raises(SkelgraphError, match="hop: k is -1; expected an integer of at least 0"):
         hop(-1)
-    with pytest.raises(SkelgraphError, match="limit is inf; expected a number that is finite"):
+    with pytest.raises(SkelgraphError, match="limit is inf; expected a finite number"):
         hop(1, float("inf"))
 
 

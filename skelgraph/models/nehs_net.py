@@ -12,7 +12,7 @@ from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.registry import register_model
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, Lift, NodeEdgeHyperedgeConv
-from skelgraph.nn.hyper.relation_attention import Mask, check_choice, xavier
+from skelgraph.nn.hyper.relation_attention import Mask, xavier
 from skelgraph.topology import JointHypergraph, Skeleton, SkeletonLike, hyperedge_groups
 from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
@@ -104,7 +104,6 @@ class NEHSNet(PoseLifter):
         dynamic_hyperedges: int = 0,
         return_features: bool = False,
     ) -> None:
-        check_choice("frame_mode", frame_mode, ("center", "concat"))
         if (in_frames is None) != (frame_mode == "center"):
             raise SkelgraphError(f"in_frames is {in_frames} with frame_mode {frame_mode!r}; 'concat' alone needs it")
         if depth < 1:

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
 from skelgraph.ops import EdgePattern, SparseAdjacency
+from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import Graph, Skeleton
 
 MASKED = -9e15
 """Logit of an absent edge: exactly 0 after the softmax, while a row without any edge becomes uniform, not NaN."""
 
 
-class SoftmaxAdjacency(nn.Module):
+class SoftmaxAdjacency(CheckedOptions, nn.Module):
     r"""Row-softmax over one learned logit per edge, :math:`S_{ij} = \mathrm{softmax}_j(e_{ij})` on a fixed pattern.
 
     Args:
@@ -33,7 +34,7 @@ class SoftmaxAdjacency(nn.Module):
     index: Tensor
     blank: Tensor
 
-    def __init__(self, pattern: Tensor | EdgePattern, channels: int = 1, across: bool = False) -> None:
+    def __init__(self, pattern: Tensor | EdgePattern, channels: Channels = 1, across: bool = False) -> None:
         super().__init__()
         self.edges = pattern if isinstance(pattern, EdgePattern) else None
         self.across = across
@@ -68,7 +69,7 @@ class SoftmaxAdjacency(nn.Module):
         return f"{self.shape}, edges={self.logits.size(1)}, channels={self.logits.size(0)}"
 
 
-class ModulatedAdjacency(nn.Module):
+class ModulatedAdjacency(CheckedOptions, nn.Module):
     r"""A fixed adjacency plus one learned offset for every pair of nodes (affinity modulation), symmetrised:
     :math:`\hat{\mathbf{A}} = (\mathbf{Q} + \mathbf{Q}^\top) / 2`, :math:`\mathbf{Q} = \mathbf{A} + \mathbf{O}`.
 

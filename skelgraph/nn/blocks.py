@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.dropout import Dropout
+from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import Graph, Skeleton
 
 ConvFactory = Callable[[int, int, Any], SkeletonConv]
 """Makes a graph layer from ``(in_channels, out_channels, skeleton)``; a layer class is one."""
 
 
-class JointBatchNorm(nn.BatchNorm1d):
+class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
     """Batch normalisation of ``(..., J, C)`` per channel, with statistics over poses and joints.
 
     The same parameters and state dict as :class:`torch.nn.BatchNorm1d`. Channels stay last: normalising rows needs no
     transposed copy, and avoids the two-dimensional kernel whose backward pass is wrong on the CPU for permuted strides.
+
+    Args:
+        num_features: Channels.
+        eps: Added to the variance.
+        momentum: Share of a batch in the running statistics; ``None``: all batches count alike.
+        affine: Learn a scale and a shift.
+        track_running_stats: Keep running statistics, for evaluation.
     """
+
+    def __init__(
+        self,
+        num_features: Annotated[int, Field(ge=1)],
+        eps: Annotated[float, Field(ge=0)] = 1e-5,
+        momentum: Rate | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """Normalise the last dimension."""
         return super().forward(input.reshape(-1, input.size(-1))).view(input.shape)
 
 
-class GraphConvBlock(nn.Module):
+class GraphConvBlock(CheckedOptions, nn.Module):
     """Graph layer, batch normalisation, ReLU, dropout.
 
     What comes beside the input, such as initial features, is handed to the layer.
@@ -40,7 +59,7 @@ class GraphConvBlock(nn.Module):
         - input ``(..., J, C_in)``, output ``(..., J, C_out)``
     """
 
-    def __init__(self, conv: SkeletonConv, dropout: float = 0.0) -> None:
+    def __init__(self, conv: SkeletonConv, dropout: Rate = 0.0) -> None:
         super().__init__()
         self.conv = conv
         self.norm = JointBatchNorm(conv.out_channels)
@@ -51,7 +70,7 @@ class GraphConvBlock(nn.Module):
         return self.dropout(self.norm(self.conv(x, *initial)).relu())
 
 
-class ResidualGraphBlock(nn.Module):
+class ResidualGraphBlock(CheckedOptions, nn.Module):
     r"""Two graph blocks with a skip around both, :math:`\mathbf{Y} = \mathbf{X} + G_2(G_1(\mathbf{X}))`; no activation
     after the sum.
 
@@ -62,7 +81,7 @@ class ResidualGraphBlock(nn.Module):
         dropout: Dropout rate of each block.
     """
 
-    def __init__(self, conv: ConvFactory, channels: int, skeleton: Skeleton | Graph, dropout: float = 0.0) -> None:
+    def __init__(self, conv: ConvFactory, channels: Channels, skeleton: Skeleton | Graph, dropout: Rate = 0.0) -> None:
         super().__init__()
         self.block1 = GraphConvBlock(conv(channels, channels, skeleton), dropout)
         self.block2 = GraphConvBlock(conv(channels, channels, skeleton), dropout)

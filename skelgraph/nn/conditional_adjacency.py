@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import unknown_name
 from skelgraph.nn.dropout import Dropout
 from skelgraph.ops import EdgePattern, SparseAdjacency
+from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 ExpertMode = Literal["add", "mul", "no_skeleton"]
 
 
-class ConditionalAdjacency(nn.Module):
+class ConditionalAdjacency(CheckedOptions, nn.Module):
     r"""The adjacency of every single pose, as in the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: learned
     expert matrices, weighted by a gate on the mean joint.
 
@@ -42,8 +42,8 @@ class ConditionalAdjacency(nn.Module):
           ``num_experts``
 
     Raises:
-        SkelgraphError: If the mode is none of these.
-        ValueError: If there is no expert, or the reverse of an edge is missing.
+        SkelgraphError: If the mode is none of these, or there is no expert.
+        ValueError: If the reverse of an edge is missing.
 
     Initialisation: experts Xavier-uniform over the whole tensor, bound ``sqrt(6 / (J * J + num_experts * J))``, on
     edges ``sqrt(6 / (E + num_experts))``; ``routing`` as any linear layer.
@@ -60,19 +60,15 @@ class ConditionalAdjacency(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: Channels,
         adjacency: Tensor,
         partition: Tensor | EdgePattern,
-        num_experts: int,
+        num_experts: Count,
         mode: ExpertMode = "add",
         symmetric: bool = True,
-        dropout: float = 0.2,
+        dropout: Rate = 0.2,
     ) -> None:
         super().__init__()
-        if mode not in get_args(ExpertMode):
-            raise unknown_name("expert mode", mode, get_args(ExpertMode))
-        if num_experts < 1:
-            raise ValueError(f"num_experts is {num_experts}; expected at least 1")
         self.mode = mode
         self.symmetric = symmetric
         self.register_buffer("adjacency", adjacency, persistent=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skelgraph.options import CheckedOptions, Rate
+
 _LEVELS = 1 << 16
 
 
-class Dropout(nn.Dropout):
+class Dropout(CheckedOptions, nn.Dropout):
     r"""Dropout of `"Improving neural networks by preventing co-adaptation of feature detectors"
     <https://arxiv.org/abs/1207.0580>`_: in training, each number is set to zero with probability ``p`` and divided by
     :math:`1 - p` otherwise.
@@ -24,14 +26,14 @@ class Dropout(nn.Dropout):
         - input and output: any
 
     Raises:
-        ValueError: If ``p`` is not in [0, 1].
+        SkelgraphError: If ``p`` is not in [0, 1].
 
     Example:
         >>> Dropout(0.5)(torch.ones(2, 17, 8)).unique().tolist()
         [0.0, 2.0]
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(self, p: Rate = 0.5) -> None:
         super().__init__(p)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
+from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class FeedForward(nn.Module):
+class FeedForward(CheckedOptions, nn.Module):
     """Perceptron of one hidden layer with GELU, along the last dimension.
 
     Args:
@@ -25,7 +29,7 @@ class FeedForward(nn.Module):
         - input ``(..., channels)``, output ``(..., channels)``
     """
 
-    def __init__(self, channels: int, hidden_channels: int, dropout: float = 0.0, norm: bool = False) -> None:
+    def __init__(self, channels: Channels, hidden_channels: Channels, dropout: Rate = 0.0, norm: bool = False) -> None:
         super().__init__()
         self.linear1 = nn.Linear(channels, hidden_channels)
         self.norm1 = nn.LayerNorm(hidden_channels) if norm else nn.Identity()
@@ -40,7 +44,7 @@ class FeedForward(nn.Module):
         return self.dropout(self.norm2(self.linear2(h)))
 
 
-class DropPath(nn.Module):
+class DropPath(CheckedOptions, nn.Module):
     """Stochastic depth of `"Deep Networks with Stochastic Depth" <https://arxiv.org/abs/1603.09382>`_: in training,
     drops a residual branch of whole poses and scales up the others.
 
@@ -51,13 +55,11 @@ class DropPath(nn.Module):
         - input ``(..., J, C)``, output ``(..., J, C)``
 
     Raises:
-        ValueError: If the probability is not in [0, 1).
+        SkelgraphError: If the probability is not in [0, 1).
     """
 
-    def __init__(self, p: float = 0.0) -> None:
+    def __init__(self, p: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> None:
         super().__init__()
-        if not 0 <= p < 1:
-            raise ValueError(f"the drop-path probability must be in [0, 1), got {p}")
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,7 +74,7 @@ class DropPath(nn.Module):
         return f"p={self.p}"
 
 
-class GraphMLPBlock(nn.Module):
+class GraphMLPBlock(CheckedOptions, nn.Module):
     r"""Block of `"GraphMLP: A Graph MLP-Like Architecture for 3D Human Pose Estimation"
     <https://arxiv.org/abs/2206.06420>`_: perceptrons along joints and along channels, each beside a graph layer.
 
@@ -103,12 +105,12 @@ class GraphMLPBlock(nn.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: Channels,
         skeleton: SkeletonLike,
-        token_channels: int,
-        mlp_channels: int,
-        dropout: float = 0.1,
-        drop_path: float = 0.0,
+        token_channels: Channels,
+        mlp_channels: Channels,
+        dropout: Rate = 0.1,
+        drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0,
         token_norm: bool = False,
     ) -> None:
         super().__init__()
@@ -129,7 +131,7 @@ class GraphMLPBlock(nn.Module):
         return x + self.drop_path(self.channel_mlp(t) + self.graph_conv2(t))
 
 
-class MLPGraphBlock(nn.Module):
+class MLPGraphBlock(CheckedOptions, nn.Module):
     r"""Block of `"Spatio-temporal MLP-graph network for 3D human pose estimation" <https://arxiv.org/abs/2308.15313>`_:
     a perceptron along the joints, then two :class:`WeightedJacobiConv`, which carry the initial features on.
 
@@ -157,12 +159,12 @@ class MLPGraphBlock(nn.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: Channels,
         skeleton: SkeletonLike,
-        graph_channels: int,
-        dropout: float = 0.2,
-        mlp_dropout: float = 0.0,
-        alpha: float = 0.1,
+        graph_channels: Channels,
+        dropout: Rate = 0.2,
+        mlp_dropout: Rate = 0.0,
+        alpha: Rate = 0.1,
         neighbours: bool = False,
     ) -> None:
         super().__init__()

@@ -7,22 +7,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import TopologyError
+from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.nn.blocks import JointBatchNorm
+from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class _NonLocal(nn.Module):
+class _NonLocal(CheckedOptions, nn.Module):
     """What all non-local blocks share: linear maps of every joint, an :meth:`attend` of each block's own, a projection
     and a normalised skip."""
 
-    def __init__(self, channels: int, inner_channels: int | None) -> None:
+    def __init__(self, channels: Channels, inner_channels: Channels | None) -> None:
         super().__init__()
         self.channels = channels
         self.inner = channels // 2 if inner_channels is None else inner_channels
         if self.inner < 1:
-            raise ValueError(f"channels={channels} and inner_channels={self.inner} must leave at least 1 inner channel")
+            raise SkelgraphError(f"channels={channels} leaves no inner channel; expected at least 2, or inner_channels")
         self.theta_phi_g = nn.Linear(channels, 3 * self.inner)
         self.out = nn.Linear(self.inner, channels)
         self.norm = JointBatchNorm(channels)
@@ -57,7 +58,7 @@ class EmbeddedGaussianNonLocal(_NonLocal):
         - ``theta_phi_g`` ``(3 * inner_channels, C)`` and ``out`` ``(C, inner_channels)``, both with bias
 
     Raises:
-        ValueError: If there is no inner channel.
+        SkelgraphError: If there is no inner channel.
 
     Initialisation: default weights and biases, zero scale of the last normalisation: the block starts as the identity.
 
@@ -69,7 +70,7 @@ class EmbeddedGaussianNonLocal(_NonLocal):
         torch.Size([4, 17, 8])
     """
 
-    def __init__(self, channels: int, inner_channels: int | None = None) -> None:
+    def __init__(self, channels: Channels, inner_channels: Channels | None = None) -> None:
         super().__init__(channels, inner_channels)
         self.reset_parameters()
 
@@ -123,7 +124,7 @@ class GroupedNonLocal(_NonLocal):
 
     index: Tensor
 
-    def __init__(self, channels: int, skeleton: GraphLike, groups: Sequence[Sequence[int]] | None = None) -> None:
+    def __init__(self, channels: Channels, skeleton: GraphLike, groups: Sequence[Sequence[int]] | None = None) -> None:
         super().__init__(channels, None)
         self.skeleton = skeleton if isinstance(skeleton, Graph) else as_skeleton(skeleton)
         num_joints = self.skeleton.num_joints

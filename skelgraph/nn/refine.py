@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
+from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class PostRefine(nn.Module):
+class PostRefine(CheckedOptions, nn.Module):
     r"""Refinement head of `"Exploiting Spatial-temporal Relationships for 3D Pose Estimation via Graph Convolutional
     Networks" <https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Exploiting_Spatial-Temporal_Relationships_for_3D_Pose_Estimation_via_Graph_Convolutional_ICCV_2019_paper.html>`_
     (ICCV 2019), which many later networks are published with: per coordinate it weighs the predicted pose against the
@@ -50,7 +51,9 @@ class PostRefine(nn.Module):
         torch.Size([4, 17, 3])
     """
 
-    def __init__(self, skeleton: SkeletonLike = "h36m17", hidden_channels: int = 1024, dropout: float = 0.5) -> None:
+    def __init__(
+        self, skeleton: SkeletonLike = "h36m17", hidden_channels: Channels = 1024, dropout: Rate = 0.5
+    ) -> None:
         super().__init__()
         self.skeleton: Skeleton = as_skeleton(skeleton)
         num_joints = self.skeleton.num_joints

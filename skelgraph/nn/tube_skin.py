@@ -7,12 +7,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from skelgraph.options import CheckedOptions, Count, Positive
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 from skelgraph.topology.tube_mesh import SIDES, bone_layers, tube_faces
 
 
-class TubeSkin(nn.Module):
+class TubeSkin(CheckedOptions, nn.Module):
     r"""Put the vertices of :func:`~skelgraph.topology.tube_faces` around the bones of a pose.
 
     The rings of a bone lie across it, at equal distances, with a radius in proportion to its length. How they are
@@ -43,7 +44,7 @@ class TubeSkin(nn.Module):
     circle: Tensor
     along: Tensor
 
-    def __init__(self, skeleton: SkeletonLike, rings: int = 4, thickness: float = 0.2) -> None:
+    def __init__(self, skeleton: SkeletonLike, rings: Count = 4, thickness: Positive = 0.2) -> None:
         super().__init__()
         self.skeleton: Skeleton = as_skeleton(skeleton)
         self.rings = rings

@@ -41,7 +41,7 @@ def test_initialisation_and_dropout_are_as_published():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(SkelgraphError, match="unknown expert mode 'plus'"):
+    with pytest.raises(SkelgraphError, match="mode is 'plus'; expected 'add'"):
         ConditionalAdjacency(2, torch.eye(4), torch.ones(1, 4, 4), 2, "plus")
     with pytest.raises(ValueError, match="num_experts is 0"):
         ConditionalAdjacency(2, torch.eye(4), torch.ones(1, 4, 4), 0)

@@ -44,7 +44,7 @@ def test_seed_evaluation_and_the_ends_of_the_range():
     assert torch.equal(Dropout(0.0)(x), x)
     assert torch.equal(Dropout(1.0)(x), torch.zeros_like(x))
     assert layer.train()(x[:0]).shape == (0, 5, 2)
-    with pytest.raises(ValueError, match="probability"):
+    with pytest.raises(ValueError, match=r"p is 1\.5; expected a number from 0 to 1"):
         Dropout(1.5)
 
 

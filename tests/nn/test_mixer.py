@@ -71,7 +71,7 @@ def test_drop_path_drops_whole_poses_and_keeps_the_mean():
     assert drop.eval()(x) is x
     assert "0.25" in repr(drop)
     for p in (-0.1, 1.0):
-        with pytest.raises(ValueError, match=r"must be in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r"p is .*; expected a number of at least 0 and below 1"):
             DropPath(p)
 
 

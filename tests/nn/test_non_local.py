@@ -120,5 +120,5 @@ def test_embedded_gaussian_starts_as_identity_and_needs_channels():
     x = torch.randn(3, 17, 8)
     torch.testing.assert_close(EmbeddedGaussianNonLocal(8)(x), x)
     assert EmbeddedGaussianNonLocal(8).eval()(x[:0]).shape == (0, 17, 8)
-    with pytest.raises(ValueError, match="at least 1 inner channel"):
+    with pytest.raises(ValueError, match="leaves no inner channel"):
         EmbeddedGaussianNonLocal(1)

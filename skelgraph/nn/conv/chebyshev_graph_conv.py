@@ -10,6 +10,7 @@ from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.ops.incidence import inverse_sqrt
+from skelgraph.options import Amount, Channels
 from skelgraph.topology import GraphLike
 
 
@@ -68,18 +69,16 @@ class ChebyshevGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
-        hops: int = 2,
+        hops: Amount = 2,
         bias: bool = True,
         adjacency: Tensor | None = None,
         normalize: bool = True,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        if hops < 0:
-            raise ValueError(f"hops must not be negative, got {hops}")
         self.dense = self.choose_dense(hops + 1, dense)
         self.hops, self.normalize = hops, normalize
         matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)

@@ -9,6 +9,7 @@ from skelgraph.nn.adjacency import graph_matrix, learned_edges, self_and_neighbo
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, mix
+from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import GraphLike
 
 
@@ -64,16 +65,16 @@ class ConditionalGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
-        num_experts: int = 8,
+        num_experts: Count = 8,
         modulate_self: bool = False,
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
-        routing_dropout: float = 0.0,
+        routing_dropout: Rate = 0.0,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)

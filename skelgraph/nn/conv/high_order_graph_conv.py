@@ -7,9 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.nn.adjacency import SoftmaxAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.options import Amount, Channels
 from skelgraph.topology import Graph, GraphLike, Skeleton, as_graph
 
 Hops = Literal["walk", "exact", "within"]
@@ -68,11 +70,11 @@ class HighOrderGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
-        num_hops: int = 3,
+        num_hops: Amount = 3,
         hops: Hops = "walk",
         reduce: Reduce = "cat",
         dense: bool | None = None,
@@ -118,15 +120,11 @@ def hop_groups(out_channels: int, num_hops: int, reduce: Reduce) -> tuple[int, i
     """Number of concatenated results of a layer over the hops 0 to ``num_hops``, and the channels of each.
 
     Raises:
-        ValueError: If there are no such groups.
+        SkelgraphError: If the channels cannot be divided among them.
     """
-    if num_hops < 0:
-        raise ValueError(f"num_hops is {num_hops}; expected at least 0")
-    if reduce not in ("cat", "sum"):
-        raise ValueError(f"reduce is {reduce!r}; expected 'cat' or 'sum'")
     groups = num_hops + 1 if reduce == "cat" else 1
     if out_channels % groups:
-        raise ValueError(
+        raise SkelgraphError(
             f"out_channels is {out_channels}; expected a multiple of {groups}, to concatenate the hops 0 to {num_hops}"
         )
     return groups, out_channels // groups

@@ -10,6 +10,7 @@ from torch import Tensor
 from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
 from skelgraph.nn.conv.skeleton_conv import per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
 
 
@@ -70,14 +71,14 @@ class ImplicitFairingConv(HighOrderGraphConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
-        num_hops: int = 3,
+        num_hops: Amount = 3,
         hops: Hops = "walk",
         reduce: Reduce = "cat",
-        alpha: float = 0.5,
+        alpha: Rate = 0.5,
         beta: float = fairing_beta(1),
         dense: bool | None = None,
     ) -> None:

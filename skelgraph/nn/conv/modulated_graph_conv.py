@@ -17,6 +17,7 @@ from skelgraph.nn.adjacency import (
 )
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import SparseAdjacency, empty_weight, mix
+from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
 ModulationInit = Literal["ones", "xavier"]
@@ -74,8 +75,8 @@ class ModulatedGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,
@@ -84,8 +85,6 @@ class ModulatedGraphConv(SkeletonConv):
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        if modulation_init not in ("ones", "xavier"):
-            raise ValueError(f"modulation_init is {modulation_init!r}; expected 'ones' or 'xavier'")
         self.modulation_init = modulation_init
         self.dense = self.choose_dense(1, dense)
         num_joints, sparse = self.skeleton.num_joints, not self.dense

@@ -11,6 +11,7 @@ from torch_geometric.utils import scatter
 from skelgraph.errors import TopologyError
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.options import Channels, Frames
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -62,11 +63,11 @@ class PartitionedGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: SkeletonLike,
         bias: bool = True,
-        num_frames: int = 1,
+        num_frames: Frames = 1,
         center: str | int | None = None,
         dense: bool | None = None,
     ) -> None:

@@ -9,6 +9,7 @@ from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, l
 from skelgraph.nn.conv.high_order_graph_conv import Reduce, hop_groups
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.options import Amount, Channels
 from skelgraph.topology import GraphLike
 
 
@@ -68,11 +69,11 @@ class RegularSplittingConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
-        num_hops: int = 3,
+        num_hops: Amount = 3,
         reduce: Reduce = "cat",
         dense: bool | None = None,
     ) -> None:

@@ -18,6 +18,7 @@ from skelgraph.nn.adjacency import (
 )
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
 
@@ -69,8 +70,8 @@ class SemGraphConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
         adjacency: Tensor | None = None,

@@ -12,6 +12,7 @@ from torch_geometric.utils import scatter
 
 from skelgraph.ops import EdgePattern
 from skelgraph.ops.incidence import inverse
+from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -21,7 +22,7 @@ DENSE_LIMIT = 2**17
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
-class SkeletonConv(nn.Module):
+class SkeletonConv(CheckedOptions, nn.Module):
     """Base of the graph layers: a layer with ``in_channels`` and ``out_channels`` bound to one skeleton.
 
     A subclass holds what is its own (``weight``, ``bias``, how its adjacency is made) and writes ``forward`` for
@@ -41,10 +42,8 @@ class SkeletonConv(nn.Module):
     weight: nn.Parameter
     bias: nn.Parameter | None
 
-    def __init__(self, in_channels: int, out_channels: int, skeleton: GraphLike) -> None:
+    def __init__(self, in_channels: Channels, out_channels: Channels, skeleton: GraphLike) -> None:
         super().__init__()
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         # a graph has the part of a skeleton that its layers ask for

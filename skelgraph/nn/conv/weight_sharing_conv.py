@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import unknown_name
 from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.ops.mix import Order
+from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
 
 
@@ -48,7 +48,8 @@ class _Rule(NamedTuple):
         return torch.stack([parts == k for k in range(self.num_parts or num_joints)]).to(torch.get_default_dtype())
 
 
-SHARING: dict[str, _Rule] = {
+Sharing = Literal["vanilla", "dc_vanilla", "preagg", "dc_preagg", "postagg", "dc_postagg", "convst", "nosharing"]
+SHARING: dict[Sharing, _Rule] = {
     "vanilla": _Rule(1, _whole, "all"),
     "dc_vanilla": _Rule(2, _self_and_neighbours, "all"),
     "preagg": _Rule(1, _whole, "sender"),
@@ -132,21 +133,19 @@ class WeightSharingConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
-        sharing: str = "dc_preagg",
+        sharing: Sharing = "dc_preagg",
         bias: bool = True,
         adjacency: Tensor | None = None,
-        num_experts: int = 0,
+        num_experts: Amount = 0,
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
-        routing_dropout: float = 0.2,
+        routing_dropout: Rate = 0.2,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        if sharing not in SHARING:
-            raise unknown_name("sharing", sharing, SHARING)
         self.sharing = sharing
         rule, num_joints = SHARING[sharing], self.skeleton.num_joints
         num_parts = rule.num_parts or num_joints

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, learned_edges
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.options import Channels, Rate
 from skelgraph.topology import GraphLike
 
 
@@ -68,11 +69,11 @@ class WeightedJacobiConv(SkeletonConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: GraphLike,
         bias: bool = True,
-        alpha: float = 0.1,
+        alpha: Rate = 0.1,
         neighbours: bool = False,
         dense: bool | None = None,
     ) -> None:

@@ -10,9 +10,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
-from skelgraph.nn.hyper.relation_attention import check_choice, xavier
+from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Over
+from skelgraph.options import Channels, CheckedOptions, Count
 
 
 class AllSetConv(HyperConv):
@@ -65,17 +66,16 @@ class AllSetConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         kind: Literal["transformer", "deepsets"] = "transformer",
-        heads: int = 1,
-        hidden_channels: int | None = None,
+        heads: Count = 1,
+        hidden_channels: Channels | None = None,
         bias: bool = True,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
-        check_choice("kind", kind, ("transformer", "deepsets"))
         hidden_channels = out_channels if hidden_channels is None else hidden_channels
         self.kind = kind
         self.hidden_channels = hidden_channels
@@ -107,7 +107,7 @@ class AllSetConv(HyperConv):
         return super().extra_repr() + f", kind={self.kind!r}"
 
 
-class SetTransformer(nn.Module):
+class SetTransformer(CheckedOptions, nn.Module):
     """One direction of :class:`AllSetConv`, ``kind="transformer"``: a learned seed attends to the members of a set.
 
     Args:
@@ -118,9 +118,11 @@ class SetTransformer(nn.Module):
         bias: Give the map after the sum a bias.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, over: Over, heads: int = 1, bias: bool = True) -> None:
+    def __init__(
+        self, in_channels: Channels, out_channels: Channels, over: Over, heads: Count = 1, bias: bool = True
+    ) -> None:
         super().__init__()
-        if heads < 1 or out_channels % heads:
+        if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         self.over: Over = over
         self.key = nn.Linear(in_channels, out_channels, bias=False)
@@ -156,7 +158,7 @@ class SetTransformer(nn.Module):
         return self.norm1(z + self.ff(z).relu())
 
 
-class DeepSet(nn.Module):
+class DeepSet(CheckedOptions, nn.Module):
     """One direction of :class:`AllSetConv`, ``kind="deepsets"``: a perceptron of the sum of a perceptron.
 
     Args:
@@ -166,7 +168,7 @@ class DeepSet(nn.Module):
         bias: Give the maps a bias.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, over: Over, bias: bool = True) -> None:
+    def __init__(self, in_channels: Channels, out_channels: Channels, over: Over, bias: bool = True) -> None:
         super().__init__()
         self.over: Over = over
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.options import Channels, CheckedOptions, Count, Positive
 
 
 def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
@@ -42,7 +43,7 @@ def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
     return torch.zeros_like(distance).scatter(-1, nearest, share.to(distance.dtype)).mT
 
 
-class KNNHyperedges(nn.Module):
+class KNNHyperedges(CheckedOptions, nn.Module):
     """The ``k`` nearest joints of every joint as hyperedges, see :func:`knn_hyperedges`.
 
     Args:
@@ -62,7 +63,7 @@ class KNNHyperedges(nn.Module):
         torch.Size([4, 17, 16])
     """
 
-    def __init__(self, k: int, soft: bool = False) -> None:
+    def __init__(self, k: Count, soft: bool = False) -> None:
         super().__init__()
         self.k = k
         self.soft = soft
@@ -76,7 +77,7 @@ class KNNHyperedges(nn.Module):
         return f"{self.k}, soft={self.soft}"
 
 
-class AssignedHyperedges(nn.Module):
+class AssignedHyperedges(CheckedOptions, nn.Module):
     r"""Learned memberships, :math:`\mathbf{P} = \mathrm{softmax}_r(\mathbf{X} \mathbf{W} / \tau)`: every joint is
     divided among ``num_hyperedges`` hyperedges.
 
@@ -101,11 +102,13 @@ class AssignedHyperedges(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, num_hyperedges: int, temperature: float = 1.0, straight_through: bool = False
+        self,
+        in_channels: Channels,
+        num_hyperedges: Channels,
+        temperature: Positive = 1.0,
+        straight_through: bool = False,
     ) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise SkelgraphError(f"temperature is {temperature}; expected a positive number")
         self.temperature = temperature
         self.straight_through = straight_through
         self.lin = nn.Linear(in_channels, num_hyperedges, bias=False)
@@ -124,7 +127,7 @@ class AssignedHyperedges(nn.Module):
         return Hyperedges(hard + (soft - soft.detach()))
 
 
-class TopKAttentionHyperedges(nn.Module):
+class TopKAttentionHyperedges(CheckedOptions, nn.Module):
     r"""Hyperedges after `"Hyper-GCN" <https://arxiv.org/abs/2411.14796>`_ (ICCV 2025): the ``k`` nearest joints of
     every joint in a learned projection, with memberships :math:`\mathrm{softmax}(-d)` and learned weights of either
     sign.
@@ -155,7 +158,7 @@ class TopKAttentionHyperedges(nn.Module):
         (torch.Size([4, 17, 17]), torch.Size([4, 17]))
     """
 
-    def __init__(self, in_channels: int, k: int, projection_channels: int | None = None) -> None:
+    def __init__(self, in_channels: Channels, k: Count, projection_channels: Channels | None = None) -> None:
         super().__init__()
         channels = in_channels if projection_channels is None else projection_channels
         self.k = k
@@ -176,7 +179,7 @@ class TopKAttentionHyperedges(nn.Module):
         return Hyperedges(incidence, self.out(self.hidden(mean).relu()).squeeze(-1).tanh())
 
 
-class SemiDynamicHyperedges(nn.Module):
+class SemiDynamicHyperedges(CheckedOptions, nn.Module):
     r"""Fixed and dynamic hyperedges side by side, :math:`[\mathbf{H}, \lambda \mathbf{P}]` with a learned
     :math:`\lambda > 0`; our reading of the abstract of `"Semi-Dynamic Hypergraph Neural Network for 3D Pose Estimation"
     <https://www.ijcai.org/proceedings/2020/109>`_ (IJCAI 2020).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.hyper.hyper_conv import HyperConv
-from skelgraph.nn.hyper.relation_attention import check_choice, xavier
+from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence
 from skelgraph.ops.incidence import inverse_sqrt, scale
+from skelgraph.options import Channels
 from skelgraph.topology import JointHypergraph, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -85,11 +86,11 @@ class EdgeVertexConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         skeleton: SkeletonLike,
-        edge_channels: int | None = None,
-        edge_out_channels: int | None = None,
+        edge_channels: Channels | None = None,
+        edge_out_channels: Channels | None = None,
         kind: Kind = "censnet",
         bounded: bool = False,
         bias: bool = True,
@@ -97,7 +98,6 @@ class EdgeVertexConv(HyperConv):
     ) -> None:
         bones = JointHypergraph.from_bones(skeleton)
         super().__init__(in_channels, out_channels, bones, dense)
-        check_choice("kind", kind, get_args(Kind))
         edge_channels = in_channels if edge_channels is None else edge_channels
         if edge_out_channels is None:
             edge_out_channels = edge_channels if kind == "difference" else out_channels

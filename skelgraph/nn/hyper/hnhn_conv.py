@@ -9,6 +9,7 @@ from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import inverse, scale
+from skelgraph.options import Channels, Finite
 
 
 class HNHNConv(HyperConv):
@@ -52,12 +53,12 @@ class HNHNConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
-        hidden_channels: int | None = None,
-        alpha: float = 0.0,
-        beta: float = 0.0,
+        hidden_channels: Channels | None = None,
+        alpha: Finite = 0.0,
+        beta: Finite = 0.0,
         bias: bool = True,
         dense: bool | None = None,
     ) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.ops import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
+from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import JointHypergraph, SkeletonLike
 
 DENSE_LIMIT = 4096
@@ -28,7 +29,7 @@ class Hyperedges(NamedTuple):
     weight: Tensor | None = None
 
 
-class HyperConv(IncidenceMessages):
+class HyperConv(CheckedOptions, IncidenceMessages):
     r"""Base of the hyperedge layers: ``in_channels``, ``out_channels`` and, if it stays the same, the hypergraph.
 
     A subclass writes :meth:`convolve` once for one :class:`~skelgraph.ops.DenseIncidence` or
@@ -63,11 +64,13 @@ class HyperConv(IncidenceMessages):
     memberships: Tensor
 
     def __init__(
-        self, in_channels: int, out_channels: int, hypergraph: HypergraphLike | None = None, dense: bool | None = None
+        self,
+        in_channels: Channels,
+        out_channels: Channels,
+        hypergraph: HypergraphLike | None = None,
+        dense: bool | None = None,
     ) -> None:
         super().__init__()
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.hypergraph = None if hypergraph is None else own_hypergraph(hypergraph)

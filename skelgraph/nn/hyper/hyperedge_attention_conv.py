@@ -11,9 +11,9 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
-from skelgraph.nn.hyper.relation_attention import check_choice
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import inverse, scale
+from skelgraph.options import Channels, Count, Finite, Rate
 
 
 class HyperedgeAttentionConv(HyperConv):
@@ -74,24 +74,22 @@ class HyperedgeAttentionConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
-        heads: int = 1,
-        hyperedge_channels: int | None = None,
+        heads: Count = 1,
+        hyperedge_channels: Channels | None = None,
         share: bool | None = None,
         mode: Literal["node", "edge"] = "node",
         norm: Literal["single", "pyg"] = "single",
         concat: bool = True,
-        negative_slope: float = 0.2,
-        dropout: float = 0.0,
+        negative_slope: Finite = 0.2,
+        dropout: Rate = 0.0,
         bias: bool = True,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
-        check_choice("mode", mode, ("node", "edge"))
-        check_choice("norm", norm, ("single", "pyg"))
-        if heads < 1 or (concat and out_channels % heads):
+        if concat and out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         own_channels = hyperedge_channels not in (None, in_channels)
         share = not own_channels if share is None else share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.conv.skeleton_conv import per_joint
 from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
-from skelgraph.nn.hyper.relation_attention import check_choice
 from skelgraph.ops import DenseIncidence, Incidence
 from skelgraph.ops.incidence import Reduce, inverse, inverse_sqrt, product, scale
+from skelgraph.options import Channels
 from skelgraph.topology import JointHypergraph
 
 
@@ -82,8 +82,8 @@ class HyperedgeConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         norm: Literal["row", "sym"] = "row",
         weight_mode: Literal["full", "degree"] = "full",
@@ -94,13 +94,7 @@ class HyperedgeConv(HyperConv):
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
-        check_choice("norm", norm, ("row", "sym"))
-        check_choice("weight_mode", weight_mode, ("full", "degree"))
-        check_choice("v2e", v2e, get_args(Reduce))
-        check_choice("e2v", e2v, get_args(Reduce))
         place = "post" if bias is True else bias or None
-        if place is not None:
-            check_choice("bias", place, ("post", "pre"))
         if norm == "sym" and (v2e, e2v) != ("mean", "mean"):
             raise SkelgraphError(f"v2e is {v2e!r} and e2v is {e2v!r}; expected 'mean' for both with norm='sym'")
         if group_weights and self.hypergraph is None:

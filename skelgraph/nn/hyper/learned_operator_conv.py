@@ -12,12 +12,13 @@ from skelgraph.nn.conv.skeleton_conv import per_joint
 from skelgraph.nn.hyper.hyper_conv import HypergraphLike
 from skelgraph.nn.hyper.hyperedge_conv import hyperedge_operator
 from skelgraph.ops import mix
+from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import JointHypergraph
 
 _FLOOR = 1e-3  # joints without a common hyperedge start here, as 0 is no softplus
 
 
-class LearnedOperatorConv(nn.Module):
+class LearnedOperatorConv(CheckedOptions, nn.Module):
     r"""Learned hypergraph operator of `HGMamba <https://arxiv.org/abs/2504.06638>`_ and `HyperDiff
     <https://arxiv.org/abs/2508.14431>`_: the matrix between joints is a parameter, and the hypergraph where it starts.
 
@@ -61,16 +62,14 @@ class LearnedOperatorConv(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike,
         groups: Sequence[str] | None = None,
         positive: bool = True,
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if in_channels < 1 or out_channels < 1:
-            raise ValueError(f"channels must be positive, got in_channels={in_channels}, out_channels={out_channels}")
         if not isinstance(hypergraph, JointHypergraph):
             hypergraph = JointHypergraph.from_skeleton(hypergraph)
         scales = [hypergraph] if groups is None else [_group(hypergraph, name) for name in groups]

@@ -9,15 +9,16 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, check_choice, xavier
+from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, xavier
 from skelgraph.nn.mixer import FeedForward
+from skelgraph.options import Amount, Channels, CheckedOptions, Count, Positive, Rate
 from skelgraph.topology import JointHypergraph, SkeletonLike
 
 Lift = Literal["linear", "pool"]
 Fusion = Literal["gate", "mean", "concat"]
 
 
-class NodeEdgeHyperedgeConv(nn.Module):
+class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
     r"""One layer on features of joints, bones and hyperedges, as in networks that refine nodes and edges together
     (`CensNet <https://www.ijcai.org/proceedings/2019/369>`_) and let joints query bones (`HDFormer
     <https://arxiv.org/abs/2302.01825>`_). It is our design of the block of :class:`~skelgraph.models.NEHSNet`, whose
@@ -85,9 +86,9 @@ class NodeEdgeHyperedgeConv(nn.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: Channels,
         hypergraph: JointHypergraph | SkeletonLike,
-        heads: int = 6,
+        heads: Count = 6,
         *,
         use_edge: bool = True,
         use_hyperedge: bool = True,
@@ -95,20 +96,14 @@ class NodeEdgeHyperedgeConv(nn.Module):
         lift: Lift = "linear",
         fusion: Fusion = "gate",
         mask: Mask = "soft",
-        ffn_ratio: float = 2.0,
-        dynamic_hyperedges: int = 0,
-        temperature: float = 1.0,
-        dropout: float = 0.0,
+        ffn_ratio: Positive = 2.0,
+        dynamic_hyperedges: Amount = 0,
+        temperature: Positive = 1.0,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        check_choice("lift", lift, ("linear", "pool"))
-        check_choice("fusion", fusion, ("gate", "mean", "concat"))
-        if dynamic_hyperedges < 0 or (dynamic_hyperedges and not use_hyperedge):
-            raise SkelgraphError(
-                f"dynamic_hyperedges is {dynamic_hyperedges}; expected 0 or more, and 0 without use_hyperedge"
-            )
-        if round(ffn_ratio * channels) < 1 or temperature <= 0:
-            raise SkelgraphError(f"ffn_ratio is {ffn_ratio} and temperature {temperature}; expected positive numbers")
+        if dynamic_hyperedges and not use_hyperedge:
+            raise SkelgraphError(f"dynamic_hyperedges is {dynamic_hyperedges}; expected 0 without use_hyperedge")
         if not isinstance(hypergraph, JointHypergraph):
             hypergraph = JointHypergraph.from_skeleton(hypergraph)
         self.channels = channels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -11,12 +10,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
+from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 Mask = Literal["soft", "hard", "none"]
-_MASKS = ("soft", "hard", "none")
 
 
-class RelationAttention(nn.Module):
+class RelationAttention(CheckedOptions, nn.Module):
     r"""Multi-head attention from joints to tokens (joints, bones, hyperedges) that knows how far they are apart, as
     joints query bones in `"HDFormer" <https://arxiv.org/abs/2302.01825>`_ and hops bias scores in
     `"Hypergraph Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2211.09590>`_.
@@ -71,18 +70,17 @@ class RelationAttention(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         distance: Tensor,
-        heads: int = 1,
-        token_channels: int | None = None,
+        heads: Count = 1,
+        token_channels: Channels | None = None,
         mask: Mask = "soft",
         bias: bool = True,
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        check_choice("mask", mask, _MASKS)
-        if heads < 1 or out_channels % heads:
+        if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         if distance.dim() != 2 or distance.is_floating_point():
             raise SkelgraphError(
@@ -171,13 +169,3 @@ def xavier(linear: nn.Linear, rows: int | None = None, columns: int | None = Non
             nn.init.xavier_uniform_(weight)
     if linear.bias is not None:
         nn.init.zeros_(linear.bias)
-
-
-def check_choice(option: str, value: object, accepted: Sequence[str]) -> None:
-    """Check an option that takes one of a few words.
-
-    Raises:
-        SkelgraphError: If it has another value.
-    """
-    if value not in accepted:
-        raise SkelgraphError(f"{option} is {value!r}; expected one of {', '.join(map(repr, accepted))}")

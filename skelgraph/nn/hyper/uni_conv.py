@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
-from skelgraph.nn.hyper.relation_attention import check_choice
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import inverse_sqrt, scale
+from skelgraph.options import Channels, Count, Finite
 
 Kind = Literal["gcn", "sage", "gin", "gat"]
 
@@ -71,21 +71,20 @@ class UniConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: int,
-        out_channels: int,
+        in_channels: Channels,
+        out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         kind: Kind = "gcn",
-        eps: float = 0.0,
+        eps: Finite = 0.0,
         train_eps: bool = False,
-        heads: int = 1,
-        negative_slope: float = 0.2,
-        clamp: tuple[float, float] | None = None,
+        heads: Count = 1,
+        negative_slope: Finite = 0.2,
+        clamp: tuple[Finite, Finite] | None = None,
         bias: bool = True,
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
-        check_choice("kind", kind, get_args(Kind))
-        if heads < 1 or out_channels % heads:
+        if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         self.kind = kind
         self.initial_eps = eps

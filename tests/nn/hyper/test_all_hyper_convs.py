@@ -412,7 +412,7 @@ def test_repr_and_bad_input(case):
     for shape in [(3, 6, 4), (3, 7, 5), (8, 4)]:
         with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., 7, 4\)"):
             run(case, conv, torch.randn(*shape), *inputs(case, 3)[1:])
-    with pytest.raises(ValueError, match="channels must be positive"):
+    with pytest.raises(ValueError, match="in_channels is 0; expected an integer from 1"):
         case.make(0, 8, case.topology)
 
 

@@ -267,7 +267,7 @@ def test_hooks_of_pyg_reach_the_messages():
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"norm": "column"}, "norm is 'column'; expected one of 'row', 'sym'"),
+        ({"norm": "column"}, "norm is 'column'; expected 'row' or 'sym'"),
         ({"weight_mode": "none"}, "weight_mode is 'none'"),
         ({"v2e": "min"}, "v2e is 'min'"),
         ({"bias": "inside"}, "bias is 'inside'"),

@@ -280,14 +280,14 @@ def test_single_joint_and_separate_trees():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lift": "pol"}, "lift is 'pol'; expected one of 'linear', 'pool'"),
-        ({"fusion": "sum"}, "fusion is 'sum'; expected one of 'gate', 'mean', 'concat'"),
-        ({"mask": "on"}, "mask is 'on'; expected one of 'soft', 'hard', 'none'"),
+        ({"lift": "pol"}, "lift is 'pol'; expected 'linear' or 'pool'"),
+        ({"fusion": "sum"}, "fusion is 'sum'; expected 'gate', 'mean' or 'concat'"),
+        ({"mask": "on"}, "mask is 'on'; expected 'soft', 'hard' or 'none'"),
         ({"heads": 4}, "heads is 4; expected a divisor of the width 6"),
         ({"dynamic_hyperedges": -1}, "dynamic_hyperedges is -1"),
         ({"dynamic_hyperedges": 2, "use_hyperedge": False}, "0 without use_hyperedge"),
         ({"ffn_ratio": 0}, "ffn_ratio is 0"),
-        ({"temperature": 0}, "temperature 0"),
+        ({"temperature": 0}, "temperature is 0; expected a number above 0"),
         ({"hypergraph": JointHypergraph.from_lists(5, LISTS)}, "no skeleton"),
     ],
 )

@@ -157,7 +157,7 @@ def test_state_is_parameters_only():
     ("options", "message"),
     [
         ({"heads": 3}, "heads is 3; expected a divisor of the width 8"),
-        ({"mask": "medium"}, "mask is 'medium'; expected one of 'soft', 'hard', 'none'"),
+        ({"mask": "medium"}, "mask is 'medium'; expected 'soft', 'hard' or 'none'"),
         ({"distance": torch.zeros(3)}, "expected an integer matrix"),
     ],
 )
