@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.fixed import on_cpu
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -25,6 +26,7 @@ REFINEMENTS = {"default": (1, 1), "self_weakening": (2, 1), "self_reinforcement"
 """Weights of an edge and of a self loop, before the rows are normalised."""
 
 
+@on_cpu
 def any_gcn_adjacency(
     skeleton: SkeletonLike, graph: str = "default", refine: str = "default", dtype: torch.dtype = torch.float32
 ) -> Tensor:

@@ -105,7 +105,7 @@ class GraphMLP(PoseLifter):
             GraphMLPBlock(
                 hidden_channels, self.skeleton, token_channels, mlp_channels, dropout, p, token_norm=num_frames > 1
             )
-            for p in torch.linspace(0, drop_path, num_blocks).tolist()
+            for p in torch.linspace(0, drop_path, num_blocks, device="cpu").tolist()
         )
         self.norm = nn.LayerNorm(hidden_channels, eps=1e-6)
         self.head = nn.Linear(hidden_channels, out_channels)

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.fixed import FixedBuffers
 from skelgraph.models.official import OfficialLayout
 from skelgraph.models.pretrained import Pretrained
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class PoseLifter(nn.Module, Pretrained):
+class PoseLifter(FixedBuffers, Pretrained):
     """Base of the 2D-to-3D networks.
 
     A subclass defines :meth:`lift`, which is always handed ``num_frames`` frames: a longer clip is cut to the window

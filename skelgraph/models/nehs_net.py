@@ -111,7 +111,8 @@ class NEHSNet(PoseLifter):
         super().__init__(skeleton, num_frames=in_frames or 1)
         self.return_features = return_features
         self.hypergraph = _hypergraph(self.skeleton, hyperedges)
-        bones, members = torch.tensor(self.skeleton.edges, dtype=torch.long).view(-1, 2), self.hypergraph.incidence.mT
+        bones = torch.tensor(self.skeleton.edges, dtype=torch.long, device="cpu").view(-1, 2)
+        members = self.hypergraph.incidence.mT
         self.register_buffer("bones", bones, persistent=False)
         self.register_buffer("members", members.contiguous(), persistent=False)
         frames = self.num_frames

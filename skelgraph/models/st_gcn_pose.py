@@ -150,8 +150,10 @@ class STGCNPose(PoseLifter):
         size = max(len(part) for part in parts)
         padded = [part + [part[0]] * (size - len(part)) for part in parts]  # a repeated joint leaves the maximum
         owner = {joint: i for i, part in enumerate(parts) for joint in part}
-        self.register_buffer("part_joints", torch.tensor(padded), persistent=False)
-        self.register_buffer("part_of_joint", torch.tensor([owner[joint] for joint in sorted(owner)]), persistent=False)
+        self.register_buffer("part_joints", torch.tensor(padded, device="cpu"), persistent=False)
+        self.register_buffer(
+            "part_of_joint", torch.tensor([owner[joint] for joint in sorted(owner)], device="cpu"), persistent=False
+        )
 
         def blocks(widths: Sequence[int], graph: Skeleton, first_skip: bool) -> nn.Sequential:
             return nn.Sequential(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import FixedBuffers, on_cpu
 from skelgraph.ops import EdgePattern, SparseAdjacency
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import Graph, Skeleton
@@ -16,7 +17,7 @@ MASKED = -9e15
 """Logit of an absent edge: exactly 0 after the softmax, while a row without any edge becomes uniform, not NaN."""
 
 
-class SoftmaxAdjacency(CheckedOptions, nn.Module):
+class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
     r"""Row-softmax over one learned logit per edge, :math:`S_{ij} = \mathrm{softmax}_j(e_{ij})` on a fixed pattern.
 
     Args:
@@ -44,7 +45,11 @@ class SoftmaxAdjacency(CheckedOptions, nn.Module):
         else:
             self.shape = tuple(pattern.shape)
             self.register_buffer("index", (pattern != 0).flatten().nonzero().flatten(), persistent=False)
-            self.register_buffer("blank", torch.full((1, pattern.numel()), MASKED), persistent=False)
+            self.register_buffer(
+                "blank",
+                pattern.new_full((1, pattern.numel()), MASKED, dtype=torch.get_default_dtype()),
+                persistent=False,
+            )
             num_edges = self.index.numel()
         self.logits = nn.Parameter(torch.empty(channels, num_edges))
         self.reset_parameters()
@@ -69,7 +74,7 @@ class SoftmaxAdjacency(CheckedOptions, nn.Module):
         return f"{self.shape}, edges={self.logits.size(1)}, channels={self.logits.size(0)}"
 
 
-class ModulatedAdjacency(CheckedOptions, nn.Module):
+class ModulatedAdjacency(CheckedOptions, FixedBuffers):
     r"""A fixed adjacency plus one learned offset for every pair of nodes (affinity modulation), symmetrised:
     :math:`\hat{\mathbf{A}} = (\mathbf{Q} + \mathbf{Q}^\top) / 2`, :math:`\mathbf{Q} = \mathbf{A} + \mathbf{O}`.
 
@@ -124,6 +129,7 @@ class ModulatedAdjacency(CheckedOptions, nn.Module):
         return f"{tuple(self.offset.shape)}" + ("" if self.symmetric else ", symmetric=False")
 
 
+@on_cpu
 def self_and_neighbours(num_joints: int) -> Tensor:
     """Masks ``(2, J, J)`` that split an adjacency into its diagonal (self) and the rest (neighbours)."""
     eye = torch.eye(num_joints)
@@ -136,6 +142,7 @@ def self_and_neighbour_edges(receiver: Tensor, sender: Tensor, num_nodes: int) -
     return EdgePattern(index, (2, num_nodes, num_nodes))
 
 
+@on_cpu
 def graph_matrix(
     skeleton: Skeleton | Graph,
     adjacency: Tensor | None = None,
@@ -169,6 +176,7 @@ def graph_matrix(
     return (adjacency if adjacency.layout == torch.strided else adjacency.to_dense()).to(dtype)
 
 
+@on_cpu
 def identity(num_nodes: int, sparse: bool = False) -> Tensor:
     """The identity, on request as a coalesced sparse COO tensor."""
     if not sparse:
@@ -186,6 +194,7 @@ def edge_list(matrix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return receiver, sender, matrix.values()[present]
 
 
+@on_cpu
 def learned_edges(matrix: Tensor, symmetric: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Receivers, senders and fixed values of the edges on which an adjacency is learned, row by row: those of a sparse
     matrix, all self loops and, to symmetrise, the reverse of every edge; 0 where the matrix has no entry."""

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.ops import EdgePattern, SparseAdjacency
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
@@ -14,7 +15,7 @@ from skelgraph.options import Channels, CheckedOptions, Count, Rate
 ExpertMode = Literal["add", "mul", "no_skeleton"]
 
 
-class ConditionalAdjacency(CheckedOptions, nn.Module):
+class ConditionalAdjacency(CheckedOptions, FixedBuffers):
     r"""The adjacency of every single pose, as in the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: learned
     expert matrices, weighted by a gate on the mean joint.
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError, TopologyError
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class _NonLocal(CheckedOptions, nn.Module):
+class _NonLocal(CheckedOptions, FixedBuffers):
     """What all non-local blocks share: linear maps of every joint, an :meth:`attend` of each block's own, a projection
     and a normalised skip."""
 
@@ -140,7 +141,7 @@ class GroupedNonLocal(_NonLocal):
         padded = [
             list(group) + [group[0]] * (size - len(group)) for group in groups
         ]  # a repeated joint leaves the maximum
-        self.register_buffer("index", torch.tensor(padded), persistent=False)
+        self.register_buffer("index", torch.tensor(padded, device="cpu"), persistent=False)
         self.score = nn.Parameter(torch.empty(2, self.inner))
         self.reset_parameters()
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from skelgraph.fixed import FixedBuffers
 from skelgraph.options import CheckedOptions, Count, Positive
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 from skelgraph.topology.tube_mesh import SIDES, bone_layers, tube_faces
 
 
-class TubeSkin(CheckedOptions, nn.Module):
+class TubeSkin(CheckedOptions, FixedBuffers):
     r"""Put the vertices of :func:`~skelgraph.topology.tube_faces` around the bones of a pose.
 
     The rings of a bone lie across it, at equal distances, with a radius in proportion to its length. How they are
@@ -50,10 +51,10 @@ class TubeSkin(CheckedOptions, nn.Module):
         self.rings = rings
         self.thickness = thickness
         self.register_buffer("faces", tube_faces(self.skeleton, rings), persistent=False)
-        angle = torch.arange(SIDES, dtype=torch.float64) * (2 * math.pi / SIDES)
+        angle = torch.arange(SIDES, dtype=torch.float64, device="cpu") * (2 * math.pi / SIDES)
         circle = thickness * torch.stack([angle.cos(), angle.sin()], dim=-1)
         self.register_buffer("circle", circle.to(torch.get_default_dtype()), persistent=False)
-        self.register_buffer("along", (torch.arange(rings) + 0.5) / rings, persistent=False)
+        self.register_buffer("along", (torch.arange(rings, device="cpu") + 0.5) / rings, persistent=False)
         self._before = _bones_before(self.skeleton)
 
     def forward(self, joints: Tensor) -> Tensor:

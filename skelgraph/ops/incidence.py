@@ -12,6 +12,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
+from skelgraph.fixed import FixedBuffers
+
 warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
 
 Reduce = Literal["sum", "mean", "max", "softmax"]
@@ -176,11 +178,12 @@ class IncidenceRows(NamedTuple):
         )
 
 
-class IncidenceMessages(MessagePassing):
+class IncidenceMessages(FixedBuffers, MessagePassing):
     """PyG message passing along incidences, so that its hooks and explainers reach the sparse path of every layer."""
 
     propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "transpose": OptTensor}
     """The arguments that PyG compiles :meth:`propagate` for."""
+    propagate: Any
 
     def __init__(self) -> None:
         super().__init__(aggr="sum", node_dim=-2)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch_geometric.utils import scatter, softmax
 
+from skelgraph.fixed import FixedBuffers
 from skelgraph.ops.incidence import has_sparse_product
 
 
@@ -97,7 +98,7 @@ class SparseAdjacency:
         return scatter(messages, receiver, dim=1, dim_size=self.size[1])
 
 
-class EdgePattern(nn.Module):
+class EdgePattern(FixedBuffers):
     """Edges without values, sorted once for all products: ``pattern(values)`` is a :class:`SparseAdjacency`.
 
     It moves to devices with the layer that holds it, and has no entry in a state dict.

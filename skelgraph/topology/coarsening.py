@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import on_cpu
 from skelgraph.topology.graph import Graph
 
 MatchingRule = Literal["released", "corrected"]
 
 
+@on_cpu
 def mesh_graph(faces: Tensor, num_vertices: int | None = None, name: str | None = None) -> Graph:
     """Return the graph of a triangle mesh.
 
@@ -44,6 +46,7 @@ def mesh_graph(faces: Tensor, num_vertices: int | None = None, name: str | None 
     return Graph(num_vertices, torch.stack([keys % num_vertices, keys // num_vertices]), weight, name)
 
 
+@on_cpu
 def heavy_edge_matching(
     graph: Graph, rule: MatchingRule = "released", degree: Tensor | None = None, order: Tensor | None = None
 ) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import on_cpu
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
@@ -39,6 +40,7 @@ class Graph:
     edge_weight: Tensor
     name: str | None
 
+    @on_cpu
     def __init__(
         self, num_nodes: int, edge_index: Tensor, edge_weight: Tensor | None = None, name: str | None = None
     ) -> None:
@@ -69,6 +71,7 @@ class Graph:
             object.__setattr__(self, field, value)
 
     @classmethod
+    @on_cpu
     def from_adjacency(cls, adjacency: Tensor, name: str | None = None) -> Graph:
         """Return the graph of the non-zero entries of a matrix; entry ``[i, j]`` carries node ``j`` to node ``i``.
 
@@ -106,6 +109,7 @@ class Graph:
         """
         return self.sparse_adjacency(normalization, dtype).to_dense()
 
+    @on_cpu
     def sparse_adjacency(
         self, normalization: Literal["row", "sym"] | None = None, dtype: torch.dtype = torch.float32
     ) -> Tensor:
@@ -122,6 +126,7 @@ class Graph:
             raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
         return _sparse_matrix(receiver, sender, weight.to(dtype), self.num_nodes)
 
+    @on_cpu
     def hop_edges(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
         """Return the pairs of nodes that are ``k`` hops apart, in the sense of :meth:`Skeleton.hop_mask
         <skelgraph.topology.Skeleton.hop_mask>`; self loops are no hops, and hops follow the direction of the edges.
@@ -161,6 +166,7 @@ class Graph:
         receiver, sender = matrix.indices()
         return receiver * self.num_nodes + sender
 
+    @on_cpu
     def hop_mask(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
         """Return :meth:`hop_edges` as a mask ``(N, N)``, entry ``[i, j]`` for the pair of receiver ``i`` and sender
         ``j``."""

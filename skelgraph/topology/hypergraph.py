@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import FixedBuffers, on_cpu
 from skelgraph.topology.hyperedge_groups import hyperedge_groups
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_GROUPS = ("parts", "sides", "halves", "sym")
 
 
-class JointHypergraph(nn.Module):
+class JointHypergraph(FixedBuffers):
     """Hyperedges, groups of any number of nodes, with positive weights; the nodes are joints, of a skeleton or not.
 
     A module that holds buffers only, so that the device and dtype moves of a model reach it; they are no part of a
@@ -55,7 +56,9 @@ class JointHypergraph(nn.Module):
 
     hyperedge_index: Tensor
     weight: Tensor
+    follows_default_device = False  # on its own it is topology, and stays with the tensors that it was given
 
+    @on_cpu
     def __init__(
         self,
         hyperedge_index: Tensor,
@@ -77,6 +80,7 @@ class JointHypergraph(nn.Module):
             raise TopologyError(f"skeleton is {self.skeleton!r}; expected one of {num_nodes} joints")
 
     @classmethod
+    @on_cpu
     def from_lists(cls, num_nodes: int, hyperedges: Iterable[Iterable[int]], **options: Any) -> JointHypergraph:
         """Return the hypergraph of node lists.
 
@@ -94,6 +98,7 @@ class JointHypergraph(nn.Module):
         return cls(index, num_nodes, len(lists), **options)
 
     @classmethod
+    @on_cpu
     def from_incidence(cls, incidence: Any, **options: Any) -> JointHypergraph:
         """Return the hypergraph of an incidence matrix, array or tensor of zeros and ones.
 
@@ -107,7 +112,7 @@ class JointHypergraph(nn.Module):
         Raises:
             TopologyError: As :class:`JointHypergraph`, or if another number is in the matrix.
         """
-        matrix = torch.as_tensor(incidence)
+        matrix = incidence if isinstance(incidence, Tensor) else torch.as_tensor(incidence)
         if matrix.dim() != 2:
             raise TopologyError(f"incidence has shape {tuple(matrix.shape)}; expected (nodes, hyperedges)")
         strange = ((matrix != 0) & (matrix != 1)).nonzero()
@@ -270,6 +275,7 @@ class JointHypergraph(nn.Module):
         """
         return bone_incidence(self._skeleton())
 
+    @on_cpu
     def bones_in_hyperedges(self) -> Tensor:
         """Return which bones lie in which hyperedges: 1 where both ends of a bone do.
 
@@ -313,6 +319,7 @@ class JointHypergraph(nn.Module):
         """
         return _nearest(self.hop_distance(), self.incidence.cpu())
 
+    @on_cpu
     def coalesce(self, op: Literal["mean", "sum", "max"] = "mean") -> JointHypergraph:
         """Return the hypergraph with equal hyperedges of one group merged into the first of them.
 
@@ -444,6 +451,7 @@ class JointHypergraph(nn.Module):
         return self.skeleton
 
 
+@on_cpu
 def bone_incidence(skeleton: SkeletonLike) -> Tensor:
     """Return the signed incidence of the bones of a skeleton: -1 at the parent, +1 at the child.
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import on_cpu
 from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 
@@ -48,6 +49,7 @@ class MultiScaleGraph:
     graphs: tuple[Graph, ...]
     parents: tuple[Tensor, ...]
 
+    @on_cpu
     def __init__(self, graph: GraphLike, parents: Iterable[Tensor | Sequence[int]] = ()) -> None:
         graphs, checked = [as_graph(graph)], []
         for level, given in enumerate(parents):
@@ -69,6 +71,7 @@ class MultiScaleGraph:
         self.graphs, self.parents = tuple(graphs), tuple(checked)
 
     @classmethod
+    @on_cpu
     def coarsen(cls, graph: GraphLike, num_levels: int, rule: MatchingRule = "released") -> MultiScaleGraph:
         """Coarsen a graph by :func:`~skelgraph.topology.heavy_edge_matching`, each level to about half the size.
 
@@ -131,6 +134,7 @@ class MultiScaleGraph:
         """Return the adjacency matrix of a level, ``(N_l, N_l)``."""
         return self.graphs[self._level(level)].adjacency(dtype=dtype)
 
+    @on_cpu
     def membership(self, fine: int = 0, coarse: int = -1, by_size: bool = False) -> tuple[Tensor, Tensor]:
         """Return to which node of a coarse level each node of a fine level belongs, and its weight in the group's mean.
 
@@ -180,6 +184,7 @@ class MultiScaleGraph:
         pooled = x.new_zeros(*x.shape[:-2], self.sizes[self._level(coarse)], x.size(-1))
         return pooled.index_add(-2, ancestor.to(x.device), x * weight.to(x)[:, None])
 
+    @on_cpu
     def averaging(
         self, fine: int = 0, coarse: int = -1, by_size: bool = False, dtype: torch.dtype = torch.float32
     ) -> Tensor:
@@ -236,6 +241,7 @@ class MultiScaleGraph:
         graph = self.graphs[self._level(level)]
         return Graph(len(order), position[graph.edge_index], graph.edge_weight)
 
+    @on_cpu
     def to_hetero_data(self, features: Sequence[Tensor] | None = None) -> HeteroData:
         """Return the hierarchy as one PyG graph.
 
@@ -290,6 +296,7 @@ class MultiScaleGraph:
             raise TopologyError(f"level is {level}; expected 0 to {self.num_levels - 1}, or from the end")
         return level % self.num_levels
 
+    @on_cpu
     def _orders(self) -> list[Tensor]:
         """The padded order of every level: the coarsest as it is, then the children of each node in turn."""
         orders = [torch.arange(self.sizes[-1])]
@@ -303,6 +310,7 @@ class MultiScaleGraph:
         return orders[::-1]
 
 
+@on_cpu
 def _children(parent: Tensor) -> Tensor:
     """The members of every group, ascending, -1 where it has fewer than the largest (or than two)."""
     count = torch.bincount(parent)

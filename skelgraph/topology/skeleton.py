@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.fixed import on_cpu
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -212,6 +213,7 @@ class Skeleton:
         except ValueError:
             raise unknown_name(f"joint of {self!r}", str(joint_name), self.joint_names) from None
 
+    @on_cpu
     def adjacency(
         self,
         normalization: Literal["row", "sym"] | None = None,
@@ -247,6 +249,7 @@ class Skeleton:
             return scale[:, None] * matrix * scale
         raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
 
+    @on_cpu
     def hop_distance(self) -> Tensor:
         """Return the number of bones between any two joints, ``-1`` between different trees.
 
@@ -265,6 +268,7 @@ class Skeleton:
         depth = shared.diagonal()
         return torch.where(shared > 0, depth[:, None] + depth - 2 * shared, -1)
 
+    @on_cpu
     def hop_mask(self, k: int, mode: Literal["exact", "within", "walk"] = "exact") -> Tensor:
         """Return which joint pairs are ``k`` hops apart.
 

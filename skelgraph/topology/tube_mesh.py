@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import on_cpu
 from skelgraph.topology.coarsening import mesh_graph
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
@@ -20,6 +21,7 @@ SIDES = 3
 Face = tuple[int, ...]
 
 
+@on_cpu
 def tube_faces(skeleton: SkeletonLike, rings: int = 4) -> Tensor:
     """Return the triangles of a surface around the bones of a skeleton, closed and in one piece for each tree.
 
@@ -59,6 +61,7 @@ def tube_faces(skeleton: SkeletonLike, rings: int = 4) -> Tensor:
     return torch.tensor(sorted(faces))
 
 
+@on_cpu
 def tube_hierarchy(skeleton: SkeletonLike, rings: int = 4) -> MultiScaleGraph:
     """Return the surface of :func:`tube_faces` and its coarser forms, each with half as many rings along every bone.
 

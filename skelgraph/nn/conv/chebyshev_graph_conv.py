@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from skelgraph.fixed import on_cpu
 from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
@@ -125,6 +126,7 @@ class ChebyshevGraphConv(SkeletonConv):
         return y if self.bias is None else y + self.bias
 
 
+@on_cpu
 def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> Tensor:
     """Chebyshev polynomials ``(degree + 1, J, J)`` of the Laplacian of ``adjacency`` ``(J, J)``.
 

@@ -111,7 +111,7 @@ def hop_pattern(skeleton: Skeleton | Graph, num_hops: int, hops: Hops) -> EdgePa
     """The pairs that are 0 to ``num_hops`` hops apart, one partition for each hop."""
     num_nodes = skeleton.num_joints
     pairs = [as_graph(skeleton).hop_edges(k, hops).flip(0) for k in range(num_hops + 1)]
-    parts = [torch.full((1, edges.size(1)), k) for k, edges in enumerate(pairs)]
+    parts = [torch.full_like(edges[:1], k) for k, edges in enumerate(pairs)]
     index = torch.cat([torch.cat(parts, dim=1), torch.cat(pairs, dim=1)])
     return EdgePattern(index, (num_hops + 1, num_nodes, num_nodes))
 

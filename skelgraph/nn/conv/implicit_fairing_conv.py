@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from skelgraph.nn.adjacency import identity
 from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
 from skelgraph.nn.conv.skeleton_conv import per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
@@ -85,7 +86,7 @@ class ImplicitFairingConv(HighOrderGraphConv):
         super().__init__(in_channels, out_channels, skeleton, bias, num_hops, hops, reduce, dense)
         self.alpha, self.beta = alpha, beta
         self.edges = None if self.attention.edges is None else with_initial(self.attention.edges)
-        eye = torch.eye(self.skeleton.num_joints).expand_as(self.pattern) if self.dense else None
+        eye = identity(self.num_nodes).expand_as(self.pattern) if self.dense else None
         self.register_buffer("eye", eye, persistent=False)
 
     @per_joint
@@ -116,6 +117,7 @@ class ImplicitFairingConv(HighOrderGraphConv):
 def with_initial(edges: EdgePattern) -> EdgePattern:
     """The edges, and after them in every partition one from the initial features of each node to itself."""
     num_parts, num_nodes, _ = edges.size
-    part, node = torch.cartesian_prod(torch.arange(num_parts), torch.arange(num_nodes)).t()
+    part = torch.arange(num_parts, device=edges.index.device).repeat_interleave(num_nodes)
+    node = torch.arange(num_nodes, device=edges.index.device).repeat(num_parts)
     own = torch.stack([part, node, num_nodes + node])
     return EdgePattern(torch.cat([edges.index, own], dim=1), (num_parts, num_nodes, 2 * num_nodes))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from skelgraph.errors import TopologyError
+from skelgraph.fixed import on_cpu
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.options import Channels, Frames
@@ -147,6 +148,7 @@ def partitioned_adjacency(
     return SparseAdjacency(index, values, (4 if num_frames == 1 else 6, num_nodes, num_nodes)).to_dense()
 
 
+@on_cpu
 def partitioned_edges(
     skeleton: SkeletonLike,
     num_frames: int = 1,

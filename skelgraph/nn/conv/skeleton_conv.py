@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from skelgraph.fixed import FixedBuffers
 from skelgraph.ops import EdgePattern
 from skelgraph.ops.incidence import inverse
 from skelgraph.options import Channels, CheckedOptions
@@ -22,7 +23,7 @@ DENSE_LIMIT = 2**17
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
-class SkeletonConv(CheckedOptions, nn.Module):
+class SkeletonConv(CheckedOptions, FixedBuffers):
     """Base of the graph layers: a layer with ``in_channels`` and ``out_channels`` bound to one skeleton.
 
     A subclass holds what is its own (``weight``, ``bias``, how its adjacency is made) and writes ``forward`` for

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skelgraph.fixed import on_cpu
 from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
@@ -41,6 +42,7 @@ class _Rule(NamedTuple):
     part: Callable[[Tensor, Tensor], Tensor]
     owner: Literal["all", "sender", "receiver"]
 
+    @on_cpu
     def masks(self, num_joints: int) -> Tensor:
         """The split as masks ``(K, J, J)``."""
         joints = torch.arange(num_joints)
@@ -229,5 +231,5 @@ def _empty_weight(owner: str, parts: int, num_joints: int, in_channels: int, out
 def single_senders(receiver: Tensor, num_nodes: int) -> EdgePattern:
     """Edges that each have a sender of their own, and so a weight: the nodes repeated for the edges that they send."""
     num_edges = len(receiver)
-    index = torch.stack([torch.zeros_like(receiver), receiver, torch.arange(num_edges)])
+    index = torch.stack([torch.zeros_like(receiver), receiver, torch.arange(num_edges, device=receiver.device)])
     return EdgePattern(index, (1, num_nodes, num_edges))

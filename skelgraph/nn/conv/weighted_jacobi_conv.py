@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, learned_edges
+from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.options import Channels, Rate
@@ -88,7 +88,7 @@ class WeightedJacobiConv(SkeletonConv):
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         matrix = graph_matrix(self.skeleton, sparse=not self.dense, normalization="sym", self_loops=False)
         if self.dense:
-            self.affinity, eye = ModulatedAdjacency(matrix), torch.eye(num_joints)
+            self.affinity, eye = ModulatedAdjacency(matrix), identity(num_joints)
         else:
             receiver, sender, values = learned_edges(matrix, symmetric=True)
             kept = (receiver == sender) | neighbours

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.options import Channels, CheckedOptions, Count, Positive
@@ -179,7 +180,7 @@ class TopKAttentionHyperedges(CheckedOptions, nn.Module):
         return Hyperedges(incidence, self.out(self.hidden(mean).relu()).squeeze(-1).tanh())
 
 
-class SemiDynamicHyperedges(CheckedOptions, nn.Module):
+class SemiDynamicHyperedges(CheckedOptions, FixedBuffers):
     r"""Fixed and dynamic hyperedges side by side, :math:`[\mathbf{H}, \lambda \mathbf{P}]` with a learned
     :math:`\lambda > 0`; our reading of the abstract of `"Semi-Dynamic Hypergraph Neural Network for 3D Pose Estimation"
     <https://www.ijcai.org/proceedings/2020/109>`_ (IJCAI 2020).

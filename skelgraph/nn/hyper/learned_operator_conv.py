@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import unknown_name
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.conv.skeleton_conv import per_joint
 from skelgraph.nn.hyper.hyper_conv import HypergraphLike
 from skelgraph.nn.hyper.hyperedge_conv import hyperedge_operator
@@ -18,7 +19,7 @@ from skelgraph.topology import JointHypergraph
 _FLOOR = 1e-3  # joints without a common hyperedge start here, as 0 is no softplus
 
 
-class LearnedOperatorConv(CheckedOptions, nn.Module):
+class LearnedOperatorConv(CheckedOptions, FixedBuffers):
     r"""Learned hypergraph operator of `HGMamba <https://arxiv.org/abs/2504.06638>`_ and `HyperDiff
     <https://arxiv.org/abs/2508.14431>`_: the matrix between joints is a parameter, and the hypergraph where it starts.
 
@@ -79,7 +80,7 @@ class LearnedOperatorConv(CheckedOptions, nn.Module):
         self.positive = positive
         operators = torch.stack([hyperedge_operator(scale, "sym") for scale in scales])
         self.register_buffer("initial", operators.to(torch.get_default_dtype()), persistent=False)
-        self.operator = nn.Parameter(torch.empty_like(self.initial))
+        self.operator = nn.Parameter(torch.empty(self.initial.shape))
         self.weight = nn.Parameter(torch.empty(len(scales), in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(len(scales), out_channels)) if bias else None
         self.gates = nn.Parameter(torch.empty(len(scales))) if len(scales) > 1 else None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, xavier
 from skelgraph.nn.mixer import FeedForward
@@ -269,7 +270,7 @@ class _Stream(nn.Module):
         return self.attention(node, self.token_norm(state), extra)
 
 
-class _Gather(nn.Module):
+class _Gather(FixedBuffers):
     """Sums along the rows of a fixed matrix of whole numbers, or means; an empty row gives zeros.
 
     The matrix is normalised in use: whole numbers are exact in float32, their means exact in the precision at hand.

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 Mask = Literal["soft", "hard", "none"]
 
 
-class RelationAttention(CheckedOptions, nn.Module):
+class RelationAttention(CheckedOptions, FixedBuffers):
     r"""Multi-head attention from joints to tokens (joints, bones, hyperedges) that knows how far they are apart, as
     joints query bones in `"HDFormer" <https://arxiv.org/abs/2302.01825>`_ and hops bias scores in
     `"Hypergraph Transformer for Skeleton-based Action Recognition" <https://arxiv.org/abs/2211.09590>`_.
@@ -110,9 +111,9 @@ class RelationAttention(CheckedOptions, nn.Module):
         xavier(self.key_value, self.out_channels)
         xavier(self.out)
         if self.table is not None:
-            slope = 0.5 ** torch.arange(self.table.size(0))
+            head, distance = (torch.arange(size, device=self.table.device) for size in self.table.shape)
             with torch.no_grad():
-                self.table.copy_(-slope[:, None] * torch.arange(self.table.size(1)))
+                self.table.copy_(-(0.5 ** head[:, None]) * distance)
 
     def forward(self, x: Tensor, tokens: Tensor, extra: Tensor | None = None) -> Tensor:
         """Map joints ``(..., J, C_in)`` and tokens ``(..., T, C_t)`` to ``(..., J, C_out)``."""
