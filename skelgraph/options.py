@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, InstanceOf, Strict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from skelgraph.errors import SkelgraphError
@@ -149,8 +149,9 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
-        base = "a number" if arguments[0] is float else describe(arguments[0])
-        return base + _range(limits)
+        if get_origin(arguments[0]) in _SEQUENCES:
+            return f"{describe(arguments[0])},{_range(limits)} of them"
+        return ("a number" if arguments[0] is float else describe(arguments[0])) + _range(limits)
     if origin is Literal:
         return _either(map(repr, arguments))
     if origin in (Union, types.UnionType):
@@ -166,10 +167,10 @@ def describe(hint: Any) -> str:
 
 
 def _range(limits: Sequence[Any]) -> str:
-    """The limits of annotated-types (``Ge``, ``Gt``, ``Le``, ``Lt``) in words."""
+    """The limits of annotated-types (``Ge``, ``Gt``, ``Le``, ``Lt``, ``MinLen``, ``MaxLen``) in words."""
     low, above, high, below = (
-        next((getattr(limit, kind) for limit in limits if hasattr(limit, kind)), None)
-        for kind in ("ge", "gt", "le", "lt")
+        next((getattr(limit, kind) for limit in limits for kind in kinds if hasattr(limit, kind)), None)
+        for kinds in (("ge", "min_length"), ("gt",), ("le", "max_length"), ("lt",))
     )
     both = low is not None and high is not None
     words: dict[str, tuple[Any, ...]] = (
@@ -192,15 +193,18 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 def _schema(hint: Any) -> Any:
     """The annotation as pydantic is to read it: classes are checked by ``isinstance``, whatever pydantic knows of
     them."""
-    origin = get_origin(hint)
-    if origin is Annotated or origin is Literal or hint in _NAMES or hint is None:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal or hint in _NAMES or hint is None:
         return hint
+    if origin is Annotated:
+        return Annotated[(_schema(arguments[0]), *arguments[1:])]
     if origin in (Union, types.UnionType):
-        return Union[tuple(map(_schema, get_args(hint)))]  # noqa: UP007 - of any number of types
+        return Union[tuple(map(_schema, arguments))]  # noqa: UP007 - of any number of types
     if origin is Callable:
         return Callable
     generic: Any = origin if origin in _SEQUENCES else InstanceOf
-    return generic[tuple(item if item is ... else _schema(item) for item in get_args(hint)) or hint]
+    schema = generic[tuple(item if item is ... else _schema(item) for item in arguments) or hint]
+    return Annotated[schema, Strict(False)] if origin is tuple else schema  # JSON has lists only
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
@@ -228,11 +232,12 @@ def _depth(hint: Any) -> int:
 
 
 def _native(value: Any, depth: int) -> Any:
-    """NumPy's numbers as Python's, and lists and arrays as tuples, so deep as sequences are expected."""
+    """NumPy's numbers as Python's, and its arrays as lists, so deep as sequences are expected."""
     if isinstance(value, np.generic):
         return value.item()
     if depth and isinstance(value, list | tuple | np.ndarray):
-        return tuple(_native(item, depth - 1) for item in value)
+        items = [_native(item, depth - 1) for item in value]
+        return tuple(items) if isinstance(value, tuple) else items
     return value
 
 

@@ -69,7 +69,7 @@ def test_accepted_as_they_are() -> None:
     assert layer.values["channels"] == 8
     assert type(layer.values["channels"]) is int
     assert layer.values["dropout"] == 0
-    assert layer.values["widths"] == (3, 5)
+    assert layer.values["widths"] == [3, 5]
     assert layer.values["levels"] == (1, 2)
     assert layer.values["place"] is None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
-from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
+from skelgraph.errors import SkelgraphError
+from skelgraph.models.any_gcn_graphs import GraphPreset, Refinement, any_gcn_adjacency
 from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
@@ -25,7 +25,8 @@ from skelgraph.nn import (
     WeightSharingConv,
 )
 from skelgraph.nn.conditional_adjacency import ExpertMode
-from skelgraph.nn.conv.weight_sharing_conv import SHARING
+from skelgraph.nn.conv.weight_sharing_conv import SHARING, Sharing
+from skelgraph.options import Amount, Channels, Count, Rate, checked
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -34,11 +35,13 @@ _WITHOUT_EXPERTS: dict[str, Callable[..., SkeletonConv]] = {
     "sem": SemGraphConv,
     "sem_ch": SemCHGraphConv,
 }
-CONVS = (*SHARING, "modulated", "conditional", *_WITHOUT_EXPERTS)
+Conv = Literal[Sharing, "modulated", "conditional", "chebyshev", "sem", "sem_ch"]
+CONVS: tuple[Conv, ...] = get_args(Conv)
 
 
+@checked
 def any_gcn_conv(
-    name: str, adjacency: Tensor | None = None, num_experts: int = 0, expert_mode: ExpertMode = "add"
+    name: Conv, adjacency: Tensor | None = None, num_experts: Amount = 0, expert_mode: ExpertMode = "add"
 ) -> ConvFactory:
     """The graph operator that the Any-GCN code calls by this name.
 
@@ -52,8 +55,6 @@ def any_gcn_conv(
     Raises:
         SkelgraphError: If there is no such operator, or it takes no experts.
     """
-    if name not in CONVS:
-        raise unknown_name("conv", name, CONVS)
     if name in _WITHOUT_EXPERTS:
         if num_experts:
             raise SkelgraphError(f"conv {name!r} takes no experts; expected num_experts=0, got {num_experts}")
@@ -156,17 +157,17 @@ class AnyGCN(ResidualGCN):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        conv: str = "dc_preagg",
-        hidden_channels: int = 128,
-        num_blocks: int = 4,
-        num_experts: int = 0,
+        conv: Conv = "dc_preagg",
+        hidden_channels: Channels = 128,
+        num_blocks: Count = 4,
+        num_experts: Amount = 0,
         expert_mode: ExpertMode = "add",
-        graph: str = "default",
-        refine: str = "default",
+        graph: GraphPreset = "default",
+        refine: Refinement = "default",
         non_local: bool = False,
-        dropout: float = 0.0,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        dropout: Rate = 0.0,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         layout = as_skeleton(skeleton)
         adjacency = any_gcn_adjacency(layout, graph, refine)

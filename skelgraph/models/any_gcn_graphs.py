@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 from torch import Tensor
 
-from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.options import checked
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -21,14 +24,24 @@ _MORE_EDGES = {
     "terminal_cycle": "*_hip-*_foot *_shoulder-*_wrist",
     "centralized": "spine-*_hip spine-*_shoulder",
 }
-GRAPHS = (*_MORE_EDGES, "paired")
-REFINEMENTS = {"default": (1, 1), "self_weakening": (2, 1), "self_reinforcement": (1, 2)}
+GraphPreset = Literal["default", "double_chain", "terminal_cycle", "centralized", "paired"]
+GRAPHS: tuple[GraphPreset, ...] = get_args(GraphPreset)
+Refinement = Literal["default", "self_weakening", "self_reinforcement"]
+REFINEMENTS: dict[Refinement, tuple[int, int]] = {
+    "default": (1, 1),
+    "self_weakening": (2, 1),
+    "self_reinforcement": (1, 2),
+}
 """Weights of an edge and of a self loop, before the rows are normalised."""
 
 
 @on_cpu
+@checked
 def any_gcn_adjacency(
-    skeleton: SkeletonLike, graph: str = "default", refine: str = "default", dtype: torch.dtype = torch.float32
+    skeleton: SkeletonLike,
+    graph: GraphPreset = "default",
+    refine: Refinement = "default",
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Adjacency of a preset of the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: a weighted mean over a
     joint and its neighbours.
@@ -52,10 +65,6 @@ def any_gcn_adjacency(
         tensor(True)
     """
     layout = as_skeleton(skeleton)
-    if graph not in GRAPHS:
-        raise unknown_name("graph", graph, GRAPHS)
-    if refine not in REFINEMENTS:
-        raise unknown_name("refinement", refine, REFINEMENTS)
     if graph == "paired" and not layout.symmetric_pairs:
         raise TopologyError(f"graph 'paired' joins left and right, and {layout!r} has no symmetric pairs")
     adjacency = layout.adjacency(dtype=dtype)

@@ -11,6 +11,8 @@ from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count, split_slices
 from skelgraph.models.registry import register_model
 from skelgraph.nn import GraphMLPBlock
+from skelgraph.nn.mixer import PathRate
+from skelgraph.options import Channels, Count, Frames, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -89,15 +91,15 @@ class GraphMLP(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        num_frames: int = 1,
-        hidden_channels: int = 512,
-        token_channels: int = 256,
-        mlp_channels: int = 1024,
-        num_blocks: int = 3,
-        dropout: float = 0.1,
-        drop_path: float = 0.2,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        num_frames: Frames = 1,
+        hidden_channels: Channels = 512,
+        token_channels: Channels = 256,
+        mlp_channels: Channels = 1024,
+        num_blocks: Count = 3,
+        dropout: Rate = 0.1,
+        drop_path: PathRate = 0.2,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels, num_frames)
         self.embedding = nn.Linear(num_frames * in_channels, hidden_channels)

@@ -14,6 +14,7 @@ from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, official_options
 from skelgraph.nn import HighOrderGraphConv
 from skelgraph.nn.conv.high_order_graph_conv import Hops, Reduce
+from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -91,14 +92,14 @@ class HGCN(ResidualGCN):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        hidden_channels: int = 96,
-        num_blocks: int = 4,
-        num_hops: int = 3,
+        hidden_channels: Channels = 96,
+        num_blocks: Count = 4,
+        num_hops: Amount = 3,
         hops: Hops = "walk",
         reduce: Reduce = "cat",
-        dropout: float = 0.0,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        dropout: Rate = 0.0,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         conv = functools.partial(HighOrderGraphConv, num_hops=num_hops, hops=hops)
         super().__init__(

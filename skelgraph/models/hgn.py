@@ -8,12 +8,13 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS
 from skelgraph.nn import GraphConvBlock, GroupedNonLocal, ResidualGraphBlock, SemGraphConv, TubeSkin, multi_scale_mse
+from skelgraph.options import Channels, Rate
 from skelgraph.topology import Graph, MultiScaleGraph, SkeletonLike, tube_hierarchy
 
 Fusion = Literal["sequential", "simultaneous"]
@@ -132,19 +133,17 @@ class HGN(FrameLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        hidden_channels: int = 128,
+        hidden_channels: Channels = 128,
         fusion: Fusion = "sequential",
-        dropout: float = 0.0,
+        dropout: Rate = 0.0,
         mesh_loss: bool = True,
         graph: MultiScaleGraph | None = None,
         levels: tuple[int, int] = (-1, -2),
-        adjacency: Sequence[Tensor] | None = None,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        adjacency: Sequence[Tensor | Sequence[Sequence[float | bool]]] | None = None,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
-        if fusion not in ("sequential", "simultaneous"):
-            raise unknown_name("fusion", fusion, ("sequential", "simultaneous"))
         if adjacency is not None and graph is not None:
             raise SkelgraphError("graph and adjacency are both given; expected one of them")
         self.fusion = fusion

@@ -12,6 +12,7 @@ from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.nn import GraphConvBlock, ImplicitFairingConv, fairing_beta
 from skelgraph.nn.conv.high_order_graph_conv import Hops, Reduce
+from skelgraph.options import Amount, Channels, Count, Positive, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -85,15 +86,15 @@ class HOIFNet(FrameLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        hidden_channels: int = 64,
-        num_layers: int = 8,
-        num_hops: int = 3,
+        hidden_channels: Channels = 64,
+        num_layers: Count = 8,
+        num_hops: Amount = 3,
         hops: Hops = "walk",
-        alpha: float = 0.5,
-        strength: float = 0.5,
-        dropout: float = 0.0,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        alpha: Rate = 0.5,
+        strength: Positive = 0.5,
+        dropout: Rate = 0.0,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
         width = hidden_channels * (num_hops + 1)

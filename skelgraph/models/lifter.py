@@ -12,11 +12,12 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.models.official import OfficialLayout
 from skelgraph.models.pretrained import Pretrained
+from skelgraph.options import Channels, CheckedOptions, Frames
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
-class PoseLifter(FixedBuffers, Pretrained):
+class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
     """Base of the 2D-to-3D networks.
 
     A subclass defines :meth:`lift`, which is always handed ``num_frames`` frames: a longer clip is cut to the window
@@ -40,11 +41,15 @@ class PoseLifter(FixedBuffers, Pretrained):
     """How the authors' checkpoints are laid out; ``None`` if there are none."""
 
     def __init__(
-        self, skeleton: SkeletonLike, in_channels: int = 2, out_channels: int = 3, num_frames: int = 1
+        self,
+        skeleton: SkeletonLike,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
+        num_frames: Frames = 1,
     ) -> None:
         super().__init__()
-        if num_frames < 1 or num_frames % 2 == 0:
-            raise SkelgraphError(f"num_frames is {num_frames}; expected a positive odd number, to have a centre frame")
+        if num_frames % 2 == 0:
+            raise SkelgraphError(f"num_frames is {num_frames}; expected an odd number, to have a centre frame")
         self.skeleton: Skeleton = as_skeleton(skeleton)
         self.in_channels = in_channels
         self.out_channels = out_channels

@@ -10,6 +10,7 @@ from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
 from skelgraph.nn import Dropout
+from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -81,11 +82,11 @@ class Martinez(FrameLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        hidden_channels: int = 1024,
-        num_stages: int = 2,
-        dropout: float = 0.5,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        hidden_channels: Channels = 1024,
+        num_stages: Count = 2,
+        dropout: Rate = 0.5,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
         num_joints = self.skeleton.num_joints

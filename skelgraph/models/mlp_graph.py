@@ -10,6 +10,7 @@ from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
 from skelgraph.nn import MLPGraphBlock
+from skelgraph.options import Channels, Count, Frames, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -88,16 +89,16 @@ class MLPGraph(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        num_frames: int = 1,
-        hidden_channels: int = 128,
-        graph_channels: int = 256,
-        num_blocks: int = 3,
-        dropout: float = 0.2,
-        mlp_dropout: float = 0.0,
-        alpha: float = 0.1,
+        num_frames: Frames = 1,
+        hidden_channels: Channels = 128,
+        graph_channels: Channels = 256,
+        num_blocks: Count = 3,
+        dropout: Rate = 0.2,
+        mlp_dropout: Rate = 0.0,
+        alpha: Rate = 0.1,
         neighbours: bool = False,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels, num_frames)
         self.embedding = nn.Linear(num_frames * in_channels, hidden_channels)

@@ -7,15 +7,15 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from skelgraph.errors import unknown_name
 from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, ModulatedGraphConv
+from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
 Variant = Literal["gt", "benchmark"]
-_PUBLISHED: dict[str, dict[str, Any]] = {
+_PUBLISHED: dict[Variant, dict[str, Any]] = {
     "gt": {"hidden_channels": 128, "dropout": 0.0, "modulation_init": "ones"},
     "benchmark": {"hidden_channels": 384, "dropout": 0.2, "modulation_init": "xavier"},
 }
@@ -75,15 +75,13 @@ class ModulatedGCN(ResidualGCN):
         self,
         skeleton: SkeletonLike = "h36m16",
         variant: Variant = "gt",
-        hidden_channels: int | None = None,
-        num_blocks: int = 4,
+        hidden_channels: Channels | None = None,
+        num_blocks: Count = 4,
         non_local: bool = False,
-        dropout: float | None = None,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        dropout: Rate | None = None,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
-        if variant not in _PUBLISHED:
-            raise unknown_name("variant", variant, _PUBLISHED)
         published = _PUBLISHED[variant]
         width: int = published["hidden_channels"] if hidden_channels is None else hidden_channels
         super().__init__(

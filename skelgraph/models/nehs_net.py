@@ -13,6 +13,7 @@ from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.registry import register_model
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, Lift, NodeEdgeHyperedgeConv
 from skelgraph.nn.hyper.relation_attention import Mask, xavier
+from skelgraph.options import Amount, Channels, Count, Frames, Positive, Rate
 from skelgraph.topology import JointHypergraph, Skeleton, SkeletonLike, hyperedge_groups
 from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
@@ -87,27 +88,25 @@ class NEHSNet(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        depth: int = 3,
-        d_model: int = 252,
-        n_heads: int = 6,
-        dropout: float = 0.3,
+        depth: Count = 3,
+        d_model: Channels = 252,
+        n_heads: Count = 6,
+        dropout: Rate = 0.3,
         use_edge: bool = True,
         use_hyperedge: bool = True,
         exchange: bool = True,
         lift: Lift = "linear",
         fusion: Fusion = "gate",
         mask: Mask = "soft",
-        ffn_ratio: float = 2.0,
+        ffn_ratio: Positive = 2.0,
         hyperedges: Hyperedges | None = None,
         frame_mode: FrameMode = "center",
-        in_frames: int | None = None,
-        dynamic_hyperedges: int = 0,
+        in_frames: Frames | None = None,
+        dynamic_hyperedges: Amount = 0,
         return_features: bool = False,
     ) -> None:
         if (in_frames is None) != (frame_mode == "center"):
             raise SkelgraphError(f"in_frames is {in_frames} with frame_mode {frame_mode!r}; 'concat' alone needs it")
-        if depth < 1:
-            raise SkelgraphError(f"depth is {depth}; expected at least 1")
         super().__init__(skeleton, num_frames=in_frames or 1)
         self.return_features = return_features
         self.hypergraph = _hypergraph(self.skeleton, hyperedges)

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models.official import load_checked
+from skelgraph.options import check_options
 from skelgraph.topology import skeleton_config
 
 FILE_NAME = "model.safetensors"
@@ -36,7 +37,8 @@ class Pretrained(ModelHubMixin):
     def __new__(cls, *args: Any, **kwargs: Any) -> Pretrained:
         """Note the arguments, so that every model knows how to rebuild itself."""
         instance = object.__new__(cls)  # not the mixin's, which notes arguments in a form of its own
-        options = dict(inspect.signature(cls).bind_partial(*args, **kwargs).arguments)
+        given = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+        options = given | check_options(cls, given, cls.__name__)
         layout = options.pop("skeleton", None)
         config = {
             "name": cls.registered_name,

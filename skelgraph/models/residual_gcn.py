@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import StateDict, count, join_non_local
 from skelgraph.nn import ConvFactory, GraphConvBlock, ResidualGraphBlock
+from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import Skeleton, SkeletonLike
 
 
@@ -39,12 +40,12 @@ class ResidualGCN(FrameLifter):
         self,
         skeleton: SkeletonLike,
         conv: ConvFactory,
-        hidden_channels: int = 128,
-        num_blocks: int = 4,
-        dropout: float = 0.0,
+        hidden_channels: Channels = 128,
+        num_blocks: Count = 4,
+        dropout: Rate = 0.0,
         attention: Callable[[int, Skeleton], nn.Module] | None = None,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
         input_conv: ConvFactory | None = None,
         output_conv: ConvFactory | None = None,
     ) -> None:

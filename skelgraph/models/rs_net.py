@@ -13,6 +13,7 @@ from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
 from skelgraph.models.registry import register_model
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, RegularSplittingConv
+from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -111,12 +112,12 @@ class RSNet(FrameLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        hidden_channels: int = 64,
-        num_blocks: int = 4,
-        num_hops: int = 3,
-        dropout: float | None = 0.2,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        hidden_channels: Channels = 64,
+        num_blocks: Count = 4,
+        num_hops: Amount = 3,
+        dropout: Rate | None = 0.2,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
         conv = functools.partial(RegularSplittingConv, skeleton=self.skeleton, num_hops=num_hops)

@@ -6,6 +6,7 @@ from skelgraph.models.official import OfficialLayout
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
 from skelgraph.nn import GroupedNonLocal, SemGraphConv
+from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
 
@@ -46,12 +47,12 @@ class SemGCN(ResidualGCN):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m16",
-        hidden_channels: int = 128,
-        num_blocks: int = 4,
+        hidden_channels: Channels = 128,
+        num_blocks: Count = 4,
         non_local: bool = False,
-        dropout: float = 0.0,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        dropout: Rate = 0.0,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(
             skeleton,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.official import OfficialLayout, StateDict, count, join_non_local, split_slices
 from skelgraph.models.registry import register_model
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, JointBatchNorm, PartitionedGraphConv
+from skelgraph.options import Channels, Frames, Rate
 from skelgraph.topology import Skeleton, SkeletonLike, body_parts, part_skeleton
 
 
@@ -135,15 +137,15 @@ class STGCNPose(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        num_frames: int = 3,
-        hidden_channels: Sequence[int] = (128, 128, 256),
-        part_channels: int = 512,
-        fused_channels: int = 256,
-        dropout: float = 0.05,
-        global_dropout: float = 0.25,
-        head_dropout: float = 0.1,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        num_frames: Frames = 3,
+        hidden_channels: Annotated[Sequence[Channels], Field(min_length=1, max_length=1000)] = (128, 128, 256),
+        part_channels: Channels = 512,
+        fused_channels: Channels = 256,
+        dropout: Rate = 0.05,
+        global_dropout: Rate = 0.25,
+        head_dropout: Rate = 0.1,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels, num_frames)
         parts = body_parts(self.skeleton)

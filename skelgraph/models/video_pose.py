@@ -6,8 +6,9 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +17,8 @@ from skelgraph.models.lifter import PoseLifter, replicate_frames
 from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
 from skelgraph.nn import Dropout
+from skelgraph.options import Channels, Frames, Rate
+from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
 
@@ -127,16 +130,16 @@ class VideoPose(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        filter_widths: Sequence[int] = (3, 3, 3, 3, 3),
-        hidden_channels: int = 1024,
-        dropout: float = 0.25,
+        filter_widths: Annotated[Sequence[Frames], Field(min_length=1, max_length=1000)] = (3, 3, 3, 3, 3),
+        hidden_channels: Channels = 1024,
+        dropout: Rate = 0.25,
         causal: bool = False,
         dense: bool = False,
-        in_channels: int = 2,
-        out_channels: int = 3,
+        in_channels: Channels = 2,
+        out_channels: Channels = 3,
     ) -> None:
-        if not filter_widths or any(width < 1 or width % 2 == 0 for width in filter_widths):
-            raise SkelgraphError(f"filter_widths is {filter_widths}; expected positive odd numbers")
+        if any(width % 2 == 0 for width in filter_widths):
+            raise SkelgraphError(f"filter_widths is {shown(filter_widths)}; expected positive odd numbers")
         receptive_field = math.prod(filter_widths)
         # the frame that is lifted is the centre of the window also for a causal model, which sees its past half only
         super().__init__(skeleton, in_channels, out_channels, 2 * receptive_field - 1 if causal else receptive_field)

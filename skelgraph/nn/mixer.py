@@ -15,6 +15,9 @@ from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
+PathRate = Annotated[float, Field(ge=0, lt=1)]
+"""A probability to drop a branch, which must be kept now and then."""
+
 
 class FeedForward(CheckedOptions, nn.Module):
     """Perceptron of one hidden layer with GELU, along the last dimension.
@@ -58,7 +61,7 @@ class DropPath(CheckedOptions, nn.Module):
         SkelgraphError: If the probability is not in [0, 1).
     """
 
-    def __init__(self, p: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> None:
+    def __init__(self, p: PathRate = 0.0) -> None:
         super().__init__()
         self.p = p
 
@@ -110,7 +113,7 @@ class GraphMLPBlock(CheckedOptions, nn.Module):
         token_channels: Channels,
         mlp_channels: Channels,
         dropout: Rate = 0.1,
-        drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        drop_path: PathRate = 0.0,
         token_norm: bool = False,
     ) -> None:
         super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.text import shown
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
@@ -72,13 +74,16 @@ class Graph:
 
     @classmethod
     @on_cpu
-    def from_adjacency(cls, adjacency: Tensor, name: str | None = None) -> Graph:
+    def from_adjacency(cls, adjacency: Tensor | Sequence[Sequence[float]], name: str | None = None) -> Graph:
         """Return the graph of the non-zero entries of a matrix; entry ``[i, j]`` carries node ``j`` to node ``i``.
 
         Raises:
             TopologyError: If the matrix is not square.
         """
-        matrix = torch.as_tensor(adjacency)
+        try:
+            matrix = torch.as_tensor(adjacency)
+        except (TypeError, ValueError) as error:
+            raise TopologyError(f"adjacency is {shown(adjacency)}; expected a matrix (N, N)") from error
         if matrix.dim() != 2 or matrix.size(0) != matrix.size(1):
             raise TopologyError(f"adjacency has shape {tuple(matrix.shape)}; expected (N, N)")
         receiver, sender = matrix.nonzero().t()

@@ -113,7 +113,7 @@ def test_experts_that_the_released_preaggregation_ignores_are_dropped(golden):
 
 
 def test_unknown_names_and_misplaced_experts_are_refused():
-    with pytest.raises(SkelgraphError, match=r"unknown conv 'postag'; did you mean .*postagg"):
+    with pytest.raises(SkelgraphError, match=r"conv is 'postag'; expected .*did you mean .*'postagg'"):
         small("postag")
     for conv in ("chebyshev", "sem", "sem_ch"):
         with pytest.raises(SkelgraphError, match=f"'{conv}' takes no experts"):

@@ -189,7 +189,7 @@ def test_lifting_gives_the_joints_of_all_outputs():
 
 def test_bad_options_are_named(reference):
     graph = MultiScaleGraph.from_mesh(tube_faces("h36m17"), 2)
-    with pytest.raises(SkelgraphError, match="unknown fusion"):
+    with pytest.raises(SkelgraphError, match="fusion is 'parallel'; expected 'sequential' or 'simultaneous'"):
         HGN(fusion="parallel")
     with pytest.raises(SkelgraphError, match="both given"):
         HGN(graph=graph, adjacency=[torch.eye(17)] * 3)
