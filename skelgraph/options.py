@@ -29,7 +29,7 @@ Channels = Annotated[int, Field(ge=1, le=2**16)]
 """Width of a layer."""
 Count = Annotated[int, Field(ge=1, le=1000)]
 """How many of something a network has: blocks, heads."""
-Amount = Annotated[int, Field(ge=0, le=1000)]
+Amount = Annotated[int, Field(ge=0, le=100)]
 """As :data:`Count`, of what there may be none: hops, experts."""
 Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
