@@ -27,7 +27,7 @@ from skelgraph.text import shown
 
 Channels = Annotated[int, Field(ge=1, le=2**16)]
 """Width of a layer."""
-Count = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[int, Field(ge=1, le=100)]
 """How many of something a network has: blocks, heads."""
 Amount = Annotated[int, Field(ge=0, le=100)]
 """As :data:`Count`, of what there may be none: hops, experts."""

@@ -53,7 +53,7 @@ class Layer(CheckedOptions):
         ("widths", [3, "x"], "each an integer"),
         ("levels", [1], "2 values"),
         ("place", "both", "'post' or 'pre', true or false or none"),
-        ("blocks", -1, "an integer from 1 to 1000 or none"),
+        ("blocks", -1, "an integer from 1 to 100 or none"),
     ],
 )
 def test_refused(name: str, value: Any, expected: str) -> None:

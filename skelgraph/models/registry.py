@@ -8,9 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import psutil
+import torch
+
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.topology import SkeletonLike
+from skelgraph.text import shown
+from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 Model = TypeVar("Model", bound=type[PoseLifter])
@@ -78,7 +82,7 @@ def model_info(name: str) -> ModelInfo:
     Raises:
         SkelgraphError: If there is none of that name; the near names are listed.
     """
-    if name not in _MODELS:
+    if not isinstance(name, str) or name not in _MODELS:
         raise unknown_name("model", name, _MODELS)
     return _MODELS[name]
 
@@ -95,10 +99,31 @@ def create_model(name: str, skeleton: SkeletonLike = "h36m17", **options: Any) -
         The model, freshly initialised, in training mode.
 
     Raises:
-        SkelgraphError: If the model, the skeleton or an option is unknown.
+        SkelgraphError: If the model, the skeleton or an option is unknown, an option is not what its annotation says
+            (:mod:`skelgraph.options`), or the memory that is free cannot hold the model.
     """
     info = model_info(name)
     for option in options:
         if option not in info.options:
             raise unknown_name(f"option of model {name!r}:", option, info.options)
-    return info.cls(as_skeleton(skeleton), **options)
+    layout = as_skeleton(skeleton)
+    if options and torch.get_default_device().type == "cpu":
+        _check_memory(info, layout, options)
+    return info.cls(layout, **options)
+
+
+def _check_memory(info: ModelInfo, skeleton: Skeleton, options: Mapping[str, Any]) -> None:
+    """Refuse a model that the free memory cannot hold, before anything is allocated."""
+    try:
+        with torch.device("meta"):
+            model = info.cls(skeleton, **options)
+    except (RuntimeError, SkelgraphError):  # building it says what is wrong, or it can only be built with values
+        return
+    size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+    free = psutil.virtual_memory().available
+    if size > free:
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        raise SkelgraphError(
+            f"model {info.name!r} with {shown(dict(options))} has {parameters:,} parameters and takes "
+            f"{size / 1e9:,.1f} GB; {free / 1e9:,.1f} GB of memory are free"
+        )

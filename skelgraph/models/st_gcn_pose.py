@@ -138,7 +138,7 @@ class STGCNPose(PoseLifter):
         self,
         skeleton: SkeletonLike = "h36m17",
         num_frames: Frames = 3,
-        hidden_channels: Annotated[Sequence[Channels], Field(min_length=1, max_length=1000)] = (128, 128, 256),
+        hidden_channels: Annotated[Sequence[Channels], Field(min_length=1, max_length=100)] = (128, 128, 256),
         part_channels: Channels = 512,
         fused_channels: Channels = 256,
         dropout: Rate = 0.05,

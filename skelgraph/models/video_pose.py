@@ -130,7 +130,7 @@ class VideoPose(PoseLifter):
     def __init__(
         self,
         skeleton: SkeletonLike = "h36m17",
-        filter_widths: Annotated[Sequence[Frames], Field(min_length=1, max_length=1000)] = (3, 3, 3, 3, 3),
+        filter_widths: Annotated[Sequence[Frames], Field(min_length=1, max_length=100)] = (3, 3, 3, 3, 3),
         hidden_channels: Channels = 1024,
         dropout: Rate = 0.25,
         causal: bool = False,

@@ -104,7 +104,7 @@ def test_kernels_of_a_dense_model_can_be_told_to_be_dilated(golden):
 def test_faults_are_named(golden):
     for widths in ((), (3, 2), (3, -1)):
         with pytest.raises(
-            SkelgraphError, match=r"filter_widths is .*(positive odd numbers|from 1 to 1000 of them|an integer from 1)"
+            SkelgraphError, match=r"filter_widths is .*(positive odd numbers|from 1 to 100 of them|an integer from 1)"
         ):
             VideoPose(filter_widths=widths)
     with pytest.raises(SkelgraphError, match="receptive field of 15"):

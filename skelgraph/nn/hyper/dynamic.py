@@ -5,7 +5,10 @@ Nothing is rebuilt as lists or data objects: a builder returns memberships per s
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -13,7 +16,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.relation_attention import xavier
-from skelgraph.options import Channels, CheckedOptions, Count, Positive
+from skelgraph.options import Channels, CheckedOptions, Positive
 
 
 def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
@@ -64,7 +67,7 @@ class KNNHyperedges(CheckedOptions, nn.Module):
         torch.Size([4, 17, 16])
     """
 
-    def __init__(self, k: Count, soft: bool = False) -> None:
+    def __init__(self, k: Annotated[int, Field(ge=1)], soft: bool = False) -> None:
         super().__init__()
         self.k = k
         self.soft = soft
@@ -159,7 +162,9 @@ class TopKAttentionHyperedges(CheckedOptions, nn.Module):
         (torch.Size([4, 17, 17]), torch.Size([4, 17]))
     """
 
-    def __init__(self, in_channels: Channels, k: Count, projection_channels: Channels | None = None) -> None:
+    def __init__(
+        self, in_channels: Channels, k: Annotated[int, Field(ge=1)], projection_channels: Channels | None = None
+    ) -> None:
         super().__init__()
         channels = in_channels if projection_channels is None else projection_channels
         self.k = k
