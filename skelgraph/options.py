@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import ConfigDict, Field, InstanceOf, Strict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, PlainValidator, Strict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from skelgraph.errors import SkelgraphError
@@ -202,9 +202,16 @@ def _schema(hint: Any) -> Any:
         return Union[tuple(map(_schema, arguments))]  # noqa: UP007 - of any number of types
     if origin is Callable:
         return Callable
-    generic: Any = origin if origin in _SEQUENCES else InstanceOf
-    schema = generic[tuple(item if item is ... else _schema(item) for item in arguments) or hint]
+    if origin is None:
+        return Annotated[Any, PlainValidator(functools.partial(_instance, hint))]
+    schema = origin[tuple(item if item is ... else _schema(item) for item in arguments)]
     return Annotated[schema, Strict(False)] if origin is tuple else schema  # JSON has lists only
+
+
+def _instance(cls: type, value: Any) -> Any:
+    if not isinstance(value, cls):
+        raise ValueError
+    return value
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:

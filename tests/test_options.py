@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -11,7 +11,19 @@ import pytest
 from pydantic import Field
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.options import Channels, CheckedOptions, Count, Finite, Rate, check_option, checked, describe
+from skelgraph.options import (
+    Channels,
+    CheckedOptions,
+    Count,
+    Finite,
+    Rate,
+    check_option,
+    checked,
+    describe,
+    option_types,
+)
+from skelgraph.text import shown
+from skelgraph.topology import Skeleton
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,3 +129,71 @@ def test_a_huge_value_is_cut_in_the_message() -> None:
         check_option("name", "x" * 10**6, Literal["a"])
     assert len(str(error.value)) < 300
     assert sys.float_info.max == check_option("x", sys.float_info.max, Finite)
+
+
+def test_instances_and_functions() -> None:
+    @checked
+    def draw(skeleton: Skeleton, make: Callable[[int], int] | None = None, others: Sequence[Skeleton] = ()) -> None:
+        pass
+
+    draw(Skeleton([-1, 0]), abs, [Skeleton([-1])])
+    with pytest.raises(SkelgraphError, match="draw: skeleton is 'h36m17'; expected a Skeleton"):
+        draw("h36m17")  # type: ignore[arg-type]
+    with pytest.raises(SkelgraphError, match="make is 3; expected a function or none"):
+        draw(Skeleton([-1]), 3)  # type: ignore[arg-type]
+    with pytest.raises(SkelgraphError, match=r"others is .*each a Skeleton"):
+        draw(Skeleton([-1]), others=[3])  # type: ignore[list-item]
+
+
+def test_each_of_further_arguments_is_the_functions_own_business() -> None:
+    @checked
+    def collect(first: int, *rest: int, **named: int) -> tuple[Any, ...]:
+        return first, rest, named
+
+    assert collect(1, 2, 3, x=4) == (1, (2, 3), {"x": 4})
+    with pytest.raises(SkelgraphError, match="first is 'a'"):
+        collect("a", 2)  # type: ignore[arg-type]
+
+
+def test_what_an_annotation_does_not_say_is_not_checked() -> None:
+    @checked
+    def free(a: Any = 1, b: Sequence[Any] = (), c: Unknown = 1, d: list[int] | dict[str, int] = []) -> None:  # type: ignore[name-defined]  # noqa: B006, F821
+        pass
+
+    free(object(), {1}, "x", 3)  # type: ignore[arg-type]
+    assert option_types(free) == {}
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "expected"),
+    [
+        (Sequence[int], np.array([3, 5]), [3, 5]),
+        (Sequence[int], (np.int64(3), 5), (3, 5)),
+        (Sequence[Sequence[int]], [np.array([1]), [2]], [[1], [2]]),
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (Annotated[tuple[int, int], Field(min_length=2)] | None, [1, 2], (1, 2)),
+        (Annotated[Sequence[int], Field(max_length=2)], [1], [1]),
+        (float, 3, 3.0),
+        (Literal[1, "a"], "a", "a"),
+    ],
+)
+def test_forms_that_mean_the_same(hint: Any, value: Any, expected: Any) -> None:
+    assert check_option("x", value, hint) == expected
+
+
+@pytest.mark.parametrize("value", [10**5000, "\ud800", b"\xff", float("nan"), [[[]]] * 3, {"a": 1}, {1}], ids=shown)
+@pytest.mark.parametrize("hint", [int, float, bool, Literal["a"], Sequence[int], Rate, Skeleton, tuple[float, ...]])
+def test_strange_values_are_refused_in_one_line(hint: Any, value: Any) -> None:
+    if (hint, value) in [(int, 10**5000), (tuple[float, ...], {1})]:  # an integer; a set of numbers makes a tuple
+        return
+    with pytest.raises(SkelgraphError) as error:
+        check_option("x", value, hint)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 300
+
+
+def test_lengths_are_described() -> None:
+    hint = Annotated[Sequence[Channels], Field(min_length=1, max_length=9)]
+    assert describe(hint) == "a sequence of values, each an integer from 1 to 65536, from 1 to 9 of them"
+    with pytest.raises(SkelgraphError, match=r"widths is \[\]; expected .*from 1 to 9 of them"):
+        check_option("widths", [], hint)

@@ -33,7 +33,7 @@ class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
 
     def __init__(
         self,
-        num_features: Annotated[int, Field(ge=1)],
+        num_features: Annotated[int, Field(ge=1, le=2**24)],
         eps: Annotated[float, Field(ge=0)] = 1e-5,
         momentum: Rate | None = 0.1,
         affine: bool = True,

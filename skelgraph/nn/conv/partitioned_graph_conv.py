@@ -13,6 +13,7 @@ from skelgraph.fixed import on_cpu
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.options import Channels, Frames
+from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -185,7 +186,7 @@ def _distance_to_center(skeleton: Skeleton, center: str | int | None) -> Tensor:
     if isinstance(center, str):
         center = skeleton.index(center)
     if center is not None and not 0 <= center < num_joints:
-        raise TopologyError(f"center is {center}; expected a joint name or an id from 0 to {num_joints - 1}")
+        raise TopologyError(f"center is {shown(center)}; expected a joint name or an id from 0 to {num_joints - 1}")
     farthest, total = hops.amax(dim=1), hops.clamp(min=0).sum(dim=1)
     order = (farthest * num_joints**2 + total) * num_joints + torch.arange(
         num_joints

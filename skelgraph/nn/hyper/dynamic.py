@@ -5,10 +5,7 @@ Nothing is rebuilt as lists or data objects: a builder returns memberships per s
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -67,7 +64,7 @@ class KNNHyperedges(CheckedOptions, nn.Module):
         torch.Size([4, 17, 16])
     """
 
-    def __init__(self, k: Annotated[int, Field(ge=1)], soft: bool = False) -> None:
+    def __init__(self, k: Channels, soft: bool = False) -> None:
         super().__init__()
         self.k = k
         self.soft = soft
@@ -162,9 +159,7 @@ class TopKAttentionHyperedges(CheckedOptions, nn.Module):
         (torch.Size([4, 17, 17]), torch.Size([4, 17]))
     """
 
-    def __init__(
-        self, in_channels: Channels, k: Annotated[int, Field(ge=1)], projection_channels: Channels | None = None
-    ) -> None:
+    def __init__(self, in_channels: Channels, k: Channels, projection_channels: Channels | None = None) -> None:
         super().__init__()
         channels = in_channels if projection_channels is None else projection_channels
         self.k = k

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.errors import unknown_name
@@ -66,7 +68,7 @@ class LearnedOperatorConv(CheckedOptions, FixedBuffers):
         in_channels: Channels,
         out_channels: Channels,
         hypergraph: HypergraphLike,
-        groups: Sequence[str] | None = None,
+        groups: Annotated[Sequence[str], Field(min_length=1)] | None = None,
         positive: bool = True,
         bias: bool = True,
     ) -> None:
