@@ -47,7 +47,7 @@ class FixedBuffers(nn.Module):
     """
 
     follows_default_device = True
-    """Whether a module that is built on its own is put on the default device."""
+    """Whether a module that is built on its own is put on the default device; false for what is topology itself."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

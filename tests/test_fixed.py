@@ -182,8 +182,15 @@ def test_topology_is_computed_on_the_cpu():
         assert torch.equal(value, same)
 
 
-def test_edges_alone_are_put_on_the_default_device():
-    index = torch.tensor([[0, 0], [0, 1], [1, 0]])
-    pattern = on_meta(lambda: EdgePattern(index, (1, 2, 2)))
-    assert pattern.index.is_meta
-    assert torch.equal(pattern.to_empty(device="cpu").index, index)
+def test_topology_moves_with_the_layer_that_holds_it():
+    hypergraph = on_meta(lambda: JointHypergraph.from_skeleton("h36m17"))
+    pattern = on_meta(lambda: EdgePattern(torch.tensor([[0, 0], [0, 1], [1, 0]], device="cpu"), (1, 2, 2)))
+    expected = {id(held): dict(held.named_buffers()) for held in (hypergraph, pattern)}
+    assert not any(buffer.is_meta for buffers in expected.values() for buffer in buffers.values())
+    bound = on_meta(lambda: sgnn.UniConv(2, 3, hypergraph)).hypergraph
+    edges = on_meta(lambda: sgnn.ModulatedAdjacency(torch.ones(2, device="cpu"), edges=pattern)).edges
+    for held, part in ((hypergraph, bound), (pattern, edges)):
+        assert all(buffer.is_meta for buffer in part.buffers())
+        part.to_empty(device="cpu")
+        assert all(torch.equal(buffer, expected[id(held)][name]) for name, buffer in part.named_buffers())
+    assert not hypergraph.weight.is_meta, "a layer has a copy"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -243,7 +244,9 @@ class HGN(FrameLifter):
         """
         if self.graph is None:
             raise SkelgraphError("the meshes were given as adjacency matrices; expected a graph, to pool vertices")
-        with torch.autocast(poses_3d.device.type, enabled=False):  # bfloat16 would round by millimetres
+        kind = poses_3d.device.type
+        mixed = torch.amp.is_autocast_available(kind)
+        with torch.autocast(kind, enabled=False) if mixed else nullcontext():  # bfloat16 would round by millimetres
             if vertices is None:
                 if self.skin is None:
                     raise SkelgraphError("vertices is None; expected those of the graph that the model was given")

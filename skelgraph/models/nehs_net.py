@@ -171,6 +171,10 @@ class _Embedding(nn.Module):
         super().__init__()
         self.linear = nn.Linear(in_channels, channels)
         self.position = nn.Parameter(torch.empty(num_tokens, channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the map and the positions."""
         xavier(self.linear)
         nn.init.normal_(self.position, std=0.02)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch_geometric.utils import scatter, softmax
 
 from skelgraph.fixed import FixedBuffers
@@ -111,6 +110,7 @@ class EdgePattern(FixedBuffers):
     index: Tensor
     by_receiver: Tensor
     by_sender: Tensor
+    follows_default_device = False  # on its own it is topology
 
     def __init__(self, index: Tensor, size: tuple[int, int, int]) -> None:
         super().__init__()
@@ -153,7 +153,11 @@ class EdgePattern(FixedBuffers):
 
 class _EdgeProduct(torch.autograd.Function):
     """Product of a sparse matrix with learned values and the features of all poses. Its backward pass uses the sorted
-    transpose, where torch's own would build it every time, and holds no message of any edge."""
+    transpose, where torch's own would build it every time, and holds no message of any edge.
+
+    It is linear in the features and in the values, so that its derivatives are products like it and :class:`_EdgeDot`,
+    whose derivatives are products again: there are derivatives of any order.
+    """
 
     @staticmethod
     def forward(
@@ -163,24 +167,91 @@ class _EdgeProduct(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:6])
+        _save(ctx, inputs[:6])
+        ctx.num_rows = inputs[6]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, values, row, column, by_row, by_column = ctx.saved_tensors
         grad_x = grad_values = None
         if ctx.needs_input_grad[0]:
-            grad_x = _matrix(column, row, values, by_column, (x.size(0), grad.size(0))) @ grad
+            grad_x = _EdgeProduct.apply(grad, values, column, row, by_column, by_row, x.size(0))
         if ctx.needs_input_grad[1]:
-            blank = _matrix(row, column, torch.zeros_like(values), by_row, (grad.size(0), x.size(0)))
-            sampled = torch.sparse.sampled_addmm(blank, grad, x.t(), beta=0).values()
-            grad_values = torch.empty_like(values).index_copy_(0, by_row, sampled)
+            grad_values = _EdgeDot.apply(grad, x, row, column, by_row, by_column)
         return grad_x, grad_values, None, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dvalues: Tensor | None, *_: None) -> Tensor:
+        x, values, *edges = ctx.saved_tensors
+        moved = [(dx, values), (x, dvalues)]
+        return sum(_EdgeProduct.apply(a, b, *edges, ctx.num_rows) for a, b in moved if a is not None and b is not None)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor, *edges: Any) -> tuple[Tensor, int]:
+        """All samples as one matrix with a block for each."""
+        num_rows = edges[-1]
+        x, values, *edges_of = _samples(info.batch_size, in_dims[:6], (x, values, *edges[:-1]))
+        sizes = num_rows, x.size(1), values.size(1), values.size(1)
+        blocks = map(_blocks, edges_of, sizes, [info.batch_size] * 4)
+        y = _EdgeProduct.apply(x.flatten(0, 1), values.flatten(), *blocks, info.batch_size * num_rows)
+        return y.unflatten(0, (info.batch_size, num_rows)), 0
+
+
+class _EdgeDot(torch.autograd.Function):
+    """The scalar product of the features at both ends of every edge, ``(E)``: the derivative of :class:`_EdgeProduct`
+    by the values."""
+
+    @staticmethod
+    def forward(left: Tensor, right: Tensor, row: Tensor, column: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
+        blank = _matrix(row, column, left.new_zeros(row.numel()), by_row, (left.size(0), right.size(0)))
+        sampled = torch.sparse.sampled_addmm(blank, left, right.t(), beta=0).values()
+        return torch.empty_like(sampled).index_copy_(0, by_row, sampled)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _save(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        left, right, row, column, by_row, by_column = ctx.saved_tensors
+        grad_left = grad_right = None
+        if ctx.needs_input_grad[0]:
+            grad_left = _EdgeProduct.apply(right, grad, row, column, by_row, by_column, left.size(0))
+        if ctx.needs_input_grad[1]:
+            grad_right = _EdgeProduct.apply(left, grad, column, row, by_column, by_row, right.size(0))
+        return grad_left, grad_right, None, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dleft: Tensor | None, dright: Tensor | None, *_: None) -> Tensor:
+        left, right, *edges = ctx.saved_tensors
+        moved = [(dleft, right), (left, dright)]
+        return sum(_EdgeDot.apply(a, b, *edges) for a, b in moved if a is not None and b is not None)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
+        """All samples as one matrix with a block for each."""
+        left, right, *edges = _samples(info.batch_size, in_dims, inputs)
+        num_edges = edges[0].size(1)
+        blocks = map(_blocks, edges, (left.size(1), right.size(1), num_edges, num_edges), [info.batch_size] * 4)
+        y = _EdgeDot.apply(left.flatten(0, 1), right.flatten(0, 1), *blocks)
+        return y.unflatten(0, (info.batch_size, num_edges)), 0
+
+
+def _save(ctx: Any, tensors: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _samples(num_samples: int, dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
+    """Tensors with the samples of a ``vmap`` first, those that are the same for all of them repeated."""
+    return [
+        value.expand(num_samples, *value.shape) if dim is None else value.movedim(dim, 0)
+        for dim, value in zip(dims, tensors, strict=True)
+    ]
 
 
 def _blocks(place: Tensor, size: int, num_blocks: int) -> Tensor:
-    """Places in the first of equal blocks, and the same places in all."""
+    """Places in the first of equal blocks (or, given ``(B, E)``, in each), as places in all."""
     return (torch.arange(num_blocks, device=place.device).unsqueeze(1) * size + place).flatten()
 
 

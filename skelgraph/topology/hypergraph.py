@@ -56,7 +56,7 @@ class JointHypergraph(FixedBuffers):
 
     hyperedge_index: Tensor
     weight: Tensor
-    follows_default_device = False  # on its own it is topology, and stays with the tensors that it was given
+    follows_default_device = False  # on its own it is topology
 
     @on_cpu
     def __init__(

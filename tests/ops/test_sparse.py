@@ -118,9 +118,13 @@ def test_unsorted_edges_agree(pattern):
 def test_gradcheck(pattern):
     x, values = torch.randn(2, SENDERS, 3), torch.randn(pattern.index.size(1))
     weight = torch.randn(PARTS, 3, 2)
-    assert torch.autograd.gradcheck(
-        lambda x, values: mix(x, weight, pattern(values)), (x.requires_grad_(), values.requires_grad_())
-    )
+    inputs = (x.requires_grad_(), values.requires_grad_())
+
+    def function(x, values):
+        return mix(x, weight, pattern(values))
+
+    assert torch.autograd.gradcheck(function, inputs, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(function, inputs, check_fwd_over_rev=True, fast_mode=True)
 
 
 def test_bfloat16_autocast(pattern):

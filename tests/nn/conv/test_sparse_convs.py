@@ -7,6 +7,7 @@ import functools
 
 import pytest
 import torch
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, stack_module_state, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 from torch_geometric.data import Batch, Data
@@ -91,10 +92,8 @@ def places(sparse, key, value):
     return (receiver, sender) if value.dim() == 2 else (part // 2, receiver, sender)
 
 
-@pytest.mark.usefixtures("double")
-@pytest.mark.parametrize("graph", GRAPHS.values(), ids=list(GRAPHS))
-@pytest.mark.parametrize("name", SPARSE)
-def test_agrees_with_the_dense_path(name, graph):
+def both_forms(name, graph):
+    """A layer with random parameters in its dense form and on the edges, and the places of these parameters in it."""
     torch.manual_seed(0)
     dense, sparse = (SPARSE[name](3, 8, graph, dense=choice) for choice in (True, False))
     state, at = {}, {}
@@ -104,8 +103,20 @@ def test_agrees_with_the_dense_path(name, graph):
         with torch.no_grad():
             parameter.zero_()[at[key]] = state[key]
     sparse.load_state_dict(state)
+    return dense, sparse, at
+
+
+def with_initial(name, x):
+    return (x, x.roll(1, 0)) if name.startswith(INITIAL) else (x,)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=list(GRAPHS))
+@pytest.mark.parametrize("name", SPARSE)
+def test_agrees_with_the_dense_path(name, graph):
+    dense, sparse, at = both_forms(name, graph)
     x0 = torch.randn(2, 3, graph.num_joints, 3)
-    inputs = (x0, x0.roll(1, 0)) if name.startswith(INITIAL) else (x0,)
+    inputs = with_initial(name, x0)
     results = []
     for conv in (dense, sparse, copy.deepcopy(sparse)):
         leaves = [value.clone().requires_grad_() for value in inputs]
@@ -117,6 +128,100 @@ def test_agrees_with_the_dense_path(name, graph):
     torch.testing.assert_close(results[2], results[1])
     torch.testing.assert_close(sparse(x0[0].flatten(0, 1)), dense(x0[0]).flatten(0, 1), atol=1e-10, rtol=0)
     torch.testing.assert_close(sparse(x0), dense(x0), atol=1e-10, rtol=0)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("graph", ["skeleton", "directed, without self loops"])
+@pytest.mark.parametrize("name", SPARSE)
+def test_second_derivatives_agree(name, graph):
+    """Those of the squared input gradient, as a gradient penalty takes them."""
+    dense, sparse, at = both_forms(name, GRAPHS[graph])
+    x, results = torch.randn(2, GRAPHS[graph].num_joints, 3), []
+    for conv in (dense, sparse):
+        leaves = [value.clone().requires_grad_() for value in with_initial(name, x)]
+        grads = torch.autograd.grad(conv(*leaves).square().sum(), leaves, create_graph=True)
+        wanted = {**{str(i): leaf for i, leaf in enumerate(leaves)}, **dict(conv.named_parameters())}
+        second = torch.autograd.grad(
+            sum(grad.square().sum() for grad in grads), list(wanted.values()), allow_unused=True, materialize_grads=True
+        )
+        found = dict(zip(wanted, second, strict=True))
+        results.append({k: v[at[k]] if conv is dense and k in at else v for k, v in found.items()})
+    learned = {"attention.logits", "affinity.offset", "conditional.experts"} & set(at)
+    assert all(results[0][key].norm() > 0 for key in learned)
+    torch.testing.assert_close(results[1], results[0], atol=1e-8, rtol=1e-10)
+
+
+def test_second_derivative_by_the_logits():
+    """The number of the dense form, which torch computes by itself."""
+    norms = []
+    for dense in (True, False):
+        torch.manual_seed(0)
+        conv = sgnn.SemGraphConv(8, 2, "h36m17", dense=dense)
+        x = torch.randn(4, 17, 8, requires_grad=True)
+        (grad,) = torch.autograd.grad(conv(x).square().sum(), x, create_graph=True)
+        norms.append(torch.autograd.grad(grad.square().sum(), conv.attention.logits)[0].norm())
+    assert norms[0] > 1
+    torch.testing.assert_close(norms[1], norms[0])
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("name", SPARSE)
+def test_gradgradcheck(name):
+    _, conv, _ = both_forms(name, GRAPHS["directed, without self loops"])
+    values = dict(conv.named_parameters())
+    inputs = with_initial(name, torch.randn(2, 4, 3))
+
+    def call(*leaves):
+        return functional_call(conv, dict(zip(values, leaves[len(inputs) :], strict=True)), leaves[: len(inputs)])
+
+    leaves = [value.detach().requires_grad_() for value in (*inputs, *values.values())]
+    assert torch.autograd.gradgradcheck(call, leaves, fast_mode=True)
+
+
+TRANSFORMS = {
+    "vmap": lambda conv, x, p: vmap(lambda *x: conv(*x))(*x),
+    "vmap over channels last": lambda conv, x, p: vmap(conv, in_dims=2, out_dims=1)(*(v.movedim(0, 2) for v in x)),
+    "vmap of vmap": lambda conv, x, p: vmap(vmap(conv))(*(v.unsqueeze(1) for v in x)),
+    "jacrev": lambda conv, x, p: jacrev(conv)(*x),
+    "jacfwd": lambda conv, x, p: jacfwd(conv)(*x),
+    "jacrev by parameters": lambda conv, x, p: jacrev(lambda p: functional_call(conv, p, x))(p),
+    "jacfwd by parameters": lambda conv, x, p: jacfwd(lambda p: functional_call(conv, p, x))(p),
+    "hessian": lambda conv, x, p: hessian(lambda first: conv(first, *x[1:]).sin().sum())(x[0]),
+    "gradients per sample": lambda conv, x, p: vmap(
+        grad(lambda p, *x: functional_call(conv, p, tuple(v.unsqueeze(0) for v in x)).sin().sum()),
+        in_dims=(None, *[0] * len(x)),
+    )(p, *x),
+    "ensemble": lambda conv, x, p: vmap(lambda p, b: functional_call(conv, (p, b), x))(
+        *stack_module_state([conv, copy.deepcopy(conv)])
+    ),
+}
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize(
+    "name", [name for name in SPARSE if "exact" not in name and "mul" not in name and "convst" not in name]
+)
+def test_function_transforms_agree(name, transform):
+    """``torch.func`` on a bound layer: the edges give what the matrices do."""
+    dense, sparse, at = both_forms(name, GRAPHS["directed, without self loops"])
+    x = with_initial(name, torch.randn(2, 4, 3))
+    found = []
+    for conv in (dense, sparse):
+        result = TRANSFORMS[transform](conv, x, dict(conv.named_parameters()))
+        if isinstance(result, dict) and conv is dense:  # the last axes are those of the parameters
+            result = {
+                key: value if at[key] is ... else value[(..., *_axes(at[key], dense.get_parameter(key)))]
+                for key, value in result.items()
+            }
+        found.append(result)
+    torch.testing.assert_close(found[1], found[0], atol=1e-10, rtol=0)
+
+
+def _axes(places, parameter):
+    """Places in the last axes of a tensor of derivatives, in as many as the parameter has."""
+    places = places if isinstance(places, tuple) else (places,)
+    return (*places, *[slice(None)] * (parameter.dim() - len(places)))
 
 
 @pytest.mark.parametrize("name", SPARSE)

@@ -1,0 +1,228 @@
+"""Every layer and model forward and backward on ``meta``: no tensor is left on the CPU when a GPU comes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from skelgraph import models, ops
+from skelgraph import nn as sgnn
+from skelgraph.nn.conv.weight_sharing_conv import SHARING
+from skelgraph.topology import JointHypergraph, skeleton
+
+J, BONES = 17, 16
+HYPERGRAPH = JointHypergraph.from_skeleton("h36m17")
+M = HYPERGRAPH.num_hyperedges
+SHAPES = {"joints": (J, 4), "bones": (BONES, 4), "hyperedges": (M, 4), "poses": (J, 3)}
+
+
+def conv(cls, *inputs, **options):
+    return functools.partial(cls, 4, 8, "h36m17", **options), inputs or ("joints",)
+
+
+def plain(cls, *args, inputs=("joints",), **options):
+    return functools.partial(cls, *args, **options), inputs
+
+
+def both(cls, *inputs, **options):
+    return [conv(cls, *inputs, dense=dense, **options) for dense in (True, False)]
+
+
+def edges():
+    return ops.EdgePattern(torch.tensor([[0, 0, 0], [0, 1, 2], [1, 0, 2]], device="cpu"), (1, 3, 3))
+
+
+LAYERS = {
+    "AllSetConv": [*both(sgnn.AllSetConv, heads=2), *both(sgnn.AllSetConv, kind="deepsets")],
+    "AssignedHyperedges": [plain(sgnn.AssignedHyperedges, 4, 5, straight_through=hard) for hard in (True, False)],
+    "ChebyshevGraphConv": [*both(sgnn.ChebyshevGraphConv), *both(sgnn.ChebyshevGraphConv, normalize=False)],
+    "ConditionalAdjacency": [
+        plain(sgnn.ConditionalAdjacency, 4, skeleton("h36m17").adjacency(), sgnn.self_and_neighbours(J), 3)
+    ],
+    "ConditionalGraphConv": [*both(sgnn.ConditionalGraphConv), *both(sgnn.ConditionalGraphConv, modulate_self=True)],
+    "DropPath": [plain(sgnn.DropPath, 0.5)],
+    "Dropout": [plain(sgnn.Dropout, 0.5)],
+    "EdgeVertexConv": [
+        *both(sgnn.EdgeVertexConv, "joints", "bones"),
+        *both(sgnn.EdgeVertexConv, "joints", "bones", kind="directed"),
+        plain(sgnn.EdgeVertexConv, 4, 4, "h36m17", kind="difference", inputs=("joints", "bones")),
+    ],
+    "EmbeddedGaussianNonLocal": [plain(sgnn.EmbeddedGaussianNonLocal, 4)],
+    "FeedForward": [plain(sgnn.FeedForward, 4, 8, norm=True, dropout=0.1)],
+    "GraphConvBlock": [plain(lambda: sgnn.GraphConvBlock(sgnn.SemGraphConv(4, 8, "h36m17"), 0.1))],
+    "GraphMLPBlock": [plain(sgnn.GraphMLPBlock, 4, "h36m17", 5, 6, drop_path=0.1)],
+    "GroupedNonLocal": [plain(sgnn.GroupedNonLocal, 4, "h36m17")],
+    "HNHNConv": both(sgnn.HNHNConv),
+    "HighOrderGraphConv": [*both(sgnn.HighOrderGraphConv), *both(sgnn.HighOrderGraphConv, reduce="sum", hops="exact")],
+    "HyperedgeAttentionConv": [
+        *both(sgnn.HyperedgeAttentionConv, heads=2),
+        *both(sgnn.HyperedgeAttentionConv, mode="edge"),
+        *both(sgnn.HyperedgeAttentionConv, norm="pyg"),
+    ],
+    "HyperedgeConv": [
+        *both(sgnn.HyperedgeConv),
+        *both(sgnn.HyperedgeConv, norm="sym"),
+        *both(sgnn.HyperedgeConv, group_weights=True),
+        *both(sgnn.HyperedgeConv, v2e="max", e2v="softmax"),
+    ],
+    "ImplicitFairingConv": [
+        *both(sgnn.ImplicitFairingConv), *both(sgnn.ImplicitFairingConv, "joints", "joints")
+    ],
+    "JointBatchNorm": [plain(sgnn.JointBatchNorm, 4)],
+    "KNNHyperedges": [plain(sgnn.KNNHyperedges, 3, soft=True)],
+    "LearnedOperatorConv": [
+        conv(sgnn.LearnedOperatorConv), conv(sgnn.LearnedOperatorConv, groups=("parts", "sym"), positive=False)
+    ],
+    "MLPGraphBlock": [plain(sgnn.MLPGraphBlock, 4, "h36m17", 6, inputs=("joints", "joints"))],
+    "ModulatedAdjacency": [
+        plain(sgnn.ModulatedAdjacency, skeleton("h36m17").adjacency(dtype=torch.float64), inputs=()),
+        plain(lambda: sgnn.ModulatedAdjacency(torch.ones(3, device="cpu"), edges=edges()), inputs=()),
+    ],
+    "ModulatedGraphConv": [*both(sgnn.ModulatedGraphConv), *both(sgnn.ModulatedGraphConv, symmetric=False)],
+    "NodeEdgeHyperedgeConv": [
+        plain(
+            sgnn.NodeEdgeHyperedgeConv, 4, "h36m17", 2, mask=mask, lift=lift, dynamic_hyperedges=2,
+            inputs=("joints", "bones", "hyperedges"),
+        )
+        for mask, lift in (("soft", "linear"), ("hard", "pool"))
+    ],
+    "PartitionedGraphConv": both(sgnn.PartitionedGraphConv),
+    "PostRefine": [plain(sgnn.PostRefine, "h36m17", 8, inputs=("poses", "poses"))],
+    "RegularSplittingConv": [
+        *both(sgnn.RegularSplittingConv), *both(sgnn.RegularSplittingConv, "joints", "joints", reduce="sum")
+    ],
+    "RelationAttention": [
+        plain(sgnn.RelationAttention, 4, 8, HYPERGRAPH.hyperedge_hops(), 2, mask=mask, inputs=("joints", "hyperedges"))
+        for mask in ("soft", "hard", "none")
+    ],
+    "ResidualGraphBlock": [plain(sgnn.ResidualGraphBlock, sgnn.SemGraphConv, 4, "h36m17", 0.1)],
+    "SemCHGraphConv": both(sgnn.SemCHGraphConv),
+    "SemGraphConv": both(sgnn.SemGraphConv),
+    "SemiDynamicHyperedges": [plain(lambda: sgnn.SemiDynamicHyperedges("h36m17", sgnn.KNNHyperedges(3, soft=True)))],
+    "SoftmaxAdjacency": [
+        plain(sgnn.SoftmaxAdjacency, skeleton("h36m17").hop_mask(1, "within"), 3, inputs=()),
+        plain(lambda: sgnn.SoftmaxAdjacency(edges(), across=True), inputs=()),
+    ],
+    "TopKAttentionHyperedges": [plain(sgnn.TopKAttentionHyperedges, 4, 3)],
+    "TubeSkin": [plain(sgnn.TubeSkin, "h36m17", inputs=("poses",))],
+    "UniConv": [case for kind in ("gcn", "gat", "gin", "sage") for case in both(sgnn.UniConv, kind=kind)],
+    "WeightSharingConv": [
+        *(case for sharing in SHARING for case in both(sgnn.WeightSharingConv, sharing=sharing)),
+        *both(sgnn.WeightSharingConv, sharing="nosharing", num_experts=2),
+    ],
+    "WeightedJacobiConv": [
+        *both(sgnn.WeightedJacobiConv), *both(sgnn.WeightedJacobiConv, "joints", "joints", neighbours=True)
+    ],
+}  # fmt: skip
+"""Every layer, with what it is called with."""
+ABSTRACT = {
+    "ConvFactory": "a type",
+    "HyperConv": "has no equation of its own",
+    "Hyperedges": "a tuple of tensors",
+    "SkeletonConv": "has no equation of its own",
+}
+CASES = [pytest.param(*case, id=f"{name}-{i}") for name, cases in LAYERS.items() for i, case in enumerate(cases)]
+
+
+class OnlyMeta(TorchDispatchMode):
+    """Refuses any operation that reads or makes a tensor of another device; plain numbers are free."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in tree_iter((args, kwargs, result)):
+            assert not isinstance(value, Tensor) or value.is_meta or value.dim() == 0, f"{func} on {value.device}"
+        return result
+
+
+def floats(results):
+    for value in tree_iter(results):
+        if isinstance(value, ops.SparseAdjacency):
+            value = value.values
+        if isinstance(value, Tensor) and value.is_floating_point():
+            yield value
+
+
+def forward_and_backward(module, *inputs):
+    """One step on ``meta``, after which every parameter has a gradient there."""
+    left = [name for name, value in (*module.named_parameters(), *module.named_buffers()) if not value.is_meta]
+    assert not left
+    with OnlyMeta():
+        loss = sum(value.square().sum() for value in floats(module(*inputs)))
+        loss.backward()
+    for value in (*module.parameters(), *inputs):
+        assert not value.requires_grad or value.grad is None or value.grad.is_meta
+    assert all(value.grad is not None for value in inputs[:1])
+
+
+@pytest.mark.parametrize(("make", "inputs"), CASES)
+@pytest.mark.parametrize("built_there", [True, False])
+def test_layers(make, inputs, built_there):
+    if built_there:
+        with torch.device("meta"):
+            layer = make()
+    else:
+        layer = make().to("meta")
+    x = [torch.randn(2, *SHAPES[name], device="meta", requires_grad=True) for name in inputs]
+    forward_and_backward(layer, *x)
+
+
+@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize("built_there", [True, False])
+def test_models(name, built_there):
+    if built_there:
+        with torch.device("meta"):
+            model = models.create_model(name)
+    else:
+        model = models.create_model(name).to("meta")
+    forward_and_backward(model, torch.randn(2, J, 2, device="meta", requires_grad=True))
+    loss = model.training_loss(
+        torch.randn(2, J, 2, device="meta"),
+        torch.randn(2, J, 3, device="meta"),
+        lambda pred, true: (pred - true).square().mean(),
+    )
+    with OnlyMeta():
+        loss.backward()
+
+
+@pytest.mark.parametrize(("make", "inputs"), CASES)
+def test_reset_after_to_empty(make, inputs):
+    """torch's convention: what ``to_empty`` leaves unset, ``reset_parameters`` sets."""
+    with torch.device("meta"):
+        layer = make()
+    assert_reset(layer)
+    results = layer.eval()(*(torch.randn(2, *SHAPES[name]) for name in inputs))
+    assert all(value.isfinite().all() for value in floats(results))
+
+
+@pytest.mark.parametrize("name", models.list_models())
+def test_reset_models_after_to_empty(name):
+    with torch.device("meta"):
+        model = models.create_model(name)
+    assert_reset(model)
+    assert model.eval()(torch.randn(2, J, 2)).isfinite().all()
+
+
+def assert_reset(module):
+    """Fill a module with NaN, then reset it in the way of torch: all of its parts, one after another."""
+    module.to_empty(device="cpu")
+    for value in floats(module.state_dict()):
+        value.fill_(torch.nan)
+    for part in module.modules():
+        if callable(reset := getattr(part, "reset_parameters", None)):
+            reset()
+    unset = [name for name, value in module.state_dict().items() if not value.isfinite().all()]
+    assert not unset
+
+
+def test_every_layer_is_in_the_list():
+    exported = {name for name in sgnn.__all__ if inspect.isclass(getattr(sgnn, name))}
+    assert exported - set(ABSTRACT) == set(LAYERS)
+    for name, cases in LAYERS.items():
+        for make, _ in cases:
+            assert type(make()) is getattr(sgnn, name)
