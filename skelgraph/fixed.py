@@ -72,6 +72,24 @@ class FixedBuffers(nn.Module):
             )
         super().register_buffer(name, tensor, persistent)
 
+    def register_exact(self, name: str, value: Tensor) -> None:
+        """Register a fixed matrix in torch's default precision so that a module moved to float64 has all its digits.
+
+        What is rounded off a float64 matrix is a second buffer, ``<name>_remainder``: a buffer in float64 could not
+        move to every device. :meth:`exact` puts the two together.
+        """
+        rounded = value.to(torch.get_default_dtype())
+        remainder = None if rounded.dtype == value.dtype else (value - rounded).to(rounded.dtype)
+        self.register_buffer(name, rounded, persistent=False)
+        self.register_buffer(f"{name}_remainder", remainder, persistent=False)
+
+    def exact(self, name: str) -> Tensor:
+        """The matrix of :meth:`register_exact` in the precision of the module."""
+        rounded, remainder = getattr(self, name), getattr(self, f"{name}_remainder")
+        if remainder is None or rounded.dtype != torch.float64:  # in less precision the remainder is nothing
+            return rounded
+        return rounded + remainder
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FixedBuffers:
         before = self._fixed()
         super()._apply(fn, recurse)

@@ -103,6 +103,27 @@ def test_precision_on_meta_is_precision():
     assert not torch.equal(meta.ramp, Ramp(20).ramp)
 
 
+def test_exact_matrices():
+    """Rounded to the default precision, exact after ``double()``, and on ``meta`` as well."""
+
+    class Third(FixedBuffers):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_exact("third", torch.ones(2, dtype=torch.float64, device="cpu") / 3)
+
+    third = torch.ones(2, dtype=torch.float64) / 3
+    module, meta = Third(), on_meta(Third)
+    assert all(buffer.dtype == torch.float32 for buffer in module.buffers())
+    assert torch.equal(module.exact("third"), third.float())
+    for exact in (module.double(), meta.double().to_empty(device="cpu")):
+        torch.testing.assert_close(exact.exact("third"), third, atol=1e-15, rtol=0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(Third().exact("third"), third)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_a_part_without_parameters_follows_its_surroundings():
     class Outer(FixedBuffers):
         def __init__(self) -> None:

@@ -165,10 +165,9 @@ class HGN(FrameLifter):
             )
         self.graph, self.levels = graph, levels
         for name, level in zip(("coarse", "fine"), levels, strict=True):
-            averaging = None if graph is None else graph.averaging(0, level)
-            self.register_buffer(f"{name}_averaging", averaging, persistent=False)
-            position = None if graph is None else graph.position(level)
-            self.register_buffer(f"{name}_position", position, persistent=False)
+            if graph is not None:
+                self.register_exact(f"{name}_averaging", graph.averaging(0, level, dtype=torch.float64))
+                self.register_buffer(f"{name}_position", graph.position(level), persistent=False)
 
         self.input_block = GraphConvBlock(SemGraphConv(in_channels, hidden_channels, graphs[0]), dropout)
         self.stages = nn.ModuleDict(
@@ -251,7 +250,9 @@ class HGN(FrameLifter):
                 if self.skin is None:
                     raise SkelgraphError("vertices is None; expected those of the graph that the model was given")
                 vertices = self.skin(poses_3d)
-            return HGNOutput(poses_3d, self.coarse_averaging @ vertices, self.fine_averaging @ vertices)
+            return HGNOutput(
+                poses_3d, self.exact("coarse_averaging") @ vertices, self.exact("fine_averaging") @ vertices
+            )
 
     def loss(self, outputs: HGNOutput, targets: HGNOutput) -> Tensor:
         """:func:`~skelgraph.nn.multi_scale_mse` of :meth:`forward_features` and :meth:`targets`; padding nodes are

@@ -95,18 +95,13 @@ class ModulatedAdjacency(CheckedOptions, FixedBuffers):
     """
 
     fixed: Tensor
-    remainder: Tensor | None
     reverse: Tensor | None
 
     def __init__(self, adjacency: Tensor, symmetric: bool = True, edges: EdgePattern | None = None) -> None:
         super().__init__()
         self.symmetric = symmetric
         self.edges = edges
-        # two float32 buffers that add up to the float64 matrix: a float64 buffer could not move to every device
-        fixed = adjacency.float()
-        remainder = None if adjacency.dtype == fixed.dtype else (adjacency - fixed).float()
-        self.register_buffer("fixed", fixed, persistent=False)
-        self.register_buffer("remainder", remainder, persistent=False)
+        self.register_exact("fixed", adjacency)
         reverse = edges.reverse() if edges is not None and symmetric else None
         self.register_buffer("reverse", reverse, persistent=False)
         self.offset = nn.Parameter(torch.empty(adjacency.shape))
@@ -118,7 +113,7 @@ class ModulatedAdjacency(CheckedOptions, FixedBuffers):
 
     def forward(self) -> Tensor | SparseAdjacency:
         """The matrices for the present offsets."""
-        matrix = self.fixed + (self.offset if self.remainder is None else self.remainder + self.offset)
+        matrix = self.exact("fixed") + self.offset
         if self.symmetric:
             mirrored = matrix.mT if self.reverse is None else matrix.index_select(0, self.reverse)
             matrix = torch.lerp(matrix, mirrored, 0.5)

@@ -53,8 +53,8 @@ class TubeSkin(CheckedOptions, FixedBuffers):
         self.register_buffer("faces", tube_faces(self.skeleton, rings), persistent=False)
         angle = torch.arange(SIDES, dtype=torch.float64, device="cpu") * (2 * math.pi / SIDES)
         circle = thickness * torch.stack([angle.cos(), angle.sin()], dim=-1)
-        self.register_buffer("circle", circle.to(torch.get_default_dtype()), persistent=False)
-        self.register_buffer("along", (torch.arange(rings, device="cpu") + 0.5) / rings, persistent=False)
+        self.register_exact("circle", circle)
+        self.register_exact("along", (torch.arange(rings, dtype=torch.float64, device="cpu") + 0.5) / rings)
         self._before = _bones_before(self.skeleton)
 
     def forward(self, joints: Tensor) -> Tensor:
@@ -63,8 +63,8 @@ class TubeSkin(CheckedOptions, FixedBuffers):
         start = joints[..., parents, :]
         bone = joints[..., children, :] - start
         across = self._across(joints, bone)
-        centre = start.unsqueeze(-2) + self.along[:, None] * bone.unsqueeze(-2)  # (..., bones, rings, 3)
-        offset = self.circle @ across  # (..., bones, sides, 3)
+        centre = start.unsqueeze(-2) + self.exact("along")[:, None] * bone.unsqueeze(-2)  # (..., bones, rings, 3)
+        offset = self.exact("circle") @ across  # (..., bones, sides, 3)
         return (centre.unsqueeze(-2) + offset.unsqueeze(-3)).flatten(-4, -2)
 
     def _across(self, joints: Tensor, bone: Tensor) -> Tensor:

@@ -84,14 +84,12 @@ class ChebyshevGraphConv(SkeletonConv):
         self.hops, self.normalize = hops, normalize
         matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
         self.edges: EdgePattern | None = None
-        polynomials = laplacian = None
         if self.dense:
-            polynomials = chebyshev_polynomials(matrix, hops, normalize)
+            self.register_exact("polynomials", chebyshev_polynomials(matrix.double(), hops, normalize))
         else:
-            index, laplacian = sparse_laplacian(*edge_list(matrix), len(matrix), normalize)
+            index, laplacian = sparse_laplacian(*edge_list(matrix.double()), len(matrix), normalize)
             self.edges = EdgePattern(index, (1, *matrix.shape))
-        self.register_buffer("polynomials", polynomials, persistent=False)
-        self.register_buffer("laplacian", laplacian, persistent=False)
+            self.register_exact("laplacian", laplacian)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -113,8 +111,8 @@ class ChebyshevGraphConv(SkeletonConv):
     @per_joint
     def _on_own_graph(self, x: Tensor) -> Tensor:
         if self.edges is not None:
-            return self._filter(x, self.edges(self.laplacian))
-        return mix(x, self.weight, self.polynomials, bias=self.bias)
+            return self._filter(x, self.edges(self.exact("laplacian")))
+        return mix(x, self.weight, self.exact("polynomials"), bias=self.bias)
 
     def _filter(self, x: Tensor, laplacian: SparseAdjacency) -> Tensor:
         """The sum over the polynomials of features, one step after another: those of a sparse matrix fill up."""
@@ -122,7 +120,8 @@ class ChebyshevGraphConv(SkeletonConv):
         for k in range(self.hops):
             moved = laplacian.aggregate(steps[-1], 1)
             steps.append(moved if k == 0 else 2 * moved - steps[-2])
-        y = torch.cat(steps, dim=-1).view(*x.shape[:-1], -1) @ self.weight.flatten(0, 1)
+        weight = self.weight.flatten(0, 1)
+        y = torch.cat(steps, dim=-1).view(*x.shape[:-1], weight.size(0)) @ weight
         return y if self.bias is None else y + self.bias
 
 

@@ -77,7 +77,7 @@ class PartitionedGraphConv(SkeletonConv):
         self.num_frames = num_frames
         num_parts = 4 if num_frames == 1 else 6
         self.dense = self.choose_dense(num_parts, dense)
-        index, values = partitioned_edges(self.skeleton, num_frames, center)
+        index, values = partitioned_edges(self.skeleton, num_frames, center, torch.get_default_dtype())
         size = (num_parts, self.num_nodes, self.num_nodes)
         self.edges = None if self.dense else EdgePattern(index, size)
         adjacency = SparseAdjacency(index, values, size).to_dense() if self.dense else values

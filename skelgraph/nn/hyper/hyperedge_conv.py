@@ -78,7 +78,6 @@ class HyperedgeConv(HyperConv):
 
     group_index: Tensor
     operator: Tensor
-    operator_remainder: Tensor
 
     def __init__(
         self,
@@ -117,10 +116,7 @@ class HyperedgeConv(HyperConv):
             and (v2e, e2v, group_weights) == ("mean", "mean", False)
         )
         if self.has_operator and self.hypergraph is not None:
-            # two float32 buffers that add up to the float64 matrix: a float64 buffer could not move to every device
-            operator = hyperedge_operator(self.hypergraph, norm, weight_mode)
-            self.register_buffer("operator", operator.float(), persistent=False)
-            self.register_buffer("operator_remainder", (operator - operator.float()).float(), persistent=False)
+            self.register_exact("operator", hyperedge_operator(self.hypergraph, norm, weight_mode))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -170,7 +166,7 @@ class HyperedgeConv(HyperConv):
     @per_joint
     def _smooth(self, x: Tensor) -> Tensor:
         """Both stages as one matrix between joints."""
-        operator = self.operator + self.operator_remainder
+        operator = self.exact("operator")
         post = self.bias if self.bias_place == "post" else None
         if self.in_channels <= self.out_channels and self.bias_place != "pre":
             return F.linear(product(operator, x), self.lin.weight, post)

@@ -130,6 +130,16 @@ def test_agrees_with_the_dense_path(name, graph):
     torch.testing.assert_close(sparse(x0), dense(x0), atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=list(GRAPHS))
+@pytest.mark.parametrize("name", SPARSE)
+def test_agrees_after_a_move_to_float64(name, graph):
+    """What is fixed has more digits than the float32 that it was built in."""
+    dense, sparse, _ = both_forms(name, graph)
+    dense, sparse = dense.double(), sparse.double()
+    x = with_initial(name, torch.randn(2, graph.num_joints, 3, dtype=torch.float64))
+    torch.testing.assert_close(sparse(*x), dense(*x), atol=1e-10, rtol=0)
+
+
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("graph", ["skeleton", "directed, without self loops"])
 @pytest.mark.parametrize("name", SPARSE)

@@ -1,4 +1,4 @@
-"""Every layer and model forward and backward on ``meta``: no tensor is left on the CPU when a GPU comes."""
+"""What every layer and every model must do, on any device, in any precision and for batches of any size."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ LAYERS = {
         plain(sgnn.RelationAttention, 4, 8, HYPERGRAPH.hyperedge_hops(), 2, mask=mask, inputs=("joints", "hyperedges"))
         for mask in ("soft", "hard", "none")
     ],
-    "ResidualGraphBlock": [plain(sgnn.ResidualGraphBlock, sgnn.SemGraphConv, 4, "h36m17", 0.1)],
+    "ResidualGraphBlock": [plain(sgnn.ResidualGraphBlock, sgnn.SemGraphConv, 4, skeleton("h36m17"), 0.1)],
     "SemCHGraphConv": both(sgnn.SemCHGraphConv),
     "SemGraphConv": both(sgnn.SemGraphConv),
     "SemiDynamicHyperedges": [plain(lambda: sgnn.SemiDynamicHyperedges("h36m17", sgnn.KNNHyperedges(3, soft=True)))],
@@ -162,7 +162,8 @@ def forward_and_backward(module, *inputs):
 
 @pytest.mark.parametrize(("make", "inputs"), CASES)
 @pytest.mark.parametrize("built_there", [True, False])
-def test_layers(make, inputs, built_there):
+def test_layers_on_meta(make, inputs, built_there):
+    """Forward and backward: no tensor is left on the CPU when a GPU comes."""
     if built_there:
         with torch.device("meta"):
             layer = make()
@@ -174,7 +175,7 @@ def test_layers(make, inputs, built_there):
 
 @pytest.mark.parametrize("name", models.list_models())
 @pytest.mark.parametrize("built_there", [True, False])
-def test_models(name, built_there):
+def test_models_on_meta(name, built_there):
     if built_there:
         with torch.device("meta"):
             model = models.create_model(name)
@@ -218,6 +219,59 @@ def assert_reset(module):
             reset()
     unset = [name for name, value in module.state_dict().items() if not value.isfinite().all()]
     assert not unset
+
+
+@pytest.fixture(name="double")
+def _double():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(("make", "inputs"), CASES)
+def test_layers_in_another_default_precision(make, inputs):
+    results = list(floats(make()(*(torch.randn(2, *SHAPES[name]) for name in inputs))))
+    assert results
+    assert all(value.dtype == torch.float64 for value in results)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("name", models.list_models())
+def test_models_in_another_default_precision(name):
+    model = models.create_model(name)
+    x, y = torch.randn(2, J, 2), torch.randn(2, J, 3)
+    assert model(x).dtype == torch.float64
+    assert model.training_loss(x, y, lambda pred, true: (pred - true).square().mean()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize(("make", "inputs"), CASES)
+def test_layers_on_an_empty_batch(make, inputs, train, flat):
+    layer = make().train(train)
+    if not inputs or (flat and not isinstance(layer, sgnn.SkeletonConv | sgnn.HyperConv)):
+        pytest.skip("takes no features" if not inputs else "takes no flattened batch")
+    x = [torch.randn(0, *SHAPES[name]) for name in inputs]
+    if flat:
+        x = [value.flatten(0, 1) for value in x]
+    x[0].requires_grad_()
+    one = layer.eval()(*(torch.randn(1, *SHAPES[name]) for name in inputs))
+    results = layer.train(train)(*x)
+    for value, like in zip(floats(results), floats(one), strict=True):
+        whole = like.flatten(0, 1) if flat else like
+        assert (
+            value.shape == (whole[:0] if like.size(0) == 1 else like).shape
+        )  # a weight of every hyperedge has no poses
+    sum(value.sum() for value in floats(results)).backward()
+    assert x[0].grad.shape == x[0].shape
+
+
+@pytest.mark.parametrize("name", models.list_models())
+def test_models_on_an_empty_batch(name):
+    model = models.create_model(name).eval()
+    assert model(torch.randn(0, J, 2)).shape == (0, J, 3)
+    assert model(torch.randn(0, 5, J, 2)).shape == (0, J, 3)
 
 
 def test_every_layer_is_in_the_list():
