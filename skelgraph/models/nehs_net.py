@@ -8,13 +8,14 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import SkelgraphError, TopologyError
+from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.registry import register_model
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, Lift, NodeEdgeHyperedgeConv
 from skelgraph.nn.hyper.relation_attention import Mask, xavier
 from skelgraph.options import Amount, Channels, Count, Frames, Positive, Rate
-from skelgraph.topology import JointHypergraph, Skeleton, SkeletonLike, hyperedge_groups
+from skelgraph.topology import JointHypergraph, Skeleton, SkeletonLike
+from skelgraph.topology.hyperedge_groups import possible_groups
 from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
 FrameMode = Literal["center", "concat"]
@@ -205,20 +206,8 @@ def _hyperedge_features(x: Tensor, members: Tensor) -> Tensor:
 
 def _hypergraph(skeleton: Skeleton, hyperedges: Hyperedges | None) -> JointHypergraph:
     if hyperedges is None:
-        return JointHypergraph.from_skeleton(skeleton, _possible_groups(skeleton) or "whole")
+        return JointHypergraph.from_skeleton(skeleton, possible_groups(skeleton, DEFAULT_GROUPS) or "whole")
     names: list[Any] = [hyperedges] if isinstance(hyperedges, str) else list(hyperedges)
     if all(isinstance(name, str) for name in names):
         return JointHypergraph.from_skeleton(skeleton, names)
     return JointHypergraph.from_lists(skeleton.num_joints, names, skeleton=skeleton)
-
-
-def _possible_groups(skeleton: Skeleton) -> list[str]:
-    """Those of the default groups that a skeleton can have."""
-    possible = []
-    for name in DEFAULT_GROUPS:
-        try:
-            hyperedge_groups(skeleton, name)
-        except TopologyError:  # no parts or no symmetry
-            continue
-        possible.append(name)
-    return possible

@@ -37,6 +37,7 @@ from skelgraph.nn.hyper import (
     SemiDynamicHyperedges,
     TopKAttentionHyperedges,
     UniConv,
+    UniGCNIIConv,
     hyperedge_operator,
     knn_hyperedges,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "TopKAttentionHyperedges",
     "TubeSkin",
     "UniConv",
+    "UniGCNIIConv",
     "WeightSharingConv",
     "WeightedJacobiConv",
     "aligned_pose_loss",

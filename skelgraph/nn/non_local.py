@@ -11,7 +11,7 @@ from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.options import Channels, CheckedOptions
-from skelgraph.topology import Graph, GraphLike, Skeleton
+from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
 
@@ -169,7 +169,7 @@ class GroupedNonLocal(_NonLocal):
         return f"{self.channels}, groups={self.index.size(0)}"
 
 
-def joint_pairs(skeleton: Skeleton) -> list[list[int]]:
+def joint_pairs(skeleton: SkeletonLike) -> list[list[int]]:
     """Pair the joints of any skeleton by its symmetry: limb ends with their parents, then left with right, then along
     the spine.
 
@@ -177,6 +177,7 @@ def joint_pairs(skeleton: Skeleton) -> list[list[int]]:
     hips, the two shoulders, (hip, spine), (thorax, head). A joint left over stands alone. Without symmetric pairs all
     joints count as spine: they are paired in the order of their ids.
     """
+    skeleton = as_skeleton(skeleton)
     free = set(range(skeleton.num_joints))
     partner = dict(skeleton.symmetric_pairs) | {right: left for left, right in skeleton.symmetric_pairs}
     leaves = free - set(skeleton.parents)

@@ -12,6 +12,7 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 
 warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
@@ -34,19 +35,32 @@ class DenseIncidence:
 
     Args:
         matrix: Memberships, 0 where a node is not in a hyperedge; ``(J, M)``, or per sample ``(..., J, M)``.
+        index: The incidences ``(2, nnz)`` that the matrix counts, where it was made from them.
     """
 
-    def __init__(self, matrix: Tensor) -> None:
+    def __init__(self, matrix: Tensor, index: Tensor | None = None) -> None:
         self.matrix = matrix
         self.num_nodes, self.num_hyperedges = matrix.shape[-2:]
+        self._index = index
+
+    @property
+    def index(self) -> Tensor:
+        """Node and hyperedge of every incidence, ``(2, nnz)``: those that the matrix was made from, else its entries
+        that are not 0, by hyperedge; of memberships per sample all entries."""
+        if self._index is not None:
+            return self._index
+        member = self.matrix if self.matrix.dim() == 2 else torch.ones_like(self.matrix[(0,) * (self.matrix.dim() - 2)])
+        return member.t().nonzero().t().flip(0)
 
     def node_degree(self, weight: Tensor) -> Tensor:
         """Sums of the magnitudes of the weights ``(..., M)`` of the hyperedges of every node, ``(..., J)``."""
         return (self.matrix.to(weight.dtype) * weight.abs().unsqueeze(-2)).sum(dim=-1)
 
-    def hyperedge_degree(self) -> Tensor:
-        """Number of nodes of every hyperedge, ``(..., M)``."""
-        return self.matrix.sum(dim=-2, dtype=_wide(self.matrix))
+    def hyperedge_degree(self, weight: Tensor | None = None) -> Tensor:
+        """Number of nodes of every hyperedge, or sum of their weights ``(..., J)``; ``(..., M)``."""
+        if weight is None:
+            return self.matrix.sum(dim=-2, dtype=_wide(self.matrix))
+        return (self.matrix.to(weight.dtype) * weight.unsqueeze(-1)).sum(dim=-2)
 
     def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
         """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or memberships."""
@@ -68,6 +82,13 @@ class DenseIncidence:
         # a finite mask: without members all are alike up to the product with the memberships, never NaN
         alpha = score.masked_fill(matrix == 0, torch.finfo(score.dtype).min).softmax(dim=dim) * matrix
         return alpha * inverse(alpha.sum(dim=dim, keepdim=True))
+
+    def by_incidence(self, alpha: Tensor) -> Tensor:
+        """Coefficients of this class in the order of :attr:`index`, ``(..., nnz, heads)``."""
+        node, hyperedge = self.index
+        each = alpha[..., node, hyperedge].mT
+        # an entry holds what equal incidences have together
+        return each if self._index is None else each / self.matrix[node, hyperedge].to(each.dtype).unsqueeze(-1)
 
 
 class SparseIncidence:
@@ -100,17 +121,21 @@ class SparseIncidence:
         each = weight.abs().index_select(-1, self.index[1])
         return scatter(each, self.index[0], dim=-1, dim_size=self.num_nodes)
 
-    def hyperedge_degree(self) -> Tensor:
-        """Number of nodes of every hyperedge, ``(M,)``."""
-        ones = torch.ones(self.index.size(1), device=self.index.device)
-        return scatter(ones, self.index[1], dim_size=self.num_hyperedges)
+    def hyperedge_degree(self, weight: Tensor | None = None) -> Tensor:
+        """Number of nodes of every hyperedge, ``(M,)``, or sum of their weights ``(..., J)``, ``(..., M)``."""
+        if weight is None:
+            each = torch.ones(self.index.size(1), device=self.index.device)
+        else:
+            each = weight.index_select(-1, self.index[0])
+        return scatter(each, self.index[1], dim=-1, dim_size=self.num_hyperedges)
 
     def to_hyperedges(self, x: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
         """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or one."""
         _check(alpha, reduce)
         if reduce == "mean":
             return scale(self.to_hyperedges(x, alpha), inverse(self.hyperedge_degree().to(_wide(x))))
-        if self.rows is not None and alpha is None and reduce == "sum" and has_sparse_product(x):
+        fused = self.rows is not None and alpha is None and reduce == "sum" and not self.messages.explain
+        if self.rows is not None and fused and has_sparse_product(x):
             matrix, transpose = self.rows.matrices(x)
             return self.messages.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
         size = (self.num_nodes, self.num_hyperedges)
@@ -132,6 +157,10 @@ class SparseIncidence:
         if over == "nodes":
             return softmax(score, self.index[1], num_nodes=self.num_hyperedges, dim=-2)
         return softmax(score, self.index[0], num_nodes=self.num_nodes, dim=-2)
+
+    def by_incidence(self, alpha: Tensor) -> Tensor:
+        """Coefficients of this class in the order of :attr:`index`, ``(..., nnz, heads)``."""
+        return alpha
 
 
 Incidence: TypeAlias = DenseIncidence | SparseIncidence
@@ -184,6 +213,8 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
     propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "transpose": OptTensor}
     """The arguments that PyG compiles :meth:`propagate` for."""
     propagate: Any
+    _edge_mask: Tensor | None
+    _apply_sigmoid: bool
 
     def __init__(self) -> None:
         super().__init__(aggr="sum", node_dim=-2)
@@ -203,27 +234,58 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
             reduce = "sum"
         return scatter(inputs, index, dim=-2, dim_size=dim_size, reduce=reduce)
 
+    def explain_message(self, inputs: Tensor) -> Tensor:
+        """What goes along an incidence, times the mask of an explainer: one number per incidence, in the order of the
+        ``hyperedge_index`` of the bound hypergraph or of the call, the same on the way to hyperedges and back."""
+        mask = self._edge_mask
+        if mask is None or mask.shape != inputs.shape[-2:-1]:
+            found = "none" if mask is None else tuple(mask.shape)
+            raise SkelgraphError(
+                f"the mask of the explainer is {found}; expected one number for each of {inputs.size(-2)} incidences"
+            )
+        return inputs * (mask.sigmoid() if self._apply_sigmoid else mask).to(inputs.dtype).unsqueeze(-1)
+
     def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: OptTensor) -> Tensor:
         """Sum without holding the messages: a product of the sparse matrix with all features at once."""
         columns = x.movedim(-2, 0)
-        y = _SparseProduct.apply(columns.flatten(1), edge_index, transpose)
+        y = _SparseProduct.apply(columns.flatten(1), _Both(edge_index, transpose))
         return y.view(edge_index.size(0), *columns.shape[1:]).movedim(0, -2)
+
+
+class _Both:
+    """A sparse matrix and its transpose, in one object that vmap over a backward pass does not look into."""
+
+    def __init__(self, matrix: Tensor, transpose: Tensor) -> None:
+        self.matrix = matrix
+        self.transpose = transpose
+
+    def transposed(self) -> _Both:
+        return _Both(self.transpose, self.matrix)
 
 
 class _SparseProduct(torch.autograd.Function):
     """Product with a sparse matrix whose transpose is at hand: torch's own backward pass would build it every time."""
 
     @staticmethod
-    def forward(x: Tensor, matrix: Tensor, transpose: Tensor) -> Tensor:
-        return torch.sparse.mm(matrix, x)
+    def forward(x: Tensor, both: _Both) -> Tensor:
+        return torch.sparse.mm(both.matrix, x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        _, ctx.matrix, ctx.transpose = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, _Both], output: Tensor) -> None:
+        ctx.both = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None, None]:
-        return _SparseProduct.apply(grad[0], ctx.transpose, ctx.matrix), None, None
+    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
+        return _SparseProduct.apply(grad[0], ctx.both.transposed()), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangent: Any) -> Tensor:
+        return _SparseProduct.apply(tangent[0], ctx.both)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, both: _Both) -> tuple[Tensor, int]:
+        x = x.movedim(in_dims[0], 1)  # samples are further columns
+        return _SparseProduct.apply(x.flatten(1), both).unflatten(1, x.shape[1:]), 1
 
 
 def inverse(degree: Tensor) -> Tensor:
@@ -243,6 +305,7 @@ def has_sparse_product(x: Tensor) -> bool:
         and x.device.type in ("cpu", "cuda")
         and x.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
+        and torch._C._functorch.peek_interpreter_stack() is None  # vmap and torch.func.grad cannot wrap them
     )
 
 
@@ -254,7 +317,7 @@ def _wide(*values: Tensor) -> torch.dtype:
 def _check(alpha: Tensor | None, reduce: str) -> None:
     if reduce not in get_args(Reduce) or (alpha is not None and reduce not in ("sum", "mean")):
         known = get_args(Reduce) if alpha is None else ("sum", "mean")
-        raise ValueError(f"reduce is {reduce!r}; expected one of {', '.join(map(repr, known))}")
+        raise SkelgraphError(f"reduce is {reduce!r}; expected one of {', '.join(map(repr, known))}")
 
 
 def scale(x: Tensor, factor: Tensor) -> Tensor:
@@ -276,6 +339,8 @@ def _pool(matrix: Tensor, x: Tensor, alpha: Tensor | None, reduce: Reduce) -> Te
     member = (matrix != 0).unsqueeze(-1)
     each = x.unsqueeze(-3).masked_fill(~member, torch.finfo(x.dtype).min)
     if reduce == "max":
+        if matrix.size(-1) == 0:  # nothing to take the maximum of
+            return each.sum(dim=-2)
         return each.amax(dim=-2).masked_fill(~member.any(dim=-2), 0)
     share = each.softmax(dim=-2) * matrix.unsqueeze(-1)
     return (share * inverse(share.sum(dim=-2, keepdim=True)) * x.unsqueeze(-3)).sum(dim=-2)

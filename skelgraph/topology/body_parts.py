@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from skelgraph.topology.layouts import SkeletonLike
+from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
 
-def body_parts(skeleton: Skeleton) -> list[list[int]]:
+def body_parts(skeleton: SkeletonLike) -> list[list[int]]:
     """Split the joints of any skeleton into connected groups.
 
     A group holds neighbouring joints that are in the same parts of the skeleton; if it has no parts, unbranched limbs
     and the joints between them. On ``h36m17`` these are the five published ones: torso, arms and legs.
 
+    Args:
+        skeleton: The skeleton, or the name of a layout.
+
     Returns:
         The joint ids of every group; each joint is in one group.
     """
+    skeleton = as_skeleton(skeleton)
     degree = skeleton.adjacency().sum(dim=1).tolist()
     labels: list[object] = [
         tuple(part for part, members in skeleton.parts.items() if joint in members) if skeleton.parts else branches > 2
@@ -30,17 +36,18 @@ def body_parts(skeleton: Skeleton) -> list[list[int]]:
     return list(groups.values())
 
 
-def part_skeleton(skeleton: Skeleton, parts: Sequence[Sequence[int]]) -> Skeleton:
+def part_skeleton(skeleton: SkeletonLike, parts: Sequence[Sequence[int]]) -> Skeleton:
     """Contract connected groups of joints to one joint each.
 
     Args:
-        skeleton: The fine skeleton.
+        skeleton: The fine skeleton, or the name of a layout.
         parts: Groups of its joints, such as :func:`body_parts`; each joint is in one group.
 
     Returns:
         A skeleton with a joint for every group, bones where a bone joins two groups, and symmetric pairs of the groups
         that mirror each other (undeclared where those of the joints are).
     """
+    skeleton = as_skeleton(skeleton)
     owner = {joint: part for part, members in enumerate(parts) for joint in members}
     parents = {owner[child]: owner[parent] for parent, child in skeleton.edges if owner[parent] != owner[child]}
     if not skeleton.symmetry_known:

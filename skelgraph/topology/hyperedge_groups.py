@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.topology.layouts import SkeletonLike
+from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
 Hyperedges = list[list[int]]
@@ -18,11 +20,11 @@ Hyperedges = list[list[int]]
 _MIDDLE = {"elbow", "knee", "fore_arm", "leg"}
 
 
-def hyperedge_groups(skeleton: Skeleton, name: str) -> Hyperedges:
+def hyperedge_groups(skeleton: SkeletonLike, name: str) -> Hyperedges:
     """Return the hyperedges of one named group, each a list of ascending joint ids.
 
     Args:
-        skeleton: The skeleton.
+        skeleton: The skeleton, or the name of a layout.
         name: One of
 
             - ``"parts"``: the torso, then every other part, right before left. The torso reaches out to the joints by
@@ -41,9 +43,26 @@ def hyperedge_groups(skeleton: Skeleton, name: str) -> Hyperedges:
         TopologyError: If the skeleton lacks what the group is made of.
         SkelgraphError: If there is no such group.
     """
-    if name not in _GROUPS:
-        raise unknown_name("group of hyperedges", str(name), _GROUPS)
-    return [sorted(hyperedge) for hyperedge in _GROUPS[name](skeleton)]
+    if not isinstance(name, str) or name not in _GROUPS:
+        raise unknown_name("group of hyperedges", name, _GROUPS)
+    return [sorted(hyperedge) for hyperedge in _GROUPS[name](as_skeleton(skeleton))]
+
+
+def possible_groups(skeleton: SkeletonLike, names: Iterable[str]) -> list[str]:
+    """Return those of the named groups that a skeleton can have.
+
+    Args:
+        skeleton: The skeleton, or the name of a layout.
+        names: Names of :func:`hyperedge_groups`.
+    """
+    possible = []
+    for name in names:
+        try:
+            hyperedge_groups(skeleton, name)
+        except TopologyError:  # it lacks what the group is made of
+            continue
+        possible.append(name)
+    return possible
 
 
 def _parts(skeleton: Skeleton) -> Hyperedges:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import FixedBuffers, on_cpu
-from skelgraph.topology.hyperedge_groups import hyperedge_groups
+from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
@@ -138,7 +138,8 @@ class JointHypergraph(FixedBuffers):
             weight: Weight of every hyperedge.
 
         Raises:
-            TopologyError: If the skeleton lacks what a group is made of, or a group is named twice.
+            TopologyError: If the skeleton lacks what a group is made of (the message lists the groups that it can
+                have), or a group is named twice.
             SkelgraphError: If there is no such group.
         """
         skeleton = as_skeleton(skeleton)
@@ -149,7 +150,14 @@ class JointHypergraph(FixedBuffers):
         ids: dict[str, range] = {}
         for name in names:
             first = len(hyperedges)
-            hyperedges += hyperedge_groups(skeleton, name)
+            try:
+                hyperedges += hyperedge_groups(skeleton, name)
+            except TopologyError as error:
+                known = ", ".join(map(repr, possible_groups(skeleton, HYPEREDGE_GROUPS)))
+                raise TopologyError(
+                    f"{error}; hand JointHypergraph.from_skeleton(skeleton, groups=...) with groups that it can have "
+                    f"({known}), or JointHypergraph.from_lists(num_joints, [[...], ...]) with hyperedges of your own"
+                ) from None
             ids[name] = range(first, len(hyperedges))
         return cls.from_lists(skeleton.num_joints, hyperedges, weight=weight, groups=ids, skeleton=skeleton)
 
@@ -175,8 +183,8 @@ class JointHypergraph(FixedBuffers):
     def from_pyg(
         cls,
         data: HyperGraphData | Tensor,
-        num_nodes: int | None = None,
-        num_hyperedges: int | None = None,
+        num_nodes: int | Tensor | None = None,
+        num_hyperedges: int | Tensor | None = None,
         **options: Any,
     ) -> JointHypergraph:
         """Return the hypergraph of PyG's ``HyperGraphData`` or of a ``hyperedge_index``.
@@ -185,7 +193,8 @@ class JointHypergraph(FixedBuffers):
             data: A data object or batch (``hyperedge_weight`` is read if there is one), or an index ``(2, nnz)``.
             num_nodes: Number of nodes; by default the rows of ``data.x``, else the ``num_nodes`` that was set (what PyG
                 answers is wrong where the numbers of nodes and hyperedges agree), else the largest id + 1.
-            num_hyperedges: Number of hyperedges, by default the largest id + 1.
+            num_hyperedges: Number of hyperedges (a tensor: of every graph of a batch), by default that of the data,
+                else the largest id + 1.
             **options: ``weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
 
         Raises:
@@ -195,15 +204,15 @@ class JointHypergraph(FixedBuffers):
             index = data
         else:
             index = data.edge_index
-            stored = {key: data[key] for key in ("x", "num_nodes", "hyperedge_weight") if key in data}
-            options.setdefault("weight", stored.get("hyperedge_weight"))
-            if num_nodes is None:
-                num_nodes = stored["x"].size(0) if stored.get("x") is not None else stored.get("num_nodes")
+            options.setdefault("weight", data.get("hyperedge_weight", None))
+            stored = stored_sizes(data)
+            num_nodes = stored[0] if num_nodes is None else num_nodes
+            num_hyperedges = stored[1] if num_hyperedges is None else num_hyperedges
         if num_nodes is None:
             num_nodes = int(index[0].max()) + 1 if index.numel() else 0
         if num_hyperedges is None:
             num_hyperedges = int(index[1].max()) + 1 if index.numel() else 0
-        return cls(index, int(num_nodes), num_hyperedges, **options)
+        return cls(index, total(num_nodes), total(num_hyperedges), **options)
 
     @classmethod
     def from_dhg(cls, hypergraph: Any, skeleton: SkeletonLike | None = None) -> JointHypergraph:
@@ -368,18 +377,15 @@ class JointHypergraph(FixedBuffers):
         if x is not None and x.shape[:-1] != (*lead, self.num_nodes):
             raise TopologyError(f"x has shape {tuple(x.shape)}; expected {(*lead, self.num_nodes)} and channels")
         copies = batch_size or 1
-        device = self.hyperedge_index.device
-        step = torch.tensor([[self.num_nodes], [self.num_hyperedges]], device=device)
-        shift = torch.arange(copies, device=device).repeat_interleave(self.hyperedge_index.size(1))
         data = JointHypergraphData(
             x=None if x is None else x.reshape(-1, x.size(-1)),
-            edge_index=self.hyperedge_index.repeat(1, copies) + step * shift,
+            edge_index=disjoint_union(self.hyperedge_index, copies, self.num_nodes, self.num_hyperedges),
             hyperedge_weight=self.weight.repeat(copies),
             num_nodes=copies * self.num_nodes,
             num_hyperedges=copies * self.num_hyperedges,
         )
         if batch_size is not None:
-            data.batch = torch.arange(copies, device=device).repeat_interleave(self.num_nodes)
+            data.batch = torch.arange(copies, device=self.weight.device).repeat_interleave(self.num_nodes)
         return data
 
     def to_dhg(self) -> Any:
@@ -463,6 +469,35 @@ def bone_incidence(skeleton: SkeletonLike) -> Tensor:
     for bone, (parent, child) in enumerate(skeleton.edges):
         matrix[parent, bone], matrix[child, bone] = -1, 1
     return matrix
+
+
+def disjoint_union(index: Tensor, copies: int, num_nodes: int, num_hyperedges: int) -> Tensor:
+    """Return the ``hyperedge_index`` of so many copies of a hypergraph side by side, as PyG batches them.
+
+    Shapes:
+        ``(2, nnz)`` to ``(2, copies * nnz)``.
+    """
+    step = index.new_tensor([[num_nodes], [num_hyperedges]])
+    shift = torch.arange(copies, device=index.device).repeat_interleave(index.size(1))
+    return index.repeat(1, copies) + step * shift
+
+
+def stored_sizes(data: HyperGraphData) -> tuple[int | None, int | None]:
+    """Return the numbers of nodes and hyperedges that PyG's data object holds, ``None`` where it holds none: the rows
+    of ``x``, else what ``num_nodes`` was set to (what PyG answers is wrong where both numbers agree), and
+    ``num_hyperedges``."""
+    stored = {key: data[key] for key in ("x", "num_nodes", "num_hyperedges") if key in data}
+    num_nodes = stored["x"].size(0) if stored.get("x") is not None else stored.get("num_nodes")
+    num_hyperedges = stored.get("num_hyperedges")
+    return (
+        None if num_nodes is None else total(num_nodes),
+        None if num_hyperedges is None else total(num_hyperedges),
+    )
+
+
+def total(count: int | Tensor) -> int:
+    """Return a number as an integer, or the sum of the numbers of all graphs of a batch."""
+    return int(count.sum()) if isinstance(count, Tensor) else int(count)
 
 
 def _one_group(name: str, hyperedges: Any) -> dict[str, range]:

@@ -10,13 +10,15 @@ from skelgraph.nn.hyper.dynamic import (
 )
 from skelgraph.nn.hyper.edge_vertex_conv import EdgeVertexConv
 from skelgraph.nn.hyper.hnhn_conv import HNHNConv
-from skelgraph.nn.hyper.hyper_conv import HyperConv, Hyperedges, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
 from skelgraph.nn.hyper.hyperedge_attention_conv import HyperedgeAttentionConv
 from skelgraph.nn.hyper.hyperedge_conv import HyperedgeConv, hyperedge_operator
+from skelgraph.nn.hyper.hyperedges import Hyperedges
 from skelgraph.nn.hyper.learned_operator_conv import LearnedOperatorConv
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import NodeEdgeHyperedgeConv
 from skelgraph.nn.hyper.relation_attention import RelationAttention
 from skelgraph.nn.hyper.uni_conv import UniConv
+from skelgraph.nn.hyper.uni_gcnii_conv import UniGCNIIConv
 
 __all__ = [
     "AllSetConv",
@@ -37,6 +39,7 @@ __all__ = [
     "SetTransformer",
     "TopKAttentionHyperedges",
     "UniConv",
+    "UniGCNIIConv",
     "hyperedge_operator",
     "knn_hyperedges",
 ]

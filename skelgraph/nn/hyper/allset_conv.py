@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import Over
-from skelgraph.options import Channels, CheckedOptions, Count
+from skelgraph.ops.incidence import Over, Reduce
+from skelgraph.options import Channels, CheckedOptions, Count, Rate
+
+Variant = Literal["paper", "released"]
 
 
 class AllSetConv(HyperConv):
@@ -29,7 +32,8 @@ class AllSetConv(HyperConv):
         \alpha_{im} = \mathrm{softmax}_{i \in m} \, \mathrm{LeakyReLU}(\mathbf{K}_i^\top \boldsymbol\theta)
 
     with keys and values :math:`\mathbf{K} = \mathbf{X} \mathbf{W}_K, \mathbf{V} = \mathbf{X} \mathbf{W}_V` and a
-    learned seed :math:`\boldsymbol\theta` per head. Hyperedge weights have no place in it and are not used.
+    learned seed :math:`\boldsymbol\theta` per head, and the same from hyperedges to joints. Hyperedge weights have no
+    place in it and are not used.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -41,6 +45,15 @@ class AllSetConv(HyperConv):
         hidden_channels: Channels of every hyperedge; ``out_channels`` by default.
         bias: Give the maps after the sums (and those of the perceptrons) a bias.
         dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        variant: ``"paper"`` as above, or ``"released"``, what the authors' code computes: keys and values have a bias,
+            and what hyperedges send on goes through a ReLU; of deepsets both perceptrons start with a layer
+            normalisation, have another behind their ReLU, and end with a ReLU.
+        num_layers: Layers of :math:`\mathrm{FF}`, 1 by default, or of each perceptron, 2 by default (2 for both in the
+            authors' script).
+        v2e: How deepsets gather the joints of a hyperedge: ``"sum"`` as above, ``"mean"`` (the default of the authors'
+            script), ``"max"`` or ``"softmax"``. Transformers weigh them by their attention.
+        e2v: How they gather the hyperedges of a joint, likewise.
+        dropout: Dropout rate of what hyperedges send on, and in and behind the first perceptrons of released deepsets.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``, and optionally hyperedges ``(..., M, C_h)`` or ``(B * M,
@@ -50,12 +63,13 @@ class AllSetConv(HyperConv):
           m / heads)``, ``ff`` ``(m, m)`` and ``(m)``, two layer normalisations; or the maps of two perceptrons
 
     Raises:
-        SkelgraphError: If the kind is unknown or the heads do not divide the channels.
-        ValueError: If there is no hypergraph or an input has another shape.
+        SkelgraphError: If an option is unknown or does not go with the kind, the heads do not divide the channels,
+            there is no hypergraph, or an input has another shape.
 
     Initialisation: Xavier-uniform weights and seeds, zero biases.
 
-    Code and paper: as released, scores are not scaled and there is no map after the heads.
+    Code and paper: as released, scores are not scaled and there is no map after the heads. The rest of what the code
+    does otherwise is ``variant="released"``; its network has dropout and a ReLU behind each layer, too.
 
     Example:
         >>> AllSetConv(8, 12, "h36m17", heads=3)(torch.randn(4, 17, 8)).shape
@@ -66,7 +80,7 @@ class AllSetConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: Channels,
+        in_channels: InChannels,
         out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         kind: Literal["transformer", "deepsets"] = "transformer",
@@ -74,33 +88,50 @@ class AllSetConv(HyperConv):
         hidden_channels: Channels | None = None,
         bias: bool = True,
         dense: bool | None = None,
+        variant: Variant = "paper",
+        num_layers: Count | None = None,
+        v2e: Reduce = "sum",
+        e2v: Reduce = "sum",
+        dropout: Rate = 0.0,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
+        if kind == "transformer" and (v2e, e2v) != ("sum", "sum"):
+            raise SkelgraphError(f"v2e is {v2e!r} and e2v is {e2v!r}; expected 'sum' for both with kind='transformer'")
         hidden_channels = out_channels if hidden_channels is None else hidden_channels
+        released = variant == "released"
         self.kind = kind
         self.hidden_channels = hidden_channels
+        self.activation = nn.ReLU() if released else None
+        self.dropout = Dropout(dropout)
         self.to_hyperedges: SetTransformer | DeepSet
         self.to_nodes: SetTransformer | DeepSet
         if kind == "transformer":
-            self.to_hyperedges = SetTransformer(in_channels, hidden_channels, "nodes", heads, bias)
-            self.to_nodes = SetTransformer(hidden_channels, out_channels, "hyperedges", heads, bias)
+
+            def transformer(channels: int, width: int, over: Over) -> SetTransformer:
+                return SetTransformer(channels, width, over, heads, bias, released and bias, num_layers or 1)
+
+            self.to_hyperedges = transformer(in_channels, hidden_channels, "nodes")
+            self.to_nodes = transformer(hidden_channels, out_channels, "hyperedges")
         else:
-            self.to_hyperedges = DeepSet(in_channels, hidden_channels, "nodes", bias)
-            self.to_nodes = DeepSet(hidden_channels, out_channels, "hyperedges", bias)
+            layers = 2 if num_layers is None else num_layers
+            self.to_hyperedges = DeepSet(in_channels, hidden_channels, "nodes", bias, v2e, released, layers, dropout)
+            self.to_nodes = DeepSet(hidden_channels, out_channels, "hyperedges", bias, e2v, released, layers, dropout)
 
     def reset_parameters(self) -> None:
         """Initialise all parameters."""
         self.to_hyperedges.reset_parameters()
         self.to_nodes.reset_parameters()
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
         """One function of sets after the other."""
         if y is not None and y.size(-1) != self.hidden_channels:
-            raise ValueError(
+            raise SkelgraphError(
                 f"{self} needs features y of the hyperedges with {self.hidden_channels} channels, got {tuple(y.shape)}"
             )
-        y = self.to_hyperedges(x, incidence, y)
-        return self.to_nodes(y, incidence), y
+        y, *alpha = self.to_hyperedges(x, incidence, y)
+        sent = self.dropout(y if self.activation is None else self.activation(y))
+        x, *back = self.to_nodes(sent, incidence)
+        return x, y, *alpha, *back
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and kind."""
@@ -115,34 +146,46 @@ class SetTransformer(CheckedOptions, nn.Module):
         out_channels: Channels of every set.
         over: What the members are: ``"nodes"`` for functions of hyperedges, ``"hyperedges"`` for functions of nodes.
         heads: Number of heads.
-        bias: Give the map after the sum a bias.
+        bias: Give the maps after the sum a bias.
+        key_value_bias: Give keys and values a bias.
+        num_layers: Number of maps after the sum.
     """
 
     def __init__(
-        self, in_channels: Channels, out_channels: Channels, over: Over, heads: Count = 1, bias: bool = True
+        self,
+        in_channels: InChannels,
+        out_channels: Channels,
+        over: Over,
+        heads: Count = 1,
+        bias: bool = True,
+        key_value_bias: bool = False,
+        num_layers: Count = 1,
     ) -> None:
         super().__init__()
         if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         self.over: Over = over
-        self.key = nn.Linear(in_channels, out_channels, bias=False)
-        self.value = nn.Linear(in_channels, out_channels, bias=False)
+        self.key = linear(in_channels, out_channels, key_value_bias)
+        self.value = linear(in_channels, out_channels, key_value_bias)
         self.seed = nn.Parameter(torch.empty(heads, out_channels // heads))
-        self.ff = nn.Linear(out_channels, out_channels, bias)
+        maps = [nn.Linear(out_channels, out_channels, bias) for _ in range(num_layers)]
+        self.ff = maps[0] if num_layers == 1 else nn.Sequential(*_with_relu(maps))
         self.norm0 = nn.LayerNorm(out_channels)
         self.norm1 = nn.LayerNorm(out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise all parameters."""
-        for linear in (self.key, self.value, self.ff):
-            xavier(linear)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                xavier(module)
         nn.init.xavier_uniform_(self.seed)
         self.norm0.reset_parameters()
         self.norm1.reset_parameters()
 
-    def forward(self, x: Tensor, incidence: Incidence, state: Tensor | None = None) -> Tensor:
-        """Map the members ``(..., N, C_in)`` to their sets ``(..., S, C_out)``; ``state`` of that shape is added."""
+    def forward(self, x: Tensor, incidence: Incidence, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map the members ``(..., N, C_in)`` to their sets ``(..., S, C_out)``; ``state`` of that shape is added. The
+        second result are the coefficients of the members."""
         heads = self.seed.size(0)
         score = F.leaky_relu((self.key(x).unflatten(-1, (heads, -1)) * self.seed).sum(dim=-1), 0.2)
         if self.over == "nodes":
@@ -155,7 +198,7 @@ class SetTransformer(CheckedOptions, nn.Module):
             z = incidence.to_nodes(self.value(x), alpha)
         z = z + self.seed.flatten()
         z = self.norm0(z if state is None else z + state)
-        return self.norm1(z + self.ff(z).relu())
+        return self.norm1(z + self.ff(z).relu()), alpha
 
 
 class DeepSet(CheckedOptions, nn.Module):
@@ -163,19 +206,42 @@ class DeepSet(CheckedOptions, nn.Module):
 
     Args:
         in_channels: Channels of every member.
-        out_channels: Channels of every set and inside the perceptrons, which have two layers.
+        out_channels: Channels of every set and inside the perceptrons.
         over: What the members are: ``"nodes"`` for functions of hyperedges, ``"hyperedges"`` for functions of nodes.
         bias: Give the maps a bias.
+        reduce: How the members of a set are gathered.
+        released: Have the normalisations and activations of the authors' code.
+        num_layers: Layers of each perceptron.
+        dropout: Dropout rate, if released: inside the perceptrons and behind the first.
     """
 
-    def __init__(self, in_channels: Channels, out_channels: Channels, over: Over, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: InChannels,
+        out_channels: Channels,
+        over: Over,
+        bias: bool = True,
+        reduce: Reduce = "sum",
+        released: bool = False,
+        num_layers: Count = 2,
+        dropout: Rate = 0.0,
+    ) -> None:
         super().__init__()
+        if released and in_channels == -1:
+            raise SkelgraphError("in_channels is -1; expected a positive number for a layer that normalises its input")
         self.over: Over = over
+        self.reduce: Reduce = reduce
+        self.released = released
+        self.dropout = Dropout(dropout)
 
         def perceptron(channels: int) -> nn.Sequential:
-            return nn.Sequential(
-                nn.Linear(channels, out_channels, bias), nn.ReLU(), nn.Linear(out_channels, out_channels, bias)
-            )
+            widths = [channels] + (num_layers - 1) * [out_channels]
+            maps = [linear(width, out_channels, bias) for width in widths]
+            if not released:
+                return nn.Sequential(*_with_relu(maps))
+            behind = [nn.Sequential(nn.ReLU(), nn.LayerNorm(out_channels), Dropout(dropout)) for _ in maps[1:]]
+            inner = [part for pair in zip(maps, [*behind, nn.ReLU()], strict=True) for part in pair]
+            return nn.Sequential(nn.LayerNorm(channels), *inner)
 
         self.inner = perceptron(in_channels)
         self.outer = perceptron(out_channels)
@@ -186,9 +252,18 @@ class DeepSet(CheckedOptions, nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 xavier(module)
+            elif isinstance(module, nn.LayerNorm):
+                module.reset_parameters()
 
-    def forward(self, x: Tensor, incidence: Incidence, state: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, incidence: Incidence, state: Tensor | None = None) -> tuple[Tensor]:
         """Map the members ``(..., N, C_in)`` to their sets ``(..., S, C_out)``; ``state`` of that shape is added."""
         z = self.inner(x)
-        z = incidence.to_hyperedges(z) if self.over == "nodes" else incidence.to_nodes(z)
-        return self.outer(z if state is None else z + state)
+        z = self.dropout(z) if self.released else z
+        gather = incidence.to_hyperedges if self.over == "nodes" else incidence.to_nodes
+        z = gather(z, reduce=self.reduce)
+        return (self.outer(z if state is None else z + state),)
+
+
+def _with_relu(maps: list[nn.Linear]) -> list[Any]:
+    """The maps with a ReLU between any two."""
+    return [part for linear_map in maps for part in (linear_map, nn.ReLU())][:-1]

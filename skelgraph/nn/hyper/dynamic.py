@@ -11,7 +11,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.nn.hyper.hyper_conv import Hyperedges, HypergraphLike, own_hypergraph
+from skelgraph.nn.hyper.hyper_conv import HypergraphLike, own_hypergraph
+from skelgraph.nn.hyper.hyperedges import Hyperedges
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.options import Channels, CheckedOptions, Positive
 

@@ -67,7 +67,7 @@ class EdgeVertexConv(HyperConv):
 
     Raises:
         SkelgraphError: If an option is unknown or the channels do not go with the kind.
-        ValueError: If an input has another shape.
+        SkelgraphError: If an input has another shape.
 
     Initialisation: Xavier-uniform weights, zero biases, scores uniform within ``1 / sqrt(C)``.
 
@@ -139,11 +139,13 @@ class EdgeVertexConv(HyperConv):
     def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Map joints ``(..., J, C_in)`` and bones ``(..., K, C_e)`` to joints ``(..., J, C_out)`` and bones ``(..., K,
         C_out_e)``."""
+        if self.explain:
+            raise SkelgraphError(f"{self} has no messages that a mask per incidence could act on; set explain = False")
         bones, _ = self.incidence_of(x)
         flat = x.dim() == 2
         self._check(x, bones, None, z, flat)
         if z.size(-1) != self.edge_channels:
-            raise ValueError(f"{self} needs bones with {self.edge_channels} channels, got {tuple(z.shape)}")
+            raise SkelgraphError(f"{self} needs bones with {self.edge_channels} channels, got {tuple(z.shape)}")
         if flat:
             x = x.unflatten(0, (-1, bones.num_nodes))
             z = z.unflatten(0, (x.size(0), bones.num_hyperedges))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import inverse, scale
@@ -40,7 +40,7 @@ class HNHNConv(HyperConv):
           ``(C_out)``
 
     Raises:
-        ValueError: If there is no hypergraph or an input has another shape.
+        SkelgraphError: If there is no hypergraph or an input has another shape.
 
     Initialisation: Glorot-uniform weights, zero biases.
 
@@ -53,7 +53,7 @@ class HNHNConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: Channels,
+        in_channels: InChannels,
         out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         hidden_channels: Channels | None = None,
@@ -66,7 +66,7 @@ class HNHNConv(HyperConv):
         hidden_channels = out_channels if hidden_channels is None else hidden_channels
         self.alpha = alpha
         self.beta = beta
-        self.lin1 = nn.Linear(in_channels, hidden_channels, bias)
+        self.lin1 = linear(in_channels, hidden_channels, bias)
         self.lin2 = nn.Linear(hidden_channels, out_channels, bias)
         self.reset_parameters()
 
@@ -75,10 +75,10 @@ class HNHNConv(HyperConv):
         xavier(self.lin1)
         xavier(self.lin2)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
         """Two means, an activation between them."""
         joint = _power(incidence.node_degree(weight), self.beta)
-        total = incidence.to_hyperedges(joint.unsqueeze(-1)).squeeze(-1)
+        total = incidence.hyperedge_degree(joint)
         mean = scale(incidence.to_hyperedges(scale(self.lin1(x), joint)), inverse(total))
         y = scale(mean, weight).relu()
         size = _power(incidence.hyperedge_degree().to(weight.dtype), self.alpha)

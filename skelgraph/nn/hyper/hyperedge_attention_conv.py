@@ -10,7 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
+from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import inverse, scale
 from skelgraph.options import Channels, Count, Finite, Rate
@@ -58,7 +59,7 @@ class HyperedgeAttentionConv(HyperConv):
 
     Raises:
         SkelgraphError: If an option is unknown or does not go with another.
-        ValueError: If there is no hypergraph, features of hyperedges are missing or an input has another shape.
+        SkelgraphError: If there is no hypergraph, features of hyperedges are missing or an input has another shape.
 
     Initialisation: Glorot-uniform weights and attention, zero bias.
 
@@ -74,7 +75,7 @@ class HyperedgeAttentionConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: Channels,
+        in_channels: InChannels,
         out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         heads: Count = 1,
@@ -104,10 +105,8 @@ class HyperedgeAttentionConv(HyperConv):
         self.concat = concat
         self.negative_slope = negative_slope
         channels = out_channels // heads if concat else out_channels
-        self.lin = nn.Linear(in_channels, heads * channels, bias=False)
-        self.lin_hyperedge = (
-            None if share else nn.Linear(hyperedge_channels or in_channels, heads * channels, bias=False)
-        )
+        self.lin = linear(in_channels, heads * channels, bias=False)
+        self.lin_hyperedge = None if share else linear(hyperedge_channels or in_channels, heads * channels, bias=False)
         self.att = nn.Parameter(torch.empty(1, heads, 2 * channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.dropout = Dropout(dropout)
@@ -115,14 +114,14 @@ class HyperedgeAttentionConv(HyperConv):
 
     def reset_parameters(self) -> None:
         """Initialise as PyG does."""
-        nn.init.xavier_uniform_(self.lin.weight)
+        xavier(self.lin)
         if self.lin_hyperedge is not None:
-            nn.init.xavier_uniform_(self.lin_hyperedge.weight)
+            xavier(self.lin_hyperedge)
         nn.init.xavier_uniform_(self.att)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
         """Score every incidence, then the two stages."""
         h = self.lin(x)
         alpha = self.dropout(self.attention(h, self._hyperedge_input(x, h, incidence, y), incidence, weight))
@@ -138,7 +137,7 @@ class HyperedgeAttentionConv(HyperConv):
             x = incidence.to_nodes(scale(y, weight.sign()), alpha)
         if not self.concat:
             x = x.unflatten(-1, (self.heads, -1)).mean(dim=-2)
-        return (x if self.bias is None else x + self.bias), y
+        return (x if self.bias is None else x + self.bias), y, alpha
 
     def attention(self, h: Tensor, g: Tensor, incidence: Incidence, weight: Tensor) -> Tensor:
         """The coefficients for mapped joints ``(..., J, heads * C)`` and hyperedges ``(..., M, heads * C)``."""
@@ -157,13 +156,15 @@ class HyperedgeAttentionConv(HyperConv):
         """The mapped features of the hyperedges."""
         if y is None:
             if self.hyperedge_channels is not None:
-                raise ValueError(f"{self} needs features y of the hyperedges with {self.hyperedge_channels} channels")
+                raise SkelgraphError(
+                    f"{self} needs features y of the hyperedges with {self.hyperedge_channels} channels"
+                )
             if self.lin_hyperedge is None:
                 return incidence.to_hyperedges(h, reduce="mean")  # the mean of maps is the map of the mean
             y = incidence.to_hyperedges(x, reduce="mean")
         expected = self.hyperedge_channels or self.in_channels
         if y.size(-1) != expected:
-            raise ValueError(
+            raise SkelgraphError(
                 f"{self} needs features y of the hyperedges with {expected} channels, got {tuple(y.shape)}"
             )
         return (self.lin if self.lin_hyperedge is None else self.lin_hyperedge)(y)

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.conv.skeleton_conv import per_joint
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
+from skelgraph.nn.hyper.hyperedges import Count
+from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import DenseIncidence, Incidence
 from skelgraph.ops.incidence import Reduce, inverse, inverse_sqrt, product, scale
 from skelgraph.options import Channels
@@ -60,8 +61,8 @@ class HyperedgeConv(HyperConv):
         - ``lin.weight`` ``(C_out, C_in)``, ``bias`` ``(C_out)``, ``group_logits`` ``(groups)``
 
     Raises:
-        SkelgraphError: If an option is unknown or does not go with another.
-        ValueError: If there is no hypergraph or an input has another shape.
+        SkelgraphError: If an option is unknown or does not go with another, there is no hypergraph, or an input has
+            another shape.
 
     Initialisation: Glorot-uniform weight, zero bias and group logits (all weights one half).
 
@@ -81,7 +82,7 @@ class HyperedgeConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: Channels,
+        in_channels: InChannels,
         out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         norm: Literal["row", "sym"] = "row",
@@ -102,7 +103,7 @@ class HyperedgeConv(HyperConv):
         self.weight_mode = weight_mode
         self.v2e: Reduce = v2e
         self.e2v: Reduce = e2v
-        self.lin = nn.Linear(in_channels, out_channels, bias=False)
+        self.lin = linear(in_channels, out_channels, bias=False)
         self.bias_place = place
         self.bias = None if place is None else nn.Parameter(torch.empty(out_channels))
         self.group_logits = None
@@ -121,7 +122,7 @@ class HyperedgeConv(HyperConv):
 
     def reset_parameters(self) -> None:
         """Initialise as PyG does."""
-        nn.init.xavier_uniform_(self.lin.weight)
+        xavier(self.lin)
         for parameter in (self.bias, self.group_logits):
             if parameter is not None:
                 nn.init.zeros_(parameter)
@@ -130,8 +131,8 @@ class HyperedgeConv(HyperConv):
     def hyperedge_weight(self) -> Tensor:
         """The weights ``(M,)`` of the hyperedges of the layer, those of their groups multiplied in."""
         if self.hypergraph is None:
-            raise ValueError(f"{self} has no hypergraph")
-        return self._with_groups(self.hypergraph.weight)
+            raise SkelgraphError(f"{self} has no hypergraph")
+        return self._with_groups(self.bound_weight)
 
     def forward(
         self,
@@ -139,15 +140,19 @@ class HyperedgeConv(HyperConv):
         hypergraph: Any = None,
         weight: Tensor | None = None,
         y: Tensor | None = None,
-        num_hyperedges: int | None = None,
+        num_hyperedges: Count | None = None,
         return_hyperedges: bool = False,
+        return_attention_weights: bool = False,
     ) -> Any:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``; see :meth:`HyperConv.forward`."""
-        if self.has_operator and hypergraph is None and weight is None and y is None and not return_hyperedges:
+        given = hypergraph is not None or weight is not None or y is not None
+        if self.has_operator and not (given or return_hyperedges or return_attention_weights or self.explain):
+            if self.in_channels == -1:
+                self.infer_channels(x)
             return self._smooth(x)
-        return super().forward(x, hypergraph, weight, y, num_hyperedges, return_hyperedges)
+        return super().forward(x, hypergraph, weight, y, num_hyperedges, return_hyperedges, return_attention_weights)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
         """The two stages one after the other."""
         weight = self._with_groups(weight)
         degree = incidence.node_degree(weight)
@@ -167,11 +172,9 @@ class HyperedgeConv(HyperConv):
     def _smooth(self, x: Tensor) -> Tensor:
         """Both stages as one matrix between joints."""
         operator = self.exact("operator")
-        post = self.bias if self.bias_place == "post" else None
         if self.in_channels <= self.out_channels and self.bias_place != "pre":
-            return F.linear(product(operator, x), self.lin.weight, post)
-        x = product(operator, self._biased(self.lin(x), "pre"))
-        return x if post is None else x + post
+            return self._biased(self.lin(product(operator, x)), "post")
+        return self._biased(product(operator, self._biased(self.lin(x), "pre")), "post")
 
     def _biased(self, x: Tensor, place: str) -> Tensor:
         return x if self.bias is None or self.bias_place != place else x + self.bias
@@ -180,7 +183,7 @@ class HyperedgeConv(HyperConv):
         if self.group_logits is None:
             return weight
         if weight.size(-1) != self.group_index.numel():
-            raise ValueError(f"{self} has weights for the groups of its own hypergraph, got another one")
+            raise SkelgraphError(f"{self} has weights for the groups of its own hypergraph, got another one")
         return weight * self.group_logits.to(weight.dtype).sigmoid()[self.group_index]
 
     def extra_repr(self) -> str:

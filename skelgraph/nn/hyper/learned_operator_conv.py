@@ -48,7 +48,7 @@ class LearnedOperatorConv(CheckedOptions, FixedBuffers):
 
     Raises:
         SkelgraphError: If the hypergraph has no such group.
-        ValueError: If the input is not on this hypergraph or has other channels.
+        SkelgraphError: If the input is not on this hypergraph or has other channels.
 
     Initialisation: :math:`\mathbf{A}` the symmetric operator of :class:`HyperedgeConv` (``norm="sym"``), at least 0.001
     if positive; Glorot-uniform weights, zero biases, gates 1.

@@ -71,7 +71,7 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
     Raises:
         SkelgraphError: If an option has an unknown value, the heads do not divide the channels, or the hypergraph has
             no skeleton.
-        ValueError: If an input is missing or has another shape.
+        SkelgraphError: If an input is missing or has another shape.
 
     Initialisation: Xavier-uniform weights, zero biases, zero gate: all streams weigh the same.
 
@@ -203,11 +203,11 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         if value is None or count is None:
             if (value is None) != (count is None):
                 state = "missing" if value is None else "given, but the layer has no such stream"
-                raise ValueError(f"NodeEdgeHyperedgeConv: {name} is {state}")
+                raise SkelgraphError(f"NodeEdgeHyperedgeConv: {name} is {state}")
             return
         rows = value.size(-2) if value.dim() > 2 else value.size(0) % max(count, 1) + count
         if rows != count or value.size(-1) != self.channels:
-            raise ValueError(
+            raise SkelgraphError(
                 f"NodeEdgeHyperedgeConv needs {name} of shape (..., {count}, {self.channels}) or "
                 f"(B * {count}, {self.channels}), got {tuple(value.shape)}"
             )
@@ -260,7 +260,7 @@ class _Stream(nn.Module):
         if self.from_others is not None:
             messages.append(self.from_others(other))
         else:  # nothing reads ``norm``: keep it in the graph, or distributed training waits for its gradient
-            state = state + 0 * (self.norm.weight * self.norm.bias).sum()
+            state = state + 0 * sum(parameter.sum() for parameter in self.norm.parameters())
         if self.map is None:
             return state + self.dropout(sum(messages[1:], messages[0]))
         return state + self.dropout(nn.functional.gelu(self.map(torch.cat(messages, dim=-1))))

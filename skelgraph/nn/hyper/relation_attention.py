@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from torch.nn.parameter import is_lazy
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
@@ -50,7 +51,7 @@ class RelationAttention(CheckedOptions, FixedBuffers):
     Raises:
         SkelgraphError: If the heads do not divide the output channels, the mask is unknown, or ``distance`` is no
             integer matrix.
-        ValueError: If an input has another shape.
+        SkelgraphError: If an input has another shape.
 
     Initialisation: Xavier-uniform weights, zero biases, :math:`\beta^{(r)}_\delta = -2^{-r} \delta`: the first head
     starts local, the last ones nearly global.
@@ -152,7 +153,7 @@ class RelationAttention(CheckedOptions, FixedBuffers):
     def _check(self, what: str, x: Tensor, count: int, channels: int) -> None:
         rows = x.size(-2) if x.dim() > 2 else x.size(0) % max(count, 1) + count
         if x.size(-1) != channels or rows != count:
-            raise ValueError(
+            raise SkelgraphError(
                 f"{self} needs {what} of shape (..., {count}, {channels}) or (B * {count}, {channels}), "
                 f"got {tuple(x.shape)}"
             )
@@ -164,7 +165,9 @@ class RelationAttention(CheckedOptions, FixedBuffers):
 
 def xavier(linear: nn.Linear, rows: int | None = None, columns: int | None = None) -> None:
     """Zero the bias of a linear layer and draw its weight Xavier-uniform; a layer that joins several maps, of so many
-    ``rows`` or ``columns`` each, map by map."""
+    ``rows`` or ``columns`` each, map by map. One whose input channels are still open is left for later."""
+    if is_lazy(linear.weight):
+        return
     for part in linear.weight.detach().split(rows or linear.out_features, dim=0):
         for weight in part.split(columns or linear.in_features, dim=1):
             nn.init.xavier_uniform_(weight)

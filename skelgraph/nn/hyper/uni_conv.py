@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
+from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import inverse_sqrt, scale
-from skelgraph.options import Channels, Count, Finite
+from skelgraph.ops.incidence import Reduce, inverse, inverse_sqrt, scale
+from skelgraph.options import Channels, Count, Finite, Rate
 
 Kind = Literal["gcn", "sage", "gin", "gat"]
+Score = Literal["both", "hyperedge"]
 
 
 class UniConv(HyperConv):
@@ -32,6 +35,8 @@ class UniConv(HyperConv):
         \text{gat:} \quad & \mathbf{X}'_i = \sum_{m \ni i} \alpha_{im} \mathbf{Y}_m, \quad \alpha_{im} =
         \mathrm{softmax}_m \, \mathrm{LeakyReLU}(\mathbf{a}_e^\top \mathbf{Y}_m + \mathbf{a}_v^\top \mathbf{T}_i)
 
+    The mean of :math:`\mathbf{Y}` and the sum over :math:`\mathbf{H}` may be other aggregations.
+
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output, over all heads.
@@ -45,6 +50,13 @@ class UniConv(HyperConv):
         clamp: Limits for the scores of ``"gat"``; ``(0.001, 5.0)`` in DHG.
         bias: Add a learned bias per channel.
         dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        score: What the scores of ``"gat"`` depend on: ``"both"`` as above, or the ``"hyperedge"`` alone, without
+            :math:`\mathbf{a}_v`, as in the authors' code.
+        dropout: Dropout rate of the coefficients of ``"gat"``.
+        v2e: How a hyperedge gathers its joints: ``"mean"`` as above, ``"sum"``, ``"max"``, or ``"softmax"``, the sum
+            weighted by the softmax of each channel.
+        e2v: How a joint gathers its hyperedges: ``"sum"`` as above, or likewise; a mean is divided by the weighted
+            degrees. ``"gat"`` weighs them by its attention.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -54,13 +66,14 @@ class UniConv(HyperConv):
           ``att_node``, ``att_hyperedge`` ``(heads, C_out / heads)``
 
     Raises:
-        SkelgraphError: If an option is unknown or the heads do not divide the output channels.
-        ValueError: If there is no hypergraph or an input has another shape.
+        SkelgraphError: If an option is unknown or does not go with the kind, the heads do not divide the output
+            channels, there is no hypergraph, or an input has another shape.
 
     Initialisation: Glorot-uniform weight and attention, zero bias, :math:`\varepsilon` as given.
 
-    Code and paper: DHG's ``UniGATConv`` has one head and clamps its scores to [0.001, 5], so that all negative scores
-    are the same.
+    Code and paper: the authors' code has no bias, and scores of ``"gat"`` that depend on the hyperedge alone
+    (``bias=False, score="hyperedge"``). DHG's ``UniGATConv`` has one head and clamps its scores to [0.001, 5], so that
+    all negative scores are the same.
 
     Example:
         >>> UniConv(8, 12, "h36m17", kind="gat", heads=3)(torch.randn(4, 17, 8)).shape
@@ -71,7 +84,7 @@ class UniConv(HyperConv):
 
     def __init__(
         self,
-        in_channels: Channels,
+        in_channels: InChannels,
         out_channels: Channels,
         hypergraph: HypergraphLike | None = None,
         kind: Kind = "gcn",
@@ -82,54 +95,79 @@ class UniConv(HyperConv):
         clamp: tuple[Finite, Finite] | None = None,
         bias: bool = True,
         dense: bool | None = None,
+        score: Score = "both",
+        dropout: Rate = 0.0,
+        v2e: Reduce = "mean",
+        e2v: Reduce = "sum",
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
         if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
+        if kind == "gat" and e2v != "sum":
+            raise SkelgraphError(f"e2v is {e2v!r}; expected 'sum' with kind='gat', whose attention weighs hyperedges")
         self.kind = kind
+        self.v2e: Reduce = v2e
+        self.e2v: Reduce = e2v
         self.initial_eps = eps
         self.heads = heads
         self.negative_slope = negative_slope
         self.clamp = clamp
-        self.lin = nn.Linear(in_channels, out_channels, bias)
+        self.lin = linear(in_channels, out_channels, bias)
         self.eps = nn.Parameter(torch.empty(())) if kind == "gin" and train_eps else eps
         if kind == "gat":
-            self.att_node = nn.Parameter(torch.empty(heads, out_channels // heads))
+            if score == "both":
+                self.att_node = nn.Parameter(torch.empty(heads, out_channels // heads))
             self.att_hyperedge = nn.Parameter(torch.empty(heads, out_channels // heads))
+        self.score = score
+        self.dropout = Dropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise all parameters."""
-        nn.init.xavier_uniform_(self.lin.weight)
-        if self.lin.bias is not None:
-            nn.init.zeros_(self.lin.bias)
+        xavier(self.lin)
         if isinstance(self.eps, nn.Parameter):
             nn.init.constant_(self.eps, self.initial_eps)
         if self.kind == "gat":
-            nn.init.xavier_uniform_(self.att_node)
+            if self.score == "both":
+                nn.init.xavier_uniform_(self.att_node)
             nn.init.xavier_uniform_(self.att_hyperedge)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Means of the joints, then the kind's way back."""
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+        """What hyperedges gather, then the kind's way back."""
         t = self.lin(x)
-        y = scale(incidence.to_hyperedges(t, reduce="mean"), weight)
-        if self.kind == "gcn":
-            degree = incidence.node_degree(weight)
-            mean_degree = incidence.to_hyperedges(degree.unsqueeze(-1), reduce="mean").squeeze(-1)
-            return scale(incidence.to_nodes(scale(y, inverse_sqrt(mean_degree))), inverse_sqrt(degree)), y
+        y = scale(incidence.to_hyperedges(t, reduce=self.v2e), weight)
         if self.kind == "gat":
-            return incidence.to_nodes(y, self.attention(t, y, incidence)), y
-        return (t if self.kind == "sage" else (1 + self.eps) * t) + incidence.to_nodes(y), y
+            alpha = self.dropout(self.attention(t, y, incidence))
+            return incidence.to_nodes(y, alpha), y, alpha
+        if self.kind == "gcn":
+            root, mean_root = propagation_roots(incidence, weight)
+            return scale(self._gather(scale(y, mean_root), incidence, weight), root), y
+        own = t if self.kind == "sage" else (1 + self.eps) * t
+        return own + self._gather(y, incidence, weight), y
 
     def attention(self, t: Tensor, y: Tensor, incidence: Incidence) -> Tensor:
         """The coefficients of the hyperedges of every joint."""
-        score = incidence.score(
-            (t.unflatten(-1, (self.heads, -1)) * self.att_node).sum(dim=-1),
-            (y.unflatten(-1, (self.heads, -1)) * self.att_hyperedge).sum(dim=-1),
-        )
-        score = F.leaky_relu(score, self.negative_slope)
+        hyperedge = (y.unflatten(-1, (self.heads, -1)) * self.att_hyperedge).sum(dim=-1)
+        if self.score == "both":
+            node = (t.unflatten(-1, (self.heads, -1)) * self.att_node).sum(dim=-1)
+        else:
+            node = hyperedge.new_zeros(incidence.num_nodes, self.heads)
+        score = F.leaky_relu(incidence.score(node, hyperedge), self.negative_slope)
         return incidence.softmax(score if self.clamp is None else score.clamp(*self.clamp), over="hyperedges")
+
+    def _gather(self, y: Tensor, incidence: Incidence, weight: Tensor) -> Tensor:
+        if self.e2v == "mean":
+            return scale(incidence.to_nodes(y), inverse(incidence.node_degree(weight)))
+        return incidence.to_nodes(y, reduce=self.e2v)
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and kind."""
         return super().extra_repr() + f", kind={self.kind!r}"
+
+
+def propagation_roots(incidence: Incidence, weight: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Return the normalisation of UniGCN: :math:`d_i^{-1/2}` of the joints and :math:`\bar d_m^{-1/2}` of the mean
+    degrees in the hyperedges."""
+    degree = incidence.node_degree(weight)
+    size = incidence.hyperedge_degree().to(degree.dtype)
+    return inverse_sqrt(degree), inverse_sqrt(incidence.hyperedge_degree(degree) * inverse(size))

@@ -1,0 +1,100 @@
+"""UniGCNII: a deep UniGCN that keeps to its first features and to the identity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, linear
+from skelgraph.nn.hyper.hyperedges import Count
+from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.hyper.uni_conv import propagation_roots
+from skelgraph.ops import Incidence
+from skelgraph.ops.incidence import scale
+from skelgraph.options import Channels, Rate
+
+
+class UniGCNIIConv(HyperConv):
+    r"""UniGCNII of `"UniGNN: a Unified Framework for Graph and Hypergraph Neural Networks"
+    <https://arxiv.org/abs/2105.00956>`_ (IJCAI 2021), one layer of a deep network.
+
+    .. math::
+        \mathbf{Z} = (1 - \alpha) \, \mathbf{D}_v^{-1/2} \mathbf{H} \, \mathrm{diag}(\bar{\mathbf{d}})^{-1/2}
+        \mathbf{W} \mathbf{D}_e^{-1} \mathbf{H}^\top \mathbf{X} + \alpha \mathbf{X}_0, \qquad
+        \mathbf{X}' = (1 - \beta) \mathbf{Z} + \beta \mathbf{Z} \boldsymbol\Theta
+
+    with the propagation of :class:`UniConv` (``kind="gcn"``) and the features :math:`\mathbf{X}_0` at the start of the
+    network. Layer :math:`l = 1, 2, ...` of the paper has :math:`\beta = \log(\lambda / l + 1)`, :math:`\lambda = 0.5`.
+
+    Args:
+        channels: Channels of every joint.
+        hypergraph: A :class:`~skelgraph.topology.JointHypergraph`, a skeleton or layout name for its default groups, or
+            ``None`` if every call brings its own; see :class:`HyperConv`.
+        alpha: :math:`\alpha`, the share of the first features.
+        beta: :math:`\beta`, the share of the learned map.
+        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+
+    Shapes:
+        - input: ``(..., J, C)`` or ``(B * J, C)``, and ``x0`` of the same shape, by default the input
+        - output: the same; with ``return_hyperedges`` also the weighted means ``(..., M, C)`` of the joints
+        - ``lin.weight`` ``(C, C)``
+
+    Raises:
+        SkelgraphError: If a share is not from 0 to 1, there is no hypergraph, or an input has another shape.
+
+    Initialisation: Glorot-uniform weight.
+
+    Example:
+        >>> x = torch.randn(4, 17, 8)
+        >>> UniGCNIIConv(8, "h36m17")(x, x0=x).shape
+        torch.Size([4, 17, 8])
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        hypergraph: HypergraphLike | None = None,
+        alpha: Rate = 0.1,
+        beta: Rate = 0.5,
+        dense: bool | None = None,
+    ) -> None:
+        super().__init__(channels, channels, hypergraph, dense)
+        self.alpha = alpha
+        self.beta = beta
+        self.lin = linear(channels, channels, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise the weight."""
+        xavier(self.lin)
+
+    def forward(  # type: ignore[override]
+        self,
+        x: Tensor,
+        hypergraph: Any = None,
+        weight: Tensor | None = None,
+        x0: Tensor | None = None,
+        num_hyperedges: Count | None = None,
+        return_hyperedges: bool = False,
+    ) -> Any:
+        """Map ``(..., J, C)`` and the first features ``x0`` of the same shape to that shape; see
+        :meth:`HyperConv.forward`."""
+        first = x if x0 is None else x0
+        if first.shape != x.shape:
+            raise SkelgraphError(f"{self} needs x0 of the shape {tuple(x.shape)} of x, got {tuple(first.shape)}")
+        smooth, y = super().forward(x, hypergraph, weight, None, num_hyperedges, return_hyperedges=True)
+        z = (1 - self.alpha) * smooth + self.alpha * first
+        x = (1 - self.beta) * z + self.beta * self.lin(z)
+        return (x, y) if return_hyperedges else x
+
+    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+        """The propagation alone."""
+        root, mean_root = propagation_roots(incidence, weight)
+        y = scale(incidence.to_hyperedges(x, reduce="mean"), weight)
+        return scale(incidence.to_nodes(scale(y, mean_root)), root), y
+
+    def extra_repr(self) -> str:
+        """Channels, hypergraph and shares."""
+        return super().extra_repr() + f", alpha={self.alpha}, beta={self.beta}"
