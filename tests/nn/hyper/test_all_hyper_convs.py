@@ -62,11 +62,18 @@ CASES = {
     "UniConv[sage]": hyper(sgnn.UniConv, kind="sage"),
     "UniConv[gin]": hyper(sgnn.UniConv, kind="gin", train_eps=True, eps=0.1),
     "UniConv[gat]": hyper(sgnn.UniConv, kind="gat", heads=2),
+    "UniConv[gat, hyperedge]": hyper(sgnn.UniConv, kind="gat", heads=2, score="hyperedge"),
+    "UniConv[gcn, sum, softmax]": hyper(sgnn.UniConv, v2e="sum", e2v="softmax"),
+    "UniConv[sage, max, mean]": hyper(sgnn.UniConv, kind="sage", v2e="max", e2v="mean"),
     "HNHNConv": hyper(sgnn.HNHNConv),
     "HNHNConv[exponents]": hyper(sgnn.HNHNConv, alpha=0.7, beta=-0.4, hidden_channels=5),
     "AllSetConv": hyper(sgnn.AllSetConv, heads=2),
     "AllSetConv[hyperedges]": hyper(sgnn.AllSetConv, extra=6, hidden_channels=6, heads=2),
     "AllSetConv[deepsets]": hyper(sgnn.AllSetConv, kind="deepsets"),
+    "AllSetConv[released]": hyper(sgnn.AllSetConv, heads=2, variant="released", num_layers=2),
+    "AllSetConv[deepsets, released]": hyper(
+        sgnn.AllSetConv, kind="deepsets", variant="released", v2e="mean", e2v="mean", num_layers=3
+    ),
     "LearnedOperatorConv": Case(without_sparse_path(sgnn.LearnedOperatorConv), call_time=False),
     "LearnedOperatorConv[groups]": Case(
         without_sparse_path(sgnn.LearnedOperatorConv, groups=("second", "first")), call_time=False
@@ -211,6 +218,79 @@ def test_gradcheck_with_an_empty_hyperedge(free):
     assert torch.autograd.gradcheck(function, (x.requires_grad_(), weight), fast_mode=True)
 
 
+def second_derivatives(case, dense):
+    """Of the loss, of its input gradient squared, by input and parameters."""
+    conv = randomised(case.make(3, 4, case.topology, dense=dense).double())
+    values = tuple(value.requires_grad_() for value in inputs(case, 2, dtype=torch.float64, channels=3))
+    loss = sum(output.pow(3).sum() for output in run(case, conv, *values))
+    (first,) = torch.autograd.grad(loss, values[:1], create_graph=True)
+    return [first, *torch.autograd.grad(first.square().sum(), [*values, *conv.parameters()], allow_unused=True)]
+
+
+def test_second_derivatives_are_equal_on_both_paths(case):
+    for a, b in zip(second_derivatives(case, True), second_derivatives(case, False), strict=True):
+        zero = torch.zeros((), dtype=torch.float64)
+        a, b = (zero if value is None else value for value in (a, b))
+        torch.testing.assert_close(*torch.broadcast_tensors(a, b), atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_gradgradcheck(any_time, dense):
+    case = any_time
+    conv = randomised(case.make(2, 4, TOPOLOGY, dense=dense).double())
+    values = tuple(value.requires_grad_() for value in inputs(case, dtype=torch.float64, channels=2))
+    assert torch.autograd.gradgradcheck(lambda *v: run(case, conv, *v)[0], values, fast_mode=True)
+
+
+def test_functional_transforms_are_equal_on_both_paths(any_time):
+    """Per-sample gradients, Jacobians both ways and batched backward passes of layers on their own hypergraph."""
+    case = any_time
+    results = []
+    for dense in (True, False):
+        conv = randomised(case.make(3, 4, TOPOLOGY, dense=dense).double())
+        x, *extra = inputs(case, 2, dtype=torch.float64, channels=3)
+        keywords = {"y": extra[0][0]} if extra else {}
+        parameters = {name: value.detach() for name, value in conv.named_parameters()}
+
+        def loss(parameters, x, conv=conv, keywords=keywords):
+            return torch.func.functional_call(conv, parameters, (x,), keywords).square().sum()
+
+        per_sample = torch.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, x)
+        alone = torch.func.grad(loss)(parameters, x[1])
+        assert_same([value[1] for value in per_sample.values()], alone.values())
+
+        def one(x, conv=conv, keywords=keywords):
+            return conv(x, **keywords)
+
+        jacobians = [transform(one)(x[0]) for transform in (torch.func.jacrev, torch.func.jacfwd)]
+        jacobians.append(torch.autograd.functional.jacobian(one, x[0], vectorize=True))
+        assert_same(jacobians[1:], [jacobians[0]] * 2, atol=1e-10, rtol=1e-10)
+        results.append([*per_sample.values(), jacobians[0], torch.vmap(one)(x)])
+    assert_same(*results, atol=1e-10, rtol=1e-10)
+
+
+def test_open_input_channels_are_read_off_the_first_call(free):
+    case = free
+    if case.make.keywords.get("variant") == "released" and case.make.keywords.get("kind") == "deepsets":
+        pytest.skip("normalises its input")
+    values = inputs(case, 3)
+    for hypergraph in (TOPOLOGY, None):
+        options = {} if hypergraph is not None else {"hypergraph": TOPOLOGY}
+        torch.manual_seed(0)
+        conv = case.make(-1, 8, hypergraph)
+        other = copy.deepcopy(conv)
+        result = run(case, conv, *values, **options)
+        fixed = case.make(4, 8, hypergraph)
+        fixed.load_state_dict(conv.state_dict())
+        assert conv.in_channels == 4
+        assert all((p != 0).any() for name, p in conv.named_parameters() if "bias" not in name), "initialised"
+        assert_same(run(case, fixed, *values, **options), result, atol=0, rtol=0)
+        other.load_state_dict(fixed.state_dict())
+        assert_same(run(case, other, *values, **options), result, atol=0, rtol=0)
+        with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., 7, 4\)"):
+            run(case, conv, torch.randn(3, J, 5), *values[1:], **options)
+
+
 def test_hypergraphs_at_call_time(free, require):
     """The same numbers from the layer's own hypergraph, one handed to the call, PyG's index and DHG's object."""
     case = free
@@ -344,8 +424,9 @@ def test_moves_to_another_device(case, dense):
 
 
 def test_without_bias(case):
-    biases = {name for name, _ in case.make(4, 8, case.topology, bias=False).named_parameters() if "bias" in name}
-    assert biases <= {f"{part}.norm{i}.bias" for part in ("to_hyperedges", "to_nodes") for i in (0, 1)}
+    conv = case.make(4, 8, case.topology, bias=False)
+    biases = {name for name, _ in conv.named_parameters() if "bias" in name}
+    assert biases <= {f"{name}.bias" for name, part in conv.named_modules() if isinstance(part, torch.nn.LayerNorm)}
 
 
 def test_relabelling_joints_relabels_the_output(case):
