@@ -13,6 +13,7 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.ops.fold import fold_constants
+from skelgraph.text import plain
 
 
 def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noqa: A002 - what torch calls it
@@ -33,6 +34,9 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
         :func:`torch.get_num_threads` gives now. Gradients do not flow through it, later changes of the model do not
         reach it, and a compiled one cannot be pickled or copied: make it in every process.
 
+    Raises:
+        SkelgraphError: If the model is on ``meta``, or cannot be compiled, for want of a C++ compiler above all.
+
     Example:
         >>> from skelgraph import create_model
         >>> fast = optimize(create_model("sem_gcn"), compile=False)
@@ -41,6 +45,8 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
     """
     model = copy.deepcopy(model).eval().requires_grad_(False)
     parameter = next(model.parameters())
+    if parameter.is_meta:
+        raise SkelgraphError("the model is on the meta device, without weights; expected one that can run")
     shape = (2, model.num_frames, model.skeleton.num_joints, model.in_channels)
     example = (torch.zeros(shape, dtype=parameter.dtype, device=parameter.device),)
     any_batch = ({0: torch.export.Dim.DYNAMIC},)
@@ -50,8 +56,15 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
         if not compile:
             return OptimizedLifter(model, folded)
         program = torch.export.export(folded, example, dynamic_shapes=any_batch)
-        package = torch._inductor.aoti_compile_and_package(program)
-        return OptimizedLifter(model, torch._inductor.aoti_load_package(package))
+        try:
+            run = torch._inductor.aoti_load_package(torch._inductor.aoti_compile_and_package(program))
+        except (RuntimeError, OSError) as error:
+            reason = plain(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
+            raise SkelgraphError(
+                f"the model could not be compiled: {reason}; expected a working C++ compiler, named by the environment "
+                "variable CXX if it is not on the PATH, or optimize(model, compile=False), which needs none"
+            ) from error
+        return OptimizedLifter(model, run)
 
 
 class OptimizedLifter(PoseLifter):

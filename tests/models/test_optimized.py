@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from test_all_models import SMALL
@@ -59,3 +63,31 @@ def test_compiled_serves_all_batch_sizes_and_leaves_the_model_alone():
         fast(torch.randn(2, 17, 2, dtype=torch.float64))
     with pytest.raises(SkelgraphError, match="needs keypoints of shape"):
         fast(torch.randn(2, 16, 2))
+
+
+@pytest.mark.parametrize("environment", [{"CXX": "/nonexistent/g++"}, {"PATH": "/nonexistent", "CXX": ""}])
+def test_without_a_compiler_the_way_out_is_named(environment, tmp_path):
+    """In a process of its own: torch remembers the compiler that it found."""
+    code = """
+import skelgraph
+model = skelgraph.create_model("sem_gcn", hidden_channels=8, num_blocks=1)
+try:
+    skelgraph.optimize(model)
+except skelgraph.SkelgraphError as error:
+    print(error)
+"""
+    done = {key: value for key, value in os.environ.items() if key != "CXX"} | environment
+    done |= {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = {key: value for key, value in done.items() if value}
+    result = subprocess.run([sys.executable, "-c", code], env=done, capture_output=True, text=True, check=True)
+    assert result.stdout.count("\n") == 1
+    assert "could not be compiled: " in result.stdout
+    assert "compiler" in result.stdout.partition("; expected")[0], "torch's own reason"
+    assert "optimize(model, compile=False)" in result.stdout
+
+
+def test_a_model_without_weights_is_refused():
+    with torch.device("meta"):
+        model = create_model("sem_gcn")
+    with pytest.raises(SkelgraphError, match="without weights"):
+        skelgraph.optimize(model)
