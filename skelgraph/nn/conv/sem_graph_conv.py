@@ -8,7 +8,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import TopologyError
 from skelgraph.nn.adjacency import (
     SoftmaxAdjacency,
     edge_list,
@@ -51,7 +50,7 @@ class SemGraphConv(SkeletonConv):
 
     Raises:
         ValueError: If the input is not on this skeleton or has other channels.
-        TopologyError: If the adjacency has another shape, or on the edges alone a joint has none.
+        TopologyError: If the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C_out * (C_in + 2)))``; logits 1; bias uniform within ``1 / sqrt(C_out)``.
@@ -82,8 +81,10 @@ class SemGraphConv(SkeletonConv):
         if self.dense:
             self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
         else:
-            edges = attended_edges(graph_matrix(self.skeleton, adjacency, sparse=True))
+            receiver, sender, _ = edge_list(graph_matrix(self.skeleton, adjacency, sparse=True))
+            edges = self_and_neighbour_edges(receiver, sender, self.num_nodes)
             self.attention = SoftmaxAdjacency(edges, channels=self._num_graphs(), across=True)
+            self._add_uniform_rows(edges)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         partition = self_and_neighbours(self.skeleton.num_joints) if self.dense else None
@@ -93,26 +94,38 @@ class SemGraphConv(SkeletonConv):
     def _num_graphs(self) -> int:
         return 1
 
+    def _add_uniform_rows(self, edges: EdgePattern) -> None:
+        """Let the joints without edges attend to all joints alike by three edges each, not by one from every joint:
+        the mean joint, a further sender, goes to the neighbours' weight, the joint itself from there to its own."""
+        size = self.num_nodes
+        alone = (edges.index[1].bincount(minlength=size) == 0).nonzero().flatten()
+        self.edges: EdgePattern | None = None
+        if not len(alone):
+            return
+        partition = torch.tensor([[1], [1], [0]], device=alone.device).expand(3, len(alone))
+        sender = torch.stack([torch.full_like(alone, size), alone, alone])
+        added = torch.stack([partition.flatten(), alone.repeat(3), sender.flatten()])
+        self.edges = EdgePattern(torch.cat([edges.index, added], dim=1), (2, size, size + 1))
+        shares = torch.tensor([1, -1 / size, 1 / size], dtype=torch.float64, device=alone.device)
+        self.register_exact("shares", shares.repeat_interleave(len(alone)))
+
+    def _on_edges(self, x: Tensor, attention: SparseAdjacency) -> tuple[Tensor, SparseAdjacency]:
+        """The senders and their edges, those of joints without edges among them."""
+        if self.edges is None:
+            return x, attention
+        values = attention.values
+        values = torch.cat([values, self.exact("shares").expand(*values.shape[:-1], -1)], dim=-1)
+        return torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.edges(values)
+
     @per_joint
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.attention()
-        if not isinstance(adjacency, SparseAdjacency):
+        if isinstance(adjacency, SparseAdjacency):
+            x, adjacency = self._on_edges(x, adjacency)
+        else:
             adjacency = adjacency * self.partition
         return mix(x, self.weight, adjacency, bias=self.bias)
-
-
-def attended_edges(matrix: Tensor) -> EdgePattern:
-    """The edges of a sparse matrix, split into self loops and the rest.
-
-    Raises:
-        TopologyError: If a node receives nothing: it would attend to all nodes alike, which is no list of edges.
-    """
-    receiver, sender, _ = edge_list(matrix)
-    without = (receiver.bincount(minlength=len(matrix)) == 0).nonzero().flatten()
-    if len(without):
-        raise TopologyError(f"node {int(without[0])} of a sparse graph receives nothing; give it a self loop")
-    return self_and_neighbour_edges(receiver, sender, len(matrix))
 
 
 class SemCHGraphConv(SemGraphConv):
@@ -145,7 +158,9 @@ class SemCHGraphConv(SemGraphConv):
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         graphs = self.attention()
         if isinstance(graphs, SparseAdjacency):
-            graphs = replace(graphs, values=graphs.values.view(self.out_channels, -1))
+            # a list for every channel, also where there is one channel
+            graphs = replace(graphs, values=graphs.values.view(self.out_channels, self.attention.logits.size(1)))
+            x, graphs = self._on_edges(x, graphs)
         else:
             graphs = graphs.view(self.out_channels, *self.partition.shape[1:]) * self.partition.unsqueeze(1)
         return mix(x, self.weight, graphs, bias=self.bias, channelwise=True)

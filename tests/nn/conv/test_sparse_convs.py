@@ -14,7 +14,6 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import add_self_loops, grid
 
 from skelgraph import nn as sgnn
-from skelgraph.errors import TopologyError
 from skelgraph.topology import Graph, Skeleton
 
 CALLED = ("vanilla", "dc_vanilla", "convst")
@@ -316,9 +315,35 @@ def test_chosen_by_size():
     assert sgnn.SemGraphConv(2, 4, mesh(20, 20), dense=True).dense
 
 
-def test_a_node_without_edges_is_refused():
-    with pytest.raises(TopologyError, match="node 1 of a sparse graph receives nothing"):
-        sgnn.SemGraphConv(2, 4, Graph(2, torch.tensor([[0, 1], [0, 0]])), dense=False)
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("cls", [sgnn.SemGraphConv, sgnn.SemCHGraphConv])
+@pytest.mark.parametrize("edges", [[[0, 1, 4, 3], [0, 0, 0, 4]], [[], []]])
+@pytest.mark.parametrize("out_channels", [4, 1])
+def test_nodes_without_edges_attend_to_all_alike(cls, edges, out_channels):
+    """Whatever the size of the graph: on the edges as by matrices."""
+    graph = Graph(5, torch.tensor(edges, dtype=torch.long))
+    x, results = torch.randn(2, 3, 5, 3, requires_grad=True), []
+    for dense in (True, False):
+        torch.manual_seed(0)
+        conv = cls(3, out_channels, graph, dense=dense)
+        torch.nn.init.normal_(conv.attention.logits)
+        y = conv(x)
+        first = torch.autograd.grad(y.sin().sum(), [x, conv.weight], create_graph=True)
+        second = torch.autograd.grad(first[0].square().sum(), [x, conv.weight])
+        results.append([y, *first, *second, conv(x.flatten(0, 2).detach())])
+    torch.testing.assert_close(results[1], results[0], atol=1e-10, rtol=0)
+    assert conv.shares.numel() == 3 * (5 - len(set(edges[1])))
+    own, neighbours = conv.weight
+    expected = ((x[..., 1, :] @ own + (x.sum(dim=-2) - x[..., 1, :]) @ neighbours) / 5 + conv.bias).detach()
+    torch.testing.assert_close(results[1][0][..., 1, :], expected, atol=1e-10, rtol=0)
+
+
+def test_a_large_graph_of_single_nodes_has_no_square_matrix():
+    graph = Graph(20_000, torch.zeros(2, 1, dtype=torch.long))
+    with NoSquare(graph.num_nodes**2 // 50):
+        conv = sgnn.SemGraphConv(4, 8, graph)
+        conv(torch.randn(graph.num_nodes, 4)).sum().backward()
+    assert conv.weight.grad.isfinite().all()
 
 
 def test_adjacency_as_a_sparse_matrix():
