@@ -22,6 +22,16 @@ from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
 
+class _Conv1d(nn.Conv1d):
+    """A convolution that can also take its frames in steps of its width, without the dilation."""
+
+    def forward(self, x: Tensor, strided: bool = False) -> Tensor:
+        """Map ``(B, C, T)`` to ``(B, C_out, T - (width - 1) * dilation)``, or ``(B, C_out, T / width)`` if strided."""
+        if strided:
+            return functional.conv1d(x, self.weight, self.bias, stride=self.kernel_size)
+        return super().forward(x)
+
+
 class _TemporalBlock(nn.Module):
     """Convolution over time, then one per frame, each with batch normalisation, and the frames of the input that belong
     to those of the output as a skip around both."""
@@ -30,7 +40,7 @@ class _TemporalBlock(nn.Module):
         super().__init__()
         self.width, self.dilation, self.causal = width, dilation, causal
         kernel, dilation = ((width - 1) * dilation + 1, 1) if dense else (width, dilation)
-        self.conv = nn.Conv1d(channels, channels, kernel, dilation=dilation, bias=False)
+        self.conv = _Conv1d(channels, channels, kernel, dilation=dilation, bias=False)
         self.norm1 = nn.BatchNorm1d(channels)
         self.pointwise = nn.Conv1d(channels, channels, 1, bias=False)
         self.norm2 = nn.BatchNorm1d(channels)
@@ -41,8 +51,7 @@ class _TemporalBlock(nn.Module):
         step, dilation = (self.width, 1) if strided else (1, self.dilation)
         first = (self.width - 1) * dilation  # the newest frame under the first position of the filter
         skip = x[:, :, (first if self.causal else first // 2) :: step]
-        h = functional.conv1d(x, self.conv.weight, stride=step) if strided else self.conv(x)
-        h = self.dropout(self.norm1(h).relu())
+        h = self.dropout(self.norm1(self.conv(x, strided)).relu())
         h = self.dropout(self.norm2(self.pointwise(h)).relu())
         return skip[:, :, : h.size(2)] + h
 
@@ -147,7 +156,7 @@ class VideoPose(PoseLifter):
         self.causal = causal
         self.dense = dense
         num_joints = self.skeleton.num_joints
-        self.expand = nn.Conv1d(num_joints * in_channels, hidden_channels, filter_widths[0], bias=False)
+        self.expand = _Conv1d(num_joints * in_channels, hidden_channels, filter_widths[0], bias=False)
         self.expand_norm = nn.BatchNorm1d(hidden_channels)
         self.dropout = Dropout(dropout)
         dilations = itertools.accumulate(filter_widths, lambda a, b: a * b)
@@ -193,8 +202,7 @@ class VideoPose(PoseLifter):
         """Map ``(B, T, J, 2)`` to ``(B, hidden_channels, T - receptive_field + 1)``."""
         strided = clip.size(1) == self.receptive_field and not self.dense
         x = clip.flatten(2).mT
-        h = functional.conv1d(x, self.expand.weight, stride=self.expand.kernel_size) if strided else self.expand(x)
-        h = self.dropout(self.expand_norm(h).relu())
+        h = self.dropout(self.expand_norm(self.expand(x, strided)).relu())
         for block in self.blocks:
             h = block(h, strided)
         return h

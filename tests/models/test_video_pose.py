@@ -66,6 +66,16 @@ def test_training_on_windows_takes_the_strided_form(causal):
     assert seen == [(2, 6, 5)]
 
 
+def test_hooks_of_the_convolutions_see_the_strided_form():
+    model = make().eval()
+    seen = []
+    for name, part in model.named_modules():
+        if isinstance(part, torch.nn.Conv1d):
+            part.register_forward_hook(lambda *_, name=name: seen.append(name))
+    model(torch.randn(2, model.num_frames, 17, 2, dtype=torch.float64))
+    assert seen == [name for name, part in model.named_modules() if isinstance(part, torch.nn.Conv1d)]
+
+
 def test_causal_window_reaches_over_its_past():
     model = make(causal=True)
     assert (model.receptive_field, model.num_frames) == (15, 29)

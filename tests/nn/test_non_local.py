@@ -14,7 +14,7 @@ PUBLISHED = [[2, 3], [5, 6], [1, 4], [0, 7], [8, 9], [14, 15], [11, 12], [10, 13
 
 
 def test_pairs_on_16_joints_are_the_published_ones():
-    pairs = joint_pairs(skeleton("h36m16"))
+    pairs = joint_pairs("h36m16")
     assert {frozenset(p) for p in pairs} == {frozenset(p) for p in PUBLISHED}
 
 

@@ -35,3 +35,9 @@ def test_overlapping_and_disconnected_parts_are_split():
     chain = Skeleton([-1, 0, 1, 2, 3], parts={"a": [0, 1, 4], "b": [1, 2]})
     assert body_parts(chain) == [[0], [1], [2], [3], [4]]
     assert part_skeleton(chain, body_parts(chain)).parents == chain.parents
+
+
+def test_names_of_layouts_are_skeletons():
+    parts = body_parts("h36m17")
+    assert parts == body_parts(skeleton("h36m17"))
+    assert part_skeleton("h36m17", parts).parents == part_skeleton(skeleton("h36m17"), parts).parents

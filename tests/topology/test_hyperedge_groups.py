@@ -115,6 +115,15 @@ def test_errors_say_what_the_skeleton_lacks(name, fault):
         hyperedge_groups(Skeleton([-1, 0, 1], name="hand"), name)
 
 
+def test_names_of_layouts_are_skeletons():
+    for name in HYPEREDGE_GROUPS:
+        assert hyperedge_groups("h36m17", name) == hyperedge_groups(skeleton("h36m17"), name)
+    with pytest.raises(SkelgraphError, match="unknown skeleton 'h36m18'; did you mean h36m17"):
+        hyperedge_groups("h36m18", "parts")
+
+
 def test_unknown_group_lists_near_names():
     with pytest.raises(SkelgraphError, match="did you mean halves"):
         hyperedge_groups(skeleton("h36m17"), "halfs")
+    with pytest.raises(SkelgraphError, match="unknown group of hyperedges 3; known"):
+        hyperedge_groups("h36m17", 3)

@@ -219,6 +219,71 @@ def test_number_of_nodes_is_not_guessed():
     assert same(JointHypergraph.from_pyg(pickle.loads(pickle.dumps(loaded))), JointHypergraph.from_pyg(loaded))
 
 
+SUBSETS = [[2, 0, 3], [1, 2], [3], [], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+@pytest.mark.parametrize("mask", [False, True])
+def test_subgraph_of_a_data_object(subset, mask):
+    """Hyperedges keep those of their nodes that stay, and go where fewer than two do; as many nodes as hyperedges."""
+    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=[0.5, 1.0, 2.0, 3.0])
+    data = hypergraph.to_pyg(x=torch.arange(4.0)[:, None])
+    data.edge_attr = torch.arange(4) * 10
+    order = sorted(subset) if mask else subset
+    chosen = torch.tensor([joint in subset for joint in range(4)]) if mask else torch.tensor(subset, dtype=torch.int64)
+    part = data.subgraph(chosen)
+    kept = {m: [joint for joint in members if joint in subset] for m, members in enumerate(LISTS)}
+    kept = {m: members for m, members in kept.items() if len(members) > 1}
+    assert part.x.flatten().tolist() == order
+    assert (part.num_nodes, part.num_hyperedges, part.num_edges) == (len(subset), len(kept), len(kept))
+    assert part.hyperedge_weight.tolist() == hypergraph.weight[list(kept)].tolist()
+    assert part.edge_attr.tolist() == [10 * m for m in kept]
+    found = [set() for _ in kept]
+    for node, hyperedge in part.edge_index.t().tolist():
+        found[hyperedge].add(order[node])
+    assert found == [set(members) for members in kept.values()]
+    assert torch.equal(data.edge_index, hypergraph.hyperedge_index), "the whole stays as it was"
+    if kept:
+        again = JointHypergraph.from_pyg(part)
+        assert (again.num_nodes, again.num_hyperedges) == (len(subset), len(kept))
+
+
+def test_subgraph_agrees_with_pyg():
+    hypergraph = JointHypergraph.from_skeleton("h36m17")
+    theirs = HyperGraphData(x=torch.randn(17, 2), edge_index=hypergraph.hyperedge_index)
+    subset = torch.tensor([0, 3, 4, 7, 8, 11, 12, 16])
+    expected, ours = theirs.subgraph(subset), hypergraph.to_pyg(x=theirs.x).subgraph(subset)
+    assert torch.equal(ours.x, expected.x)
+    assert torch.equal(ours.edge_index, expected.edge_index)
+    assert ours.num_hyperedges == int(expected.num_edges)
+    assert ours.validate()
+
+
+def test_subgraph_of_a_batch():
+    hypergraph = JointHypergraph.from_lists(4, LISTS)
+    batch = next(iter(DataLoader([hypergraph.to_pyg(x=torch.randn(4, 1)) for _ in range(2)], batch_size=2)))
+    part = batch.subgraph(torch.tensor([0, 2, 6, 7]))
+    assert part.batch.tolist() == [0, 0, 1, 1]
+    assert part.edge_index.tolist() == [[0, 1, 0, 1, 2, 3], [0, 0, 1, 1, 2, 2]]
+    assert part.num_edges == 3
+
+
+def test_what_has_a_row_for_every_hyperedge():
+    data = JointHypergraph.from_lists(4, LISTS[:3]).to_pyg(x=torch.randn(4, 2))
+    data.y = torch.tensor(1.0)
+    assert data.is_edge_attr("hyperedge_weight")
+    assert not any(data.is_edge_attr(key) for key in ("num_hyperedges", "y", "x", "num_nodes"))
+
+
+def test_numbers_may_be_those_of_every_graph_of_a_batch():
+    parts = [JointHypergraph.from_lists(4, LISTS), JointHypergraph.from_lists(5, [[1, 4]])]
+    batch = next(iter(DataLoader([part.to_pyg() for part in parts], batch_size=2)))
+    joined = JointHypergraph.from_pyg(batch)
+    assert (joined.num_nodes, joined.num_hyperedges) == (9, 5)
+    again = JointHypergraph.from_pyg(batch.edge_index, batch.num_nodes, batch.num_hyperedges)
+    assert again.hyperedges == joined.hyperedges
+
+
 def test_dhg_round_trip(require):
     require("dhg")
     hypergraph = JointHypergraph.from_skeleton("h36m17", weight=torch.linspace(0.5, 2, 15))

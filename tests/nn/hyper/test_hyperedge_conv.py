@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch_geometric.nn import HypergraphConv
 
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.nn import HyperedgeConv, hyperedge_operator
 from skelgraph.ops import DenseIncidence, IncidenceMessages, SparseIncidence
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import HYPEREDGE_GROUPS, JointHypergraph, Skeleton
 
 DENSE = pytest.mark.parametrize("dense", [True, False])
 
@@ -249,6 +249,84 @@ def test_explainers_of_pyg_reach_the_incidences():
     assert explanation.edge_mask.shape == (6,)
     assert (explanation.edge_mask > 0).any()
     torch.testing.assert_close(conv(x, index), before, msg="nothing of the explainer stays behind")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("channels", [(2, 3), (3, 2)])
+@pytest.mark.parametrize("options", [{}, {"dense": False}, {"bias": "pre"}, {"group_weights": True}])
+def test_what_is_hung_on_the_map_acts(channels, options):
+    """Hooks, wrappers as of LoRA and dynamic quantisation, on every path."""
+    conv = HyperedgeConv(*channels, "h36m17", **options)
+    x, seen = torch.randn(2, 17, channels[0]), []
+    handle = conv.lin.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    before = conv(x)
+    handle.remove()
+    assert len(seen) == 1
+
+    class Adapter(torch.nn.Module):
+        def __init__(self, base):
+            super().__init__()
+            self.base, self.extra = base, torch.nn.Linear(*channels, bias=False)
+
+        def forward(self, x):
+            return self.base(x) + self.extra(x)
+
+    plain = conv.lin
+    conv.lin = Adapter(plain)
+    merged = HyperedgeConv(*channels, "h36m17", **options)
+    merged.load_state_dict({k.replace("base.", ""): v for k, v in conv.state_dict().items() if "extra" not in k})
+    with torch.no_grad():
+        merged.lin.weight += conv.lin.extra.weight
+    torch.testing.assert_close(conv(x), merged(x))
+    conv.lin = plain
+    quantised = pytest.importorskip("torch.ao.quantization").quantize_dynamic(
+        conv, {torch.nn.Linear}, dtype=torch.qint8
+    )
+    torch.testing.assert_close(quantised(x), before, atol=0.1, rtol=0.1)
+
+
+@DENSE
+def test_the_hypergraph_of_a_layer_is_as_it_was_when_the_layer_was_built(dense):
+    """A change of its copy counts nowhere, not in one kind of call only; that of a call counts."""
+    hypergraph = JointHypergraph.from_skeleton("h36m17")
+    conv = HyperedgeConv(3, 2, hypergraph, dense=dense)
+    x = torch.randn(2, 17, 3)
+    before = conv(x)
+    conv.hypergraph.weight[0] = 50
+    hypergraph.weight[1] = 50
+    torch.testing.assert_close(conv(x), before, atol=0, rtol=0)
+    torch.testing.assert_close(conv(x, return_hyperedges=True)[0], before)
+    assert torch.equal(conv.hyperedge_weight, torch.ones(15))
+    weight = torch.ones(15)
+    weight[1] = 50
+    assert not torch.allclose(conv(x, hypergraph), before, atol=0.01)
+    torch.testing.assert_close(conv(x, hypergraph), conv(x, weight=weight))
+
+
+@DENSE
+def test_maximum_over_no_hyperedges_is_the_bias(dense):
+    conv = HyperedgeConv(2, 3, JointHypergraph.from_lists(4, []), v2e="max", e2v="max", dense=dense)
+    torch.nn.init.normal_(conv.bias)
+    x = torch.randn(2, 4, 2, requires_grad=True)
+    torch.testing.assert_close(conv(x), conv.bias.expand(2, 4, 3))
+    conv(x).sum().backward()
+    assert torch.equal(x.grad, torch.zeros_like(x))
+    loose = HyperedgeConv(2, 3, v2e="max", e2v="max", dense=dense)
+    index = torch.zeros(2, 0, dtype=torch.int64)
+    assert torch.equal(loose(x, index, num_hyperedges=0), torch.zeros(2, 4, 3))
+    assert torch.equal(loose(x, torch.zeros(4, 0)), torch.zeros(2, 4, 3))
+
+
+def test_a_skeleton_without_parts_or_symmetry_says_what_to_do():
+    hand = Skeleton([-1, 0, 1, 2, 0, 4, 5], name="hand")
+    with pytest.raises(
+        TopologyError, match=r"no body parts; hand JointHypergraph.from_skeleton\(skeleton, groups="
+    ) as e:
+        HyperedgeConv(8, 16, hand)
+    named = [name for name in HYPEREDGE_GROUPS if f"{name!r}" in str(e.value).partition("groups=...")[2]]
+    assert named == ["chains2", "chains3", "extremities", "whole"]
+    conv = HyperedgeConv(8, 16, JointHypergraph.from_skeleton(hand, named))
+    assert conv(torch.randn(2, 7, 8)).shape == (2, 7, 16)
 
 
 def test_hooks_of_pyg_reach_the_messages():
