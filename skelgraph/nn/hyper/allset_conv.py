@@ -14,7 +14,7 @@ from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels,
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Over, Reduce
-from skelgraph.options import Channels, CheckedOptions, Count, Rate
+from skelgraph.options import Channels, CheckedOptions, Count, Finite, Rate
 
 Variant = Literal["paper", "released"]
 
@@ -54,6 +54,7 @@ class AllSetConv(HyperConv):
             script), ``"max"`` or ``"softmax"``. Transformers weigh them by their attention.
         e2v: How they gather the hyperedges of a joint, likewise.
         dropout: Dropout rate of what hyperedges send on, and in and behind the first perceptrons of released deepsets.
+        negative_slope: Of the LeakyReLU of the transformer.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``, and optionally hyperedges ``(..., M, C_h)`` or ``(B * M,
@@ -93,6 +94,7 @@ class AllSetConv(HyperConv):
         v2e: Reduce = "sum",
         e2v: Reduce = "sum",
         dropout: Rate = 0.0,
+        negative_slope: Finite = 0.2,
     ) -> None:
         super().__init__(in_channels, out_channels, hypergraph, dense)
         if kind == "transformer" and (v2e, e2v) != ("sum", "sum"):
@@ -108,7 +110,9 @@ class AllSetConv(HyperConv):
         if kind == "transformer":
 
             def transformer(channels: int, width: int, over: Over) -> SetTransformer:
-                return SetTransformer(channels, width, over, heads, bias, released and bias, num_layers or 1)
+                return SetTransformer(
+                    channels, width, over, heads, bias, released and bias, num_layers or 1, negative_slope
+                )
 
             self.to_hyperedges = transformer(in_channels, hidden_channels, "nodes")
             self.to_nodes = transformer(hidden_channels, out_channels, "hyperedges")
@@ -149,6 +153,7 @@ class SetTransformer(CheckedOptions, nn.Module):
         bias: Give the maps after the sum a bias.
         key_value_bias: Give keys and values a bias.
         num_layers: Number of maps after the sum.
+        negative_slope: Of the LeakyReLU.
     """
 
     def __init__(
@@ -160,11 +165,13 @@ class SetTransformer(CheckedOptions, nn.Module):
         bias: bool = True,
         key_value_bias: bool = False,
         num_layers: Count = 1,
+        negative_slope: Finite = 0.2,
     ) -> None:
         super().__init__()
         if out_channels % heads:
             raise SkelgraphError(f"heads is {heads}; expected a divisor of the width {out_channels}")
         self.over: Over = over
+        self.negative_slope = negative_slope
         self.key = linear(in_channels, out_channels, key_value_bias)
         self.value = linear(in_channels, out_channels, key_value_bias)
         self.seed = nn.Parameter(torch.empty(heads, out_channels // heads))
@@ -187,7 +194,7 @@ class SetTransformer(CheckedOptions, nn.Module):
         """Map the members ``(..., N, C_in)`` to their sets ``(..., S, C_out)``; ``state`` of that shape is added. The
         second result are the coefficients of the members."""
         heads = self.seed.size(0)
-        score = F.leaky_relu((self.key(x).unflatten(-1, (heads, -1)) * self.seed).sum(dim=-1), 0.2)
+        score = F.leaky_relu((self.key(x).unflatten(-1, (heads, -1)) * self.seed).sum(dim=-1), self.negative_slope)
         if self.over == "nodes":
             alpha = incidence.softmax(
                 incidence.score(score, score.new_zeros(incidence.num_hyperedges, heads)), self.over

@@ -12,7 +12,7 @@ from skelgraph.nn.hyper.hyperedges import Count
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.nn.hyper.uni_conv import propagation_roots
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import scale
+from skelgraph.ops.incidence import Reduce, scale
 from skelgraph.options import Channels, Rate
 
 
@@ -35,10 +35,11 @@ class UniGCNIIConv(HyperConv):
         alpha: :math:`\alpha`, the share of the first features.
         beta: :math:`\beta`, the share of the learned map.
         dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        v2e: How a hyperedge gathers its joints: ``"mean"`` as above, ``"sum"``, ``"max"`` or ``"softmax"``.
 
     Shapes:
         - input: ``(..., J, C)`` or ``(B * J, C)``, and ``x0`` of the same shape, by default the input
-        - output: the same; with ``return_hyperedges`` also the weighted means ``(..., M, C)`` of the joints
+        - output: the same; with ``return_hyperedges`` also what hyperedges gather, ``(..., M, C)``
         - ``lin.weight`` ``(C, C)``
 
     Raises:
@@ -59,10 +60,12 @@ class UniGCNIIConv(HyperConv):
         alpha: Rate = 0.1,
         beta: Rate = 0.5,
         dense: bool | None = None,
+        v2e: Reduce = "mean",
     ) -> None:
         super().__init__(channels, channels, hypergraph, dense)
         self.alpha = alpha
         self.beta = beta
+        self.v2e: Reduce = v2e
         self.lin = linear(channels, channels, bias=False)
         self.reset_parameters()
 
@@ -92,7 +95,7 @@ class UniGCNIIConv(HyperConv):
     def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
         """The propagation alone."""
         root, mean_root = propagation_roots(incidence, weight)
-        y = scale(incidence.to_hyperedges(x, reduce="mean"), weight)
+        y = scale(incidence.to_hyperedges(x, reduce=self.v2e), weight)
         return scale(incidence.to_nodes(scale(y, mean_root)), root), y
 
     def extra_repr(self) -> str:
