@@ -14,6 +14,7 @@ import typer
 
 import skelgraph
 from skelgraph.errors import SkelgraphError
+from skelgraph.text import shown
 
 app = typer.Typer(
     help="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.",
@@ -309,16 +310,21 @@ def _is_said(context: typer.Context, parameter: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+_SPELLINGS = {"True": "true", "False": "false", "None": "null"}
+
+
 def _parse_options(items: list[str]) -> dict[str, Any]:
-    """Read ``key=value`` pairs; a value that is not JSON is a string."""
+    """Read ``key=value`` pairs; a value that is not JSON is a string, unless it is a constant in Python's spelling."""
     options: dict[str, Any] = {}
     for item in items:
         key, equals, value = item.partition("=")
         if not (key and equals):
-            raise SkelgraphError(f"--option is {item!r}, expected key=value")
+            raise SkelgraphError(f"--option is {shown(item)}, expected key=value")
+        if value in _SPELLINGS:
+            raise SkelgraphError(f"--option is {shown(item)}; values are JSON: did you mean {key}={_SPELLINGS[value]}?")
         try:
             options[key] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             options[key] = value
     return options
 

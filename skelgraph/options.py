@@ -15,12 +15,13 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
-from pydantic import ConfigDict, Field, PlainValidator, Strict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, PlainValidator, Strict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import shown
@@ -39,6 +40,23 @@ Finite = float
 """Any number but NaN and infinity, which no annotation allows."""
 Positive = Annotated[float, Field(gt=0)]
 """Any number above zero."""
+
+
+class OneOf:
+    """Names of a registry, as it is when a value is checked: ``Annotated[str, OneOf(LOSSES)]``."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A text that is a name."""
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def _known(self, name: str) -> str:
+        if name not in self.names:
+            raise ValueError
+        return name
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -149,6 +167,8 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
+        if isinstance(limits[0], OneOf):
+            return _either(map(repr, limits[0].names))
         if get_origin(arguments[0]) in _SEQUENCES:
             return f"{describe(arguments[0])},{_range(limits)} of them"
         return ("a number" if arguments[0] is float else describe(arguments[0])) + _range(limits)
@@ -249,6 +269,9 @@ def _native(value: Any, depth: int) -> Any:
 
 
 def _literals(hint: Any) -> list[str]:
-    if get_origin(hint) is Literal:
-        return [value for value in get_args(hint) if isinstance(value, str)]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated and isinstance(arguments[1], OneOf):
+        return list(arguments[1].names)
+    if origin is Literal:
+        return [value for value in arguments if isinstance(value, str)]
     return [value for part in _parts(hint) for value in _literals(part)]

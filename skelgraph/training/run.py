@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import platform
 import shlex
 import shutil
@@ -16,28 +17,38 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from pydantic import Field
 from torch import Tensor
 
 import skelgraph
-from skelgraph.datasets import PoseDataset, load_dataset
-from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
+from skelgraph.datasets.human36m import H36M_KEYPOINTS
+from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.models import PoseLifter, create_model
+from skelgraph.options import OneOf, Positive, check_option, option_types
+from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
 from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
+from skelgraph.training.checks import check_batch, check_network
 from skelgraph.training.data import PoseData
 from skelgraph.training.history import History, ProgressBar
-from skelgraph.training.module import LiftingModule
+from skelgraph.training.module import LOSSES, SCHEDULES, LiftingModule
 from skelgraph.training.report import RESULT_FILES, Sample, write_json, write_report
 
 MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress"})
 """Settings that a resumed run may change; all others decide its result."""
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+"""What Lightning calls the precisions."""
+
+Number = Annotated[int, Field(ge=1, le=10**6)]
 
 
 @dataclass(frozen=True)
@@ -78,51 +89,44 @@ class TrainConfig:
     out: str
     model: str = "sem_gcn"
     options: Mapping[str, Any] = field(default_factory=dict)
-    dataset: str = "synthetic"
+    dataset: Annotated[str, OneOf(DATASETS)] = "synthetic"
     data_3d: str | None = None
     data_2d: str | None = None
     cameras: str | None = None
-    keypoints: str = "gt"
+    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = "gt"
     skeleton: SkeletonLike = "h36m17"
     train_subjects: tuple[str, ...] | None = None
     test_subjects: tuple[str, ...] | None = None
-    downsample: int | None = None
-    test_downsample: int | None = None
-    max_epochs: int = 20
-    batch_size: int = 128
-    lr: float = 4e-3
-    schedule: str = "onecycle"
-    lr_decay: float = 0.95
-    weight_decay: float = 0.0
-    clip_grad: float = 1.0
-    loss: str = "mpjpe"
+    downsample: Number | None = None
+    test_downsample: Number | None = None
+    max_epochs: Number = 20
+    batch_size: Number = 128
+    lr: Positive = 4e-3
+    schedule: Annotated[str, OneOf(SCHEDULES)] = "onecycle"
+    lr_decay: Annotated[float, Field(gt=0, le=1)] = 0.95
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip_grad: Annotated[float, Field(ge=0)] = 1.0
+    loss: Annotated[str, OneOf(LOSSES)] = "mpjpe"
     flip: bool | None = None
     flip_test: bool | None = None
-    seed: int = 0
-    device: str = "auto"
-    devices: int = 1
-    precision: str = "32"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Number = 1
+    precision: Annotated[str, OneOf(PRECISIONS)] = "32"
     progress: bool = True
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the settings by their annotations.
 
         Raises:
-            SkelgraphError: If one is out of its range.
+            SkelgraphError: If one is not what its annotation says.
         """
-        for name in ("max_epochs", "batch_size", "devices", "downsample", "test_downsample"):
+        for name, hint in option_types(type(self)).items():
             value = getattr(self, name)
-            self._require(name, value is None or value >= 1, "1 or more")
-        for name in ("weight_decay", "clip_grad", "seed"):
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require("lr", 0 < self.lr < float("inf"), "a positive number")
-        self._require("lr_decay", 0 < self.lr_decay <= 1, "more than 0 and at most 1")
-        self._require("precision", self.precision in _PRECISIONS, "32 or bf16")
-        self._require("device", self.device in ("auto", "cpu", "cuda"), "auto, cpu or cuda")
-
-    def _require(self, name: str, condition: bool, expected: str) -> None:
-        if not condition:
-            raise SkelgraphError(f"{name.replace('_', '-')} is {getattr(self, name)!r}, expected {expected}")
+            path = os.fspath(value) if isinstance(value, os.PathLike) else value
+            object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
+        if not isinstance(self.options, Mapping) or not all(isinstance(option, str) for option in self.options):
+            raise SkelgraphError(f"options is {shown(self.options)}; expected the values of options by their names")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON and checkpoints."""
@@ -150,12 +154,20 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """The inverse of :meth:`to_dict`."""
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        return cls(**fields)
+        """The inverse of :meth:`to_dict`.
 
-
-_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+        Raises:
+            SkelgraphError: If these are no settings, one is unknown, or one is not what its annotation says.
+        """
+        names = [setting.name for setting in dataclasses.fields(cls)]
+        if not isinstance(values, Mapping) or "out" not in values:
+            raise SkelgraphError(
+                f"the settings are {shown(values)}; expected their values by their names, out among them"
+            )
+        for name in values:
+            if name not in names:
+                raise unknown_name("setting", name, names)
+        return cls(**values)
 
 
 def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -190,6 +202,8 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     pl.seed_everything(config.seed, verbose=False)
     model = create_model(config.model, config.skeleton, **config.options)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
+    check_network(model, train_set)
+    check_batch(model, min(config.batch_size // config.devices, len(train_set)))
     module = _module(config, model, test_set.actions, train_set.mean_pose())
     data = PoseData(
         train_set,
@@ -246,6 +260,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     config = _saved_config(saved, checkpoint).replace(**changes, out=str(out))
     model = create_model(config.model, config.skeleton, **config.options)
     test_set = _load(config, "test")
+    check_network(model, test_set)
     module = _module(config, model, test_set.actions, test_set.mean_pose())
     try:
         module.load_state_dict(saved["state_dict"])
@@ -327,7 +342,7 @@ def _trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
         accelerator=accelerator,
         devices=config.devices,
         strategy="ddp" if config.devices > 1 else "auto",
-        precision=_PRECISIONS[config.precision],  # type: ignore[arg-type]
+        precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
         max_epochs=config.max_epochs,
         gradient_clip_val=config.clip_grad or None,
         callbacks=callbacks,
@@ -422,7 +437,7 @@ def _check_resumable(path: Path, config: TrainConfig) -> None:
 def _saved_config(saved: Mapping[str, Any], path: str | Path) -> TrainConfig:
     try:
         return TrainConfig.from_dict(saved["skelgraph"]["config"])
-    except (TypeError, KeyError, AttributeError) as error:
+    except (TypeError, KeyError, SkelgraphError) as error:
         raise CheckpointError(f"checkpoint {path} holds no configuration of this version: {error}") from error
 
 

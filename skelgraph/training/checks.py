@@ -1,0 +1,49 @@
+"""What has to fit before a run begins: the network, the data and the size of a batch."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from skelgraph.datasets import PoseDataset
+from skelgraph.errors import SkelgraphError
+from skelgraph.models import PoseLifter
+
+
+def check_network(model: PoseLifter, data: PoseDataset) -> None:
+    """Check that a network takes the keypoints of a data set and answers with its poses.
+
+    Raises:
+        SkelgraphError: If the channels of joints differ; the message names the option of the model.
+    """
+    channels = data.keypoints_2d.size(-1)
+    if model.in_channels != channels:
+        raise SkelgraphError(
+            f"in_channels of the model is {model.in_channels}; expected {channels}, as in the keypoints of {data.name}"
+        )
+    if model.out_channels != 3:
+        raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
+
+
+def check_batch(model: PoseLifter, size: int) -> None:
+    """Check that a network can be trained on batches of so many windows.
+
+    Raises:
+        SkelgraphError: If it normalises over the windows of a batch alone, and there is but one.
+    """
+    if size > 1:
+        return
+    trial = copy.deepcopy(model).to("meta").train()
+    keypoints = torch.zeros(size, model.num_frames, model.skeleton.num_joints, model.in_channels, device="meta")
+    try:
+        trial(keypoints)
+    except RuntimeError:  # it needs the values of tensors: nothing is known
+        return
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise SkelgraphError(
+            f"batch-size leaves {size} window for a step of a process; expected at least 2, since "
+            f"{type(model).__name__} normalises over the windows of a batch"
+        ) from error
