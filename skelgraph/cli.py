@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import skelgraph
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import shown
+
+if TYPE_CHECKING:
+    from skelgraph.models import ModelInfo
 
 app = typer.Typer(
     help="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.",
@@ -259,8 +262,14 @@ def convert_official(
 
 
 @app.command()
-def models() -> None:
-    """List the networks: parameters at the published width, published errors on Human3.6M, paper."""
+def models(
+    name: Annotated[str | None, typer.Argument(help="A network, to list its options.", show_default=False)] = None,
+) -> None:
+    """List the networks: parameters at the published width, published errors on Human3.6M, paper; with NAME: the
+    options of one network, what each may be, and what it means."""
+    if name is not None:
+        _print_model(name)
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -276,13 +285,48 @@ def models() -> None:
     for name in list_models():
         info = model_info(name)
         parameters = sum(p.numel() for p in create_model(name, info.published_skeleton).parameters())
-        published = (
-            f"{setting}: {' / '.join('-' if error is None else f'{error:.2f}' for error in errors)}"
-            for setting, errors in info.published.items()
-        )
         paper = Text(info.paper, style=f"link {info.url}")
-        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(published), paper)
+        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(_published(info)), paper)
     Console().print(table)
+
+
+def _published(info: ModelInfo) -> list[str]:
+    return [
+        f"{setting}: {' / '.join('-' if error is None else f'{error:.2f}' for error in errors)}"
+        for setting, errors in info.published.items()
+    ]
+
+
+def _print_model(name: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from skelgraph.models import model_info
+    from skelgraph.options import describe, meanings, option_types
+
+    info = model_info(name)
+    hints, said = option_types(info.cls), meanings(info.cls)
+    table = Table(title=f"Options of {name}", caption="--option key=value; values are JSON", title_justify="left")
+    table.add_column("option", style="bold", no_wrap=True)
+    table.add_column("default")
+    table.add_column("may be")
+    table.add_column("meaning")
+    for option, default in info.options.items():
+        allowed = describe(hints[option]) if option in hints else ""
+        table.add_row(*map(Text, (option, _as_json(default), allowed, said.get(option, ""))))
+    console = Console()
+    console.print(Text(f"{name}: {info.paper}\n{info.url}", style="bold"), soft_wrap=True)
+    console.print(Text(f"Published on {info.published_skeleton}, MPJPE / P-MPJPE in mm: {'; '.join(_published(info))}"))
+    console.print(table)
+
+
+def _as_json(default: Any) -> str:
+    """A default as it is written behind ``--option key=``; what JSON cannot say, as Python writes it."""
+    try:
+        return json.dumps(default)
+    except TypeError:
+        return shown(default)
 
 
 @app.command()

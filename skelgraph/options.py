@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -158,6 +159,24 @@ def _option_types(function: Callable[..., Any]) -> dict[str, Any]:
         if _is_checkable(hint):
             hints[name] = hint
     return hints
+
+
+def meanings(cls: type) -> dict[str, str]:
+    """What the docstring of a class, or of the classes it is made from, says of the arguments of its constructor, as
+    plain text."""
+    said: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        _, _, section = (inspect.cleandoc(base.__doc__ or "") + "\n\n").partition("\nArgs:\n")
+        section = section.partition("\n\n")[0]
+        for name, text in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE):
+            said[name] = _without_markup(" ".join(text.split()))
+    return said
+
+
+def _without_markup(text: str) -> str:
+    text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"\1", text)  # :class:`~skelgraph.nn.SemGraphConv`
+    text = re.sub(r":\w+:`\\?([^`]+)`", r"\1", text)  # :math:`\lambda`
+    return re.sub(r"``([^`]*)``|`([^`<]*) <[^`]*>`_", r"\1\2", text)
 
 
 def describe(hint: Any) -> str:

@@ -19,7 +19,9 @@ import torch
 
 import skelgraph
 from skelgraph.__main__ import main
+from skelgraph.models import list_models, model_info
 from skelgraph.models.pretrained import load_weights
+from skelgraph.options import meanings
 
 SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
 
@@ -166,6 +168,16 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("--dataset mocap --data-3d no.npz --cameras no.json", ["no.json"]),
         ("--option hidden", ["--option", "key=value"]),
         ("--option hidden=3", ["hidden", "hidden_channels"]),
+        ("--option non_local=False", ["non_local=False", "did you mean non_local=false?"]),
+        ("--option non_local=no", ["non_local is 'no'", "true or false"]),
+        ("--option hidden_channels=NaN", ["hidden_channels is nan", "an integer from 1 to 65536"]),
+        (f"--option hidden_channels={'[' * 9000}", ["hidden_channels is '[[", "an integer from 1 to 65536"]),
+        (f"--option hidden_channels={'9' * 9000}", ["hidden_channels is '999", "an integer from 1 to 65536"]),
+        ("--seed 4294967296", ["seed is 4294967296", "0 to 4294967295"]),
+        ("--test-downsample 100000000000000000000000", ["test-downsample is 10000", "1 to 1000000"]),
+        ("--weight-decay nan", ["weight-decay is nan"]),
+        ("--model martinez --batch-size 1", ["batch-size", "at least 2"]),
+        ("--option in_channels=3", ["in_channels of the model is 3", "expected 2"]),
         ("--resume", ["--resume needs --out"]),
         ("--resume --overwrite --out x", ["--overwrite"]),
         ("--data-3d x.npz", ["synthetic", "data_3d"]),
@@ -187,6 +199,30 @@ def test_usage_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_debug_shows_the_traceback(command: str) -> None:
     with pytest.raises(skelgraph.errors.SkelgraphError, match="lr is -1"):
         run(command)
+
+
+def test_options_of_a_model(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    assert run("models nehs_net") == 0
+    out = capsys.readouterr().out
+    assert model_info("nehs_net").paper in out
+    assert "cpn: 49.50 / 38.83" in out
+    rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") == 5}
+    assert rows.keys() >= model_info("nehs_net").options.keys()
+    assert all(word in rows["use_edge"] for word in ("true", "true or false", "Have a stream of bones."))
+    assert all(word in rows["dropout"] for word in ("0.3", "a number from 0 to 1", "Dropout rate."))
+    assert all(word in rows["in_frames"] for word in ("null", "an integer from 1 to 100000 or none", "Frames of the"))
+    assert "names of hyperedge_groups, or lists of joint ids" in rows["hyperedges"].lower()
+    fails(capsys, "models nehsnet", "did you mean nehs_net")
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_option_of_every_model_is_explained(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    info = model_info(name)
+    assert meanings(info.cls).keys() >= info.options.keys()
+    assert not any("`" in text for text in meanings(info.cls).values())
+    assert run(f"models {name}") == 0
+    assert name in capsys.readouterr().out
 
 
 def test_version_and_lists(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
