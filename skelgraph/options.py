@@ -5,7 +5,8 @@ An option is declared where it is used, in the signature of a model, a layer or 
     def __init__(self, hidden_channels: Channels = 128, dropout: Rate = 0.0, hops: Literal["walk", "exact"] = "walk")
 
 and the same declaration makes the check, the message of its error and the list that ``skelgraph models NAME`` prints.
-The rules are those of pydantic in strict mode: ``"False"`` is no bool, ``True`` no integer, an integer is a number.
+The rules are those of pydantic in strict mode: ``"False"`` is no bool, ``True`` no integer, an integer is a number, and
+NaN and infinity are none. NumPy's numbers count as Python's, and a list as a tuple: JSON has no other.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ Finite = float
 """Any number but NaN and infinity, which no annotation allows."""
 Positive = Annotated[float, Field(gt=0)]
 """Any number above zero."""
+NotNegative = Annotated[float, Field(ge=0)]
+"""Zero or any number above."""
 
 
 class OneOf:

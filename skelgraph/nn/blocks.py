@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.dropout import Dropout
-from skelgraph.options import Channels, CheckedOptions, Rate
+from skelgraph.options import Channels, CheckedOptions, NotNegative, Rate
 from skelgraph.topology import Graph, Skeleton
 
 ConvFactory = Callable[[int, int, Any], SkeletonConv]
@@ -34,7 +34,7 @@ class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
     def __init__(
         self,
         num_features: Annotated[int, Field(ge=1, le=2**24)],
-        eps: Annotated[float, Field(ge=0)] = 1e-5,
+        eps: NotNegative = 1e-5,
         momentum: Rate | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,

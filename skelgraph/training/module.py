@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import PoseBatch
-from skelgraph.errors import unknown_name
 from skelgraph.geometry import flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.nn import aligned_pose_loss
+from skelgraph.options import NotNegative, OneOf, Positive, checked
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": F.mse_loss,
@@ -32,6 +33,11 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 SCHEDULES = ("onecycle", "exponential")
 """How the learning rate moves: up to ``lr`` and down to nothing over the whole run, or down by a factor each epoch."""
+
+Loss = Annotated[str, OneOf(LOSSES)]
+Schedule = Annotated[str, OneOf(SCHEDULES)]
+Decay = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class LiftingModule(pl.LightningModule):
@@ -55,33 +61,30 @@ class LiftingModule(pl.LightningModule):
         config: Plain data that is stored with each checkpoint.
 
     Raises:
-        SkelgraphError: If the loss or the schedule is unknown, or ``flip_test`` is on and the model's skeleton does not
-            say what is left and right.
+        SkelgraphError: If an argument is not what its annotation says, or ``flip_test`` is on and the model's
+            skeleton does not say what is left and right.
     """
 
     mean_pose: Tensor
     mirror_index: Tensor
 
+    @checked
     def __init__(
         self,
         model: PoseLifter,
         actions: tuple[str, ...],
         mean_pose: Tensor,
         *,
-        loss: str = "mpjpe",
-        lr: float = 4e-3,
-        schedule: str = "onecycle",
-        lr_decay: float = 0.95,
-        weight_decay: float = 0.0,
+        loss: Loss = "mpjpe",
+        lr: Positive = 4e-3,
+        schedule: Schedule = "onecycle",
+        lr_decay: Decay = 0.95,
+        weight_decay: NotNegative = 0.0,
         flip_test: bool = True,
-        seed: int = 0,
+        seed: Seed = 0,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if loss not in LOSSES:
-            raise unknown_name("loss", loss, LOSSES)
-        if schedule not in SCHEDULES:
-            raise unknown_name("schedule", schedule, SCHEDULES)
         self.model = model
         self.loss = LOSSES[loss]
         self.lr = lr

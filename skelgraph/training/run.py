@@ -32,14 +32,14 @@ from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
 from skelgraph.datasets.human36m import H36M_KEYPOINTS
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.models import PoseLifter, create_model
-from skelgraph.options import OneOf, Positive, check_option, option_types
+from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
 from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
 from skelgraph.training.checks import check_batch, check_network
 from skelgraph.training.data import PoseData
 from skelgraph.training.history import History, ProgressBar
-from skelgraph.training.module import LOSSES, SCHEDULES, LiftingModule
+from skelgraph.training.module import Decay, LiftingModule, Loss, Schedule, Seed
 from skelgraph.training.report import RESULT_FILES, Sample, write_json, write_report
 
 MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress"})
@@ -102,14 +102,14 @@ class TrainConfig:
     max_epochs: Number = 20
     batch_size: Number = 128
     lr: Positive = 4e-3
-    schedule: Annotated[str, OneOf(SCHEDULES)] = "onecycle"
-    lr_decay: Annotated[float, Field(gt=0, le=1)] = 0.95
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    clip_grad: Annotated[float, Field(ge=0)] = 1.0
-    loss: Annotated[str, OneOf(LOSSES)] = "mpjpe"
+    schedule: Schedule = "onecycle"
+    lr_decay: Decay = 0.95
+    weight_decay: NotNegative = 0.0
+    clip_grad: NotNegative = 1.0
+    loss: Loss = "mpjpe"
     flip: bool | None = None
     flip_test: bool | None = None
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Number = 1
     precision: Annotated[str, OneOf(PRECISIONS)] = "32"
