@@ -51,6 +51,7 @@ def load_dataset(
     skeleton: SkeletonLike = "h36m17",
     subjects: Sequence[str] | None = None,
     downsample: int | None = None,
+    unchecked: bool = False,
 ) -> PoseDataset:
     """Load a dataset by name; what the dataset has no use for must be left out.
 
@@ -65,6 +66,7 @@ def load_dataset(
         skeleton: The joints that are wanted.
         subjects: Subjects of the split, if not the usual ones.
         downsample: Keep only every so many frames; by default what the dataset itself does.
+        unchecked: Do not ask whether the data are plausible.
 
     Raises:
         SkelgraphError: There is no such dataset, or an option is missing or of no use for it; and what the dataset
@@ -86,7 +88,7 @@ def load_dataset(
     if useless := [option for option, value in given.items() if value is not None and option not in takes]:
         raise DataError(f"dataset {name!r} has no use for: {', '.join(useless)}.")
 
-    common: dict[str, Any] = {"split": split, "skeleton": skeleton, "subjects": subjects}
+    common: dict[str, Any] = {"split": split, "skeleton": skeleton, "subjects": subjects, "unchecked": unchecked}
     if downsample is not None:
         common["downsample"] = downsample
     if name == "synthetic":

@@ -10,15 +10,26 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from skelgraph.errors import DataError
+from skelgraph.errors import DataError, unknown_name
+from skelgraph.geometry import DISTORTIONS, Distortion
+from skelgraph.text import plain, shown
 
 #: The published cameras of Human3.6M: four per subject.
 H36M_CAMERAS = Path(__file__).with_name("cameras_h36m.json")
 
 
+_H36M_FORMULA = (
+    "u = X/Z, v = Y/Z (clipped to [-1,1]); r2 = u^2+v^2; rad = 1+k1*r2+k2*r2^2+k3*r2^3; tan = p1*u+p2*v; "
+    "x_px = fx*(u*(rad+tan)+p1*r2)+cx; y_px = fy*(v*(rad+tan)+p2*r2)+cy"
+)
+"""How camera files spell Human3.6M's model out that were written before cameras named their model."""
+
+_LARGEST_IMAGE = 10**6
+
+
 @dataclass(frozen=True)
 class Camera:
-    """A calibrated camera, with the lens model of Human3.6M.
+    """A calibrated camera.
 
     Args:
         id: Name of the camera.
@@ -27,6 +38,11 @@ class Camera:
         intrinsics: ``(fx, fy, cx, cy, k1, k2, k3, p1, p2)``, the first four in pixels.
         orientation: Unit quaternion ``(w, x, y, z)`` that turns camera axes (x right, y down, z forward) to world axes.
         translation: Camera centre in the world, metres.
+        distortion: Lens model that the last five intrinsics belong to, see :func:`skelgraph.geometry.project`:
+            ``"opencv"``, the published cameras' ``"human36m"``, or ``"none"``.
+
+    Raises:
+        DataError: A value is not of that kind.
     """
 
     id: str
@@ -35,6 +51,24 @@ class Camera:
     intrinsics: tuple[float, ...]
     orientation: tuple[float, ...]
     translation: tuple[float, ...]
+    distortion: Distortion = "opencv"
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if not (0 < self.width <= _LARGEST_IMAGE and 0 < self.height <= _LARGEST_IMAGE):
+            found = f"{shown(self.width)} x {shown(self.height)}"
+            raise DataError(f"resolution {found}, expected positive numbers of pixels up to {_LARGEST_IMAGE}.")
+        for name, count in (("intrinsics", 9), ("orientation", 4), ("translation", 3)):
+            numbers = getattr(self, name)
+            if len(numbers) != count or not all(map(math.isfinite, numbers)):
+                raise DataError(f"{name} is {shown(numbers)}, expected {count} finite numbers.")
+        if min(self.intrinsics[:2]) <= 0:
+            raise DataError(f"focal length {shown(self.intrinsics[:2])}, expected positive numbers of pixels.")
+        if abs(math.hypot(*self.orientation) - 1) > 1e-3:
+            raise DataError(f"orientation {shown(self.orientation)} is not a unit quaternion.")
+        if self.distortion not in DISTORTIONS:
+            raise DataError(str(unknown_name("distortion", self.distortion, DISTORTIONS)))
+        if self.distortion == "none" and any(self.intrinsics[4:]):
+            raise DataError(f"distortion is 'none', but its coefficients are {shown(self.intrinsics[4:])}.")
 
 
 def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str, tuple[Camera, ...]]:
@@ -42,8 +76,10 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
 
     The file holds ``{"cameras": [camera, ...]}`` where every subject was filmed by the same cameras, or
     ``{"cameras": {subject: [camera, ...]}}``. A camera is an object with ``id``, ``res_w``, ``res_h``,
-    ``focal_length`` (2 numbers, pixels), ``center`` (2, pixels), ``radial_distortion`` (3),
-    ``tangential_distortion`` (2), ``orientation`` (4) and ``translation`` (3, metres); other entries are ignored.
+    ``focal_length`` (2 numbers, pixels), ``center`` (2, pixels), ``distortion`` (the lens model: ``"opencv"`` unless
+    given, ``"human36m"`` or ``"none"``), ``radial_distortion`` (3: k1, k2, k3), ``tangential_distortion`` (2: p1, p2),
+    ``orientation`` (4) and ``translation`` (3, metres); other entries are ignored. OpenCV's own order of the
+    coefficients is k1, k2, p1, p2, k3.
 
     Args:
         path: JSON file.
@@ -53,37 +89,62 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
         DataError: The file cannot be read, lacks a subject, or a camera lacks a field or has a wrong one.
     """
     try:
-        rigs = json.loads(Path(path).read_text(encoding="utf-8"))["cameras"]
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        rigs = document["cameras"]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path}: is not a JSON file of the form {{"cameras": ...}} ({error}).') from error
+    convention = document.get("convention")
+    spelled_out = isinstance(convention, dict) and convention.get("projection") == _H36M_FORMULA
+    distortion = "human36m" if spelled_out else "opencv"
 
     if isinstance(rigs, list):
         rigs = dict.fromkeys(subjects := list(subjects), rigs)
     result = {}
     for subject in subjects:
         if not isinstance(rigs, dict) or not isinstance(rigs.get(subject), list):
-            known = ", ".join(rigs) if isinstance(rigs, dict) else "none"
-            raise DataError(f"{path}: no cameras for subject {subject!r}; there are cameras for: {known}.")
-        result[subject] = tuple(
-            _camera(entry, f"{path}: subject {subject}, camera {i}") for i, entry in enumerate(rigs[subject])
+            known = ", ".join(map(plain, rigs)) if isinstance(rigs, dict) else "none"
+            raise DataError(f"{path}: no cameras for subject {shown(subject)}; there are cameras for: {known}.")
+        cameras = tuple(
+            _camera(entry, distortion, f"{path}: subject {plain(subject)}, camera {i}")
+            for i, entry in enumerate(rigs[subject])
         )
+        names = [camera.id for camera in cameras]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise DataError(f"{path}: subject {plain(subject)}: two cameras have the id {shown(twice[0])}.")
+        result[subject] = cameras
     return result
 
 
-def _camera(entry: Any, where: str) -> Camera:
-    def numbers(field: str, count: int) -> tuple[float, ...]:
-        value = tuple(float(number) for number in entry[field])
-        if len(value) != count or not all(map(math.isfinite, value)):
-            raise DataError(f"{where}: {field} is {entry[field]}, expected {count} finite numbers.")
-        return value
+def _camera(entry: Any, distortion: str, where: str) -> Camera:
+    """Build the camera of an entry; ``distortion`` is the lens model of cameras that name none."""
 
+    def numbers(field: str, count: int) -> tuple[float, ...]:
+        value = entry[field]
+        if not isinstance(value, list) or len(value) != count or not all(map(_is_number, value)):
+            raise DataError(f"{field} is {shown(value)}, expected {count} finite numbers.")
+        return tuple(map(float, value))
+
+    def pixels(field: str) -> int:
+        value = entry[field]
+        if not _is_number(value) or value != int(value):
+            raise DataError(f"{field} is {shown(value)}, expected a whole number of pixels.")
+        return int(value)
+
+    def name(field: str) -> str:
+        value = entry[field]
+        if not isinstance(value, str | int):
+            raise DataError(f"{field} is {shown(value)}, expected a text.")
+        return plain(value)
+
+    if not isinstance(entry, dict):
+        raise DataError(f"{where}: is {shown(entry)}, expected an object.")
     try:
-        camera = Camera(
-            id=str(entry["id"]),
-            width=int(entry["res_w"]),
-            height=int(entry["res_h"]),
+        return Camera(
+            id=name("id"),
+            width=pixels("res_w"),
+            height=pixels("res_h"),
             intrinsics=(
                 *numbers("focal_length", 2),
                 *numbers("center", 2),
@@ -92,15 +153,18 @@ def _camera(entry: Any, where: str) -> Camera:
             ),
             orientation=numbers("orientation", 4),
             translation=numbers("translation", 3),
+            distortion=entry.get("distortion", distortion),
         )
     except KeyError as error:
         raise DataError(f"{where}: has no {error}.") from error
-    except (TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where}: {error}.") from error
-    if camera.width <= 0 or camera.height <= 0:
-        raise DataError(f"{where}: resolution {camera.width} x {camera.height}, expected a positive number of pixels.")
-    if abs(math.hypot(*camera.orientation) - 1) > 1e-3:
-        raise DataError(f"{where}: orientation {camera.orientation} is not a unit quaternion.")
-    return camera
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond float64
+        return False

@@ -40,6 +40,7 @@ class Human36M(PoseDataset):
         skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
         subjects: Other subjects for the split.
         downsample: Keep only every so many frames.
+        unchecked: Do not ask whether the data are plausible.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
@@ -56,6 +57,7 @@ class Human36M(PoseDataset):
         skeleton: SkeletonLike = "h36m17",
         subjects: Sequence[str] | None = None,
         downsample: int = 1,
+        unchecked: bool = False,
     ) -> None:
         check_split(split)
         if keypoints not in H36M_KEYPOINTS:
@@ -77,4 +79,5 @@ class Human36M(PoseDataset):
             frame_rate=50.0,
             downsample=downsample,
             sources=(str(data_3d), str(data_2d)),
+            unchecked=unchecked,
         )

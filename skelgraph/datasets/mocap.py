@@ -12,7 +12,7 @@ from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.npz import read_npz
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, skeleton
 
 #: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
@@ -24,7 +24,9 @@ class MocapNPZ(PoseDataset):
 
     ``data_3d`` holds ``positions_3d``: subject -> action -> ``(T, J, 3)`` in world metres; ``data_2d`` holds
     ``positions_2d``: subject -> action -> one ``(>= T, J, 2)`` array in pixels for each camera, and perhaps
-    ``metadata``: ``num_joints`` and ``keypoints_symmetry`` have to agree with the skeleton.
+    ``metadata``: ``num_joints`` and ``keypoints_symmetry`` have to agree with the skeleton. Keypoints may have a third
+    channel, a confidence from 0 to 1, and ``data_3d`` a member ``visible_3d``: subject -> action -> ``(T, J)``, which
+    joints of the positions are known; see :class:`~skelgraph.datasets.MotionClip`.
 
     Args:
         data_3d: File of the positions.
@@ -35,6 +37,7 @@ class MocapNPZ(PoseDataset):
         subjects: Subjects of the split; by default the one subject of the split's name.
         downsample: Keep only every so many frames.
         frame_rate: Frames per second in the files.
+        unchecked: Do not ask whether the data are plausible.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
@@ -52,6 +55,7 @@ class MocapNPZ(PoseDataset):
         subjects: Sequence[str] | None = None,
         downsample: int = 1,
         frame_rate: float = 50.0,
+        unchecked: bool = False,
     ) -> None:
         check_split(split)
         subjects = (split,) if subjects is None else subjects
@@ -63,6 +67,7 @@ class MocapNPZ(PoseDataset):
             frame_rate=frame_rate,
             downsample=downsample,
             sources=(str(data_3d), str(data_2d)),
+            unchecked=unchecked,
         )
 
 
@@ -81,7 +86,7 @@ def read_motion(
     """Read the motion of some subjects from VideoPose3D's files.
 
     Args:
-        data_3d: File with ``positions_3d``.
+        data_3d: File with ``positions_3d`` and perhaps ``visible_3d``.
         data_2d: File with ``positions_2d`` and perhaps ``metadata``; ``None``: the keypoints are to be projected.
         cameras: The cameras of every subject that is wanted.
         skeleton: The joints that are wanted.
@@ -90,7 +95,8 @@ def read_motion(
         DataError: A file cannot be read, or lacks a subject, action or camera.
     """
     pick = _JointPicker(skeleton)
-    positions_3d = read_npz(data_3d, required=["positions_3d"])["positions_3d"]
+    members_3d = read_npz(data_3d, required=["positions_3d"])
+    positions_3d = members_3d["positions_3d"]
     positions_2d = None
     if data_2d is not None:
         members = read_npz(data_2d, required=["positions_2d"])
@@ -99,9 +105,15 @@ def read_motion(
 
     for subject, rig in cameras.items():
         actions = _entry(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
+        seen = None
+        if "visible_3d" in members_3d:
+            seen = _entry(members_3d["visible_3d"], subject, "subject", f"{data_3d}: visible_3d")
         filmed = None if data_2d is None else _entry(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
         for action in _mapping(actions, f"{data_3d}: subject {subject}"):
             positions = pick(actions[action])
+            visible = None
+            if seen is not None:
+                visible = pick(_entry(seen, action, "action", f"{data_3d}: visible_3d: subject {plain(subject)}"))
             views: Any = [None] * len(rig)
             if filmed is not None:
                 views = _entry(filmed, action, "action", f"{data_2d}: subject {subject}")
@@ -112,7 +124,9 @@ def read_motion(
                         f"expected {len(rig)} arrays, one for each camera: {', '.join(camera.id for camera in rig)}."
                     )
             for camera, keypoints in zip(rig, views, strict=True):
-                yield MotionClip(subject, str(action), camera, positions, None if filmed is None else pick(keypoints))
+                yield MotionClip(
+                    subject, str(action), camera, positions, None if filmed is None else pick(keypoints), visible
+                )
 
 
 class _JointPicker:
@@ -127,7 +141,7 @@ class _JointPicker:
                 self.layouts.setdefault(layout.num_joints, layout)
 
     def __call__(self, array: Any) -> Any:
-        layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim == 3 else None
+        layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
         if layout is None or layout is self.skeleton:
             return array
         return array[:, [layout.index(name) for name in self.skeleton.joint_names]]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +15,11 @@ from torch_geometric.data import Data, InMemoryDataset
 
 from skelgraph import topology
 from skelgraph.datasets.cameras import Camera
+from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError
-from skelgraph.geometry import normalize_screen, project, world_to_camera
+from skelgraph.geometry import Distortion, normalize_screen, project, world_to_camera
+from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike
 
 
@@ -29,8 +32,11 @@ class MotionClip:
         action: What is done, ``"Walking 1"``: all that stands before the first blank names the action.
         camera: The camera.
         positions: Joint positions in the world, metres, ``(T, J, 3)``, array or tensor.
-        keypoints: Joint positions in the image, pixels, ``(>= T, J, 2)``; frames beyond ``T`` are cut.
-            ``None``: what the camera sees, by projection with its lens distortion.
+        keypoints: Joint positions in the image, pixels, ``(>= T, J, 2)``; frames beyond ``T`` are cut. With a third
+            channel, ``(>= T, J, 3)``: a confidence from 0 (not found; such a keypoint may be NaN) to 1.
+            ``None``: what the camera sees, by projection with its lens model.
+        visible_3d: Which joints of the positions are known, ``(T, J)`` of booleans or of 0 and 1; what is not may be
+            NaN. ``None``: all of them.
     """
 
     subject: str
@@ -38,6 +44,7 @@ class MotionClip:
     camera: Camera
     positions: np.ndarray | Tensor
     keypoints: np.ndarray | Tensor | None = None
+    visible_3d: np.ndarray | Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Clip:
         height: Image height in pixels.
         orientation: Unit quaternion ``(w, x, y, z)``, camera to world axes.
         translation: Camera centre in the world, metres.
+        distortion: Lens model of the intrinsics, see :func:`skelgraph.geometry.project`.
     """
 
     subject: str
@@ -67,6 +75,12 @@ class Clip:
     height: int
     orientation: tuple[float, ...]
     translation: tuple[float, ...]
+    distortion: Distortion
+
+    @property
+    def label(self) -> str:
+        """Which clip this is, for a message."""
+        return _label(self.subject, self.action, self.camera)
 
     @property
     def action_name(self) -> str:
@@ -74,20 +88,42 @@ class Clip:
         return self.action.split(" ")[0]
 
 
+def _label(subject: str, action: str, camera: str) -> str:
+    return f"subject {plain(subject)}, action {shown(action)}, camera {plain(camera)}"
+
+
+class _Filmed(NamedTuple):
+    """A clip in the form of the arrays, and whether its keypoints were projected."""
+
+    keypoints_2d: Tensor
+    poses_3d: Tensor
+    root_3d: Tensor
+    confidence: Tensor | None
+    visible_3d: Tensor | None
+    is_projected: bool
+
+
 class PoseDataset(InMemoryDataset):
     """Frames of filmed motion: the 2D keypoints of each and the 3D pose behind them, as tensors.
 
     ``dataset[i]`` is one frame as a PyG ``Data``: ``x`` (J, 2), ``y`` (J, 3), ``edge_index``, ``subject``, ``action``,
-    ``camera``. ``dataset[slice | list | mask]`` is a view of some frames, as everywhere in PyG. For training take
-    :meth:`windows`: their index arithmetic is about a hundred times faster than a ``DataLoader`` of
-    ``Data`` objects (256 poses a batch, one CPU core).
+    ``camera``, and ``confidence`` (J,) and ``visible_3d`` (J,) where there are. ``dataset[slice | list | mask]`` is a
+    view of some frames, as everywhere in PyG. For training take :meth:`windows`: their index arithmetic is about a
+    hundred times faster than a ``DataLoader`` of ``Data`` objects (256 poses a batch, one CPU core).
 
     The arrays always hold every frame, also those of a view, whose frames are ``dataset.frames``:
 
     * ``keypoints_2d`` (N, J, 2): x in [-1, 1] over the image width, aspect kept, y down;
     * ``poses_3d`` (N, J, 3): metres, camera axes (x right, y down, z forward), relative to the root joint;
     * ``root_3d`` (N, 3): the root joint, metres, camera axes;
-    * ``clip_id`` (N,): row of ``clips``; ``action_id`` (N,): row of ``actions``.
+    * ``clip_id`` (N,): row of ``clips``; ``action_id`` (N,): row of ``actions``;
+    * ``confidence`` (N, J) of each keypoint, 0 to 1, or ``None`` if the keypoints have none. Projected keypoints have
+      1, or 0 where the joint is not known. A keypoint of confidence 0 that was NaN is the middle of the image;
+    * ``visible_3d`` (N, J), boolean: which joints of the poses are known, or ``None`` if all are. The others count in
+      no loss and no metric; where they were NaN the pose holds 0. Where the root is not known, no joint is, as poses
+      are relative to it.
+
+    When it is built it is asked whether the data are plausible: see :mod:`skelgraph.datasets.plausibility`.
 
     There is no cache on the disk: building takes seconds, and PyG would look a cache up by its name alone and silently
     return old data when the arguments had changed.
@@ -101,12 +137,16 @@ class PoseDataset(InMemoryDataset):
         downsample: Keep only every so many frames.
         is_synthetic: No person ever moved like this: reports say so.
         sources: What to call the origin of the positions and of the keypoints in errors: the names of their files.
+        unchecked: Do not ask whether the data are plausible.
 
     Raises:
-        DataError: An array has the wrong shape or joint count, is not finite, or keypoints end before the positions do.
+        DataError: An array has the wrong shape or joint count, is not finite, keypoints end before the positions do,
+            some clips have confidences and others do not, a joint to be projected is in or behind its camera, or the
+            data are not plausible.
     """
 
-    _arrays = ("keypoints_2d", "poses_3d", "root_3d", "clip_id", "action_id", "_edge_index")
+    confidence: Tensor | None = None
+    visible_3d: Tensor | None = None
 
     def __init__(
         self,
@@ -119,6 +159,7 @@ class PoseDataset(InMemoryDataset):
         downsample: int = 1,
         is_synthetic: bool = False,
         sources: tuple[str, str] = ("positions", "keypoints"),
+        unchecked: bool = False,
     ) -> None:
         super().__init__()
         if downsample < 1:
@@ -131,80 +172,192 @@ class PoseDataset(InMemoryDataset):
         self.is_synthetic = is_synthetic
 
         self.clips: list[Clip] = []
-        keypoints_2d, poses_3d, root_3d, start = [], [], [], 0
+        filmed: list[_Filmed] = []
+        start = 0
         for motion in clips:
-            positions, keypoints = self._filmed(motion, downsample, sources)
-            camera, root = motion.camera, positions[:, self.skeleton.root]
+            film, camera = self._film(motion, downsample, sources), motion.camera
             self.clips.append(
                 Clip(
                     subject=motion.subject,
                     action=motion.action,
                     camera=camera.id,
                     start=start,
-                    length=len(positions),
+                    length=len(film.poses_3d),
                     intrinsics=camera.intrinsics,
                     width=camera.width,
                     height=camera.height,
                     orientation=camera.orientation,
                     translation=camera.translation,
+                    distortion=camera.distortion,
                 )
             )
-            start += len(positions)
-            keypoints_2d.append(keypoints.float())
-            poses_3d.append((positions - root[:, None]).float())
-            root_3d.append(root.float())
+            start += len(film.poses_3d)
+            filmed.append(film)
         if not self.clips:
             raise DataError(f"{sources[0]}: there is no motion for split {split!r}.")
 
-        self.keypoints_2d = torch.cat(keypoints_2d)
-        self.poses_3d = torch.cat(poses_3d)
-        self.root_3d = torch.cat(root_3d)
+        self.keypoints_2d = torch.cat([film.keypoints_2d for film in filmed])
+        self.poses_3d = torch.cat([film.poses_3d for film in filmed])
+        self.root_3d = torch.cat([film.root_3d for film in filmed])
+        self.confidence = self._confidences(filmed, sources)
+        if any(film.visible_3d is not None for film in filmed):
+            masks = (film.visible_3d for film in filmed)
+            shapes = (film.poses_3d.shape[:2] for film in filmed)
+            self.visible_3d = torch.cat(
+                [
+                    torch.ones(shape, dtype=torch.bool) if m is None else m
+                    for m, shape in zip(masks, shapes, strict=True)
+                ]
+            )
         self.subjects = tuple(dict.fromkeys(clip.subject for clip in self.clips))
         self.actions = tuple(sorted({clip.action_name for clip in self.clips}))
         lengths = torch.tensor([clip.length for clip in self.clips])
         self.clip_id = torch.arange(len(self.clips)).repeat_interleave(lengths)
         self.action_id = torch.tensor([self.actions.index(clip.action_name) for clip in self.clips])[self.clip_id]
 
-    def _filmed(self, motion: MotionClip, downsample: int, sources: tuple[str, str]) -> tuple[Tensor, Tensor]:
-        """Check a clip; give its positions (T, J, 3), metres, camera axes, and its keypoints (T, J, 2), normalised."""
-        camera, where = motion.camera, f"subject {motion.subject}, action {motion.action!r}, camera {motion.camera.id}"
-        world = self._checked(motion.positions, 3, f"{sources[0]}: {where}: positions")
+        report = Report(self, sources, downsample, [film.is_projected for film in filmed])
+        check_stored(report)
+        if not unchecked:
+            check_plausible(report)
+
+    def _film(self, motion: MotionClip, downsample: int, sources: tuple[str, str]) -> _Filmed:
+        """Check a clip and bring it into the form of the arrays."""
+        camera = motion.camera
+
+        def where(source: int, what: str) -> str:
+            return f"{sources[source]}: {_label(motion.subject, motion.action, camera.id)}: {what}"
+
+        visible = None
+        if motion.visible_3d is not None:
+            visible = self._mask(motion.visible_3d, partial(where, 0, "visible_3d"))
+        world = self._checked(motion.positions, (3,), partial(where, 0, "positions"), visible)
         # In float64 until the arrays are stored, so that nothing is lost but the last digit of float32.
         orientation = torch.tensor(camera.orientation, dtype=torch.float64)
         translation = torch.tensor(camera.translation, dtype=torch.float64)
-        positions = world_to_camera(world, orientation, translation)
+        positions = world_to_camera(world, orientation, translation)[::downsample]
+        if visible is not None:
+            visible = visible[::downsample]
+        confidence = None
         if motion.keypoints is None:
-            pixels = project(positions, torch.tensor(camera.intrinsics, dtype=torch.float64))
+            pixels = project(positions, torch.tensor(camera.intrinsics, dtype=torch.float64), camera.distortion)
+            confidence = None if visible is None else visible.double()
         else:
-            pixels = self._checked(motion.keypoints, 2, f"{sources[1]}: {where}: keypoints")
-            if len(pixels) < len(positions):
+            pixels = self._checked(motion.keypoints, (2, 3), partial(where, 1, "keypoints"))
+            if len(pixels) < len(world):
+                found = where(1, f"found {len(pixels)} frames of keypoints")
                 raise DataError(
-                    f"{sources[1]}: {where}: found {len(pixels)} frames of keypoints, expected at least "
-                    f"{len(positions)}, the frames of the positions in {sources[0]}."
+                    f"{found}, expected at least {len(world)}, the frames of the positions in {sources[0]}."
                 )
-        keypoints = normalize_screen(pixels[: len(positions)], camera.width, camera.height)
-        return positions[::downsample], keypoints[::downsample]
+            pixels = pixels[: len(world) : downsample]
+            if pixels.shape[-1] == 3:
+                pixels, confidence = pixels[..., :2], pixels[..., 2]
+        keypoints = normalize_screen(pixels, camera.width, camera.height).float()
+        if confidence is not None:
+            keypoints = torch.where((confidence > 0)[..., None] | keypoints.isfinite(), keypoints, 0)
+            confidence = confidence.float()
+        root = positions[:, self.skeleton.root]
+        poses, root = (positions - root[:, None]).float(), root.float()
+        if visible is not None:
+            root_known = visible[:, self.skeleton.root, None]
+            visible = visible & root_known
+            poses = torch.where(visible[..., None] | poses.isfinite(), poses, 0)
+            root = torch.where(root_known | root.isfinite(), root, 0)
+        return _Filmed(keypoints, poses, root, confidence, visible, motion.keypoints is None)
 
-    def _checked(self, array: Any, dim: int, what: str) -> Tensor:
+    def _confidences(self, filmed: Sequence[_Filmed], sources: tuple[str, str]) -> Tensor | None:
+        """The confidences of all clips, ``(N, J)``, or ``None`` if none has any."""
+        if all(film.confidence is None for film in filmed):
+            return None
+        confidences = []
+        for clip, film in zip(self.clips, filmed, strict=True):
+            if film.confidence is None and not film.is_projected:
+                raise DataError(
+                    f"{sources[1]}: {clip.label}: the keypoints have no confidence, those of other clips have one."
+                )
+            confidences.append(film.keypoints_2d.new_ones(film.keypoints_2d.shape[:2]))
+            if film.confidence is not None:
+                confidences[-1] = film.confidence
+        return torch.cat(confidences)
+
+    def _checked(
+        self, array: Any, dims: tuple[int, ...], what: Callable[[], str], visible: Tensor | None = None
+    ) -> Tensor:
+        """Return an array of the right shape as float64; where it is to be known it is finite."""
+        tensor = self._as_tensor(array, dims, what)
+        has_confidence = dims == (2, 3) and tensor.shape[2] == 3
+        if has_confidence:
+            self._check_confidence(tensor[..., 2], what)
+        if visible is None and tensor.isfinite().all():
+            return tensor
+        known = tensor.isfinite().all(-1)
+        if has_confidence:
+            known |= tensor[..., 2] == 0
+        if visible is not None:
+            if visible.shape != known.shape:
+                raise DataError(
+                    f"{what()}: found an array of shape {tuple(tensor.shape)}, but visible_3d has shape "
+                    f"{tuple(visible.shape)}."
+                )
+            known |= ~visible
+        if not known.all():
+            bad = (~known.all(1)).nonzero().flatten()
+            joint = int((~known[bad[0]]).nonzero()[0])
+            raise DataError(
+                f"{what()}: NaN or infinite in {len(bad)} of {len(tensor)} frames, first in frame {int(bad[0])}, joint "
+                f"{plain(self.skeleton.joint_names[joint])}. Joints that are not known are to be marked: keypoints "
+                "by a confidence of 0, positions in visible_3d."
+            )
+        return tensor
+
+    def _mask(self, array: Any, what: Callable[[], str]) -> Tensor:
+        """Return the boolean mask that an array ``(T, J)`` of booleans or of 0 and 1 stands for."""
+        tensor = self._as_tensor(array, (), what)
+        if not ((tensor == 0) | (tensor == 1)).all():
+            found = tensor[(tensor != 0) & (tensor != 1)][0].item()
+            raise DataError(f"{what()}: found {found}, expected true (1) or false (0).")
+        return tensor.bool()
+
+    def _check_confidence(self, confidence: Tensor, what: Callable[[], str]) -> None:
+        """Raise an error if there is a value that is none."""
+        wrong = ~((confidence >= 0) & (confidence <= 1))
+        if wrong.any():
+            frame, joint = wrong.nonzero()[0].tolist()
+            raise DataError(
+                f"{what()}: found the confidence {confidence[frame, joint].item():g} in frame {frame}, joint "
+                f"{plain(self.skeleton.joint_names[joint])}, expected 0 to 1."
+            )
+
+    def _as_tensor(self, array: Any, dims: tuple[int, ...], what: Callable[[], str]) -> Tensor:
+        """Return an array ``(frames, joints, one of dims)``, or ``(frames, joints)`` without any, as float64."""
         try:
             tensor = torch.as_tensor(array if isinstance(array, Tensor) else np.asarray(array, dtype=np.float64))
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{what} are not an array of numbers ({error}).") from error
-        expected = f"(frames, {self.skeleton.num_joints}, {dim})"
-        if tensor.dim() != 3 or tensor.shape[0] == 0 or tensor.shape[2] != dim:
-            raise DataError(f"{what}: found an array of shape {tuple(tensor.shape)}, expected {expected}.")
-        if tensor.shape[1] != self.skeleton.num_joints:
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"{what()} are not an array of numbers ({plain(error)}).") from error
+        expected = f"(frames, {self.skeleton.num_joints}{', ' * bool(dims)}{' or '.join(map(str, dims))})"
+        shape = tuple(tensor.shape)
+        if len(shape) != (3 if dims else 2) or shape[0] == 0 or (dims and shape[2] not in dims):
+            raise DataError(f"{what()}: found an array of shape {shape}, expected {expected}.")
+        if shape[1] != self.skeleton.num_joints:
             raise DataError(
-                f"{what}: found {tensor.shape[1]} joints, expected the {self.skeleton.num_joints} of skeleton "
+                f"{what()}: found {shape[1]} joints, expected the {self.skeleton.num_joints} of skeleton "
                 f"{self.skeleton.name or 'without a name'}."
             )
-        finite = tensor.isfinite().flatten(1).all(1)
-        if not finite.all():
-            bad = (~finite).nonzero().flatten()
-            raise DataError(
-                f"{what}: NaN or infinite in {len(bad)} of {len(tensor)} frames, first in frame {int(bad[0])}."
-            )
         return tensor.double()
+
+    @property
+    def _arrays(self) -> tuple[str, ...]:
+        """The names of the tensors that there are."""
+        names = (
+            "keypoints_2d",
+            "poses_3d",
+            "root_3d",
+            "clip_id",
+            "action_id",
+            "_edge_index",
+            "confidence",
+            "visible_3d",
+        )
+        return tuple(name for name in names if getattr(self, name) is not None)
 
     @property
     def frames(self) -> Tensor:
@@ -221,6 +374,7 @@ class PoseDataset(InMemoryDataset):
     def get(self, idx: int) -> Data:
         """Row ``idx`` of the arrays as a graph."""
         clip = self.clips[int(self.clip_id[idx])]
+        optional = {name: getattr(self, name) for name in ("confidence", "visible_3d")}
         return Data(
             x=self.keypoints_2d[idx],
             y=self.poses_3d[idx],
@@ -229,6 +383,7 @@ class PoseDataset(InMemoryDataset):
             action=clip.action,
             camera=clip.camera,
             num_nodes=self.skeleton.num_joints,
+            **{name: array[idx] for name, array in optional.items() if array is not None},
         )
 
     def copy(self, idx: Any = None) -> PoseDataset:
@@ -242,8 +397,13 @@ class PoseDataset(InMemoryDataset):
         return self
 
     def mean_pose(self) -> Tensor:
-        """The mean of the 3D poses of this view, ``(J, 3)``, metres."""
-        return self.poses_3d[self.frames].mean(0)
+        """The mean of the 3D poses of this view, ``(J, 3)``, metres; of each joint over the poses that know it (0 if
+        none does)."""
+        poses = self.poses_3d[self.frames]
+        if self.visible_3d is None:
+            return poses.mean(0)
+        visible = self.visible_3d[self.frames, :, None]
+        return torch.where(visible, poses, 0).sum(0) / visible.sum(0).clamp(min=1)
 
     def windows(self, frames: int = 1, stride: int = 1, flip: bool = False) -> PoseWindows:
         """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`."""

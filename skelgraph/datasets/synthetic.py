@@ -50,7 +50,7 @@ def _camera(name: str, azimuth: float, distance: float, height: float, roll: flo
     axes = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=1)
     rolled = axes @ roma.rotvec_to_rotmat(torch.tensor([0.0, 0.0, math.radians(roll)], dtype=torch.float64))
     x, y, z, w = roma.rotmat_to_unitquat(rolled).tolist()
-    return Camera(name, 1000, 1002, intrinsics, (w, x, y, z), tuple(centre.tolist()))
+    return Camera(name, 1000, 1002, intrinsics, (w, x, y, z), tuple(centre.tolist()), "human36m")
 
 
 #: Four cameras around the floor, alike to those of Human3.6M.
@@ -92,6 +92,7 @@ class SyntheticMocap(PoseDataset):
         downsample: Keep only every so many of 50 frames a second.
         bone_lengths: Length of the bone from each joint to its parent in metres for a person 1.75 m tall (any value for
             a root); by default those of the figure. With unusual ones a pose may leave the pictures.
+        unchecked: Do not ask whether the data are plausible, which an unusual skeleton may not be.
 
     Raises:
         SkelgraphError: If there is no such split, subject or action, or another argument makes no sense.
@@ -108,6 +109,7 @@ class SyntheticMocap(PoseDataset):
         seconds: float = 4.0,
         downsample: int = 2,
         bone_lengths: Sequence[float] | None = None,
+        unchecked: bool = False,
     ) -> None:
         check_split(split)
         people = _select("subject", BODIES, SUBJECTS[split] if subjects is None else subjects)
@@ -142,6 +144,7 @@ class SyntheticMocap(PoseDataset):
             downsample=downsample,
             is_synthetic=True,
             sources=("synthetic", "synthetic"),
+            unchecked=unchecked,
         )
 
     def __repr__(self) -> str:  # noqa: D105

@@ -24,12 +24,45 @@ class PoseBatch(NamedTuple):
         poses_3d: The pose of each centre frame, ``(B, J, 3)``, metres, camera axes, root-relative.
         frame: Row of each centre frame in the dataset's arrays, ``(B,)``.
         flipped: Which windows are mirrored, ``(B,)``.
+        confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
+        visible_3d: Which joints of the poses are known, ``(B, J)``; ``None`` if all are.
     """
 
     keypoints_2d: Tensor
     poses_3d: Tensor
     frame: Tensor
     flipped: Tensor
+    confidence: Tensor | None = None
+    visible_3d: Tensor | None = None
+
+    def network_input(self, in_channels: int = 2) -> Tensor:
+        """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
+        confidence.
+
+        Raises:
+            DataError: There is no such channel in the data.
+        """
+        check_in_channels(in_channels, has_confidence=self.confidence is not None)
+        if in_channels == 2 or self.confidence is None:
+            return self.keypoints_2d
+        return torch.cat((self.keypoints_2d, self.confidence[..., None]), -1)
+
+
+def check_in_channels(in_channels: int, has_confidence: bool) -> None:
+    """Raise an error if keypoints, with or without a confidence, are not what a network takes.
+
+    Raises:
+        DataError: A joint has to have more channels than the data give it, or fewer than 2.
+    """
+    if in_channels == 3 and not has_confidence:
+        raise DataError(
+            "a network of in_channels=3 takes x, y and a confidence of each keypoint, but the data have no confidence: "
+            "keypoints of shape (frames, joints, 3) have one."
+        )
+    if in_channels not in (2, 3):
+        raise DataError(
+            f"in_channels is {in_channels}, expected 2 (x, y) or 3 (x, y, confidence), which is what keypoints have."
+        )
 
 
 class PoseWindows:
@@ -90,11 +123,17 @@ class PoseWindows:
         time = frame[:, None] + self._offsets
         time = time.clamp(self._first[clip, None], self._last[clip, None])
         x, y = self.dataset.keypoints_2d[time], self.dataset.poses_3d[frame]
+        confidence = None if self.dataset.confidence is None else self.dataset.confidence[time]
+        visible = None if self.dataset.visible_3d is None else self.dataset.visible_3d[frame]
         if self.flip:
             # Both versions and `where`, since picking the flipped rows would make the GPU wait for their number.
             x = torch.where(flipped[:, None, None, None], mirror(x, self._mirror_index), x)
             y = torch.where(flipped[:, None, None], mirror(y, self._mirror_index), y)
-        return PoseBatch(x, y, frame, flipped)
+            if confidence is not None:
+                confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
+            if visible is not None:
+                visible = torch.where(flipped[:, None], visible[..., self._mirror_index], visible)
+        return PoseBatch(x, y, frame, flipped, confidence, visible)
 
     def __repr__(self) -> str:
         """What the windows are."""

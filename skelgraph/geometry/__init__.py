@@ -1,6 +1,8 @@
 """Geometry of cameras and poses: pure, differentiable functions over leading dimensions."""
 
 from skelgraph.geometry.camera import (
+    DISTORTIONS,
+    Distortion,
     back_project,
     back_project_relative,
     camera_to_world,
@@ -15,6 +17,8 @@ from skelgraph.geometry.mirror import flip_average, mirror
 from skelgraph.geometry.procrustes import procrustes
 
 __all__ = [
+    "DISTORTIONS",
+    "Distortion",
     "back_project",
     "back_project_relative",
     "camera_to_world",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import roma
 import torch
 from torch import Tensor
 
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import SkelgraphError, unknown_name
+
+Distortion = Literal["human36m", "opencv", "none"]
+"""How a lens bends what a pinhole camera would see: see :func:`project`."""
+DISTORTIONS = get_args(Distortion)
 
 
 def world_to_camera(points: Tensor, orientation: Tensor, translation: Tensor) -> Tensor:
@@ -49,40 +55,65 @@ def camera_to_world(points: Tensor, orientation: Tensor, translation: Tensor) ->
     return points @ _rotation(orientation).mT + translation[..., None, :]
 
 
-def project(points_camera: Tensor, intrinsics: Tensor) -> Tensor:
-    r"""Project camera points onto the image with the lens distortion of Human3.6M, as `VideoPose3D
-    <https://github.com/facebookresearch/VideoPose3D>`_ does.
+def project(points_camera: Tensor, intrinsics: Tensor, distortion: Distortion) -> Tensor:
+    r"""Project camera points onto the image with the lens model that the camera was calibrated for.
+
+    With :math:`x = X/Z`, :math:`y = Y/Z` and :math:`r^2 = x^2 + y^2`, ``"opencv"`` is the model of `OpenCV
+    <https://docs.opencv.org/4.x/d9/d0c/group__calib3d.html>`_ and of most calibration tools,
 
     .. math::
-        x = \mathrm{clamp}(X/Z), \quad r^2 = |x|^2, \quad
-        f \, \bigl(x \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6 + p \cdot x) + p \, r^2\bigr) + c
+        x' &= x \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6) + 2 p_1 x y + p_2 (r^2 + 2 x^2) \\
+        y' &= y \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6) + p_1 (r^2 + 2 y^2) + 2 p_2 x y
 
-    Both coordinates of :math:`x` are clamped to [-1, 1], which keeps the polynomial from running away outside the view.
-    Points behind the camera are not treated specially.
+    ``"human36m"`` the one that Human3.6M's cameras are published with, as `VideoPose3D
+    <https://github.com/facebookresearch/VideoPose3D>`_ computes it: :math:`x` and :math:`y` are clamped to [-1, 1],
+    which keeps the polynomial from running away outside the view, points behind the camera are treated as if they were
+    not, and
+
+    .. math::
+        x' &= x \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6 + p_1 x + p_2 y) + p_1 r^2 \\
+        y' &= y \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6 + p_1 x + p_2 y) + p_2 r^2
+
+    and ``"none"`` the pinhole camera, :math:`x' = x`, :math:`y' = y`. The image point is :math:`(f_x x' + c_x, \,
+    f_y y' + c_y)`. There is no default, since each is wrong for the cameras of the others.
 
     Args:
         points_camera: Camera points ``(..., J, 3)``.
-        intrinsics: ``(..., 9)`` = fx, fy, cx, cy, k1, k2, k3, p1, p2, in pixels or normalised.
+        intrinsics: ``(..., 9)`` = fx, fy, cx, cy, k1, k2, k3, p1, p2, in pixels or normalised. OpenCV itself stores
+            k1, k2, p1, p2, k3. For ``"none"`` the first 4 are enough, and the only ones used.
+        distortion: The lens model.
 
     Returns:
-        Image points ``(..., J, 2)`` in the unit of the intrinsics.
+        Image points ``(..., J, 2)`` in the unit of the intrinsics; NaN for points in or behind the camera, which have
+        no image (but see ``"human36m"``).
 
     Raises:
-        SkelgraphError: The last dimensions are not 3 and 9.
+        SkelgraphError: The last dimensions are not 3 and 9, or there is no such model.
     """
+    if distortion not in DISTORTIONS:
+        raise unknown_name("distortion", distortion, DISTORTIONS)
     _check_last("points_camera", points_camera, 3)
-    _check_last("intrinsics", intrinsics, 9)
-    focal, centre, radial, tangential = intrinsics[..., None, :].split((2, 2, 3, 2), dim=-1)
-    x = _perspective(points_camera)
-    r2 = x.square().sum(-1, keepdim=True)
-    factor = (
-        1 + (radial * torch.cat((r2, r2**2, r2**3), -1)).sum(-1, keepdim=True) + (tangential * x).sum(-1, keepdim=True)
-    )
-    return focal * (x * factor + tangential * r2) + centre
+    _check_last("intrinsics", intrinsics, *((4, 9) if distortion == "none" else (9,)))
+    focal, centre, radial, tangential = intrinsics[..., None, :].tensor_split((2, 4, 7), dim=-1)
+    if distortion == "human36m":
+        x = _clamped_perspective(points_camera)
+        r2 = x.square().sum(-1, keepdim=True)
+        factor = _radial(r2, radial) + (tangential * x).sum(-1, keepdim=True)
+        return focal * (x * factor + tangential * r2) + centre
+    depth = points_camera[..., 2:]
+    x = points_camera[..., :2] / torch.where(depth > 0, depth, torch.nan)
+    if distortion == "opencv":
+        r2 = x.square().sum(-1, keepdim=True)
+        crossed = tangential.flip(-1)
+        x = x * (_radial(r2, radial) + 2 * (crossed * x).sum(-1, keepdim=True)) + crossed * r2
+    return focal * x + centre
 
 
 def project_linear(points_camera: Tensor, intrinsics: Tensor) -> Tensor:
-    r"""Project camera points onto the image without lens distortion, :math:`f \, \mathrm{clamp}(X/Z) + c`.
+    r"""Project camera points onto the image as Human3.6M's ``"human36m"`` model does, but without lens distortion:
+    :math:`f \, \mathrm{clamp}(X/Z) + c`, VideoPose3D's ``project_to_2d_linear``.
+
+    The clamp to [-1, 1] is Human3.6M's: for other cameras without distortion take ``project(..., "none")``.
 
     Args:
         points_camera: Camera points ``(..., J, 3)``.
@@ -97,11 +128,11 @@ def project_linear(points_camera: Tensor, intrinsics: Tensor) -> Tensor:
     _check_last("points_camera", points_camera, 3)
     _check_last("intrinsics", intrinsics, 4, 9)
     focal, centre = intrinsics[..., None, :4].split(2, dim=-1)
-    return focal * _perspective(points_camera) + centre
+    return focal * _clamped_perspective(points_camera) + centre
 
 
 def back_project(keypoints_2d: Tensor, depth: Tensor, intrinsics: Tensor) -> Tensor:
-    """Lift image points of known depth to camera points, ignoring distortion: the inverse of :func:`project_linear`.
+    """Lift image points of known depth to camera points, ignoring distortion: the inverse of ``project(..., "none")``.
 
     Args:
         keypoints_2d: Image points ``(..., J, 2)`` in the unit of the intrinsics.
@@ -216,8 +247,13 @@ def _rotation(orientation: Tensor) -> Tensor:
     return matrix - excess * torch.eye(3, dtype=matrix.dtype, device=matrix.device)
 
 
-def _perspective(points_camera: Tensor) -> Tensor:
+def _clamped_perspective(points_camera: Tensor) -> Tensor:
     return (points_camera[..., :2] / points_camera[..., 2:]).clamp(-1, 1)
+
+
+def _radial(r2: Tensor, radial: Tensor) -> Tensor:
+    """The factor 1 + k1 r^2 + k2 r^4 + k3 r^6, ``(..., J, 1)``."""
+    return 1 + (radial * torch.cat((r2, r2**2, r2**3), -1)).sum(-1, keepdim=True)
 
 
 def _check_camera(points: Tensor, orientation: Tensor, translation: Tensor) -> None:

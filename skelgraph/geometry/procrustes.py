@@ -14,7 +14,11 @@ _SMALLEST = 1e-6  # a pose of a smaller extent (a micrometre) counts as collapse
 
 
 def procrustes(
-    source: Tensor, target: Tensor, scale: bool = True, grad: Literal["full", "detached"] = "full"
+    source: Tensor,
+    target: Tensor,
+    scale: bool = True,
+    grad: Literal["full", "detached"] = "full",
+    visible: Tensor | None = None,
 ) -> Tensor:
     r"""Align each source pose with its target by the least-squares similarity without reflection, as in
     `"Least-Squares Estimation of Transformation Parameters Between Two Point Patterns"
@@ -29,12 +33,15 @@ def procrustes(
         target: Poses to reach ``(..., J, 3)``, same unit (metres).
         scale: Estimate the scale as well as rotation and translation.
         grad: ``"full"``, or ``"detached"``: rotation and scale count as constants in the derivative, which is cheaper.
+        visible: Which joints the alignment is estimated from, boolean ``(..., J)``; all unless given. The others move
+            along, and their values, NaN included, change nothing else.
 
     Returns:
         The aligned source ``(..., J, 3)``, in the source's dtype.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``grad`` is none of these.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, ``grad`` is none of these, or ``visible`` is
+            not such a mask.
     """
     if grad not in ("full", "detached"):
         raise SkelgraphError(f"grad is {grad!r}; expected 'full' or 'detached'")
@@ -44,20 +51,44 @@ def procrustes(
         )
     # In float64, as roma's solver, and therefore untouched by autocast.
     x, y = source.double(), target.double()
-    centre = y.mean(-2, keepdim=True)
-    x, y = x - x.mean(-2, keepdim=True), y - centre
+    if visible is None:
+        count: int | Tensor = y.shape[-2]
+        centre = y.mean(-2, keepdim=True)
+        moved = x = x - x.mean(-2, keepdim=True)
+        y = y - centre
+    else:  # joints at the centre of both poses take no part
+        seen = check_visible(visible, source)[..., None]
+        count = seen.sum(-2, keepdim=True).clamp(min=1)
+        x, y = torch.where(seen, x, 0), torch.where(seen, y, 0)
+        centre, centre_x = y.sum(-2, keepdim=True) / count, x.sum(-2, keepdim=True) / count
+        moved = source.double() - centre_x
+        x, y = torch.where(seen, x - centre_x, 0), torch.where(seen, y - centre, 0)
     with torch.set_grad_enabled(torch.is_grad_enabled() and grad == "full"):
         # At unit extent roma's damping of the derivative is relative, and the scale needs no division by a vanishing
         # pose.
-        extent_x, extent_y = _extent(x), _extent(y)
+        extent_x, extent_y = _extent(x, count), _extent(y, count)
         unit_x, unit_y = x / extent_x, y / extent_y
         # roma keeps a constant from its first call: made in inference mode, it would break every later gradient
         with torch.inference_mode(False):
             rotation = roma.rigid_vectors_registration(unit_x, unit_y)
-        alignment = (unit_x @ rotation.mT * unit_y).sum((-2, -1), keepdim=True) / y.shape[-2]
+        alignment = (unit_x @ rotation.mT * unit_y).sum((-2, -1), keepdim=True) / count
         motion = rotation.mT * (alignment * extent_y / extent_x) if scale else rotation.mT
-    return (x @ motion + centre).to(source.dtype)
+    return (moved @ motion + centre).to(source.dtype)
 
 
-def _extent(centred: Tensor) -> Tensor:
-    return (centred.square().sum((-2, -1), keepdim=True) / centred.shape[-2]).clamp_min(_SMALLEST**2).sqrt()
+def check_visible(visible: Tensor, pose: Tensor) -> Tensor:
+    """Return the mask of the known joints of a pose ``(..., J, 3)``, a boolean ``(..., J)``, checked.
+
+    Raises:
+        SkelgraphError: It has another shape, or is not boolean.
+    """
+    if visible.dtype != torch.bool or visible.shape != pose.shape[:-1]:
+        raise SkelgraphError(
+            f"visible is {visible.dtype} of shape {tuple(visible.shape)}; expected torch.bool of shape "
+            f"{tuple(pose.shape[:-1])}"
+        )
+    return visible
+
+
+def _extent(centred: Tensor, count: int | Tensor) -> Tensor:
+    return (centred.square().sum((-2, -1), keepdim=True) / count).clamp_min(_SMALLEST**2).sqrt()

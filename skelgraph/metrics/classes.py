@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torchmetrics import Metric
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.geometry.procrustes import check_visible
 from skelgraph.metrics.functional import AUC_THRESHOLDS_MM, joint_error, percent_below
 
 
@@ -20,7 +22,11 @@ class JointMetric(Metric):
     ``compute()`` is the field's number: the mean over the frames of each action, then the unweighted mean over the
     actions seen; without ``actions`` the mean over all frames. ``compute()``, :meth:`over_frames`, :meth:`per_action`
     and :meth:`per_joint` cover the samples of all processes, so all processes have to call them. Sums are kept in
-    float64. NaN in a pose makes the result NaN (PCK and AUC: counts as a miss).
+    float64, whatever type the module around is converted to. NaN in a pose makes the result NaN (PCK and AUC: counts as
+    a miss).
+
+    With ``visible`` in :meth:`update`, joints whose true position is not known count in no mean, whatever their values,
+    and an action's mean is that over all of its joints that do; a frame or action without any is not seen at all.
 
     Args:
         num_joints: Number of joints J.
@@ -36,7 +42,7 @@ class JointMetric(Metric):
     full_state_update = False
 
     score_sum: Tensor
-    num_frames: Tensor
+    num_scores: Tensor
 
     def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -48,54 +54,69 @@ class JointMetric(Metric):
         self.actions = None if actions is None else tuple(actions)
         num_actions = 1 if actions is None else len(actions)
         self.add_state("score_sum", torch.zeros(num_actions, num_joints, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("num_frames", torch.zeros(num_actions, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("num_scores", torch.zeros(num_actions, num_joints, dtype=torch.long), dist_reduce_fx="sum")
         # MetricCollection would merge metrics for good whose first batch left equal states, as an empty one does; with
         # a NaN, which equals nothing, none of them is taken for another.
         self.add_state("unequal", torch.tensor(torch.nan), dist_reduce_fx="sum")
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Return the number ``(B, J)`` whose mean is this metric, for float64 poses ``(B, J, 3)``."""
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Return the number ``(B, J)`` whose mean is this metric, for float64 poses ``(B, J, 3)``; where ``visible``
+        ``(B, J)`` is false it does not matter."""
         raise NotImplementedError
 
-    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None) -> None:
+    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None, visible: Tensor | None = None) -> None:
         """Add a batch, which may be empty.
 
         Args:
             pred: Predicted poses ``(B, J, 3)``, metres.
             target: True poses ``(B, J, 3)``, metres.
             action: Position in ``actions`` of each frame's action ``(B,)``; not used without ``actions``.
+            visible: Which joints count, boolean ``(B, J)``; all unless given.
 
         Raises:
-            SkelgraphError: The shapes do not match the metric or each other, or ``action`` is missing or out of range.
+            SkelgraphError: The shapes do not match the metric or each other, ``action`` is missing or out of range, or
+                ``visible`` is not such a mask.
         """
         self._check_poses(pred, target)
-        self._add(self.score(pred.double(), target.double()), self._action_ids(action, pred))
+        mask = () if visible is None else (check_visible(visible, pred),)
+        self._add(self.score(pred.double(), target.double(), *mask), self._action_ids(action, pred), *mask)
 
     def compute(self) -> Tensor:
         """Return the mean over the actions seen (without ``actions``: over all frames), NaN before any frame."""
-        return self._seen_means().mean()
+        return self._weighted_means().mean()
 
     def over_frames(self) -> Tensor:
         """Return the mean over all frames, whatever their action."""
         with self._synced():
-            return self.score_sum.sum() / (self.num_frames.sum() * self.num_joints)
+            return self.score_sum.sum() / self.num_scores.sum()
 
     def per_action(self) -> dict[str, float]:
         """Return the mean of each action seen, by name; empty without ``actions``."""
         if self.actions is None:
             return {}
         with self._synced():
-            seen = [name for name, frames in zip(self.actions, self.num_frames.tolist(), strict=True) if frames]
-            return dict(zip(seen, self._seen_means().mean(-1).tolist(), strict=True))
+            counts = self.num_scores.sum(-1).tolist()
+            seen = [name for name, count in zip(self.actions, counts, strict=True) if count]
+            return dict(zip(seen, self._weighted_means().mean(-1).tolist(), strict=True))
 
     def per_joint(self) -> Tensor:
-        """Return the mean of each joint ``(J,)``, over actions as in ``compute()``, of which they are the parts."""
+        """Return the mean of each joint ``(J,)`` over the actions in which it counts (NaN if there is none); the mean
+        of these is ``compute()`` where all joints count everywhere."""
         with self._synced():
-            return self._seen_means().mean(0)
+            counts, means = self._seen_means()
+            counted = (counts > 0).double()
+            return (means * (len(counted) / counted.sum(0))).mean(0)
 
-    def _seen_means(self) -> Tensor:
-        seen = self.num_frames > 0
-        return self.score_sum[seen] / self.num_frames[seen, None]
+    def _weighted_means(self) -> Tensor:
+        """For each action seen the mean of each joint, weighted such that their mean is that over all that counts."""
+        counts, means = self._seen_means()
+        return means * (counts / counts.double().mean(-1, keepdim=True))  # 1.0 where nothing is masked
+
+    def _seen_means(self) -> tuple[Tensor, Tensor]:
+        """How often each joint counts, and its mean (0 where it never does), for each action seen."""
+        seen = self.num_scores.sum(-1) > 0
+        counts = self.num_scores[seen]
+        return counts, self.score_sum[seen] / counts.clamp(min=1)
 
     @contextmanager
     def _synced(self) -> Iterator[None]:
@@ -104,9 +125,23 @@ class JointMetric(Metric):
         with self.sync_context(self.dist_sync_fn, should_sync=alone and self._to_sync, should_unsync=alone):
             yield
 
-    def _add(self, score: Tensor, action: Tensor) -> None:
+    def _add(self, score: Tensor, action: Tensor, visible: Tensor | None = None) -> None:
+        if visible is None:
+            counts = action.bincount(minlength=len(self.num_scores))
+            self.num_scores = self.num_scores + counts[:, None]
+        else:
+            score = torch.where(visible, score, 0)
+            self.num_scores = self.num_scores.index_add(0, action, visible.long())
         self.score_sum = self.score_sum.index_add(0, action, score)
-        self.num_frames = self.num_frames + action.bincount(minlength=len(self.num_frames))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
+        """Move the states, but keep their types: ``.half()`` of the module around would ruin the sums."""
+
+        def move(state: Tensor) -> Tensor:
+            moved = fn(state)
+            return moved if moved.dtype == state.dtype else state.to(moved.device)
+
+        return super()._apply(move, exclude_state)
 
     def _check_poses(self, pred: Tensor, target: Tensor) -> None:
         if pred.shape != target.shape or pred.shape[1:] != (self.num_joints, 3):
@@ -151,9 +186,9 @@ class MPJPE(JointMetric):
         tensor([375.0000, 187.5000], dtype=torch.float64)
     """
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return the joint errors."""
-        return joint_error(pred, target)
+        return joint_error(pred, target, visible=visible)
 
 
 class PMPJPE(JointMetric):
@@ -173,9 +208,9 @@ class PMPJPE(JointMetric):
         True
     """
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return the joint errors after similarity alignment."""
-        return joint_error(pred, target, align="procrustes")
+        return joint_error(pred, target, align="procrustes", visible=visible)
 
 
 class NMPJPE(JointMetric):
@@ -190,9 +225,9 @@ class NMPJPE(JointMetric):
         tensor(0., dtype=torch.float64)
     """
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return the joint errors after rescaling."""
-        return joint_error(pred, target, align="scale")
+        return joint_error(pred, target, align="scale", visible=visible)
 
 
 class PCK(JointMetric):
@@ -221,9 +256,9 @@ class PCK(JointMetric):
         super().__init__(num_joints, actions, **kwargs)
         self.threshold_mm = threshold_mm
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return 100 for the joints within the threshold, else 0."""
-        return percent_below(joint_error(pred, target), (self.threshold_mm,))
+        return percent_below(joint_error(pred, target, visible=visible), (self.threshold_mm,))
 
 
 class AUC(JointMetric):
@@ -256,9 +291,9 @@ class AUC(JointMetric):
         super().__init__(num_joints, actions, **kwargs)
         self.thresholds_mm = tuple(thresholds_mm)
 
-    def score(self, pred: Tensor, target: Tensor) -> Tensor:
+    def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return for each joint the percentage of thresholds that its error is below."""
-        return percent_below(joint_error(pred, target), self.thresholds_mm)
+        return percent_below(joint_error(pred, target, visible=visible), self.thresholds_mm)
 
 
 class MPJVE(JointMetric):
@@ -288,15 +323,25 @@ class MPJVE(JointMetric):
     full_state_update = True  # update() looks back at the last row of the one before
 
     last_offset: Tensor
+    last_visible: Tensor
     last_clip: Tensor
 
     def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(num_joints, actions, **kwargs)
         # Local to a process, but states, so that torchmetrics resets, restores and moves them with the sums.
         self.add_state("last_offset", torch.zeros(1, num_joints, 3, dtype=torch.float64), dist_reduce_fx=None)
+        self.add_state("last_visible", torch.ones(1, num_joints, dtype=torch.bool), dist_reduce_fx=None)
         self.add_state("last_clip", torch.tensor([torch.iinfo(torch.long).min]), dist_reduce_fx=None)  # no clip's id
 
-    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None, clip: Tensor | None = None) -> None:
+    def update(
+        self,
+        pred: Tensor,
+        target: Tensor,
+        action: Tensor | None = None,
+        clip: Tensor | None = None,
+        *,
+        visible: Tensor | None = None,
+    ) -> None:
         """Add consecutive frames, possibly none.
 
         Args:
@@ -304,9 +349,11 @@ class MPJVE(JointMetric):
             target: True poses ``(B, J, 3)``, metres.
             action: Position in ``actions`` of each frame's action ``(B,)``; not used without ``actions``.
             clip: Number of the clip that each frame belongs to ``(B,)``; without it all frames are of one clip.
+            visible: Which joints count, boolean ``(B, J)``, a velocity where both of its frames do; all unless given.
 
         Raises:
-            SkelgraphError: The shapes do not match the metric or each other, or ``action`` is missing or out of range.
+            SkelgraphError: The shapes do not match the metric or each other, ``action`` is missing or out of range, or
+                ``visible`` is not such a mask.
         """
         self._check_poses(pred, target)
         action = self._action_ids(action, pred)
@@ -314,10 +361,12 @@ class MPJVE(JointMetric):
             clip = torch.zeros_like(action)
         if clip.shape != pred.shape[:1]:
             raise SkelgraphError(f"clip has shape {tuple(clip.shape)}; expected ({len(pred)},), one per frame")
+        known = pred.new_ones(pred.shape[:2], dtype=torch.bool) if visible is None else check_visible(visible, pred)
         offset = torch.cat((self.last_offset, pred.double() - target.double()))
+        known = torch.cat((self.last_visible, known))
         clip = torch.cat((self.last_clip, clip))
-        self.last_offset, self.last_clip = offset[-1:], clip[-1:]
+        self.last_offset, self.last_visible, self.last_clip = offset[-1:], known[-1:], clip[-1:]
         # The error of the velocity is the velocity of the error.
         within = clip[1:] == clip[:-1]
         velocity_error = 1000 * torch.linalg.vector_norm(offset.diff(dim=0)[within], dim=-1)
-        self._add(velocity_error, action[within])
+        self._add(velocity_error, action[within], (known[1:] & known[:-1])[within])

@@ -1,6 +1,8 @@
 """The errors of 3D poses: metres in, millimetres or percent out.
 
 A NaN in a pose gives NaN (in PCK and AUC: a joint that is never within the threshold); nothing is checked or repaired.
+With ``visible``, the mask of the joints whose true position is known, the others count in no mean, whatever their
+values.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import procrustes
+from skelgraph.geometry.procrustes import check_visible
 
 Align = Literal["root", "scale", "procrustes"]
 
@@ -23,7 +26,9 @@ AUC31_THRESHOLDS_MM: Sequence[float] = range(0, 151, 5)
 """0, 5, ... 150 mm, as in PoseAug's 3DHP evaluation."""
 
 
-def joint_error(pred: Tensor, target: Tensor, align: Align | None = None, root: int = 0) -> Tensor:
+def joint_error(
+    pred: Tensor, target: Tensor, align: Align | None = None, root: int = 0, visible: Tensor | None = None
+) -> Tensor:
     """Distance of every predicted joint from its target, after an optional alignment of each pose.
 
     Args:
@@ -32,9 +37,11 @@ def joint_error(pred: Tensor, target: Tensor, align: Align | None = None, root: 
         align: ``None`` takes the poses as they are; ``"root"`` moves both roots to the origin; ``"scale"`` rescales the
             prediction about the origin by least squares (N-MPJPE); ``"procrustes"`` moves it by the best similarity.
         root: Joint that ``"root"`` aligns.
+        visible: Which joints count, boolean ``(..., J)``; all unless given. The alignment is estimated from them alone.
 
     Returns:
-        Errors ``(..., J)``, millimetres; differentiable.
+        Errors ``(..., J)``, millimetres; differentiable. NaN for joints that do not count, and with ``"root"`` for all
+        joints of a pose whose root does not.
 
     Raises:
         SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``align`` is unknown.
@@ -49,31 +56,38 @@ def joint_error(pred: Tensor, target: Tensor, align: Align | None = None, root: 
         tensor([0., 0.])
     """
     _check_poses(pred, target)
+    if visible is not None:
+        seen = check_visible(visible, pred)[..., None]
+        pred, target = torch.where(seen, pred, 0), torch.where(seen, target, 0)
     if align == "root":
+        if visible is not None:
+            visible = visible & visible[..., root, None]
         pred, target = pred - pred[..., root, None, :], target - target[..., root, None, :]
     elif align == "scale":
         smallest = 1e-12  # square metres; a prediction that is collapsed to the origin stays there
         size = pred.square().sum((-2, -1), keepdim=True).clamp_min(smallest)
         pred = pred * ((pred * target).sum((-2, -1), keepdim=True) / size)
     elif align == "procrustes":
-        pred = procrustes(pred, target)
+        pred = procrustes(pred, target, visible=visible)
     elif align is not None:
         raise SkelgraphError(f"align is {align!r}; expected None, 'root', 'scale' or 'procrustes'")
-    return 1000 * torch.linalg.vector_norm(pred - target, dim=-1)
+    error = 1000 * torch.linalg.vector_norm(pred - target, dim=-1)
+    return error if visible is None else torch.where(visible, error, torch.nan)
 
 
-def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+def mpjpe(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
     """Mean per-joint position error, protocol 1 of Human3.6M.
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres.
         target: True poses ``(..., J, 3)``, metres.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
-        Scalar, millimetres.
+        Scalar, millimetres; NaN if no joint counts.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -81,21 +95,22 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
         >>> mpjpe(torch.full((2, 17, 3), 0.1), torch.zeros(2, 17, 3))
         tensor(173.2051)
     """
-    return joint_error(pred, target).mean()
+    return _mean(joint_error(pred, target, visible=visible), visible)
 
 
-def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+def p_mpjpe(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
     """Mean per-joint position error after aligning each pose by a similarity (no reflection), protocol 2 of Human3.6M.
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres.
         target: True poses ``(..., J, 3)``, metres.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
-        Scalar, millimetres.
+        Scalar, millimetres; NaN if no joint counts.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -104,22 +119,23 @@ def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
         >>> bool(p_mpjpe(0.5 * pose + 7.0, pose) < 1e-3)
         True
     """
-    return joint_error(pred, target, align="procrustes").mean()
+    return _mean(joint_error(pred, target, align="procrustes", visible=visible), visible)
 
 
-def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+def n_mpjpe(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
     """Mean per-joint position error after the best rescaling of each pose, of `"Unsupervised Geometry-Aware
     Representation Learning for 3D Human Pose Estimation" <https://arxiv.org/abs/1804.01110>`_.
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres.
         target: True poses ``(..., J, 3)``, metres.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
-        Scalar, millimetres.
+        Scalar, millimetres; NaN if no joint counts.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -127,22 +143,23 @@ def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
         >>> n_mpjpe(torch.full((2, 17, 3), 0.5), torch.ones(2, 17, 3))
         tensor(0.)
     """
-    return joint_error(pred, target, align="scale").mean()
+    return _mean(joint_error(pred, target, align="scale", visible=visible), visible)
 
 
-def mpjve(pred: Tensor, target: Tensor) -> Tensor:
+def mpjve(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
     """Mean per-joint velocity error along one clip, of `"3D human pose estimation in video with temporal convolutions
     and semi-supervised training" <https://arxiv.org/abs/1811.11742>`_.
 
     Args:
         pred: Predicted poses of consecutive frames ``(..., T, J, 3)``, metres.
         target: True poses ``(..., T, J, 3)``, metres.
+        visible: Which joints count, boolean ``(..., T, J)``, a velocity where both of its frames do; all unless given.
 
     Returns:
         Scalar, millimetres per frame step; NaN for a single frame.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(T, J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(T, J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -156,22 +173,26 @@ def mpjve(pred: Tensor, target: Tensor) -> Tensor:
     _check_poses(pred, target)
     if pred.ndim < 3:
         raise SkelgraphError(f"pred has shape {tuple(pred.shape)}; expected (..., T, J, 3)")
-    return joint_error(pred.diff(dim=-3), target.diff(dim=-3)).mean()
+    if visible is not None:  # a velocity is known where both positions are
+        visible = check_visible(visible, pred)
+        visible = visible[..., 1:, :] & visible[..., :-1, :]
+    return _mean(joint_error(pred.diff(dim=-3), target.diff(dim=-3), visible=visible), visible)
 
 
-def pck(pred: Tensor, target: Tensor, threshold_mm: float = 150.0) -> Tensor:
+def pck(pred: Tensor, target: Tensor, threshold_mm: float = 150.0, visible: Tensor | None = None) -> Tensor:
     """Percentage of joints that are nearer to their target than a threshold (strictly), of MPI-INF-3DHP.
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres, usually both root-relative.
         target: True poses ``(..., J, 3)``, metres.
         threshold_mm: Threshold, millimetres.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
-        Scalar, percent.
+        Scalar, percent; NaN if no joint counts.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -180,10 +201,15 @@ def pck(pred: Tensor, target: Tensor, threshold_mm: float = 150.0) -> Tensor:
         >>> pck(pred, torch.zeros(2, 3))
         tensor(50.)
     """
-    return percent_below(joint_error(pred, target), (threshold_mm,)).mean()
+    return _mean(percent_below(joint_error(pred, target, visible=visible), (threshold_mm,)), visible)
 
 
-def auc(pred: Tensor, target: Tensor, thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM) -> Tensor:
+def auc(
+    pred: Tensor,
+    target: Tensor,
+    thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM,
+    visible: Tensor | None = None,
+) -> Tensor:
     """Area under the PCK curve: the mean of :func:`pck` over thresholds.
 
     The field knows two sets of thresholds; results for one do not compare with results for the other.
@@ -193,12 +219,13 @@ def auc(pred: Tensor, target: Tensor, thresholds_mm: Sequence[float] = AUC_THRES
         target: True poses ``(..., J, 3)``, metres.
         thresholds_mm: Thresholds in millimetres: 0, 1, ... 149 (GraphMLP) unless given; ``AUC31_THRESHOLDS_MM`` are
             the 31 thresholds 0, 5, ... 150 of PoseAug.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
-        Scalar, percent.
+        Scalar, percent; NaN if no joint counts.
 
     Raises:
-        SkelgraphError: The shapes differ or do not end with ``(J, 3)``.
+        SkelgraphError: The shapes differ or do not end with ``(J, 3)``, or ``visible`` is not such a mask.
 
     Example:
         >>> import torch
@@ -209,7 +236,7 @@ def auc(pred: Tensor, target: Tensor, thresholds_mm: Sequence[float] = AUC_THRES
         >>> auc(pred, torch.zeros(1, 3), AUC31_THRESHOLDS_MM)
         tensor(51.6129)
     """
-    return percent_below(joint_error(pred, target), thresholds_mm).mean()
+    return _mean(percent_below(joint_error(pred, target, visible=visible), thresholds_mm), visible)
 
 
 def percent_below(error: Tensor, thresholds_mm: Sequence[float]) -> Tensor:
@@ -225,6 +252,11 @@ def percent_below(error: Tensor, thresholds_mm: Sequence[float]) -> Tensor:
     thresholds = torch.tensor(sorted(thresholds_mm), dtype=error.dtype, device=error.device)
     reached = torch.bucketize(error, thresholds, right=True)  # how many thresholds are at most the error
     return 100 * (1 - reached.to(error.dtype) / len(thresholds))
+
+
+def _mean(values: Tensor, visible: Tensor | None) -> Tensor:
+    """The mean of what counts; NaN where nothing does."""
+    return values.mean() if visible is None else torch.where(visible, values, 0).sum() / visible.sum()
 
 
 def _check_poses(pred: Tensor, target: Tensor) -> None:

@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+from collections.abc import Callable
+from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
 from skelgraph.geometry import procrustes
+from skelgraph.geometry.procrustes import check_visible
 
 
-def p_mpjpe_loss(pred: Tensor, target: Tensor, grad: Literal["full", "detached"] = "full") -> Tensor:
+class PoseLoss(Protocol):
+    """A loss on poses ``(..., J, 3)``, perhaps on the joints of a mask ``(..., J)`` alone."""
+
+    def __call__(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        """Return a scalar."""
+
+
+def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
+    """Give a loss that is a mean over all joints, with no share of a joint that is where it should be, the argument
+    ``visible``: a boolean mask ``(..., J)`` of the joints that the mean is taken over.
+
+    A joint that is masked changes nothing, even if its value is NaN; where all are, the loss is 0.
+
+    Args:
+        loss: Maps ``(..., J, 3)`` and ``(..., J, 3)`` to a scalar, such as ``torch.nn.functional.mse_loss``.
+    """
+
+    @functools.wraps(loss)
+    def masked(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        if visible is None:
+            return loss(pred, target)
+        seen = check_visible(visible, pred)[..., None]
+        share = visible.numel() / visible.sum().clamp(min=1)
+        return loss(torch.where(seen, pred, 0), torch.where(seen, target, 0)) * share
+
+    return masked
+
+
+@of_visible
+def mpjpe_loss(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean joint error of poses ``(..., J, 3)``, metres."""
+    return (pred - target).norm(dim=-1).mean()
+
+
+def p_mpjpe_loss(
+    pred: Tensor, target: Tensor, grad: Literal["full", "detached"] = "full", visible: Tensor | None = None
+) -> Tensor:
     """Mean joint error after aligning each predicted pose with its target by a similarity; differentiable.
 
     Its value is that of :func:`skelgraph.metrics.p_mpjpe` in metres. Values and gradients are finite for collapsed,
@@ -20,6 +60,7 @@ def p_mpjpe_loss(pred: Tensor, target: Tensor, grad: Literal["full", "detached"]
         target: True poses ``(..., J, 3)``, metres.
         grad: ``"full"``, or ``"detached"``: the rotation and scale of the alignment count as constants in the
             derivative, which is cheaper.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
         Scalar, metres.
@@ -32,11 +73,19 @@ def p_mpjpe_loss(pred: Tensor, target: Tensor, grad: Literal["full", "detached"]
         >>> pred = torch.randn(4, 17, 3, requires_grad=True)
         >>> p_mpjpe_loss(pred, torch.randn(4, 17, 3)).backward()
     """
-    return (procrustes(pred, target, grad=grad) - target).norm(dim=-1).mean()
+    if visible is None:
+        return (procrustes(pred, target, grad=grad) - target).norm(dim=-1).mean()
+    seen = check_visible(visible, pred)[..., None]
+    pred, target = torch.where(seen, pred, 0), torch.where(seen, target, 0)
+    return mpjpe_loss(procrustes(pred, target, grad=grad, visible=visible), target, visible=visible)
 
 
 def aligned_pose_loss(
-    pred: Tensor, target: Tensor, p_mpjpe_weight: float = 0.5, grad: Literal["full", "detached"] = "full"
+    pred: Tensor,
+    target: Tensor,
+    p_mpjpe_weight: float = 0.5,
+    grad: Literal["full", "detached"] = "full",
+    visible: Tensor | None = None,
 ) -> Tensor:
     """Mean joint error plus weighted mean joint error after alignment: the loss of `NEHSNet
     <https://github.com/HFG1021/NEHSNet>`_, whose released code cannot send gradients through the second term.
@@ -46,6 +95,7 @@ def aligned_pose_loss(
         target: True poses ``(..., J, 3)``, metres, root-relative; the predicted root is not moved to the origin.
         p_mpjpe_weight: Weight of :func:`p_mpjpe_loss`.
         grad: As in :func:`p_mpjpe_loss`.
+        visible: Which joints count, boolean ``(..., J)``; all unless given.
 
     Returns:
         Scalar, metres.
@@ -53,5 +103,5 @@ def aligned_pose_loss(
     Raises:
         SkelgraphError: As in :func:`p_mpjpe_loss`.
     """
-    aligned = p_mpjpe_loss(pred, target, grad)
-    return (pred - target).norm(dim=-1).mean() + p_mpjpe_weight * aligned
+    aligned = p_mpjpe_loss(pred, target, grad, visible)
+    return mpjpe_loss(pred, target, visible=visible) + p_mpjpe_weight * aligned

@@ -1,0 +1,484 @@
+"""Whether filmed motion is what it should be: metres, pixels, conventions of the cameras, joints of the skeleton.
+
+Asked once, when a :class:`~skelgraph.datasets.PoseDataset` is built, of its arrays and of a few frames of every clip.
+What is impossible is an error. What is only odd is an error where another convention explains it, and else a warning.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skelgraph import topology
+from skelgraph.errors import DataError
+from skelgraph.geometry import camera_to_world, normalize_intrinsics, project, world_to_camera
+from skelgraph.text import plain
+from skelgraph.topology import Skeleton
+
+if TYPE_CHECKING:
+    from skelgraph.datasets.pose_dataset import PoseDataset
+
+POSSIBLE_SIZE = (0.05, 20.0)
+"""Extent of a skeleton, metres: from a small hand to a large animal. Outside, the data are refused."""
+USUAL_SIZE = (0.1, 5.0)
+"""Outside, there is a warning."""
+NEAR = 2.0
+"""A joint is near the image if it lies in a picture of so many times its width and height around the same centre."""
+LEAST_NEAR = 0.5
+"""Share of the joints seen by a camera that have to be near its image."""
+LEAST_SCREEN = 0.005
+"""Smallest extent of a skeleton in the image, of the image's width."""
+MOST_SCREENS = 100.0
+"""How far from the middle of the image a keypoint may be, in half widths."""
+MOST_FROM_ROOT = 100.0
+"""How far from the root a joint may be, metres."""
+SIDES = 1.5
+"""Bones of the left and right side differ by less than this factor, in more than half of the pairs."""
+ODD_SPREAD, USUAL_SPREAD = 0.25, 0.15
+"""Standard deviation of a bone's length over time, of its mean: of a wrong skeleton, and most of a right one."""
+ODD_OFFSET = 0.25
+"""Distance of keypoints from where the camera sees the joints, of the skeleton's extent in the image."""
+
+_SAMPLED = 512  # frames, as far as there are two of each clip
+_OFF = "If the data are right, --unchecked (unchecked=True) turns this check off."
+
+
+class Report:
+    """The dataset in question, and how its errors name what is wrong.
+
+    Args:
+        dataset: The dataset, its arrays stored.
+        sources: Names of the origins of positions and keypoints.
+        downsample: Step between its frames in the origins.
+        projected: Of which clips the keypoints were projected.
+    """
+
+    def __init__(
+        self, dataset: PoseDataset, sources: tuple[str, str], downsample: int, projected: Sequence[bool]
+    ) -> None:
+        self.dataset = dataset
+        self.sources = sources
+        self.downsample = downsample
+        self.projected = list(projected)
+        self.largest = {name: _largest(getattr(dataset, name)) for name in ("poses_3d", "root_3d", "keypoints_2d")}
+
+    def joint(self, row: int, joint: int, source: int = 0) -> str:
+        """Name a joint of a row of the arrays."""
+        clip = self.dataset.clips[int(self.dataset.clip_id[row])]
+        frame = (row - clip.start) * self.downsample
+        name = plain(self.dataset.skeleton.joint_names[joint])
+        return f"{self.sources[source]}: {clip.label}: frame {frame}, joint {name}"
+
+    def clip(self, clip: int, source: int = 0) -> str:
+        """Name a clip."""
+        return f"{self.sources[source]}: {self.dataset.clips[clip].label}"
+
+    def behind(self, row: int, joint: int, depth: float) -> DataError:
+        """The error of a joint in or behind its camera."""
+        clip = int(self.dataset.clip_id[row])
+        (clips,) = (clips for clips in _by_camera(self.dataset) if clip in clips)
+        reason = _explanation(self.dataset, clips)
+        return DataError(
+            f"{self.joint(row, joint)}: is in or behind the camera (depth {depth:.3g} m along its axis), which has no "
+            f"image of it.{reason}"
+        )
+
+
+def check_stored(report: Report) -> None:
+    """Check that every stored number is finite: the arrays are float32, and a projection can fail.
+
+    Raises:
+        DataError: A number is not; the error names the clip, frame and joint.
+    """
+    dataset = report.dataset
+    for array, source in (("poses_3d", 0), ("root_3d", 0), ("keypoints_2d", 1)):
+        if math.isfinite(report.largest[array]):
+            continue
+        stored = getattr(dataset, array)
+        row, *joints, _ = (~stored.isfinite()).nonzero()[0].tolist()
+        joint = joints[0] if joints else dataset.skeleton.root
+        clip = int(dataset.clip_id[row])
+        if array == "keypoints_2d" and report.projected[clip]:
+            depth = float(_depths(dataset)[row, joint])
+            if depth <= 0:
+                raise report.behind(row, joint, depth)
+            source = 0
+        what = "the keypoint" if array == "keypoints_2d" else "the position"
+        raise DataError(
+            f"{report.joint(row, joint, source)}: {what} is too large to be stored (float32 ends at 3.4e38) or not a "
+            "number."
+        )
+
+
+def check_plausible(report: Report) -> None:
+    """Check depths, sizes, images and bones.
+
+    Raises:
+        DataError: Something is impossible, or odd and explained by another convention.
+    """
+    dataset = report.dataset
+    rows = _sample(dataset)
+    poses = dataset.poses_3d[rows]
+    visible = torch.ones(poses.shape[:-1], dtype=torch.bool) if dataset.visible_3d is None else dataset.visible_3d[rows]
+    points = torch.where(visible[..., None], poses, torch.nan)
+    _check_sizes(report, points)
+    _check_depths(report)
+    _check_images(report, rows, points + dataset.root_3d[rows][..., None, :])
+    _check_lenses(report)
+    _check_outliers(report)
+    _check_bones(report, points)
+
+
+def check_splits(train: PoseDataset, test: PoseDataset) -> None:
+    """Check that nobody is trained and tested on.
+
+    Raises:
+        DataError: A subject is in both.
+    """
+    if shared := [subject for subject in train.subjects if subject in test.subjects]:
+        names = ", ".join(map(plain, shared[:10]))
+        raise DataError(
+            f"training and test data share the subjects {names}: errors of known people are smaller than those of "
+            f"others. {_OFF}"
+        )
+
+
+def _check_sizes(report: Report, points: Tensor) -> None:
+    sizes = _extents(points).nanmedian(-1).values
+    for (low, high), is_error in ((POSSIBLE_SIZE, True), (USUAL_SIZE, False)):
+        outside = (sizes < low) | (sizes > high)
+        if not outside.any():
+            continue
+        clip = int(outside.nonzero()[0])
+        size = float(sizes[clip])
+        found = f"{report.clip(clip)}: the skeleton has an extent of {size:.3g} m"
+        if not is_error:
+            warnings.warn(f"{found}, which is odd: are the positions in metres?", stacklevel=5)
+            continue
+        units = {"centimetres": 100, "millimetres": 1000}
+        fits = [
+            f"{unit} (a body of {size / step:.2g} m; divide by {step})"
+            for unit, step in units.items()
+            if USUAL_SIZE[0] <= size / step <= USUAL_SIZE[1]
+        ]
+        reason = f" This looks like {' or '.join(fits)}." if fits else ""
+        if fits and math.hypot(*report.dataset.clips[clip].translation) > 100:
+            reason += " So does the translation of the camera."
+        raise DataError(f"{found}; expected {low} to {high} m.{reason} {_OFF}")
+
+
+def _check_depths(report: Report) -> None:
+    dataset = report.dataset
+    if dataset.poses_3d[..., 2].min() + dataset.root_3d[:, 2].min() > 0:  # all are, without a further array
+        return
+    depths = _depths(dataset)
+    if report.dataset.visible_3d is not None:
+        depths = torch.where(report.dataset.visible_3d, depths, torch.inf)
+    if depths.min() <= 0:
+        row, joint = (depths <= 0).nonzero()[0].tolist()
+        error = report.behind(row, joint, float(depths[row, joint]))
+        raise DataError(f"{error} {_OFF}")
+
+
+def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
+    """Check what the cameras see of the joints, and the keypoints that were given."""
+    dataset = report.dataset
+    view = _View(dataset, range(len(dataset.clips)))
+    given = _given(dataset, rows)
+    seen = view.pinhole(points)
+    for clips in _by_camera(dataset):
+        first, known = clips[0], points[clips].isfinite().all(-1)
+        near = (view.is_near(seen, NEAR)[clips] & known).sum() / known.sum()
+        screen = _extents(seen[clips]).nanmedian() / 2
+        if near < LEAST_NEAR or screen < LEAST_SCREEN:
+            raise DataError(
+                f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
+                f"skeleton at {screen:.4f} of the image's width.{_explanation(dataset, clips)} {_OFF}"
+            )
+        clips = [clip for clip in clips if not report.projected[clip]]
+        if not clips:
+            continue
+        known = given[clips].isfinite().all(-1)
+        near = (view.is_near(given, NEAR)[clips] & known).sum() / known.sum()
+        screen = _extents(given[clips]).nanmedian() / 2
+        if near < LEAST_NEAR or screen < LEAST_SCREEN:
+            reason = " These keypoints look normalised; expected pixels." if screen < LEAST_SCREEN else ""
+            raise DataError(
+                f"{report.clip(clips[0], 1)}: of the keypoints {near:.0%} are in or near the image, and the skeleton "
+                f"has {screen:.4f} of its width.{reason} {_OFF}"
+            )
+        offset = _offset(_View(dataset, clips).lens(points[clips]), given[clips])
+        if offset > ODD_OFFSET:
+            reason = _explanation(dataset, clips)
+            message = (
+                f"{report.clip(clips[0], 1)}: the keypoints lie {offset:.2f} of the skeleton's extent from where the "
+                f"camera sees the joints (median)"
+            )
+            if reason:
+                raise DataError(f"{message}.{reason} {_OFF}")
+            warnings.warn(f"{message}: are the cameras and joints of both files in one order?", stacklevel=5)
+
+
+def _check_lenses(report: Report) -> None:
+    """Check that no ray beyond the view for which a lens was calibrated is bent back into the image."""
+    dataset = report.dataset
+    limits: dict[tuple[float, ...], float] = {}
+    for i, clip in enumerate(dataset.clips):
+        if clip.distortion != "opencv" or not report.projected[i]:
+            continue
+        radial = clip.intrinsics[4:7]
+        if radial not in limits:
+            limits[radial] = _turning_point(*radial)
+        if limits[radial] == math.inf:
+            continue
+        rows = slice(clip.start, clip.start + clip.length)
+        x, y, depth = (dataset.poses_3d[rows] + dataset.root_3d[rows, None]).unbind(-1)
+        radius = torch.hypot(x, y) / depth
+        u, v = dataset.keypoints_2d[rows].unbind(-1)
+        folded = (radius > limits[radial]) & (u.abs() <= 1) & (v.abs() <= clip.height / clip.width)
+        if dataset.visible_3d is not None:
+            folded &= dataset.visible_3d[rows]
+        if folded.any():
+            frame, joint = folded.nonzero()[0].tolist()
+            angles = [math.degrees(math.atan(r)) for r in (float(radius[frame, joint]), limits[radial])]
+            raise DataError(
+                f"{report.joint(clip.start + frame, joint)}: lies {angles[0]:.0f} degrees off the axis of the camera, "
+                f"but from {angles[1]:.0f} degrees on its radial distortion bends rays back into the image: the "
+                f"coefficients do not hold there. {_OFF}"
+            )
+
+
+def _check_outliers(report: Report) -> None:
+    """Check that no single number is far beyond all that can be."""
+    dataset = report.dataset
+    for name, known, most, source, what in (
+        ("poses_3d", dataset.visible_3d, MOST_FROM_ROOT, 0, "{:.3g} m from the root"),
+        ("keypoints_2d", dataset.confidence, MOST_SCREENS, 1, "{:.3g} half widths from the middle of the image"),
+    ):
+        if report.largest[name] <= most:
+            continue
+        far = getattr(dataset, name).abs().amax(-1)
+        if known is not None:
+            far = torch.where(known > 0, far, 0)
+        for row, joint in (far > most).nonzero()[:1].tolist():
+            source = 0 if report.projected[dataset.clip_id[row]] else source
+            found = what.format(float(far[row, joint]))
+            raise DataError(f"{report.joint(row, joint, source)}: is {found}; expected at most {most:g}. {_OFF}")
+
+
+def _check_bones(report: Report, points: Tensor) -> None:
+    """Check that bones keep their length over time and are alike on both sides: what another layout's are not."""
+    skeleton = report.dataset.skeleton
+    steady = torch.tensor([clip.length >= 5 for clip in report.dataset.clips])
+    spread, lopsided = _bones(skeleton, points, steady)
+    if not lopsided and not spread > ODD_SPREAD:
+        return
+    found = [f"the bones of skeleton {plain(skeleton.name)} change their length by {spread:.0%} over time"]
+    if lopsided:
+        found.append(f"its left and right bones differ by more than a factor {SIDES}")
+    message = f"{report.sources[0]}: {' and '.join(found)}"
+    fits = []
+    for name in topology.list_skeletons():
+        other = topology.skeleton(name)
+        if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names:
+            other_spread, other_lopsided = _bones(other, points, steady)
+            if not other_lopsided and not other_spread > min(USUAL_SPREAD, max(spread, 0.01)):
+                fits.append(f"{name} ({other_spread:.0%})")
+    if fits:
+        raise DataError(f"{message}. This looks like the joints of {' or '.join(fits)}. {_OFF}")
+    if lopsided:
+        raise DataError(f"{message}: the joints are in another order, or not all at their place. {_OFF}")
+    warnings.warn(f"{message}, those of a body do not: are the joints in the order of the skeleton?", stacklevel=5)
+
+
+def _bones(skeleton: Skeleton, points: Tensor, steady: Tensor) -> tuple[float, bool]:
+    """How much a typical bone changes its length over time (NaN if that is not known), and whether most left and right
+    bones differ."""
+    bones = [(parent, child) for parent, child in skeleton.edges]
+    if not bones:
+        return math.nan, False
+    parent, child = zip(*bones, strict=True)
+    lengths = (points[:, :, list(child)] - points[:, :, list(parent)]).norm(dim=-1)  # (clips, frames, bones)
+    mean = lengths.nanmean(1)
+    deviation = (lengths - mean[:, None]).square().nanmean(1).sqrt()[steady] / mean[steady]
+    spread = float(deviation.nanmedian(-1).values.nanmedian()) if steady.any() else math.nan
+
+    other = {joint: mirrored for pair in skeleton.symmetric_pairs for joint, mirrored in (pair, pair[::-1])}
+    position = {frozenset(bone): i for i, bone in enumerate(bones)}
+    pairs = []
+    for i, bone in enumerate(bones):
+        j = position.get(frozenset(other.get(joint, joint) for joint in bone), i)
+        if i < j:
+            pairs.append((i, j))
+    if not pairs:
+        return spread, False
+    left, right = zip(*pairs, strict=True)
+    ratio = (mean[:, list(left)] / mean[:, list(right)]).log().abs().nanmedian(0).values
+    return spread, bool((ratio > math.log(SIDES)).sum() * 2 > len(pairs))
+
+
+class _View:
+    """The cameras of some clips, as they project points ``(clips, frames, J, 3)``."""
+
+    def __init__(self, dataset: PoseDataset, clips: Sequence[int]) -> None:
+        chosen = [dataset.clips[i] for i in clips]
+        self.models = [clip.distortion for clip in chosen]
+        width, self.height = torch.tensor([(clip.width, clip.height) for clip in chosen]).unbind(-1)
+        self.aspect = (self.height / width)[:, None, None]
+        intrinsics = torch.tensor([clip.intrinsics for clip in chosen])
+        self.intrinsics = normalize_intrinsics(intrinsics, width, self.height)[:, None]
+
+    def pinhole(self, points: Tensor) -> Tensor:
+        """Without distortion, which may run away; NaN behind the camera."""
+        return project(points, self.intrinsics, "none")
+
+    def lens(self, points: Tensor) -> Tensor:
+        """With distortion."""
+        seen = torch.empty_like(points[..., :2])
+        for model in set(self.models):
+            chosen = [i for i, name in enumerate(self.models) if name == model]
+            seen[chosen] = project(points[chosen], self.intrinsics[chosen], model)
+        return seen
+
+    def is_near(self, seen: Tensor, times: float) -> Tensor:
+        """Which joints are in an image so many times as large."""
+        return (seen[..., 0].abs() <= times) & (seen[..., 1].abs() <= times * self.aspect)
+
+
+class _Convention(NamedTuple):
+    """How a camera file may have meant its orientation and translation."""
+
+    reordered: bool
+    inverse: str
+    millimetres: bool
+    upward: bool
+
+    def __str__(self) -> str:
+        parts = []
+        if self.reordered:
+            parts.append("this quaternion looks like x, y, z, w (expected w, x, y, z)")
+        if self.millimetres:
+            parts.append("this camera translation looks like millimetres (expected metres)")
+        if self.inverse == "rotation":
+            parts.append("this orientation looks like world-to-camera (expected camera-to-world)")
+        if self.inverse == "both":
+            parts.append(
+                "this orientation and translation look like world-to-camera (expected camera-to-world: the translation "
+                "is the camera's centre)"
+            )
+        if self.upward:
+            parts.append("these camera axes look like y up, z backward (expected y down, z forward)")
+        return " and ".join(parts)
+
+    @property
+    def num_changes(self) -> int:
+        return sum((self.reordered, self.inverse != "", self.millimetres, self.upward))
+
+    def applied(self, orientation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
+        """The camera in our convention, if it is in this one."""
+        if self.reordered:
+            orientation = orientation.roll(1, -1)
+        if self.millimetres:
+            translation = translation / 1000
+        if self.inverse:
+            orientation = orientation * orientation.new_tensor([1, -1, -1, -1])
+        if self.inverse == "both":
+            translation = camera_to_world(-translation[..., None, :], orientation, torch.zeros(3))[..., 0, :]
+        if self.upward:
+            w, x, y, z = orientation.unbind(-1)
+            orientation = torch.stack((-x, w, z, -y), -1)
+        return orientation, translation
+
+
+def _explanation(dataset: PoseDataset, clips: Sequence[int]) -> str:
+    """Say which other convention of the camera of some clips would fit what it sees, if ours does not and one does."""
+    rows = _sample(dataset)[list(clips)]
+    points = (dataset.poses_3d[rows] + dataset.root_3d[rows][..., None, :]).flatten(0, 1).double()
+    if dataset.visible_3d is not None:
+        points = torch.where(dataset.visible_3d[rows].flatten(0, 1)[..., None], points, torch.nan)
+    given = _given(dataset, rows).flatten(0, 1)
+    view = _View(dataset, clips[:1])
+    orientation, translation = (
+        torch.tensor(numbers, dtype=torch.float64)
+        for numbers in (dataset.clips[clips[0]].orientation, dataset.clips[clips[0]].translation)
+    )
+    world = camera_to_world(points, orientation, translation)
+    known = world.isfinite().all(-1)
+
+    def fits(convention: _Convention) -> bool:
+        camera = world_to_camera(world, *convention.applied(orientation, translation)).float()[None]
+        seen = view.pinhole(camera)
+        near = (view.is_near(seen, 1.1)[0] & known).sum() / known.sum()
+        is_seen = bool(near >= 0.9 and _extents(seen).nanmedian() / 2 > 4 * LEAST_SCREEN)
+        return is_seen and not _offset(view.lens(camera)[0], given) > ODD_OFFSET
+
+    ours, *others = _conventions()
+    fitting = [] if fits(ours) else [convention for convention in others if fits(convention)]
+    simplest = [found for found in fitting if found.num_changes == fitting[0].num_changes]
+    return f" {' or '.join(map(str, simplest))}.".replace(" this", " This", 1) if simplest else ""
+
+
+def _conventions() -> list[_Convention]:
+    """Ours, and all others, the least unusual first."""
+    every = itertools.product((False, True), ("", "both", "rotation"), (False, True), (False, True))
+    return sorted((_Convention(*choice) for choice in every), key=lambda found: found.num_changes)
+
+
+def _sample(dataset: PoseDataset) -> Tensor:
+    """Rows of a few frames of every clip, in order: ``(clips, frames)``."""
+    count = min(max(_SAMPLED // len(dataset.clips), 2), 64)
+    start, length = torch.tensor([(clip.start, clip.length) for clip in dataset.clips]).unbind(-1)
+    return start[:, None] + length[:, None] * torch.arange(count) // count
+
+
+def _given(dataset: PoseDataset, rows: Tensor) -> Tensor:
+    """The keypoints of some rows; NaN where their confidence is 0."""
+    keypoints = dataset.keypoints_2d[rows]
+    if dataset.confidence is None:
+        return keypoints
+    return torch.where(dataset.confidence[rows][..., None] > 0, keypoints, torch.nan)
+
+
+def _by_camera(dataset: PoseDataset) -> list[list[int]]:
+    """The clips that each camera of each subject filmed."""
+    cameras: dict[tuple[str, str], list[int]] = {}
+    for i, clip in enumerate(dataset.clips):
+        cameras.setdefault((clip.subject, clip.camera), []).append(i)
+    return list(cameras.values())
+
+
+def _depths(dataset: PoseDataset) -> Tensor:
+    """Distance of every joint along the axis of its camera, ``(N, J)``."""
+    return dataset.poses_3d[..., 2] + dataset.root_3d[:, None, 2]
+
+
+def _largest(array: Tensor) -> float:
+    """The largest absolute value; NaN if there is one."""
+    low, high = torch.aminmax(array)
+    return max(-float(low), float(high))
+
+
+def _extents(points: Tensor) -> Tensor:
+    """The longest side of the box around each pose of which half of the joints are known, else NaN; ``(..., J, D)``."""
+    known = points.isfinite().all(-1)
+    unknown = ~known[..., None]
+    low, high = points.masked_fill(unknown, torch.inf).amin(-2), points.masked_fill(unknown, -torch.inf).amax(-2)
+    return torch.where(known.sum(-1) * 2 >= points.shape[-2], (high - low).amax(-1), torch.nan)
+
+
+def _offset(seen: Tensor, given: Tensor) -> float:
+    """How far apart two sets of keypoints ``(..., J, 2)`` typically are, of the extent of a pose."""
+    return float((seen - given).norm(dim=-1).nanmedian() / _extents(seen).nanmedian())
+
+
+def _turning_point(k1: float, k2: float, k3: float) -> float:
+    """The radius |(X, Y)| / Z at which r (1 + k1 r^2 + k2 r^4 + k3 r^6) stops to grow; infinity if it never does."""
+    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1])  # of the derivative, in r^2
+    return min((math.sqrt(root.real) for root in roots if root.real > 0 and abs(root.imag) < 1e-9), default=math.inf)
