@@ -50,6 +50,9 @@ _TEST_SUBJECTS = "Subjects to test on, S9,S11; else the dataset's own split."
 Data3D = Annotated[str | None, _data("npz file of the 3D positions (human36m, mocap).", "--data-3d")]
 Data2D = Annotated[str | None, _data("npz file of the 2D keypoints (human36m, mocap).", "--data-2d")]
 Cameras = Annotated[str | None, _data("JSON file of the cameras (mocap).", "--cameras")]
+Unchecked = Annotated[
+    bool, _data("Do not ask whether the data are plausible (units, conventions, skeleton, subjects).", "--unchecked")
+]
 Device = Annotated[str, _machine("auto, cpu or cuda; auto takes a GPU if there is one.", "--device")]
 Devices = Annotated[int, _machine("Number of processes (GPUs on cuda).", "--devices")]
 Precision = Annotated[str, _machine("32 or bf16 (mixed).", "--precision")]
@@ -104,6 +107,7 @@ def train(
     test_subjects: Annotated[str | None, _data(_TEST_SUBJECTS, "--test-subjects")] = None,
     downsample: Annotated[int | None, _data("Train on every n-th frame.", "--downsample")] = None,
     test_downsample: Annotated[int | None, _data("Test on every n-th frame.", "--test-downsample")] = None,
+    unchecked: Unchecked = False,
     max_epochs: Annotated[int, _training("Epochs to train.", "--max-epochs")] = 20,
     batch_size: Annotated[int, _training("Samples in a batch, over all processes.", "--batch-size")] = 128,
     lr: Annotated[float, _training("Learning rate of Adam, the highest of its schedule.", "--lr")] = 4e-3,
@@ -174,6 +178,7 @@ def train(
         "devices": devices,
         "precision": precision,
         "progress": progress,
+        "unchecked": unchecked,
     }
     if resume:  # what is not said again is as it was
         said = {name for name in settings if _is_said(context, "option" if name == "options" else name)}
@@ -198,6 +203,7 @@ def evaluate(
     keypoints: Annotated[str | None, _data(_KEYPOINTS, "--keypoints")] = None,
     test_subjects: Annotated[str | None, _data(_TEST_SUBJECTS, "--test-subjects")] = None,
     downsample: Annotated[int | None, _data("Test on every n-th frame.", "--downsample")] = None,
+    unchecked: Unchecked = False,
     flip_test: Annotated[
         bool | None, _option("Average the answers to a pose and its mirror image.", "--flip-test/--no-flip-test")
     ] = None,
@@ -227,6 +233,8 @@ def evaluate(
         changes = {key: value for key, value in changes.items() if value is not None}
     else:
         changes["keypoints"] = keypoints or "gt"
+    if unchecked or dataset is not None:
+        changes["unchecked"] = unchecked
     if flip_test is not None:
         changes["flip_test"] = flip_test
     out = out or Path(f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}")

@@ -64,7 +64,9 @@ class JointMetric(Metric):
         ``(B, J)`` is false it does not matter."""
         raise NotImplementedError
 
-    def update(self, pred: Tensor, target: Tensor, action: Tensor | None = None, visible: Tensor | None = None) -> None:
+    def update(
+        self, pred: Tensor, target: Tensor, action: Tensor | None = None, *, visible: Tensor | None = None
+    ) -> None:
         """Add a batch, which may be empty.
 
         Args:

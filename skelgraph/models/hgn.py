@@ -254,21 +254,27 @@ class HGN(FrameLifter):
                 poses_3d, self.exact("coarse_averaging") @ vertices, self.exact("fine_averaging") @ vertices
             )
 
-    def loss(self, outputs: HGNOutput, targets: HGNOutput) -> Tensor:
+    def loss(self, outputs: HGNOutput, targets: HGNOutput, visible: Tensor | None = None) -> Tensor:
         """:func:`~skelgraph.nn.multi_scale_mse` of :meth:`forward_features` and :meth:`targets`; padding nodes are
-        free."""
+        free. With ``visible`` ``(B, J)`` only these joints count, and only the meshes of bodies of which all do."""
         joints, *meshes = (output.float() if output.dtype == torch.bfloat16 else output for output in outputs)
         if self.graph is not None:
             positions = (self.coarse_position, self.fine_position)
             meshes = [mesh[:, position] for mesh, position in zip(meshes, positions, strict=True)]
-        return multi_scale_mse([joints, *meshes], targets)
+        if visible is None:
+            return multi_scale_mse([joints, *meshes], targets)
+        whole = visible.all(-1, keepdim=True)
+        masks = [visible, *(whole.expand(mesh.shape[:-1]) for mesh in meshes)]
+        return multi_scale_mse([joints, *meshes], targets, visible=masks)
 
     def training_loss(
         self,
         keypoints_2d: Tensor,
         poses_3d: Tensor,
-        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        loss: Callable[..., Tensor] | None = None,
         vertices: Tensor | None = None,
+        *,
+        visible: Tensor | None = None,
     ) -> Tensor:
         """The published loss of joints and meshes for one batch, or the given one without ``mesh_loss``.
 
@@ -277,6 +283,7 @@ class HGN(FrameLifter):
             poses_3d: True root-relative poses ``(B, J, 3)``, metres.
             loss: A loss on the joints alone; it has no part in the published one.
             vertices: As for :meth:`targets`.
+            visible: As for :meth:`loss`.
 
         Returns:
             A scalar.
@@ -287,6 +294,6 @@ class HGN(FrameLifter):
         if not self.mesh_loss:
             if loss is None:
                 raise SkelgraphError("loss is None; expected one, as the model was made with mesh_loss=False")
-            return super().training_loss(keypoints_2d, poses_3d, loss)
+            return super().training_loss(keypoints_2d, poses_3d, loss, visible=visible)
         outputs = self.forward_features(self.window(keypoints_2d).squeeze(1))
-        return self.loss(outputs, self.targets(poses_3d, vertices))
+        return self.loss(outputs, self.targets(poses_3d, vertices), visible)

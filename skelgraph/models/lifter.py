@@ -64,15 +64,25 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
         return self.lift(self.window(keypoints_2d))
 
-    def training_loss(self, keypoints_2d: Tensor, poses_3d: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    def training_loss(
+        self,
+        keypoints_2d: Tensor,
+        poses_3d: Tensor,
+        loss: Callable[..., Tensor],
+        *,
+        visible: Tensor | None = None,
+    ) -> Tensor:
         """The loss of a batch, as training takes it; a network that learns more than the joints has its own.
 
         Args:
             keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.
             poses_3d: True root-relative poses ``(B, J, 3)``, metres.
-            loss: A loss on the joints.
+            loss: A loss on the joints, of the predicted and the true poses; for data that mark joints it takes the
+                mask as ``visible``, see :func:`~skelgraph.nn.of_visible`.
+            visible: Which joints of the poses are known, boolean ``(B, J)``; all unless given.
         """
-        return loss(self(keypoints_2d).float(), poses_3d)
+        prediction = self(keypoints_2d).float()
+        return loss(prediction, poses_3d) if visible is None else loss(prediction, poses_3d, visible=visible)
 
     def lift(self, clip: Tensor) -> Tensor:
         """Lift ``(B, num_frames, J, 2)`` to ``(B, J, 3)`` of the centre frame; the part that a network defines."""

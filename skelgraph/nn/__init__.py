@@ -41,7 +41,7 @@ from skelgraph.nn.hyper import (
     hyperedge_operator,
     knn_hyperedges,
 )
-from skelgraph.nn.losses import aligned_pose_loss, p_mpjpe_loss
+from skelgraph.nn.losses import PoseLoss, aligned_pose_loss, mpjpe_loss, of_visible, p_mpjpe_loss
 from skelgraph.nn.mesh_losses import edge_length_loss, laplacian_loss, multi_scale_mse, normal_loss
 from skelgraph.nn.mixer import DropPath, FeedForward, GraphMLPBlock, MLPGraphBlock
 from skelgraph.nn.non_local import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
@@ -78,6 +78,7 @@ __all__ = [
     "ModulatedGraphConv",
     "NodeEdgeHyperedgeConv",
     "PartitionedGraphConv",
+    "PoseLoss",
     "PostRefine",
     "RegularSplittingConv",
     "RelationAttention",
@@ -101,8 +102,10 @@ __all__ = [
     "joint_pairs",
     "knn_hyperedges",
     "laplacian_loss",
+    "mpjpe_loss",
     "multi_scale_mse",
     "normal_loss",
+    "of_visible",
     "p_mpjpe_loss",
     "partitioned_adjacency",
     "per_joint",

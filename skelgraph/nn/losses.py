@@ -30,7 +30,6 @@ def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
         loss: Maps ``(..., J, 3)`` and ``(..., J, 3)`` to a scalar, such as ``torch.nn.functional.mse_loss``.
     """
 
-    @functools.wraps(loss)
     def masked(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
         if visible is None:
             return loss(pred, target)
@@ -38,6 +37,7 @@ def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
         share = visible.numel() / visible.sum().clamp(min=1)
         return loss(torch.where(seen, pred, 0), torch.where(seen, target, 0)) * share
 
+    functools.update_wrapper(masked, loss)
     return masked
 
 

@@ -9,10 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.losses import of_visible
 
 
 def multi_scale_mse(
-    predictions: Sequence[Tensor], targets: Sequence[Tensor], weights: Sequence[float] = (100.0, 1.0, 1.0)
+    predictions: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    weights: Sequence[float] = (100.0, 1.0, 1.0),
+    visible: Sequence[Tensor] | None = None,
 ) -> Tensor:
     r"""Weighted sum of the mean squared errors of several resolutions, the training loss of `HGN
     <https://arxiv.org/abs/2111.11927>`_.
@@ -23,6 +27,7 @@ def multi_scale_mse(
         predictions: Positions of every resolution, joints first, metres.
         targets: Their true positions.
         weights: Weight of every resolution.
+        visible: Which positions of every resolution count, boolean ``(..., N_l)``; all unless given.
 
     Shapes:
         Each pair ``(..., N_l, 3)``.
@@ -36,7 +41,9 @@ def multi_scale_mse(
     shapes = [[tuple(x.shape) for x in group] for group in (predictions, targets)]
     if shapes[0] != shapes[1] or len(weights) != len(predictions):
         raise SkelgraphError(f"predictions {shapes[0]}, targets {shapes[1]} and {len(weights)} weights do not fit")
-    terms = [w * F.mse_loss(p, t) for w, p, t in zip(weights, predictions, targets, strict=True)]
+    masks = [None] * len(weights) if visible is None else visible
+    mse = of_visible(F.mse_loss)
+    terms = [w * mse(p, t, visible=mask) for w, p, t, mask in zip(weights, predictions, targets, masks, strict=True)]
     return torch.stack(terms).sum()
 
 

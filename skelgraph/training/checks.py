@@ -7,6 +7,7 @@ import copy
 import torch
 
 from skelgraph.datasets import PoseDataset
+from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
 
@@ -17,11 +18,7 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
     Raises:
         SkelgraphError: If the channels of joints differ; the message names the option of the model.
     """
-    channels = data.keypoints_2d.size(-1)
-    if model.in_channels != channels:
-        raise SkelgraphError(
-            f"in_channels of the model is {model.in_channels}; expected {channels}, as in the keypoints of {data.name}"
-        )
+    check_in_channels(model.in_channels, has_confidence=data.confidence is not None)
     if model.out_channels != 3:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 

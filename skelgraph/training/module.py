@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import lightning.pytorch as pl
@@ -19,17 +20,17 @@ from skelgraph.datasets.windows import PoseBatch
 from skelgraph.geometry import flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.nn import aligned_pose_loss
+from skelgraph.nn import PoseLoss, aligned_pose_loss, mpjpe_loss, of_visible
 from skelgraph.options import NotNegative, OneOf, Positive, checked
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": F.mse_loss,
-    "l1": F.l1_loss,
-    "smooth_l1": lambda prediction, target: F.smooth_l1_loss(prediction, target, beta=0.05),
-    "mpjpe": lambda prediction, target: (prediction - target).norm(dim=-1).mean(),
+LOSSES: dict[str, PoseLoss] = {
+    "mse": of_visible(F.mse_loss),
+    "l1": of_visible(F.l1_loss),
+    "smooth_l1": of_visible(partial(F.smooth_l1_loss, beta=0.05)),
+    "mpjpe": mpjpe_loss,
     "aligned": aligned_pose_loss,
 }
-"""Losses on root-relative poses ``(B, J, 3)`` in metres."""
+"""Losses on root-relative poses ``(B, J, 3)`` in metres, and on those joints of them that a mask names."""
 
 SCHEDULES = ("onecycle", "exponential")
 """How the learning rate moves: up to ``lr`` and down to nothing over the whole run, or down by a factor each epoch."""
@@ -136,16 +137,18 @@ class LiftingModule(pl.LightningModule):
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        loss = self.model.training_loss(batch.keypoints_2d, batch.poses_3d, self.loss)
+        # Models of others need to know of masks only if the data have them.
+        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
+        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self.loss, **mask)
         size = len(batch.frame)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction = self(batch.keypoints_2d)
+        prediction, action = self(self._input(batch)), self._test_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
-            self.val_mpjpe.update(prediction, batch.poses_3d, self._test_set.action_id[batch.frame])
+            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=batch.visible_3d)
 
     def on_validation_epoch_end(self) -> None:
         """Log the MPJPE of the epoch, the mean over actions."""
@@ -154,18 +157,21 @@ class LiftingModule(pl.LightningModule):
 
     def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction, target = self(batch.keypoints_2d), batch.poses_3d
+        prediction, target, visible = self(self._input(batch)), batch.poses_3d, batch.visible_3d
         action, clip = self._test_set.action_id[batch.frame], self._test_set.clip_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):  # Procrustes in bfloat16 would be off by millimetres
             for metric in (self.mpjpe, self.p_mpjpe, self.n_mpjpe, self.pck, self.auc):
-                metric.update(prediction, target, action)
-            self.mpjve.update(prediction, target, action, clip)
-            self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action)
+                metric.update(prediction, target, action, visible=visible)
+            self.mpjve.update(prediction, target, action, clip, visible=visible)
+            self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action, visible=visible)
 
     def on_test_epoch_end(self) -> None:
         """Gather the errors of all processes into :attr:`results`."""
         p1, p2 = self.mpjpe.per_action(), self.p_mpjpe.per_action()
-        frames = torch.bincount(self._test_set.action_id[self._test_set.frames]).tolist()
+        rows = self._test_set.frames
+        if self._test_set.visible_3d is not None:  # a frame without any known joint counts nowhere
+            rows = rows[self._test_set.visible_3d[rows].any(-1)]
+        frames = torch.bincount(self._test_set.action_id[rows]).tolist()
         frames_of = dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
         self.results = {
             "mpjpe_mm": float(self.mpjpe.compute()),
@@ -190,6 +196,9 @@ class LiftingModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the model."""
         checkpoint["skelgraph"] = {"config": self.config}
+
+    def _input(self, batch: PoseBatch) -> Tensor:
+        return batch.network_input(self.model.in_channels)
 
     @property
     def _test_set(self) -> PoseDataset:

@@ -30,6 +30,7 @@ from torch import Tensor
 import skelgraph
 from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
 from skelgraph.datasets.human36m import H36M_KEYPOINTS
+from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.models import PoseLifter, create_model
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
@@ -42,7 +43,7 @@ from skelgraph.training.history import History, ProgressBar
 from skelgraph.training.module import Decay, LiftingModule, Loss, Schedule, Seed
 from skelgraph.training.report import RESULT_FILES, Sample, write_json, write_report
 
-MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress"})
+MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress", "unchecked"})
 """Settings that a resumed run may change; all others decide its result."""
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
@@ -84,6 +85,7 @@ class TrainConfig:
         devices: Number of processes (of GPUs on ``"cuda"``).
         precision: ``"32"`` or ``"bf16"``.
         progress: Show progress.
+        unchecked: Do not ask whether the data are plausible, nor whether training and test subjects are apart.
     """
 
     out: str
@@ -114,6 +116,7 @@ class TrainConfig:
     devices: Number = 1
     precision: Annotated[str, OneOf(PRECISIONS)] = "32"
     progress: bool = True
+    unchecked: bool = False
 
     def __post_init__(self) -> None:
         """Check the settings by their annotations.
@@ -202,8 +205,11 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     pl.seed_everything(config.seed, verbose=False)
     model = create_model(config.model, config.skeleton, **config.options)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
-    check_network(model, train_set)
+    for data_set in (train_set, test_set):
+        check_network(model, data_set)
     check_batch(model, min(config.batch_size // config.devices, len(train_set)))
+    if not config.unchecked:
+        check_splits(train_set, test_set)
     module = _module(config, model, test_set.actions, train_set.mean_pose())
     data = PoseData(
         train_set,
@@ -295,6 +301,7 @@ def _load(config: TrainConfig, split: str) -> PoseDataset:
         skeleton=config.skeleton,
         subjects=config.train_subjects if split == "train" else config.test_subjects,
         downsample=config.downsample if split == "train" else config.test_downsample,
+        unchecked=config.unchecked,
     )
 
 
@@ -512,7 +519,12 @@ def _sample(module: LiftingModule, test_set: PoseDataset, seconds: float = 4.0, 
     windows = test_set.windows(module.model.num_frames)
     batch = windows[slice(first, first + length, step)]
     module.eval()
-    prediction = module(batch.keypoints_2d.to(module.device))
-    centre = batch.keypoints_2d[:, batch.keypoints_2d.size(1) // 2]
+    prediction = module(batch.network_input(module.model.in_channels).to(module.device))
+    middle = batch.keypoints_2d.size(1) // 2
+    centre, target = batch.keypoints_2d[:, middle], batch.poses_3d
+    if batch.confidence is not None:  # what nobody has seen is not drawn
+        centre = torch.where(batch.confidence[:, middle, :, None] > 0, centre, torch.nan)
+    if batch.visible_3d is not None:
+        target = torch.where(batch.visible_3d[..., None], target, torch.nan)
     title = f"{'Synthetic data: ' * test_set.is_synthetic}{clip.subject}, {clip.action}, camera {clip.camera}"
-    return Sample(centre.cpu(), prediction.cpu(), batch.poses_3d.cpu(), test_set.frame_rate / step, title)
+    return Sample(centre.cpu(), prediction.cpu(), target.cpu(), test_set.frame_rate / step, title)

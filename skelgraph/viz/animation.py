@@ -35,9 +35,9 @@ def animate_poses(
     The projections are made here rather than by a 3D axis of matplotlib, which is ten times slower.
 
     Args:
-        keypoints_2d: Screen-normalised keypoints, ``(T, J, 2)``.
+        keypoints_2d: Screen-normalised keypoints, ``(T, J, 2)``; NaN: not drawn.
         prediction: Predicted poses, ``(T, J, 3)``, metres, camera axes, root-relative.
-        target: True poses, ``(T, J, 3)``.
+        target: True poses, ``(T, J, 3)``; NaN: neither drawn nor counted.
         skeleton: The skeleton.
         frames_per_second: Speed of the animation.
         title: Line above the animation; the error of each frame is added to it.
@@ -47,11 +47,11 @@ def animate_poses(
     """
     skeleton = as_skeleton(skeleton)
     screen, predicted, true = (np.asarray(array, dtype=float) for array in (keypoints_2d, prediction, target))
-    errors = 1000 * np.linalg.norm(predicted - true, axis=-1).mean(-1)
+    errors = 1000 * _known_mean(np.linalg.norm(predicted - true, axis=-1))
     # Follow the person, as the root-relative poses do; y goes down on the screen.
     screen = (screen - screen[:, skeleton.root, None]) * (1, -1)
     # The root stays in the middle of a root-relative pose: stand the true pose on the floor instead.
-    floor = true[..., 1].max(-1)[:, None, None] * (0, 1, 0)
+    floor = np.fmax.reduce(true[..., 1], axis=-1)[:, None, None] * (0, 1, 0)
     predicted, true = predicted - floor, true - floor
 
     figure = Figure(figsize=(9.6, 4.2), dpi=90)
@@ -82,6 +82,12 @@ def animate_poses(
     return _gif(images, frames_per_second)
 
 
+def _known_mean(errors: np.ndarray) -> np.ndarray:
+    """The mean over the last axis of what is not NaN; 0 if all is."""
+    known = ~np.isnan(errors)
+    return np.where(known, errors, 0).sum(-1) / known.sum(-1).clip(1)
+
+
 def _view(points: np.ndarray, azimuth: float) -> np.ndarray:
     """Project camera axes ``(..., 3)`` to a picture ``(..., 2)`` with y up, slightly from above."""
     x, y, z = np.moveaxis(points, -1, 0)
@@ -93,7 +99,7 @@ def _view(points: np.ndarray, azimuth: float) -> np.ndarray:
 
 def _frame(ax: Axes, name: str, points: np.ndarray) -> None:
     """Equal scales and limits that hold every point of the clip."""
-    low, high = points.reshape(-1, 2).min(0), points.reshape(-1, 2).max(0)
+    low, high = np.fmin.reduce(points.reshape(-1, 2)), np.fmax.reduce(points.reshape(-1, 2))
     # The panel is about as wide as high.
     centre, radius = (low + high) / 2, 0.54 * max(*(high - low), 1e-3)
     ax.set_title(name, fontsize=10)
