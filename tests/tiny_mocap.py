@@ -24,6 +24,7 @@ CAMERAS = [
         "res_h": 1000,
         "focal_length": [1145.0, 1143.0],
         "center": [510.0, 505.0],
+        "distortion": "opencv",
         "radial_distortion": [-0.2, 0.24, 0.0],
         "tangential_distortion": [-0.001, -0.001],
         # Both look along +y, with z up; the second is further away.
@@ -92,4 +93,4 @@ def _film(world: np.ndarray, camera: dict[str, Any]) -> np.ndarray:
         torch.tensor(camera["orientation"], dtype=torch.float64),
         torch.tensor(camera["translation"], dtype=torch.float64),
     )
-    return project(seen, torch.tensor(intrinsics, dtype=torch.float64)).float().numpy()
+    return project(seen, torch.tensor(intrinsics, dtype=torch.float64), camera["distortion"]).float().numpy()

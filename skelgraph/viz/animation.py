@@ -83,9 +83,9 @@ def animate_poses(
 
 
 def _known_mean(errors: np.ndarray) -> np.ndarray:
-    """The mean over the last axis of what is not NaN; 0 if all is."""
+    """The mean over the last axis of what is not NaN; NaN if all is."""
     known = ~np.isnan(errors)
-    return np.where(known, errors, 0).sum(-1) / known.sum(-1).clip(1)
+    return np.where(known.any(-1), np.where(known, errors, 0).sum(-1) / known.sum(-1).clip(1), np.nan)
 
 
 def _view(points: np.ndarray, azimuth: float) -> np.ndarray:

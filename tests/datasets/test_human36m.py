@@ -106,7 +106,7 @@ def test_camera_axes_and_projection(golden: Callable[[str], Any], tmp_path: Path
         absolute = dataset.poses_3d[rows] + dataset.root_3d[rows][:, None]
         torch.testing.assert_close(absolute.double(), expected, atol=2e-6, rtol=0)
         torch.testing.assert_close(dataset.poses_3d[rows].double(), expected - expected[:, :1], atol=1e-6, rtol=0)
-        seen = project(expected, g["out/intrinsic_normalised"][c])
+        seen = project(expected, g["out/intrinsic_normalised"][c], "human36m")
         torch.testing.assert_close(dataset.keypoints_2d[rows].double(), seen, atol=1e-6, rtol=0)
     assert len(dataset) == 7 * 4 * 4 * world.shape[2]
 
@@ -241,8 +241,19 @@ def test_metadata_of_another_skeleton(files: Path, metadata: dict[str, Any], mes
         ({"translation": [0, 0, float("nan")]}, "translation is .* expected 3 finite"),
         ({"orientation": [1, 1, 0, 0]}, "is not a unit quaternion"),
         ({"res_w": 0}, "resolution 0 x 1002"),
-        ({"res_w": "wide"}, "invalid literal"),
-        ({"center": None}, "not iterable"),
+        ({"res_w": "wide"}, "res_w is 'wide', expected a whole number"),
+        ({"res_w": 1000.5}, r"res_w is 1000\.5, expected a whole number"),
+        ({"res_h": True}, "res_h is True, expected a whole number"),
+        ({"res_h": 10**400}, "res_h is .*2.*, expected a whole number"),
+        ({"center": None}, "center is None, expected 2 finite numbers"),
+        ({"center": ["512", "515"]}, "center is .*, expected 2 finite numbers"),
+        ({"center": [10**400, 0]}, "center is .*, expected 2 finite numbers"),
+        ({"focal_length": [-1145.0, 1143.0]}, "focal length .* expected positive"),
+        ({"radial_distortion": [0.1, 0.2, 0.3, 0.4, 0.5]}, "radial_distortion is .* expected 3"),
+        ({"distortion": "opnecv"}, "unknown distortion 'opnecv'; did you mean opencv"),
+        ({"distortion": None}, "unknown distortion None"),
+        ({"distortion": "none"}, "distortion is 'none', but its coefficients are"),
+        ({"id": {}}, "id is {}, expected a text"),
     ],
 )
 def test_bad_cameras(tmp_path: Path, change: dict[str, Any], message: str) -> None:

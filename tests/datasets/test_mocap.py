@@ -98,6 +98,7 @@ def own(tmp_path: Path, camera: datasets.Camera) -> Files:
         "tangential_distortion": camera.intrinsics[7:],
         "orientation": camera.orientation,
         "translation": camera.translation,
+        "distortion": camera.distortion,
     }
     cameras = tmp_path / "cameras.json"
     cameras.write_text(json.dumps({"cameras": [fields]}))

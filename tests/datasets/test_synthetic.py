@@ -42,7 +42,7 @@ def pixels(positions: Tensor) -> Tensor:
         orientation, translation = torch.tensor(camera.orientation).double(), torch.tensor(camera.translation).double()
         seen = world_to_camera(positions, orientation, translation)
         assert seen[..., 2].min() > 2
-        views.append(project(seen, torch.tensor(camera.intrinsics).double()))
+        views.append(project(seen, torch.tensor(camera.intrinsics).double(), camera.distortion))
     return torch.stack(views)
 
 
@@ -189,7 +189,7 @@ def test_the_keypoints_are_the_projected_poses(test: SyntheticMocap) -> None:
     clip = test.clips[7]
     rows = slice(clip.start, clip.start + clip.length)
     camera = test.poses_3d[rows] + test.root_3d[rows, None]
-    expected = project(camera, torch.tensor(clip.intrinsics)) / 500 - torch.tensor([1.0, 1.002])
+    expected = project(camera, torch.tensor(clip.intrinsics), clip.distortion) / 500 - torch.tensor([1.0, 1.002])
     torch.testing.assert_close(test.keypoints_2d[rows], expected, atol=1e-4, rtol=0)
     # The camera stands upright: heads are above feet in the picture, whose y points down.
     head, foot = (test.skeleton.index(name) for name in ("head", "left_foot"))

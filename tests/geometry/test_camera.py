@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import (
+    DISTORTIONS,
+    Distortion,
     back_project,
     back_project_relative,
     camera_to_world,
@@ -23,6 +26,7 @@ from skelgraph.geometry import (
     world_to_camera,
 )
 
+PROJECTIONS = [*(functools.partial(project, distortion=name) for name in DISTORTIONS), project_linear]
 LoadGolden = Callable[[str], Any]
 
 
@@ -55,10 +59,50 @@ def test_transforms_match_golden(golden: LoadGolden) -> None:
 def test_projections_match_golden(golden: LoadGolden) -> None:
     g = golden("protocol_camera")
     points, intrinsics = g["in/X_project"], g["in/cam_project"]
-    g.assert_close(project(points, intrinsics), "out/project")
+    g.assert_close(project(points, intrinsics, "human36m"), "out/project")
     g.assert_close(project_linear(points, intrinsics), "out/project_linear")
     beyond = (points[..., :2] / points[..., 2:]).abs().amax((-2, -1)) > 1
     assert beyond.any(), "the reference should reach the clamp"
+
+
+@pytest.mark.parametrize(
+    ("point", "intrinsics", "distortion", "expected"),
+    [
+        # 500 * 3 / 2 + 960, farther out than 45 degrees, which Human3.6M's model clamps to 500 + 960
+        ((3.0, 0.0, 2.0), (500.0, 500.0, 960.0, 540.0, 0, 0, 0, 0, 0), "opencv", (1710.0, 540.0)),
+        ((3.0, 0.0, 2.0), (500.0, 500.0, 960.0, 540.0, 0, 0, 0, 0, 0), "none", (1710.0, 540.0)),
+        ((3.0, 0.0, 2.0), (500.0, 500.0, 960.0, 540.0, 0, 0, 0, 0, 0), "human36m", (1460.0, 540.0)),
+        # p1 (r^2 + 2 y^2) belongs to y
+        ((0.5, 0.0, 1.0), (1000.0, 1000.0, 0, 0, 0, 0, 0, 0.01, 0), "opencv", (500.0, 2.5)),
+        ((0.5, 0.0, 1.0), (1000.0, 1000.0, 0, 0, 0, 0, 0, 0.01, 0), "human36m", (505.0, 0.0)),
+        # x = 0.4, y = 0.2, r^2 = 0.2: radial 1 - 0.02 + 0.008 + 0.0024 = 0.9904;
+        # x' = 0.39616 + 2 * 0.01 * 0.08 + 0.02 * (0.2 + 0.32), y' = 0.19808 + 0.01 * (0.2 + 0.08) + 2 * 0.02 * 0.08
+        ((0.8, 0.4, 2.0), (1000.0, 2000.0, 10, 20, -0.1, 0.2, 0.3, 0.01, 0.02), "opencv", (418.16, 428.16)),
+    ],
+)
+def test_projection_by_hand(
+    point: tuple[float, ...], intrinsics: tuple[float, ...], distortion: Distortion, expected: tuple[float, ...]
+) -> None:
+    found = project(torch.tensor([point]).double(), torch.tensor(intrinsics).double(), distortion)
+    torch.testing.assert_close(found, torch.tensor([expected]).double())
+
+
+@pytest.mark.parametrize("distortion", ["opencv", "none"])
+def test_what_is_in_or_behind_the_camera_has_no_image(distortion: Distortion) -> None:
+    points = torch.tensor([[0.5, 0.3, -4.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [-0.5, -0.3, 4.0]])
+    points.requires_grad_()
+    intrinsics = torch.tensor([500.0, 500.0, 960.0, 540.0, -0.1, 0, 0, 0.01, 0])
+    seen = project(points, intrinsics, distortion)
+    assert seen[:3].isnan().all()
+    assert seen[3].isfinite().all()
+    seen[3].sum().backward()
+    assert points.grad is not None
+    assert points.grad[3].isfinite().all()
+
+
+def test_unknown_lens() -> None:
+    with pytest.raises(SkelgraphError, match="unknown distortion 'open_cv'; did you mean opencv"):
+        project(torch.zeros(17, 3), torch.zeros(9), "open_cv")  # type: ignore[arg-type]
 
 
 def test_screen_matches_golden(golden: LoadGolden) -> None:
@@ -112,11 +156,12 @@ def test_screen_round_trip(seed: int, width: int, height: int) -> None:
     torch.testing.assert_close(denormalize_screen(screen, width, height), pixels)
 
 
-def test_projection_commutes_with_normalisation() -> None:
+@pytest.mark.parametrize("distortion", DISTORTIONS)
+def test_projection_commutes_with_normalisation(distortion: Distortion) -> None:
     points, intrinsics = random_view(2)
     intrinsics = torch.cat((500 * intrinsics[..., :2], 500 + 100 * intrinsics[..., 2:4], intrinsics[..., 4:]), -1)
-    expected = normalize_screen(project(points, intrinsics), 1000, 1002)
-    torch.testing.assert_close(project(points, normalize_intrinsics(intrinsics, 1000, 1002)), expected)
+    expected = normalize_screen(project(points, intrinsics, distortion), 1000, 1002)
+    torch.testing.assert_close(project(points, normalize_intrinsics(intrinsics, 1000, 1002), distortion), expected)
 
 
 def test_back_project_inverts_linear_projection() -> None:
@@ -124,7 +169,10 @@ def test_back_project_inverts_linear_projection() -> None:
     torch.testing.assert_close(back_project(project_linear(points, intrinsics), points[..., 2], intrinsics), points)
     no_distortion = intrinsics.clone()
     no_distortion[..., 4:] = 0
-    torch.testing.assert_close(project(points, no_distortion), project_linear(points, intrinsics[..., :4]))
+    for distortion in DISTORTIONS:
+        torch.testing.assert_close(
+            project(points, no_distortion, distortion), project_linear(points, intrinsics[..., :4])
+        )
 
 
 def test_back_project_relative_inverts_projection_of_a_pose() -> None:
@@ -145,7 +193,7 @@ def test_one_camera_serves_a_clip() -> None:
         torch.testing.assert_close(together[:, i], world_to_camera(points[:, i], orientation[i], translation[i]))
 
 
-@pytest.mark.parametrize("function", [project, project_linear])
+@pytest.mark.parametrize("function", PROJECTIONS)
 def test_projection_gradients(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     points, intrinsics = random_view(2)
     assert torch.autograd.gradcheck(function, (points.requires_grad_(), intrinsics.clone().requires_grad_()))
@@ -158,7 +206,7 @@ def test_transform_gradients() -> None:
     assert torch.autograd.gradcheck(camera_to_world, (points, *camera))
 
 
-@pytest.mark.parametrize("function", [project, project_linear])
+@pytest.mark.parametrize("function", PROJECTIONS)
 def test_projection_compiles_without_graph_break(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     points, intrinsics = random_view(2)
     compiled = torch.compile(function, fullgraph=True, backend="eager")
@@ -171,7 +219,8 @@ def test_float32_stays_float32() -> None:
     results = [
         world_to_camera(points, *camera),
         camera_to_world(points, *camera),
-        project(points, intrinsics),
+        project(points, intrinsics, "human36m"),
+        project(points, intrinsics, "opencv"),
         project_linear(points, intrinsics),
         normalize_screen(points[..., :2], 1000, 1002),
         denormalize_screen(points[..., :2], 1000, 1002),
@@ -187,8 +236,8 @@ def test_float32_stays_float32() -> None:
         (lambda: world_to_camera(torch.zeros(17, 2), torch.zeros(4), torch.zeros(3)), "points"),
         (lambda: world_to_camera(torch.zeros(17, 3), torch.zeros(3), torch.zeros(3)), "orientation"),
         (lambda: camera_to_world(torch.zeros(17, 3), torch.zeros(4), torch.zeros(4)), "translation"),
-        (lambda: project(torch.zeros(17, 2), torch.zeros(9)), "points_camera"),
-        (lambda: project(torch.zeros(17, 3), torch.zeros(4)), "intrinsics"),
+        (lambda: project(torch.zeros(17, 2), torch.zeros(9), "opencv"), "points_camera"),
+        (lambda: project(torch.zeros(17, 3), torch.zeros(4), "opencv"), "intrinsics"),
         (lambda: project_linear(torch.zeros(17, 3), torch.zeros(5)), "expected 4 or 9"),
         (lambda: back_project(torch.zeros(17, 2), torch.zeros(16), torch.zeros(4)), "depth"),
         (lambda: normalize_screen(torch.zeros(17, 3), 1000, 1000), "points_px"),
