@@ -193,6 +193,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     view = _View(dataset, range(len(dataset.clips)))
     given = _given(dataset, rows)
     seen = view.pinhole(points)
+    odd = []
     for clips in _by_camera(dataset):
         first, known = clips[0], points[clips].isfinite().all(-1)
         near = (view.is_near(seen, NEAR)[clips] & known).sum() / known.sum()
@@ -223,7 +224,10 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
             )
             if reason:
                 raise DataError(f"{message}.{reason} {_OFF}")
-            warnings.warn(f"{message}: are the cameras and joints of both files in one order?", stacklevel=5)
+            odd.append(message)
+    if odd:
+        more = f", and so do those of {len(odd) - 1} more cameras" if odd[1:] else ""
+        warnings.warn(f"{odd[0]}{more}: are the cameras and joints of both files in one order?", stacklevel=5)
 
 
 def _check_lenses(report: Report) -> None:
@@ -280,22 +284,24 @@ def _check_bones(report: Report, points: Tensor) -> None:
     spread, lopsided = _bones(skeleton, points, steady)
     if not lopsided and not spread > ODD_SPREAD:
         return
-    found = [f"the bones of skeleton {plain(skeleton.name)} change their length by {spread:.0%} over time"]
+    found = []
+    if spread > ODD_SPREAD:
+        found.append(f"change their length by {spread:.0%} over time")
     if lopsided:
-        found.append(f"its left and right bones differ by more than a factor {SIDES}")
-    message = f"{report.sources[0]}: {' and '.join(found)}"
+        found.append(f"differ from left to right by more than a factor {SIDES}")
+    message = f"{report.sources[0]}: the bones of skeleton {plain(skeleton.name)} {' and '.join(found)}"
     fits = []
     for name in topology.list_skeletons():
         other = topology.skeleton(name)
         if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names:
             other_spread, other_lopsided = _bones(other, points, steady)
             if not other_lopsided and not other_spread > min(USUAL_SPREAD, max(spread, 0.01)):
-                fits.append(f"{name} ({other_spread:.0%})")
+                fits.append(name)
     if fits:
-        raise DataError(f"{message}. This looks like the joints of {' or '.join(fits)}. {_OFF}")
+        raise DataError(f"{message}; those of {' or '.join(fits)} would not: this looks like its joints. {_OFF}")
     if lopsided:
-        raise DataError(f"{message}: the joints are in another order, or not all at their place. {_OFF}")
-    warnings.warn(f"{message}, those of a body do not: are the joints in the order of the skeleton?", stacklevel=5)
+        raise DataError(f"{message}: are the joints in another order? {_OFF}")
+    warnings.warn(f"{message}; those of a body do not: are the joints in the order of the skeleton?", stacklevel=5)
 
 
 def _bones(skeleton: Skeleton, points: Tensor, steady: Tensor) -> tuple[float, bool]:

@@ -42,7 +42,8 @@ class JointMetric(Metric):
     full_state_update = False
 
     score_sum: Tensor
-    num_scores: Tensor
+    num_frames: Tensor
+    num_masked: Tensor
 
     def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,7 +55,8 @@ class JointMetric(Metric):
         self.actions = None if actions is None else tuple(actions)
         num_actions = 1 if actions is None else len(actions)
         self.add_state("score_sum", torch.zeros(num_actions, num_joints, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("num_scores", torch.zeros(num_actions, num_joints, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("num_frames", torch.zeros(num_actions, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("num_masked", torch.zeros(num_actions, num_joints, dtype=torch.long), dist_reduce_fx="sum")
         # MetricCollection would merge metrics for good whose first batch left equal states, as an empty one does; with
         # a NaN, which equals nothing, none of them is taken for another.
         self.add_state("unequal", torch.tensor(torch.nan), dist_reduce_fx="sum")
@@ -90,14 +92,14 @@ class JointMetric(Metric):
     def over_frames(self) -> Tensor:
         """Return the mean over all frames, whatever their action."""
         with self._synced():
-            return self.score_sum.sum() / self.num_scores.sum()
+            return self.score_sum.sum() / self._counts().sum()
 
     def per_action(self) -> dict[str, float]:
         """Return the mean of each action seen, by name; empty without ``actions``."""
         if self.actions is None:
             return {}
         with self._synced():
-            counts = self.num_scores.sum(-1).tolist()
+            counts = self._counts().sum(-1).tolist()
             seen = [name for name, count in zip(self.actions, counts, strict=True) if count]
             return dict(zip(seen, self._weighted_means().mean(-1).tolist(), strict=True))
 
@@ -116,9 +118,13 @@ class JointMetric(Metric):
 
     def _seen_means(self) -> tuple[Tensor, Tensor]:
         """How often each joint counts, and its mean (0 where it never does), for each action seen."""
-        seen = self.num_scores.sum(-1) > 0
-        counts = self.num_scores[seen]
-        return counts, self.score_sum[seen] / counts.clamp(min=1)
+        counts = self._counts()
+        seen = counts.sum(-1) > 0
+        return counts[seen], self.score_sum[seen] / counts[seen].clamp(min=1)
+
+    def _counts(self) -> Tensor:
+        """How often each joint counts in each action, ``(actions, J)``."""
+        return self.num_frames[:, None] - self.num_masked
 
     @contextmanager
     def _synced(self) -> Iterator[None]:
@@ -128,13 +134,11 @@ class JointMetric(Metric):
             yield
 
     def _add(self, score: Tensor, action: Tensor, visible: Tensor | None = None) -> None:
-        if visible is None:
-            counts = action.bincount(minlength=len(self.num_scores))
-            self.num_scores = self.num_scores + counts[:, None]
-        else:
+        if visible is not None:
             score = torch.where(visible, score, 0)
-            self.num_scores = self.num_scores.index_add(0, action, visible.long())
+            self.num_masked = self.num_masked.index_add(0, action, (~visible).long())
         self.score_sum = self.score_sum.index_add(0, action, score)
+        self.num_frames = self.num_frames + action.bincount(minlength=len(self.num_frames))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> Module:
         """Move the states, but keep their types: ``.half()`` of the module around would ruin the sums."""

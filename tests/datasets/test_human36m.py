@@ -16,6 +16,7 @@ from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.human36m import H36M_KEYPOINTS, H36M_SUBJECTS, Human36M
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.geometry import normalize_intrinsics, project
+from skelgraph.topology.drawing import rest_positions
 
 # VideoPose3D's list of the joints that it drops from the 32 of the raw files.
 DROPPED = [4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31]
@@ -36,10 +37,12 @@ def save(path: Path, **members: Any) -> Path:
 def positions(joints: int = 32, subjects: list[str] = SUBJECTS) -> dict[str, dict[str, np.ndarray]]:
     """For every subject two takes of one action and one of another, 6, 3 and 4 frames."""
     rng = np.random.default_rng(0)
+    rest = rest_positions(skeleton("h36m32"))[:joints]
+    figure = np.stack([rest[:, 0], np.zeros(joints), rest[:, 1]], -1)
     takes = {"Walking 1": 6, "Walking": 3, "Eating 2": 4}
     return {
         subject: {
-            action: rng.normal(scale=0.3, size=(frames, joints, 3)).astype(np.float32)
+            action: (figure + rng.normal(scale=0.02, size=(frames, joints, 3))).astype(np.float32)
             for action, frames in takes.items()
         }
         for subject in subjects

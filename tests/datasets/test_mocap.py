@@ -116,7 +116,7 @@ def test_load_dataset(own: Files) -> None:
     synthetic = load_dataset("synthetic", "test", downsample=50)
     assert isinstance(synthetic, SyntheticMocap)
     assert synthetic.is_synthetic
-    human36m = {"train": {"jump": np.zeros((5, 32, 3))}}
+    human36m = {"train": {"jump": np.random.default_rng(0).normal(size=(5, 32, 3))}}
     path = own["data_3d"].with_name("data_3d_h36m.npz")
     np.savez(path, positions_3d={"S1": human36m["train"]})  # type: ignore[arg-type]
     assert load_dataset("human36m", "train", data_3d=path, subjects=["S1"]).name == "human36m"
