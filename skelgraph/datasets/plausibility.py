@@ -40,10 +40,12 @@ MOST_SCREENS = 100.0
 MOST_FROM_ROOT = 100.0
 """How far from the root a joint may be, metres."""
 SIDES = 1.5
-"""Bones of the left and right side differ by less than this factor, in more than half of the pairs."""
-ODD_SPREAD, USUAL_SPREAD = 0.25, 0.15
-"""Standard deviation of a bone's length over time, of its mean: of a wrong skeleton, and most of a right one."""
-ODD_OFFSET = 0.25
+"""Bones of the left and right side differ by less than this factor."""
+UNSTEADY = 0.15
+"""A bone is unsteady if the standard deviation of its length over time is more than this share of its mean."""
+ODD_BONES, GOOD_BONES = 0.2, 0.05
+"""Share of bones that are unsteady, or of pairs that differ: of a wrong skeleton, and most of a right one."""
+ODD_OFFSET = 0.15
 """Distance of keypoints from where the camera sees the joints, of the skeleton's extent in the image."""
 
 _SAMPLED = 512  # frames, as far as there are two of each clip
@@ -84,7 +86,7 @@ class Report:
         """The error of a joint in or behind its camera."""
         clip = int(self.dataset.clip_id[row])
         (clips,) = (clips for clips in _by_camera(self.dataset) if clip in clips)
-        reason = _explanation(self.dataset, clips)
+        reason = _explanation(self, clips)
         return DataError(
             f"{self.joint(row, joint)}: is in or behind the camera (depth {depth:.3g} m along its axis), which has no "
             f"image of it.{reason}"
@@ -191,7 +193,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     """Check what the cameras see of the joints, and the keypoints that were given."""
     dataset = report.dataset
     view = _View(dataset, range(len(dataset.clips)))
-    given = _given(dataset, rows)
+    given = _given(report, rows)
     seen = view.pinhole(points)
     odd = []
     for clips in _by_camera(dataset):
@@ -201,7 +203,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         if near < LEAST_NEAR or screen < LEAST_SCREEN:
             raise DataError(
                 f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
-                f"skeleton at {screen:.4f} of the image's width.{_explanation(dataset, clips)} {_OFF}"
+                f"skeleton at {screen:.4f} of the image's width.{_explanation(report, clips)} {_OFF}"
             )
         clips = [clip for clip in clips if not report.projected[clip]]
         if not clips:
@@ -217,7 +219,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
             )
         offset = _offset(_View(dataset, clips).lens(points[clips]), given[clips])
         if offset > ODD_OFFSET:
-            reason = _explanation(dataset, clips)
+            reason = _explanation(report, clips)
             message = (
                 f"{report.clip(clips[0], 1)}: the keypoints lie {offset:.2f} of the skeleton's extent from where the "
                 f"camera sees the joints (median)"
@@ -280,54 +282,51 @@ def _check_outliers(report: Report) -> None:
 def _check_bones(report: Report, points: Tensor) -> None:
     """Check that bones keep their length over time and are alike on both sides: what another layout's are not."""
     skeleton = report.dataset.skeleton
-    steady = torch.tensor([clip.length >= 5 for clip in report.dataset.clips])
-    spread, lopsided = _bones(skeleton, points, steady)
-    if not lopsided and not spread > ODD_SPREAD:
+    unsteady, unlike = _bones(report, skeleton, points)
+    if max(unsteady, unlike) <= ODD_BONES:
         return
-    found = []
-    if spread > ODD_SPREAD:
-        found.append(f"change their length by {spread:.0%} over time")
-    if lopsided:
-        found.append(f"differ from left to right by more than a factor {SIDES}")
-    message = f"{report.sources[0]}: the bones of skeleton {plain(skeleton.name)} {' and '.join(found)}"
-    fits = []
-    for name in topology.list_skeletons():
-        other = topology.skeleton(name)
-        if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names:
-            other_spread, other_lopsided = _bones(other, points, steady)
-            if not other_lopsided and not other_spread > min(USUAL_SPREAD, max(spread, 0.01)):
-                fits.append(name)
-    if fits:
-        raise DataError(f"{message}; those of {' or '.join(fits)} would not: this looks like its joints. {_OFF}")
-    if lopsided:
+    message = (
+        f"{report.sources[0]}: of the bones of skeleton {plain(skeleton.name)} {unsteady:.0%} change their length over "
+        f"time, and {unlike:.0%} of its pairs are not as long on the left as on the right"
+    )
+    others = [topology.skeleton(name) for name in topology.list_skeletons()]
+    odds = {
+        other.name: max(_bones(report, other, points))
+        for other in others
+        if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names
+    }
+    least = min(odds.values(), default=math.inf)
+    if least <= GOOD_BONES:
+        fits = " or ".join(plain(name) for name, odd in odds.items() if odd == least)
+        raise DataError(f"{message}; not so those of {fits}: this looks like its joints. {_OFF}")
+    if unlike > 0.5:
         raise DataError(f"{message}: are the joints in another order? {_OFF}")
-    warnings.warn(f"{message}; those of a body do not: are the joints in the order of the skeleton?", stacklevel=5)
+    if unsteady > 0.75:
+        warnings.warn(f"{message}: are the joints in the order of the skeleton?", stacklevel=5)
 
 
-def _bones(skeleton: Skeleton, points: Tensor, steady: Tensor) -> tuple[float, bool]:
-    """How much a typical bone changes its length over time (NaN if that is not known), and whether most left and right
-    bones differ."""
+def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, float]:
+    """The share of a skeleton's bones that change their length over time, and the share of its pairs of bones that
+    differ in length."""
     bones = [(parent, child) for parent, child in skeleton.edges]
     if not bones:
-        return math.nan, False
+        return 0.0, 0.0
     parent, child = zip(*bones, strict=True)
     lengths = (points[:, :, list(child)] - points[:, :, list(parent)]).norm(dim=-1)  # (clips, frames, bones)
     mean = lengths.nanmean(1)
-    deviation = (lengths - mean[:, None]).square().nanmean(1).sqrt()[steady] / mean[steady]
-    spread = float(deviation.nanmedian(-1).values.nanmedian()) if steady.any() else math.nan
+    long = torch.tensor([clip.length >= 5 for clip in report.dataset.clips])
+    deviation = (lengths - mean[:, None]).square().nanmean(1).sqrt()[long] / mean[long]
+    unsteady = float((deviation.nanmean(0) > UNSTEADY).float().mean()) if long.any() else 0.0
 
     other = {joint: mirrored for pair in skeleton.symmetric_pairs for joint, mirrored in (pair, pair[::-1])}
     position = {frozenset(bone): i for i, bone in enumerate(bones)}
-    pairs = []
-    for i, bone in enumerate(bones):
-        j = position.get(frozenset(other.get(joint, joint) for joint in bone), i)
-        if i < j:
-            pairs.append((i, j))
+    mirrored = [position.get(frozenset(other.get(joint, joint) for joint in bone), -1) for bone in bones]
+    pairs = [(i, j) for i, j in enumerate(mirrored) if i < j]
     if not pairs:
-        return spread, False
+        return unsteady, 0.0
     left, right = zip(*pairs, strict=True)
     ratio = (mean[:, list(left)] / mean[:, list(right)]).log().abs().nanmedian(0).values
-    return spread, bool((ratio > math.log(SIDES)).sum() * 2 > len(pairs))
+    return unsteady, float((ratio > math.log(SIDES)).float().mean())
 
 
 class _View:
@@ -403,13 +402,14 @@ class _Convention(NamedTuple):
         return orientation, translation
 
 
-def _explanation(dataset: PoseDataset, clips: Sequence[int]) -> str:
+def _explanation(report: Report, clips: Sequence[int]) -> str:
     """Say which other convention of the camera of some clips would fit what it sees, if ours does not and one does."""
+    dataset = report.dataset
     rows = _sample(dataset)[list(clips)]
     points = (dataset.poses_3d[rows] + dataset.root_3d[rows][..., None, :]).flatten(0, 1).double()
     if dataset.visible_3d is not None:
         points = torch.where(dataset.visible_3d[rows].flatten(0, 1)[..., None], points, torch.nan)
-    given = _given(dataset, rows).flatten(0, 1)
+    given = _given(report, rows).flatten(0, 1)
     view = _View(dataset, clips[:1])
     orientation, translation = (
         torch.tensor(numbers, dtype=torch.float64)
@@ -444,12 +444,13 @@ def _sample(dataset: PoseDataset) -> Tensor:
     return start[:, None] + length[:, None] * torch.arange(count) // count
 
 
-def _given(dataset: PoseDataset, rows: Tensor) -> Tensor:
-    """The keypoints of some rows; NaN where their confidence is 0."""
-    keypoints = dataset.keypoints_2d[rows]
-    if dataset.confidence is None:
-        return keypoints
-    return torch.where(dataset.confidence[rows][..., None] > 0, keypoints, torch.nan)
+def _given(report: Report, rows: Tensor) -> Tensor:
+    """The keypoints of some rows; NaN where they were projected or their confidence is 0."""
+    dataset = report.dataset
+    is_given = ~torch.tensor(report.projected)[dataset.clip_id[rows]][..., None]
+    if dataset.confidence is not None:
+        is_given = is_given & (dataset.confidence[rows] > 0)
+    return torch.where(is_given[..., None], dataset.keypoints_2d[rows], torch.nan)
 
 
 def _by_camera(dataset: PoseDataset) -> list[list[int]]:
