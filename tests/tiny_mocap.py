@@ -69,13 +69,14 @@ def arrays() -> tuple[dict[str, Any], dict[str, Any]]:
     return positions, keypoints
 
 
-def write(folder: Path, positions: Any = None, keypoints: Any = None) -> dict[str, str]:
+def write(folder: Path, positions: Any = None, keypoints: Any = None, visible: Any = None) -> dict[str, str]:
     """Write the three files, with other arrays where given; the keys are the arguments of ``load_dataset``."""
     own_positions, own_keypoints = arrays()
     folder.mkdir(parents=True, exist_ok=True)
     files = {"data_3d": "data_3d.npz", "data_2d": "data_2d.npz", "cameras": "cameras.json"}
     paths = {key: str(folder / name) for key, name in files.items()}
-    np.savez_compressed(paths["data_3d"], positions_3d=np.array(positions or own_positions, dtype=object))
+    members = {"positions_3d": positions or own_positions} | ({"visible_3d": visible} if visible else {})
+    np.savez_compressed(paths["data_3d"], **{name: np.array(value, dtype=object) for name, value in members.items()})
     np.savez_compressed(paths["data_2d"], positions_2d=np.array(keypoints or own_keypoints, dtype=object))
     Path(paths["cameras"]).write_text(json.dumps({"cameras": CAMERAS}))
     return paths

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 POSSIBLE_SIZE = (0.05, 20.0)
 """Extent of a skeleton, metres: from a small hand to a large animal. Outside, the data are refused."""
-USUAL_SIZE = (0.1, 5.0)
-"""Outside, there is a warning."""
+USUAL_SIZE = (0.05, 5.0)
+"""Of hands and bodies; outside, there is a warning."""
 NEAR = 2.0
 """A joint is near the image if it lies in a picture of so many times its width and height around the same centre."""
 LEAST_NEAR = 0.5
@@ -45,6 +45,8 @@ UNSTEADY = 0.15
 """A bone is unsteady if the standard deviation of its length over time is more than this share of its mean."""
 ODD_BONES, GOOD_BONES = 0.2, 0.05
 """Share of bones that are unsteady, or of pairs that differ: of a wrong skeleton, and most of a right one."""
+WILD = 0.35
+"""The same deviation of the typical bone, of no skeleton at all."""
 ODD_OFFSET = 0.15
 """Distance of keypoints from where the camera sees the joints, of the skeleton's extent in the image."""
 
@@ -275,14 +277,14 @@ def _check_outliers(report: Report) -> None:
             far = torch.where(known > 0, far, 0)
         for row, joint in (far > most).nonzero()[:1].tolist():
             source = 0 if report.projected[dataset.clip_id[row]] else source
-            found = what.format(float(far[row, joint]))
+            found = what.format(float(getattr(dataset, name)[row, joint].double().norm()))
             raise DataError(f"{report.joint(row, joint, source)}: is {found}; expected at most {most:g}. {_OFF}")
 
 
 def _check_bones(report: Report, points: Tensor) -> None:
     """Check that bones keep their length over time and are alike on both sides: what another layout's are not."""
     skeleton = report.dataset.skeleton
-    unsteady, unlike = _bones(report, skeleton, points)
+    typical, unsteady, unlike = _bones(report, skeleton, points)
     if max(unsteady, unlike) <= ODD_BONES:
         return
     message = (
@@ -291,7 +293,7 @@ def _check_bones(report: Report, points: Tensor) -> None:
     )
     others = [topology.skeleton(name) for name in topology.list_skeletons()]
     odds = {
-        other.name: max(_bones(report, other, points))
+        other.name: max(_bones(report, other, points)[1:])
         for other in others
         if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names
     }
@@ -301,32 +303,34 @@ def _check_bones(report: Report, points: Tensor) -> None:
         raise DataError(f"{message}; not so those of {fits}: this looks like its joints. {_OFF}")
     if unlike > 0.5:
         raise DataError(f"{message}: are the joints in another order? {_OFF}")
-    if unsteady > 0.75:
+    if typical > WILD:
         warnings.warn(f"{message}: are the joints in the order of the skeleton?", stacklevel=5)
 
 
-def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, float]:
-    """The share of a skeleton's bones that change their length over time, and the share of its pairs of bones that
-    differ in length."""
+def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, float, float]:
+    """How much the typical bone of a skeleton changes its length over time, the share of bones that change it, and the
+    share of pairs of bones that differ in length."""
     bones = [(parent, child) for parent, child in skeleton.edges]
     if not bones:
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     parent, child = zip(*bones, strict=True)
     lengths = (points[:, :, list(child)] - points[:, :, list(parent)]).norm(dim=-1)  # (clips, frames, bones)
     mean = lengths.nanmean(1)
     long = torch.tensor([clip.length >= 5 for clip in report.dataset.clips])
-    deviation = (lengths - mean[:, None]).square().nanmean(1).sqrt()[long] / mean[long]
-    unsteady = float((deviation.nanmean(0) > UNSTEADY).float().mean()) if long.any() else 0.0
+    typical, unsteady = 0.0, 0.0
+    if long.any():
+        deviation = ((lengths - mean[:, None]).square().nanmean(1).sqrt()[long] / mean[long]).nanmean(0)
+        typical, unsteady = float(deviation.nanmedian()), float((deviation > UNSTEADY).float().mean())
 
     other = {joint: mirrored for pair in skeleton.symmetric_pairs for joint, mirrored in (pair, pair[::-1])}
     position = {frozenset(bone): i for i, bone in enumerate(bones)}
     mirrored = [position.get(frozenset(other.get(joint, joint) for joint in bone), -1) for bone in bones]
     pairs = [(i, j) for i, j in enumerate(mirrored) if i < j]
     if not pairs:
-        return unsteady, 0.0
+        return typical, unsteady, 0.0
     left, right = zip(*pairs, strict=True)
     ratio = (mean[:, list(left)] / mean[:, list(right)]).log().abs().nanmedian(0).values
-    return unsteady, float((ratio > math.log(SIDES)).float().mean())
+    return typical, unsteady, float((ratio > math.log(SIDES)).float().mean())
 
 
 class _View:
