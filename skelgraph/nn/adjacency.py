@@ -91,7 +91,7 @@ class ModulatedAdjacency(CheckedOptions, FixedBuffers):
         - output: ``(..., J, J)``, on edges a :class:`~skelgraph.ops.SparseAdjacency`
 
     Raises:
-        ValueError: If the reverse of an edge is missing.
+        SkelgraphError: If the reverse of an edge is missing.
     """
 
     fixed: Tensor

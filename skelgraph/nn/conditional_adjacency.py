@@ -43,8 +43,7 @@ class ConditionalAdjacency(CheckedOptions, FixedBuffers):
           ``num_experts``
 
     Raises:
-        SkelgraphError: If the mode is none of these, or there is no expert.
-        ValueError: If the reverse of an edge is missing.
+        SkelgraphError: If the mode is none of these, there is no expert, or the reverse of an edge is missing.
 
     Initialisation: experts Xavier-uniform over the whole tensor, bound ``sqrt(6 / (J * J + num_experts * J))``, on
     edges ``sqrt(6 / (E + num_experts))``; ``routing`` as any linear layer.

@@ -11,6 +11,7 @@ from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.options import Channels, CheckedOptions
+from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -134,9 +135,7 @@ class GroupedNonLocal(_NonLocal):
         elif groups is None:
             groups = [[node] for node in range(num_joints)]
         if sorted(j for group in groups for j in group) != list(range(num_joints)):
-            raise TopologyError(
-                f"groups must cover each of the {num_joints} joints exactly once, got {[list(g) for g in groups]}"
-            )
+            raise TopologyError(f"groups must cover each of the {num_joints} joints exactly once, got {shown(groups)}")
         size = max(len(group) for group in groups)
         padded = [
             list(group) + [group[0]] * (size - len(group)) for group in groups

@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.ops.sparse import SparseAdjacency
+from skelgraph.text import shown
 
 Order = Literal["auto", "transform", "aggregate"]
 
@@ -54,7 +56,7 @@ def mix(
         Receiving nodes ``(..., I, groups * C_out)``.
 
     Raises:
-        ValueError: If the shapes do not fit together or the combination of options has no meaning.
+        SkelgraphError: If the shapes do not fit together or the combination of options has no meaning.
     """
     _check(x, weight, adjacency, modulation, groups, order, channelwise)
     lead, num_senders = x.shape[:-2], x.size(-2)
@@ -177,33 +179,35 @@ def _check(
 ) -> None:
     graph = tuple(adjacency.shape)
     if order not in ("auto", "transform", "aggregate"):
-        raise ValueError(f"order must be 'auto', 'transform' or 'aggregate', got {order!r}")
+        raise SkelgraphError(f"order must be 'auto', 'transform' or 'aggregate', got {shown(order)}")
     if x.dim() < 2 or weight.dim() not in (3, 4) or len(graph) < 3:
-        raise ValueError(
+        raise SkelgraphError(
             "mix needs x (..., J, C_in), weight (K, [J,] C_in, C_out) and adjacency (..., K, I, J), got "
             f"{tuple(x.shape)}, {tuple(weight.shape)} and {graph}"
         )
     parts = graph[0] if channelwise else graph[-3]
     if weight.size(0) != parts or graph[-1] != x.size(-2) or weight.size(-2) != x.size(-1):
-        raise ValueError(
+        raise SkelgraphError(
             f"x {tuple(x.shape)}, weight {tuple(weight.shape)} and adjacency {graph} do not fit: "
             "expected x (..., J, C_in), weight (K, [J,] C_in, C_out), adjacency (..., K, I, J)"
         )
     if weight.dim() == 4:
         nodes = graph[-2] if order == "aggregate" else x.size(-2)
         if weight.size(1) != nodes:
-            raise ValueError(
+            raise SkelgraphError(
                 f"weight has {weight.size(1)} matrices per partition, expected one for each of {nodes} nodes"
             )
     if len(graph) > 3 and not channelwise and graph[:-3] != tuple(x.shape[:-2]):
-        raise ValueError(f"adjacency per sample has leading dimensions {graph[:-3]}, x has {tuple(x.shape[:-2])}")
+        raise SkelgraphError(f"adjacency per sample has leading dimensions {graph[:-3]}, x has {tuple(x.shape[:-2])}")
     if channelwise and (len(graph) != 4 or graph[1] != weight.size(-1)):
-        raise ValueError(f"a channel-wise adjacency is (K, C_out, I, J) with C_out = {weight.size(-1)}, got {graph}")
+        raise SkelgraphError(
+            f"a channel-wise adjacency is (K, C_out, I, J) with C_out = {weight.size(-1)}, got {graph}"
+        )
     if groups < 1 or parts % groups:
-        raise ValueError(f"groups must divide the number of partitions {parts}, got {groups}")
+        raise SkelgraphError(f"groups must divide the number of partitions {parts}, got {groups}")
     if channelwise and groups != 1:
-        raise ValueError("partitions can be concatenated only with one adjacency for all channels")
+        raise SkelgraphError("partitions can be concatenated only with one adjacency for all channels")
     if order == "aggregate" and (modulation is not None or channelwise):
-        raise ValueError(
+        raise SkelgraphError(
             "a modulation or a channel-wise adjacency acts on transformed features: order='aggregate' cannot be"
         )

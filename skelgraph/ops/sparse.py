@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.ops.incidence import has_sparse_product
 
@@ -28,7 +29,7 @@ class SparseAdjacency:
         per_sample: The leading dimensions of the values are those of the features, not output channels.
 
     Raises:
-        ValueError: If the index and the values do not fit together.
+        SkelgraphError: If the index and the values do not fit together.
     """
 
     index: Tensor
@@ -40,7 +41,7 @@ class SparseAdjacency:
 
     def __post_init__(self) -> None:  # noqa: D105
         if self.index.dim() != 2 or self.index.size(0) != 3 or self.values.shape[-1:] != self.index.shape[1:]:
-            raise ValueError(
+            raise SkelgraphError(
                 f"a sparse adjacency needs an index (3, E) and values (..., E), got {tuple(self.index.shape)} and "
                 f"{tuple(self.values.shape)}"
             )
@@ -128,14 +129,14 @@ class EdgePattern(FixedBuffers):
         """The place ``(E)`` of the reverse of every edge, in the same partition or ``across`` all.
 
         Raises:
-            ValueError: If an edge has no reverse, or edges are equal.
+            SkelgraphError: If an edge has no reverse, or edges are equal.
         """
         part, receiver, sender = self.index.new_tensor([[0], [1], [1]]) * self.index if across else self.index
         num_nodes = max(self.size[1:])
         key, mirrored = ((part * num_nodes + i) * num_nodes + j for i, j in ((receiver, sender), (sender, receiver)))
         place = torch.empty_like(key).scatter(0, mirrored.argsort(), key.argsort())
         if not torch.equal(key[place], mirrored) or len(key.unique()) < len(key):
-            raise ValueError(f"{self} needs the reverse of every edge, and each edge once")
+            raise SkelgraphError(f"{self} needs the reverse of every edge, and each edge once")
         return place
 
     def softmax(self, logits: Tensor, across: bool = False) -> Tensor:

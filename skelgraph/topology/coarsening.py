@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.text import shown
 from skelgraph.topology.graph import Graph
 
 MatchingRule = Literal["released", "corrected"]
@@ -74,7 +75,7 @@ def heavy_edge_matching(
         TopologyError: If the rule is unknown, or a node has no edge (``"released"`` only).
     """
     if rule not in ("released", "corrected"):
-        raise TopologyError(f"rule is {rule!r}; expected 'released' or 'corrected'")
+        raise TopologyError(f"rule is {shown(rule)}; expected 'released' or 'corrected'")
     num_nodes = graph.num_nodes
     sender, receiver = graph.edge_index
     total = torch.zeros(num_nodes, dtype=torch.float64).index_add(0, sender, graph.edge_weight)

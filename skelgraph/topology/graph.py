@@ -128,7 +128,7 @@ class Graph:
             scale = degree.rsqrt()
             weight = scale[receiver] * weight * scale[sender]
         elif normalization is not None:
-            raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
+            raise TopologyError(f"normalization is {shown(normalization)}; expected None, 'row' or 'sym'")
         return _sparse_matrix(receiver, sender, weight.to(dtype), self.num_nodes)
 
     @on_cpu
@@ -147,9 +147,9 @@ class Graph:
             TopologyError: If ``k`` is negative or the mode is none of these.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise TopologyError(f"k is {k!r}; expected an integer of at least 0")
+            raise TopologyError(f"k is {shown(k)}; expected an integer of at least 0")
         if mode not in ("exact", "within", "walk"):
-            raise TopologyError(f"mode is {mode!r}; expected 'exact', 'within' or 'walk'")
+            raise TopologyError(f"mode is {shown(mode)}; expected 'exact', 'within' or 'walk'")
         nodes = torch.arange(self.num_nodes)
         sender, receiver = self.edge_index[:, self.edge_index[0] != self.edge_index[1]]
         step = _sparse_matrix(receiver, sender, torch.ones(len(sender)), self.num_nodes)

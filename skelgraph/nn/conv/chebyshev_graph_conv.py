@@ -49,8 +49,8 @@ class ChebyshevGraphConv(SkeletonConv):
         - ``weight`` ``(hops + 1, C_in, C_out)``, ``bias`` ``(C_out)``
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If ``hops`` is negative or the adjacency has another shape.
+        SkelgraphError: If the input is not on this skeleton or has other channels, ``hops`` is negative, or the
+            adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-normal over the released shape ``(hops + 1, 1, C_in, C_out)``, standard deviation
     ``sqrt(2 / ((hops + 2) * C_in * C_out))``; bias 0.

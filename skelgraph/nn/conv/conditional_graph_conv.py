@@ -48,8 +48,8 @@ class ConditionalGraphConv(SkeletonConv):
           their reverse if ``symmetric``, and the self loops
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If ``expert_mode`` is unknown, there is no expert, or the adjacency has another shape.
+        SkelgraphError: If the input is not on this skeleton or has other channels, there is no expert, ``expert_mode``
+            is unknown or the adjacency has another shape.
 
     Initialisation: ``weight`` and ``modulation`` Xavier-uniform over the whole tensor with gain 1.414, but
     ``modulation`` 1 with ``modulate_self``; bias uniform within ``1 / sqrt(C_out)``.

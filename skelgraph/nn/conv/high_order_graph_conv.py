@@ -50,8 +50,8 @@ class HighOrderGraphConv(SkeletonConv):
           ``attention.logits`` ``(1, pairs)``, hop by hop and row by row; ``bias`` ``(C_out)``
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If the hops cannot share ``out_channels`` evenly, or an option is unknown.
+        SkelgraphError: If the input is not on this skeleton or has other channels, the hops cannot share
+            ``out_channels`` evenly, or an option is unknown.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *
     sqrt(6 / (C * (C_in + K + 1)))``; logits 1; bias uniform within ``1 / sqrt(C)``.

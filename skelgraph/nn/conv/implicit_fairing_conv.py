@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.nn.adjacency import identity
 from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
 from skelgraph.nn.conv.skeleton_conv import per_joint
@@ -23,10 +24,10 @@ def fairing_beta(layer: int, strength: float = 0.5) -> float:
         strength: :math:`\lambda`.
 
     Raises:
-        ValueError: If the layer is not at least 1.
+        SkelgraphError: If the layer is not at least 1.
     """
     if layer < 1:
-        raise ValueError(f"layer is {layer}; expected at least 1")
+        raise SkelgraphError(f"layer is {layer}; expected at least 1")
     return math.log(strength / layer + 1)
 
 

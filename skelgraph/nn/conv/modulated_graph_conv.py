@@ -56,7 +56,7 @@ class ModulatedGraphConv(SkeletonConv):
           their reverse if ``symmetric``, and the self loops
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
+        SkelgraphError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
         TopologyError: If the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *

@@ -47,8 +47,8 @@ class PartitionedGraphConv(SkeletonConv):
         - ``weight`` ``(K, C_in, C_out)``, ``bias`` ``(K, C_out)`` with ``K`` = 4, or 6 with several frames
 
     Raises:
-        ValueError: If the input is not on this graph or has other channels.
-        SkelgraphError: If there is no such centre joint, or ``num_frames`` is not positive.
+        SkelgraphError: If the input is not on this graph or has other channels, there is no such centre joint, or
+            ``num_frames`` is not positive.
 
     Initialisation: weights and bias uniform within ``1 / sqrt(C_in)``, as a 1x1 convolution.
 

@@ -49,8 +49,8 @@ class RegularSplittingConv(SkeletonConv):
           the non-zero entries of each power, their reverse and the self loops
 
     Raises:
-        ValueError: If an input is not on this skeleton or has other channels.
-        SkelgraphError: If the hops cannot share ``out_channels`` evenly, or ``reduce`` is unknown.
+        SkelgraphError: If an input is not on this skeleton or has other channels, the hops cannot share
+            ``out_channels`` evenly, or ``reduce`` is unknown.
 
     Initialisation: ``weight``, ``initial_weight`` and ``modulation`` Xavier-uniform over whole tensors with gain 1.414,
     bounds ``1.414 * sqrt(6 / (C * (C_in + n)))`` with ``n`` matrices and ``1.414 * sqrt(6 / (C * (J + K + 1)))``;

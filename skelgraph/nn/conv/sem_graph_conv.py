@@ -49,7 +49,7 @@ class SemGraphConv(SkeletonConv):
           ``bias`` ``(C_out)``
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels.
+        SkelgraphError: If the input is not on this skeleton or has other channels.
         TopologyError: If the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole 3-D tensor with gain 1.414, so its bound is ``1.414 *

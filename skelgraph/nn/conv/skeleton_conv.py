@@ -10,10 +10,11 @@ from typing import Any, TypeVar, cast
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.ops import EdgePattern
 from skelgraph.ops.incidence import inverse
 from skelgraph.options import Channels, CheckedOptions
+from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -63,10 +64,10 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         """Receivers, senders and row-normalised weights ``(E)`` of the graph that a call has in place of the bound one.
 
         Raises:
-            ValueError: If the input has other channels.
+            SkelgraphError: If the input has other channels.
         """
         if x.size(-1) != self.in_channels:
-            raise ValueError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
+            raise SkelgraphError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
         sender, receiver = edge_index
         weight = x.new_ones(len(sender)) if edge_weight is None else edge_weight
         degree = scatter(weight, receiver, dim_size=x.size(-2))
@@ -75,16 +76,18 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
     def reset_parameters(self) -> None:
         """Initialise as the released codes of this family do; a layer adds what is its own.
 
-        ``weight`` is Xavier-uniform with gain 1.414 over the whole tensor, as if it were one convolution kernel;
-        ``bias`` is uniform within ``1 / sqrt(weight.size(2))``; parts such as a learned adjacency reset themselves.
+        A ``weight`` of two or more dimensions is Xavier-uniform with gain 1.414 over the whole tensor, as if it were
+        one convolution kernel; ``bias`` is uniform within ``1 / sqrt(weight.size(2))``, or ``1 / sqrt(out_channels)``
+        without a third dimension. A layer need not have either. Parts that can, such as a learned adjacency or a linear
+        map, reset themselves, in containers too; other parts and further parameters are left as they are.
         """
-        nn.init.xavier_uniform_(self.weight, gain=1.414)
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.weight.size(2))
-            nn.init.uniform_(self.bias, -bound, bound)
-        for part in self.children():
-            if not isinstance(part, EdgePattern):
-                part.reset_parameters()  # type: ignore[operator]
+        weight, bias = getattr(self, "weight", None), getattr(self, "bias", None)
+        if weight is not None:
+            nn.init.xavier_uniform_(weight, gain=1.414)
+        if bias is not None:
+            fan = weight.size(2) if weight is not None and weight.dim() > 2 else self.out_channels
+            nn.init.uniform_(bias, -1 / math.sqrt(fan), 1 / math.sqrt(fan))
+        _reset_parts(self)
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""
@@ -92,27 +95,43 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         return f"{self.in_channels}, {self.out_channels}, {name}"
 
 
+def _reset_parts(module: nn.Module) -> None:
+    for part in module.children():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+        else:
+            _reset_parts(part)
+
+
 def per_joint(forward: Forward) -> Forward:
     """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint count.
 
     This holds for every tensor that ``forward`` is given, such as the initial features of a layer that has them; they
     must be of one shape.
+
+    Raises:
+        SkelgraphError: By the decorated function, if it is given no features, or of another shape.
     """
 
     @functools.wraps(forward)
     def wrapped(self: SkeletonConv, *args: Tensor | None, **kwargs: Any) -> Tensor:
         num_nodes = self.num_nodes
         features = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        if not features:
+            if args or kwargs:
+                raise SkelgraphError(f"{self} needs a tensor, got {shown(next(iter((*args, *kwargs.values()))))}")
+            return forward(self)  # Python says what is missing
         first = features[0]
         for x in features:
-            nodes = x.size(-2) if x.dim() > 2 else x.size(0) % num_nodes + num_nodes
-            if nodes != num_nodes or x.size(-1) != self.in_channels:
-                raise ValueError(
+            fits = x.dim() > 1 and x.size(-1) == self.in_channels
+            if not fits or (x.size(-2) != num_nodes if x.dim() > 2 else num_nodes == 0 or x.size(0) % num_nodes):
+                raise SkelgraphError(
                     f"{self} needs input of shape (..., {num_nodes}, {self.in_channels}) or "
                     f"(B * {num_nodes}, {self.in_channels}), got {tuple(x.shape)}"
                 )
             if x is not first and x.shape != first.shape:
-                raise ValueError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
+                raise SkelgraphError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
         if first.dim() > 2:
             return forward(self, *args, **kwargs)
 

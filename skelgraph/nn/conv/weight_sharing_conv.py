@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import on_cpu
 from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
@@ -114,8 +115,8 @@ class WeightSharingConv(SkeletonConv):
           and, if ``symmetric``, their reverse
 
     Raises:
-        ValueError: If the input is not on this skeleton or has other channels.
-        SkelgraphError: If ``sharing`` or ``expert_mode`` is unknown or the adjacency has another shape.
+        SkelgraphError: If the input is not on this skeleton or has other channels, ``sharing`` or ``expert_mode`` is
+            unknown, or the adjacency has another shape.
 
     Initialisation: ``weight`` Xavier-uniform over the whole tensor with gain 1.414; bias uniform within ``1 /
     sqrt(weight.size(2))``.
@@ -194,7 +195,7 @@ class WeightSharingConv(SkeletonConv):
             return self._on_own_graph(x)
         rule, num_nodes = SHARING[self.sharing], x.size(-2)
         if rule.owner != "all" or self.conditional is not None:
-            raise ValueError(f"{self} has weights of single joints or experts, which belong to its own graph")
+            raise SkelgraphError(f"{self} has weights of single joints or experts, which belong to its own graph")
         receiver, sender, values = self.given_edges(x, edge_index, edge_weight)
         index = torch.stack([rule.part(receiver, sender), receiver, sender])
         adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))

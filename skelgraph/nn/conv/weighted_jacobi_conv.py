@@ -48,7 +48,7 @@ class WeightedJacobiConv(SkeletonConv):
           the edges, their reverse and the self loops, or ``(J)`` for the self loops that the released rule uses
 
     Raises:
-        ValueError: If an input is not on this skeleton or has other channels.
+        SkelgraphError: If an input is not on this skeleton or has other channels.
 
     Initialisation: weights and modulation Xavier-uniform with gain 1.414 over whole 3-D tensors (bounds
     ``1.414 * sqrt(6 / (C_out * (n + C_in)))`` with ``n`` = 2 and 1, and ``1.414 * sqrt(6 / (C_out * (J + 1)))``),
