@@ -164,6 +164,9 @@ class _EdgeProduct(torch.autograd.Function):
     def forward(
         x: Tensor, values: Tensor, row: Tensor, column: Tensor, by_row: Tensor, by_column: Tensor, num_rows: int
     ) -> Tensor:
+        if _has_legacy_batch(x, values):
+            messages = x.index_select(0, column) * values.unsqueeze(-1)
+            return messages.new_zeros(num_rows, x.size(1)).index_add(0, row, messages)
         return _matrix(row, column, values, by_row, (num_rows, x.size(0))) @ x
 
     @staticmethod
@@ -204,6 +207,8 @@ class _EdgeDot(torch.autograd.Function):
 
     @staticmethod
     def forward(left: Tensor, right: Tensor, row: Tensor, column: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
+        if _has_legacy_batch(left, right):
+            return (left.index_select(0, row) * right.index_select(0, column)).sum(dim=-1)
         blank = _matrix(row, column, left.new_zeros(row.numel()), by_row, (left.size(0), right.size(0)))
         sampled = torch.sparse.sampled_addmm(blank, left, right.t(), beta=0).values()
         return torch.empty_like(sampled).index_copy_(0, by_row, sampled)
@@ -236,6 +241,11 @@ class _EdgeDot(torch.autograd.Function):
         blocks = map(_blocks, edges, (left.size(1), right.size(1), num_edges, num_edges), [info.batch_size] * 4)
         y = _EdgeDot.apply(left.flatten(0, 1), right.flatten(0, 1), *blocks)
         return y.unflatten(0, (info.batch_size, num_edges)), 0
+
+
+def _has_legacy_batch(*tensors: Tensor) -> bool:
+    """Whether ``torch.autograd.grad(..., is_grads_batched=True)`` is at work, which knows nothing of our ``vmap``."""
+    return any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
 
 
 def _save(ctx: Any, tensors: tuple[Tensor, ...]) -> None:

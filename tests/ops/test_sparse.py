@@ -123,7 +123,7 @@ def test_gradcheck(pattern):
     def function(x, values):
         return mix(x, weight, pattern(values))
 
-    assert torch.autograd.gradcheck(function, inputs, check_forward_ad=True)
+    assert torch.autograd.gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
     assert torch.autograd.gradgradcheck(function, inputs, check_fwd_over_rev=True, fast_mode=True)
 
 

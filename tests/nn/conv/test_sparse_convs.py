@@ -187,6 +187,16 @@ def test_gradgradcheck(name):
     assert torch.autograd.gradgradcheck(call, leaves, fast_mode=True)
 
 
+def backward(conv, x, transform):
+    """Input gradients for several gradients of the output at once."""
+    leaves = [value.clone().requires_grad_() for value in x]
+    y = conv(*leaves)
+    outer = torch.randn(3, *y.shape, generator=torch.Generator().manual_seed(0))
+    if transform is None:
+        return torch.autograd.grad(y, leaves, outer, is_grads_batched=True)
+    return transform(lambda grad: torch.autograd.grad(y, leaves, grad))(outer)
+
+
 TRANSFORMS = {
     "vmap": lambda conv, x, p: vmap(lambda *x: conv(*x))(*x),
     "vmap over channels last": lambda conv, x, p: vmap(conv, in_dims=2, out_dims=1)(*(v.movedim(0, 2) for v in x)),
@@ -200,6 +210,8 @@ TRANSFORMS = {
         grad(lambda p, *x: functional_call(conv, p, tuple(v.unsqueeze(0) for v in x)).sin().sum()),
         in_dims=(None, *[0] * len(x)),
     )(p, *x),
+    "vmap over a backward pass": lambda conv, x, p: backward(conv, x, vmap),
+    "batched gradients": lambda conv, x, p: backward(conv, x, None),
     "ensemble": lambda conv, x, p: vmap(lambda p, b: functional_call(conv, (p, b), x))(
         *stack_module_state([conv, copy.deepcopy(conv)])
     ),
