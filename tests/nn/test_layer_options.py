@@ -69,6 +69,7 @@ def run(layer: nn.Module) -> Any:
     name = type(layer).__name__
     channels = getattr(layer, "in_channels", getattr(layer, "channels", 4))
     nodes = getattr(layer, "num_nodes", 7)
+    channels = 4 if channels == -1 else channels  # taken from the first input
     x = torch.zeros(2, nodes, channels)
     if name in ("SoftmaxAdjacency", "ModulatedAdjacency"):
         return layer()
