@@ -9,7 +9,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.metrics import p_mpjpe
-from skelgraph.nn import aligned_pose_loss, p_mpjpe_loss
+from skelgraph.nn import aligned_pose_loss, mpjpe_loss, of_visible, p_mpjpe_loss
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
 OCTAHEDRON = torch.cat((torch.eye(3, dtype=torch.float64), -torch.eye(3, dtype=torch.float64)))
@@ -121,3 +121,46 @@ def test_composite_adds_up_and_does_not_move_the_root():
 def test_wrong_gradient_mode_is_named():
     with pytest.raises(SkelgraphError, match="expected 'full' or 'detached'"):
         p_mpjpe_loss(poses(), poses(), grad="half")
+
+
+MASKED = {
+    "mpjpe": mpjpe_loss,
+    "mse": of_visible(torch.nn.functional.mse_loss),
+    "p_mpjpe": p_mpjpe_loss,
+    "aligned": aligned_pose_loss,
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masked_losses(name: str) -> None:
+    """The mean over the joints that count, of values and gradients; what the others hold changes nothing."""
+    loss = MASKED[name]
+    pred, target = poses(6, joints=9).requires_grad_(), poses(6, joints=9)
+    visible = torch.rand(6, 9) > 0.4
+    visible[2] = False
+    broken = torch.where(visible[..., None], target, torch.nan)
+    value = loss(pred, broken, visible=visible)
+    value.backward()
+
+    copy = pred.detach().clone().requires_grad_()
+    share = visible.sum(1) / visible.sum()
+    rows = [i for i in range(6) if visible[i].any()]
+    expected = sum(share[i] * loss(copy[i, visible[i]], target[i, visible[i]]) for i in rows)
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=0)
+    expected.backward()  # type: ignore[union-attr]
+    torch.testing.assert_close(pred.grad, copy.grad, rtol=1e-5, atol=1e-9)
+    assert (pred.grad[~visible] == 0).all()  # type: ignore[index]
+
+    plain = loss(pred, target)
+    torch.testing.assert_close(loss(pred, target, visible=torch.ones(6, 9).bool()), plain)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_nothing_visible_is_no_loss(name: str) -> None:
+    pred = poses(2).requires_grad_()
+    value = MASKED[name](pred, torch.full((2, 17, 3), torch.nan).double(), visible=torch.zeros(2, 17).bool())
+    value.backward()
+    assert value == 0
+    assert (pred.grad == 0).all()  # type: ignore[union-attr]
+    with pytest.raises(SkelgraphError, match=r"visible is torch\.float32 .* expected torch\.bool of shape \(2, 17\)"):
+        MASKED[name](pred, pred, visible=torch.ones(2, 17))
