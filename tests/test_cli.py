@@ -177,7 +177,7 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("--test-downsample 100000000000000000000000", ["test-downsample is 10000", "1 to 1000000"]),
         ("--weight-decay nan", ["weight-decay is nan"]),
         ("--model martinez --batch-size 1", ["batch-size", "at least 2"]),
-        ("--option in_channels=3", ["in_channels=3 takes x, y and a confidence", "the data have no confidence"]),
+        ("--option in_channels=3", ["in_channels of the model is 3", "expected 2"]),
         ("--resume", ["--resume needs --out"]),
         ("--resume --overwrite --out x", ["--overwrite"]),
         ("--data-3d x.npz", ["synthetic", "data_3d"]),

@@ -56,8 +56,8 @@ def check_in_channels(in_channels: int, has_confidence: bool) -> None:
     """
     if in_channels == 3 and not has_confidence:
         raise DataError(
-            "a network of in_channels=3 takes x, y and a confidence of each keypoint, but the data have no confidence: "
-            "keypoints of shape (frames, joints, 3) have one."
+            "in_channels of the model is 3; expected 2, as in the keypoints of the data: those of shape "
+            "(frames, joints, 3) have a confidence."
         )
     if in_channels not in (2, 3):
         raise DataError(

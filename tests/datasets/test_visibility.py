@@ -171,9 +171,9 @@ def test_windows_flip_masks_and_repeat_edges(clips: list[MotionClip], frames: in
 def test_networks_take_what_the_data_have(clips: list[MotionClip]) -> None:
     batch = build([dataclasses.replace(clips[0], keypoints=None, visible_3d=None)]).windows()[:2]
     assert (batch.confidence, batch.visible_3d) == (None, None)
-    with pytest.raises(DataError, match=r"in_channels=3 takes x, y and a confidence .* the data have no confidence"):
+    with pytest.raises(DataError, match=r"in_channels of the model is 3; expected 2, .* have a confidence"):
         batch.network_input(3)
-    with pytest.raises(DataError, match="in_channels is 4, expected 2"):
+    with pytest.raises(DataError, match="in_channels of the model is 4; expected 2"):
         build(clips).windows()[:2].network_input(4)
 
 

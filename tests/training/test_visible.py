@@ -125,8 +125,8 @@ def refused(tmp_path: Path, message: str, **settings: Any) -> None:
 
 def test_data_without_confidence(tmp_path: Path) -> None:
     plain = tiny_mocap.write(tmp_path / "files")
-    refused(tmp_path, "in_channels=3 takes x, y and a confidence", **SMALL, **plain)
-    refused(tmp_path, "in_channels is 4, expected 2", **(SMALL | {"options": {"in_channels": 4}}), **plain)
+    refused(tmp_path, "in_channels of the model is 3; expected 2, as in the keypoints", **SMALL, **plain)
+    refused(tmp_path, "in_channels of the model is 4; expected 2", **(SMALL | {"options": {"in_channels": 4}}), **plain)
 
 
 def test_people_who_are_trained_and_tested_on(tmp_path: Path) -> None:
