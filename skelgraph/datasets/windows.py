@@ -61,7 +61,8 @@ def check_in_channels(in_channels: int, has_confidence: bool) -> None:
         )
     if in_channels not in (2, 3):
         raise DataError(
-            f"in_channels is {in_channels}, expected 2 (x, y) or 3 (x, y, confidence), which is what keypoints have."
+            f"in_channels of the model is {in_channels}; expected 2 (x, y){' or 3 (and confidence)' * has_confidence}, "
+            "as keypoints have."
         )
 
 

@@ -21,7 +21,7 @@ from skelgraph.training.checks import check_batch
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": {"in_channels": 3}}, "in_channels of the model is 3; expected 2, as in the keypoints"),
+        ({"options": {"in_channels": 3}}, "in_channels of the model is 3; expected 2"),
         ({"options": {"out_channels": 2}}, "out_channels of the model is 2; expected 3"),
         ({"options": {"non_local": "False"}}, "non_local is 'False'; expected true or false"),
         ({"model": "martinez", "batch_size": 1}, "batch-size leaves 1 window.*at least 2.*Martinez normalises"),
