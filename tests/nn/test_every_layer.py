@@ -39,7 +39,12 @@ def edges():
 
 
 LAYERS = {
-    "AllSetConv": [*both(sgnn.AllSetConv, heads=2), *both(sgnn.AllSetConv, kind="deepsets")],
+    "AllSetConv": [
+        *both(sgnn.AllSetConv, heads=2),
+        *both(sgnn.AllSetConv, kind="deepsets"),
+        *both(sgnn.AllSetConv, variant="released", num_layers=2, dropout=0.5),
+        *both(sgnn.AllSetConv, kind="deepsets", variant="released", v2e="mean"),
+    ],
     "AssignedHyperedges": [plain(sgnn.AssignedHyperedges, 4, 5, straight_through=hard) for hard in (True, False)],
     "ChebyshevGraphConv": [*both(sgnn.ChebyshevGraphConv), *both(sgnn.ChebyshevGraphConv, normalize=False)],
     "ConditionalAdjacency": [
@@ -112,6 +117,7 @@ LAYERS = {
     "TopKAttentionHyperedges": [plain(sgnn.TopKAttentionHyperedges, 4, 3)],
     "TubeSkin": [plain(sgnn.TubeSkin, "h36m17", inputs=("poses",))],
     "UniConv": [case for kind in ("gcn", "gat", "gin", "sage") for case in both(sgnn.UniConv, kind=kind)],
+    "UniGCNIIConv": [plain(sgnn.UniGCNIIConv, 4, "h36m17", dense=dense) for dense in (True, False)],
     "WeightSharingConv": [
         *(case for sharing in SHARING for case in both(sgnn.WeightSharingConv, sharing=sharing)),
         *both(sgnn.WeightSharingConv, sharing="nosharing", num_experts=2),
@@ -125,6 +131,7 @@ ABSTRACT = {
     "ConvFactory": "a type",
     "HyperConv": "has no equation of its own",
     "Hyperedges": "a tuple of tensors",
+    "PoseLoss": "a type",
     "SkeletonConv": "has no equation of its own",
 }
 CASES = [pytest.param(*case, id=f"{name}-{i}") for name, cases in LAYERS.items() for i, case in enumerate(cases)]

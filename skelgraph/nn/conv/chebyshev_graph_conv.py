@@ -11,7 +11,7 @@ from skelgraph.nn.adjacency import edge_list, graph_matrix
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
 from skelgraph.ops import EdgePattern, SparseAdjacency, mix
 from skelgraph.ops.incidence import inverse_sqrt
-from skelgraph.options import Amount, Channels
+from skelgraph.options import Amount, Channels, Positive
 from skelgraph.topology import GraphLike
 
 
@@ -25,7 +25,7 @@ class ChebyshevGraphConv(SkeletonConv):
         T_0 = \mathbf{I}, \quad T_1 = \mathbf{L}, \quad T_k = 2 \mathbf{L} T_{k-1} - T_{k-2}
 
     with :math:`\mathbf{L} = \mathbf{I} - \mathbf{D}^{-1/2} \mathbf{A} \mathbf{D}^{-1/2}`, or :math:`\mathbf{D} -
-    \mathbf{A}`.
+    \mathbf{A}`; with ``lambda_max`` :math:`2 \mathbf{L} / \lambda_\mathrm{max} - \mathbf{I}` in its place.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -33,11 +33,13 @@ class ChebyshevGraphConv(SkeletonConv):
         skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         hops: The degree :math:`K` of the polynomial.
         bias: Add a learned bias per channel.
-        adjacency: The matrix ``(J, J)`` :math:`\mathbf{A}`; by default the row-normalised bones with self loops, of
-            a graph its row-normalised edges as they are.
+        adjacency: The matrix ``(J, J)`` :math:`\mathbf{A}`, dense or sparse; by default the row-normalised bones with
+            self loops, of a graph its row-normalised edges as they are.
         normalize: Take the normalised Laplacian.
         dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
             2**17 entries.
+        lambda_max: The largest eigenvalue of the Laplacian, by which the paper scales it to [-1, 1]; as released it is
+            not scaled. PyG's ``ChebConv`` takes 2 for the normalised Laplacian.
 
     Calls take PyG's ``edge_index`` ``(2, E)`` in place of the bound graph, for batches ``x (N, C_in)`` of different
     graphs (and, with leading dimensions, for one large graph). :math:`\mathbf{A}` is then the row-normalised
@@ -56,8 +58,8 @@ class ChebyshevGraphConv(SkeletonConv):
     ``sqrt(2 / ((hops + 2) * C_in * C_out))``; bias 0.
 
     Code and paper: the default adjacency has unit row sums, so :math:`\mathbf{L} = \mathbf{I} - \mathbf{A}` either way,
-    as released; it is neither symmetric nor scaled to [-1, 1]. The paper's Laplacian (but for the scaling) is that of
-    ``adjacency=skeleton.adjacency()``.
+    as released; it is neither symmetric nor scaled to [-1, 1]. The paper's Laplacian is that of
+    ``adjacency=skeleton.adjacency()``, with the scaling if ``lambda_max`` is given.
 
     Example:
         >>> conv = ChebyshevGraphConv(2, 8, "h36m17", hops=3)
@@ -78,16 +80,17 @@ class ChebyshevGraphConv(SkeletonConv):
         adjacency: Tensor | None = None,
         normalize: bool = True,
         dense: bool | None = None,
+        lambda_max: Positive | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(hops + 1, dense)
-        self.hops, self.normalize = hops, normalize
+        self.hops, self.normalize, self.lambda_max = hops, normalize, lambda_max
         matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
         self.edges: EdgePattern | None = None
         if self.dense:
-            self.register_exact("polynomials", chebyshev_polynomials(matrix.double(), hops, normalize))
+            self.register_exact("polynomials", chebyshev_polynomials(matrix.double(), hops, normalize, lambda_max))
         else:
-            index, laplacian = sparse_laplacian(*edge_list(matrix.double()), len(matrix), normalize)
+            index, laplacian = sparse_laplacian(*edge_list(matrix.double()), len(matrix), normalize, lambda_max)
             self.edges = EdgePattern(index, (1, *matrix.shape))
             self.register_exact("laplacian", laplacian)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
@@ -105,7 +108,8 @@ class ChebyshevGraphConv(SkeletonConv):
         if edge_index is None:
             return self._on_own_graph(x)
         num_nodes = x.size(-2)
-        index, values = sparse_laplacian(*self.given_edges(x, edge_index, edge_weight), num_nodes, self.normalize)
+        edges = self.given_edges(x, edge_index, edge_weight)
+        index, values = sparse_laplacian(*edges, num_nodes, self.normalize, self.lambda_max)
         return self._filter(x, SparseAdjacency(index, values, (1, num_nodes, num_nodes)))
 
     @per_joint
@@ -126,13 +130,16 @@ class ChebyshevGraphConv(SkeletonConv):
 
 
 @on_cpu
-def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True) -> Tensor:
+def chebyshev_polynomials(
+    adjacency: Tensor, degree: int, normalize: bool = True, lambda_max: float | None = None
+) -> Tensor:
     """Chebyshev polynomials ``(degree + 1, J, J)`` of the Laplacian of ``adjacency`` ``(J, J)``.
 
     Args:
         adjacency: Weights of the edges; the degree of a node is the sum of its row.
         degree: Highest degree.
         normalize: Take the normalised Laplacian; a node without edges keeps 1 on the diagonal.
+        lambda_max: The eigenvalue that it is scaled by, see :class:`ChebyshevGraphConv`.
     """
     eye, degrees = torch.eye(len(adjacency), dtype=adjacency.dtype), adjacency.sum(dim=1)
     if normalize:
@@ -140,6 +147,8 @@ def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True
         laplacian = eye - scale[:, None] * adjacency * scale
     else:
         laplacian = degrees.diag() - adjacency
+    if lambda_max is not None:
+        laplacian = 2 / lambda_max * laplacian - eye
     terms = [eye, laplacian]
     while len(terms) <= degree:
         terms.append(2 * laplacian @ terms[-1] - terms[-2])
@@ -147,7 +156,7 @@ def chebyshev_polynomials(adjacency: Tensor, degree: int, normalize: bool = True
 
 
 def sparse_laplacian(
-    receiver: Tensor, sender: Tensor, values: Tensor, num_nodes: int, normalize: bool
+    receiver: Tensor, sender: Tensor, values: Tensor, num_nodes: int, normalize: bool, lambda_max: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """Index ``(3, E + J)`` and values of the Laplacian of :func:`chebyshev_polynomials`, for the edges of an adjacency
     and their values."""
@@ -157,5 +166,7 @@ def sparse_laplacian(
         values = scale[receiver] * values * scale[sender]
     else:
         first = degree
+    if lambda_max is not None:
+        first, values = 2 / lambda_max * first - 1, 2 / lambda_max * values
     pairs = torch.stack([torch.cat([nodes, receiver]), torch.cat([nodes, sender])])
     return nn.functional.pad(pairs, (0, 0, 1, 0)), torch.cat([first, -values])

@@ -67,3 +67,42 @@ def test_initialisation_is_as_published():
 def test_negative_degree_is_refused():
     with pytest.raises(ValueError, match="hops"):
         ChebyshevGraphConv(2, 2, "h36m17", hops=-1)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize(("normalize", "normalization"), [(True, "sym"), (False, None)])
+@pytest.mark.parametrize("lambda_max", [2.0, 3.7])
+def test_scaled_laplacian_matches_pyg(dense, normalize, normalization, lambda_max):
+    layout = skeleton("h36m17")
+    adjacency = layout.adjacency()
+    given = adjacency if dense else adjacency.to_sparse()
+    ours = ChebyshevGraphConv(
+        3, 4, layout, hops=3, adjacency=given, normalize=normalize, dense=dense, lambda_max=lambda_max
+    ).double()
+    theirs = ChebConv(3, 4, K=4, normalization=normalization).double()
+    with torch.no_grad():
+        for lin, weight in zip(theirs.lins, ours.weight, strict=True):
+            lin.weight.copy_(weight.t())
+        theirs.bias.copy_(torch.randn(4))
+        ours.bias.copy_(theirs.bias)
+    x = torch.randn(17, 3, dtype=torch.float64)
+    expected = theirs(x, adjacency.nonzero().t(), lambda_max=lambda_max)
+    torch.testing.assert_close(ours(x), expected)
+    torch.testing.assert_close(ours(x.expand(2, -1, -1)), expected.expand(2, -1, -1))
+    if normalize:  # weights of the call are row-normalised: the Laplacian is I - A either way
+        index = adjacency.nonzero().t()
+        row = adjacency / adjacency.sum(dim=1, keepdim=True)
+        again = ChebyshevGraphConv(3, 4, layout, hops=3, adjacency=row, lambda_max=lambda_max).double()
+        again.load_state_dict(ours.state_dict())
+        torch.testing.assert_close(ours(x, index), again(x))
+
+
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_sparse_adjacency_is_the_dense_one(layout):
+    adjacency = skeleton("h36m17").adjacency("row", self_loops=True)
+    x = torch.randn(2, 17, 3)
+    for dense in (True, False):
+        conv = ChebyshevGraphConv(3, 4, "h36m17", adjacency=adjacency, dense=dense)
+        other = ChebyshevGraphConv(3, 4, "h36m17", adjacency=adjacency.to_sparse(layout=layout), dense=dense)
+        other.load_state_dict(conv.state_dict())
+        torch.testing.assert_close(other(x), conv(x))
