@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.text import plain
 
 EXTRA_MODULES = frozenset({"jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "typer"})
 
@@ -17,14 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; ``None``: those of the process.
 
     Returns:
-        The exit code: 0, 2 for an error in the arguments or files, 130 for Ctrl-C.
+        The exit code: 0, 2 for an error in the arguments or files or a training that diverged, 130 for Ctrl-C, 143 for
+        a program that was asked to end (SIGTERM).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments  # taken out here, so that it may stand before or after the subcommand
     try:
         from skelgraph.cli import app
 
-        app([argument for argument in arguments if argument != "--debug"], prog_name="skelgraph")
+        with _ended_by_signals():
+            app([argument for argument in arguments if argument != "--debug"], prog_name="skelgraph")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -40,8 +47,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the program in order, as an exit does, and the second of them at once."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:
+        for each in signals:
+            signal.signal(each, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _fail(message: str) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", plain(" ".join(message.split()), 2000), file=sys.stderr)
     return 2
 
 

@@ -14,7 +14,7 @@ import typer
 
 import skelgraph
 from skelgraph.errors import SkelgraphError
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
     from skelgraph.models import ModelInfo
@@ -262,11 +262,11 @@ def convert_official(
     from skelgraph.models.pretrained import save_weights
 
     if out.exists() and not overwrite:
-        raise SkelgraphError(f"{out} exists already: replace it (--overwrite) or choose another name")
+        raise SkelgraphError(f"{plain(out, 500)} exists already: replace it (--overwrite) or choose another name")
     model_info(model)  # an unknown name is an error before anything is read
     converted = load_official(model, checkpoint, skeleton, **_parse_options(option or []))
     save_weights(converted, out)
-    typer.echo(f"{out}: {model} on {converted.config['skeleton']}, {converted.config['options']}")
+    typer.echo(plain(f"{out}: {model} on {converted.config['skeleton']}, {converted.config['options']}", 1000))
 
 
 @app.command()
@@ -342,6 +342,7 @@ def skeletons() -> None:
     """List the named skeletons: joints, bones, symmetric pairs, body parts."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from skelgraph.topology import list_skeletons, skeleton
 
@@ -353,7 +354,7 @@ def skeletons() -> None:
     for name in list_skeletons():
         layout = skeleton(name)
         counts = (layout.num_joints, len(layout.edges), len(layout.symmetric_pairs))
-        table.add_row(name, *map(str, counts), ", ".join(layout.parts))
+        table.add_row(Text(plain(name)), *map(str, counts), Text(", ".join(map(plain, layout.parts))))
     Console().print(table)
 
 
@@ -388,12 +389,17 @@ def _split(names: str | None) -> tuple[str, ...] | None:
 def _print_results(metrics: dict[str, Any], out: str) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{metrics['model']} on {metrics['dataset']['name']}: error per action (mm)")
+    from skelgraph.training.report import beats_mean_pose
+
+    title = f"{plain(metrics['model'])} on {plain(metrics['dataset']['name'])}: error per action (mm)"
+    table = Table(title=Text(title))
     for column in ("action", "frames", "MPJPE", "P-MPJPE"):
         table.add_column(column, justify="left" if column == "action" else "right")
     for action, row in metrics["per_action"].items():
-        table.add_row(action, f"{row['frames']:,}", f"{row['mpjpe_mm']:.1f}", f"{row['p_mpjpe_mm']:.1f}")
+        errors = (f"{row['mpjpe_mm']:.1f}", f"{row['p_mpjpe_mm']:.1f}")
+        table.add_row(Text(plain(action)), f"{row['frames']:,}", *errors)
     table.add_section()
     table.add_row("mean over actions", "", f"{metrics['mpjpe_mm']:.1f}", f"{metrics['p_mpjpe_mm']:.1f}", style="bold")
     table.add_row("always the mean pose", "", f"{metrics['mean_pose_mpjpe_mm']:.1f}", "")
@@ -401,4 +407,6 @@ def _print_results(metrics: dict[str, Any], out: str) -> None:
     console.print(table)
     if metrics["dataset"]["is_synthetic"]:
         console.print("Synthetic data: comparable to no published result.")
-    console.print(f"Report: {out}/report.html", soft_wrap=True, highlight=False)
+    if not beats_mean_pose(metrics):
+        console.print("Worse than no network: always answering the mean training pose has a lower error.", style="bold")
+    console.print(Text(f"Report: {plain(out, 1000)}/report.html"), soft_wrap=True, highlight=False)

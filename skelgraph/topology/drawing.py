@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skelgraph.errors import TopologyError
+from skelgraph.text import plain
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 
@@ -161,15 +162,16 @@ def plot_topology(skeleton: Skeleton, positions: Any = None, ax: Any = None) -> 
     for joint, (name, (x, y)) in enumerate(zip(skeleton.joint_names, points, strict=True)):
         side = np.sign(np.round(x - middle, 9))  # names stand outside the figure, those of the middle right above it
         ax.annotate(
-            f"{joint} {name}",
+            f"{joint} {plain(name, 40)}",
             (x, y),
             xytext=(-6, 0) if side < 0 else (6, 0) if side > 0 else (5, 2),
             textcoords="offset points",
             ha="right" if side < 0 else "left",
             va="center" if side else "bottom",
             fontsize=7,
+            parse_math=False,
         )
-    ax.set_title(f"{skeleton.name or 'skeleton'}: {skeleton.num_joints} joints")
+    ax.set_title(f"{plain(skeleton.name or 'skeleton')}: {skeleton.num_joints} joints", parse_math=False)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(x=0.3, y=0.05)
     ax.set_axis_off()

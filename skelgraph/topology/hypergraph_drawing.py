@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skelgraph.errors import TopologyError
+from skelgraph.text import plain
 from skelgraph.topology.drawing import CENTRE, draw_skeleton, rest_positions
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def plot_hypergraph(hypergraph: JointHypergraph, positions: Any = None, ax: Any 
     axes = list(grid[0])
     for panel, (name, ids) in zip(axes, hypergraph.groups.items(), strict=False):
         _draw(hypergraph, ids, points, panel)
-        panel.set_title(f"{name}: {len(ids)} hyperedge{'' if len(ids) == 1 else 's'}")
+        panel.set_title(f"{plain(name, 40)}: {len(ids)} hyperedge{'' if len(ids) == 1 else 's'}", parse_math=False)
     limits = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in axes])
     low, high = limits[..., 0].min(axis=0), limits[..., 1].max(axis=0)
     for panel in axes:  # the same body at the same place, whatever the areas around it

@@ -6,6 +6,18 @@ import lightning.pytorch as pl
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import WindowLoader
+from skelgraph.errors import SkelgraphError
+
+
+def share_of_batch(batch_size: int, processes: int) -> int:
+    """Windows of a batch that each process gets.
+
+    Raises:
+        SkelgraphError: If the batch cannot be divided: the run would have other batches than one process has.
+    """
+    if batch_size % processes:
+        raise SkelgraphError(f"batch-size is {batch_size}, expected a multiple of the number of processes, {processes}")
+    return batch_size // processes
 
 
 class PoseData(pl.LightningDataModule):
@@ -55,7 +67,7 @@ class PoseData(pl.LightningDataModule):
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
         windows = self.train_set.windows(self.frames, flip=self.flip)
-        batch_size = max(1, self.batch_size // trainer.world_size)
+        batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,
             shuffle=True,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
 from skelgraph.errors import SkelgraphError
+
+KILOMETRE = 1e3
+"""Training has diverged where both its loss (m, or m²) and the validation error are beyond this; a high learning rate
+can also spoil the running statistics of batch normalisation alone, from which training recovers."""
 
 
 class History(Callback):
@@ -31,28 +36,30 @@ class History(Callback):
         self._lr = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Append the row of the epoch.
+        """Append the row of the epoch, before its checkpoint is written.
 
         Raises:
-            SkelgraphError: If the loss is not a finite number any more.
+            SkelgraphError: If training diverged: the loss or the validation error is not finite, or both are beyond a
+                kilometre.
         """
-        loss = float(trainer.callback_metrics["train_loss"])
+        loss, error = (float(trainer.callback_metrics[name]) for name in ("train_loss", "val_mpjpe_mm"))
         row = {
             "epoch": trainer.current_epoch + 1,
             "train_loss": loss,
-            "val_mpjpe_mm": float(trainer.callback_metrics["val_mpjpe_mm"]),
+            "val_mpjpe_mm": error,
             "lr": self._lr,
             "seconds": time.perf_counter() - self._start,
         }
-        if not math.isfinite(loss):
+        if not (math.isfinite(loss) and math.isfinite(error)) or min(loss, error / 1000) > KILOMETRE:
             raise SkelgraphError(
-                f"the training loss became {loss} in epoch {row['epoch']}: training diverged; try a lower learning rate"
+                f"training diverged in epoch {row['epoch']} with lr {pl_module.lr:g}: the training loss is {loss:.4g}, "
+                f"the validation MPJPE {error:.4g} mm; try a lower learning rate"
             )
         self.rows.append(row)
         if self.verbose and trainer.is_global_zero:
             print(
                 f"epoch {row['epoch']}/{trainer.max_epochs}: loss {loss:.4g}, "
-                f"validation MPJPE {row['val_mpjpe_mm']:.1f} mm, {row['seconds']:.1f} s",
+                f"validation MPJPE {error:.1f} mm, {row['seconds']:.1f} s",
                 flush=True,
             )
 
@@ -63,6 +70,11 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
+
+
+def best_epoch(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The row of the epoch with the lowest validation error, the first of equals."""
+    return min(rows, key=lambda row: row["val_mpjpe_mm"])
 
 
 class ProgressBar(RichProgressBar):

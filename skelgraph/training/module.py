@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+from torch.optim import Optimizer
 from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
@@ -34,6 +35,8 @@ LOSSES: dict[str, PoseLoss] = {
 
 SCHEDULES = ("onecycle", "exponential")
 """How the learning rate moves: up to ``lr`` and down to nothing over the whole run, or down by a factor each epoch."""
+SPANS_RUN = frozenset({"onecycle"})
+"""The schedules whose learning rates depend on the length of the run, which a resumed run may then not change."""
 
 Loss = Annotated[str, OneOf(LOSSES)]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
@@ -135,14 +138,32 @@ class LiftingModule(pl.LightningModule):
         sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the norm of the gradient.
+
+        Lightning refuses this for fused optimizers under every mixed precision; only float16 has scaled gradients.
+        """
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         # Models of others need to know of masks only if the data have them.
         mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self.loss, **mask)
+        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self._loss, **mask)
         size = len(batch.frame)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
+
+    def _loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The loss in float32 also under mixed precision: bfloat16 has three digits, and no singular values."""
+        with torch.autocast(prediction.device.type, enabled=False):
+            return self.loss(prediction.to(target.dtype), target, visible=visible)
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 from torch import Tensor
 
+from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
@@ -24,8 +27,8 @@ FIGURES = {
     "action_errors.png": "Error per action",
 }
 ANIMATION = "animation.gif"
-RESULT_FILES = ("config.json", "metrics.json", "report.html", ANIMATION, *FIGURES)
-"""Every file that a run writes beside its checkpoints and logs."""
+
+_logger = logging.getLogger(__name__)
 
 
 class Sample(NamedTuple):
@@ -43,44 +46,55 @@ def write_report(
     metrics: Mapping[str, Any],
     config: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
-    sample: Sample,
+    sample: Callable[[], Sample],
     skeleton: Skeleton,
 ) -> None:
-    """Write figures, animation, ``report.html`` and, last, ``metrics.json``.
+    """Write ``metrics.json`` first, then figures, animation and ``report.html``.
+
+    A picture that cannot be drawn costs no result: it is a warning in the log, and a sentence on the page.
 
     Args:
         out: Folder that exists.
         metrics: What ``metrics.json`` will hold.
         config: Settings that the page lists.
         history: Rows of the learning curve; empty: there is none.
-        sample: Clip for the animation.
+        sample: Makes the clip for the animation.
         skeleton: Skeleton of the poses.
     """
-    files = {
-        "joint_errors.png": png(joint_errors(metrics["per_joint"], skeleton)),
-        "action_errors.png": png(action_errors(metrics["per_action"])),
-        ANIMATION: animate_poses(
-            sample.keypoints_2d,
-            sample.prediction,
-            sample.target,
-            skeleton,
-            frames_per_second=sample.frames_per_second,
-            title=sample.title,
-        ),
+    write_json(out / "metrics.json", metrics)
+    pictures: dict[str, Callable[[], bytes]] = {
+        "joint_errors.png": lambda: png(joint_errors(metrics["per_joint"], skeleton)),
+        "action_errors.png": lambda: png(action_errors(metrics["per_action"])),
+        ANIMATION: lambda: _animation(sample(), skeleton),
     }
     if history:
         unit = "m²" if config["loss"] == "mse" else "m"
-        files["learning_curve.png"] = png(learning_curve(history, f"{config['loss']} loss ({unit})"))
-    page = _page(metrics, config, files)
-    for name, content in {**files, "report.html": page.encode()}.items():
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, f"{config['loss']} loss ({unit})"))
+    files: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for name, draw in pictures.items():
+        try:
+            files[name] = draw()
+        except Exception as error:
+            missing[name] = plain(f"{type(error).__name__}: {error}", 300)
+            _logger.warning("%s could not be drawn (%s)", name, missing[name])
+    for name, content in {**files, "report.html": _page(metrics, config, files, missing).encode()}.items():
         write_file(out / name, content)
-    write_json(out / "metrics.json", metrics)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write JSON for people, all of it or nothing; NaN, which JSON does not have, becomes ``null``."""
-    plain = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
-    write_file(path, (json.dumps(plain, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write JSON for people, all of it or nothing; NaN and infinity, which JSON does not have, become ``null``."""
+    text = json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False)
+    # Half a character (a lone surrogate) has no UTF-8; its escape in Python is also its escape in JSON.
+    write_file(path, (text + "\n").encode(errors="backslashreplace"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -90,13 +104,41 @@ def write_file(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _page(metrics: Mapping[str, Any], config: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+def _animation(sample: Sample, skeleton: Skeleton) -> bytes:
+    return animate_poses(
+        sample.keypoints_2d,
+        sample.prediction,
+        sample.target,
+        skeleton,
+        frames_per_second=sample.frames_per_second,
+        title=sample.title,
+    )
+
+
+def _page(
+    metrics: Mapping[str, Any], config: Mapping[str, Any], files: Mapping[str, bytes], missing: Mapping[str, str]
+) -> str:
     source = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    images = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_on_the_page
+    )
+    environment.filters["number"] = lambda value: f"{value:.1f}" if math.isfinite(value) else "–"
+    images = {name: Markup(base64.b64encode(content).decode()) for name, content in files.items()}
     return environment.from_string(source).render(
         metrics=metrics,
-        config=config,
+        beats_mean_pose=beats_mean_pose(metrics),
+        config={name: json.dumps(value) for name, value in config.items() if value is not None},
         figures=[(title, images[name]) for name, title in FIGURES.items() if name in images],
-        animation=images[ANIMATION],
+        animation=images.get(ANIMATION),
+        missing=missing,
     )
+
+
+def beats_mean_pose(metrics: Mapping[str, Any]) -> bool:
+    """Whether the network is better than always answering the mean training pose, the least that it must be."""
+    return metrics["mpjpe_mm"] < metrics["mean_pose_mpjpe_mm"]
+
+
+def _shown_on_the_page(value: Any) -> Any:
+    """Names come from files: cut, and nothing in them that no one can see. Only the pictures are markup."""
+    return plain(value, 500) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -3,48 +3,45 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
-import platform
-import shlex
-import shutil
-import subprocess
+import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from pydantic import Field
 from torch import Tensor
 
-import skelgraph
 from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
 from skelgraph.datasets.human36m import H36M_KEYPOINTS
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.models import PoseLifter, create_model
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
 from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
+from skelgraph.training.checkpointing import LastAndBest
 from skelgraph.training.checks import check_batch, check_network
-from skelgraph.training.data import PoseData
-from skelgraph.training.history import History, ProgressBar
+from skelgraph.training.data import PoseData, share_of_batch
+from skelgraph.training.environment import environment, versions
+from skelgraph.training.folder import CONFIG, LAST, Kind, check_free, claimed, read_record
+from skelgraph.training.history import History, ProgressBar, best_epoch
 from skelgraph.training.module import Decay, LiftingModule, Loss, Schedule, Seed
-from skelgraph.training.report import RESULT_FILES, Sample, write_json, write_report
-
-MAY_CHANGE = frozenset({"out", "max_epochs", "device", "devices", "progress", "unchecked"})
-"""Settings that a resumed run may change; all others decide its result."""
+from skelgraph.training.report import Sample, write_json, write_report
+from skelgraph.training.resume import check_resumable
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
@@ -179,35 +176,35 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
 
     Args:
         config: What to do.
-        resume: Continue from ``checkpoints/last.ckpt`` of that folder.
-        overwrite: Replace the run that is in that folder.
+        resume: Continue the run of that folder from its last finished epoch, with
+            :mod:`settings that may change <skelgraph.training.resume>`.
+        overwrite: Replace the run that is in that folder. Files that no run writes stay.
 
     Returns:
         What ``metrics.json`` holds.
 
     Raises:
-        SkelgraphError: If the configuration, a data file, a checkpoint or the folder is not usable; in that case
-            nothing has been written.
+        SkelgraphError: If the configuration, a data file, a checkpoint or the folder is not usable, in which case
+            nothing has been written; or if training diverged.
     """
     layout = skeleton(config.skeleton)
     if None in (config.flip, config.flip_test) and not layout.symmetry_known:
         rank_zero_only(print)(
-            f"Note: neither training nor test takes mirrored poses, since {layout!r} does not say what is left and "
-            "right (symmetric_pairs)."
+            f"Note: neither training nor test takes mirrored poses, since {plain(layout)} does not say what is left "
+            "and right (symmetric_pairs)."
         )
     flips = config.decided()
     out = Path(config.out)
-    last = _last(out)
     if resume:
-        _check_resumable(last, config)
-    elif not overwrite:
-        _check_free(out)
+        _resumable(config)
+    else:
+        check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.seed, verbose=False)
     model = create_model(config.model, config.skeleton, **config.options)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     for data_set in (train_set, test_set):
         check_network(model, data_set)
-    check_batch(model, min(config.batch_size // config.devices, len(train_set)))
+    _check_batches(config, model, train_set)
     if not config.unchecked:
         check_splits(train_set, test_set)
     module = _module(config, model, test_set.actions, train_set.mean_pose())
@@ -222,23 +219,21 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     history = History(verbose=config.progress and not sys.stdout.isatty())
     with _quiet():
         trainer = _trainer(config, history)
-        if trainer.is_global_zero:
-            if overwrite and not resume:
-                _clear(out)
-            _write_config(config)
-        _call(trainer.fit, module, datamodule=data, ckpt_path=last if resume else None, weights_only=True)
-        _call(trainer.test, module, datamodule=data, verbose=False)
-    best = min(history.rows, key=lambda row: row["val_mpjpe_mm"])
-    metrics = {
-        **module.results,
-        "best_epoch": best["epoch"],
-        "best_mpjpe_mm": best["val_mpjpe_mm"],
-        **_facts(config, module, test_set),
-        "epochs": len(history.rows),
-        "seconds": sum(row["seconds"] for row in history.rows),
-    }
-    if trainer.is_global_zero:
-        write_report(out, metrics, flips.to_dict(), history.rows, _sample(module, test_set), test_set.skeleton)
+        with claimed(out, "train", resume=resume, overwrite=overwrite):
+            checkpoint = _resumable(config) if resume else None
+            _write_config(config, "train")
+            _call(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            _call(trainer.test, module, datamodule=data, verbose=False)
+            best = best_epoch(history.rows)
+            metrics = {
+                **module.results,
+                "best_epoch": best["epoch"],
+                "best_mpjpe_mm": best["val_mpjpe_mm"],
+                **_facts(config, module, test_set),
+                "epochs": len(history.rows),
+                "seconds": sum(row["seconds"] for row in history.rows),
+            }
+            _write_report(metrics, config, history.rows, module, test_set)
     return metrics
 
 
@@ -248,7 +243,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     Args:
         checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run.
         out: Folder of the results.
-        overwrite: Replace the results that are in that folder.
+        overwrite: Replace the results of an earlier evaluation that are in that folder.
         **changes: Fields of :class:`TrainConfig` that differ from those of the run: the dataset, the device.
 
     Returns:
@@ -260,10 +255,9 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     """
     start = time.perf_counter()
     out = Path(out)
-    if not overwrite:
-        _check_free(out)
+    check_free(out, "evaluate", overwrite=overwrite)
     saved = load_checkpoint(checkpoint)
-    config = _saved_config(saved, checkpoint).replace(**changes, out=str(out))
+    config = _config_of(saved["skelgraph"], Path(checkpoint)).replace(**changes, out=str(out))
     model = create_model(config.model, config.skeleton, **config.options)
     test_set = _load(config, "test")
     check_network(model, test_set)
@@ -275,19 +269,36 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.batch_size)
     with _quiet():
         trainer = _trainer(config)
-        if trainer.is_global_zero:
-            _write_config(config)
-        _call(trainer.test, module, datamodule=data, verbose=False)
-    metrics = {
-        **module.results,
-        "checkpoint": str(checkpoint),
-        **_facts(config, module, test_set),
-        "epochs": saved["epoch"] + 1,
-        "seconds": time.perf_counter() - start,
-    }
-    if trainer.is_global_zero:
-        write_report(out, metrics, config.decided().to_dict(), [], _sample(module, test_set), test_set.skeleton)
+        with claimed(out, "evaluate", overwrite=overwrite):
+            _write_config(config, "evaluate")
+            _call(trainer.test, module, datamodule=data, verbose=False)
+            metrics = {
+                **module.results,
+                "checkpoint": str(checkpoint),
+                **_facts(config, module, test_set),
+                "epochs": saved["epoch"] + 1,
+                "seconds": time.perf_counter() - start,
+            }
+            _write_report(metrics, config, [], module, test_set)
     return metrics
+
+
+@rank_zero_only
+def _write_config(config: TrainConfig, kind: Kind) -> None:
+    """Record what is about to run, and on what."""
+    write_json(Path(config.out) / CONFIG, {"kind": kind, "config": config.to_dict(), **environment()})
+
+
+@rank_zero_only
+def _write_report(
+    metrics: Mapping[str, Any],
+    config: TrainConfig,
+    history: Sequence[Mapping[str, float]],
+    module: LiftingModule,
+    test_set: PoseDataset,
+) -> None:
+    sample = functools.partial(_sample, module, test_set)
+    write_report(Path(config.out), metrics, config.decided().to_dict(), history, sample, test_set.skeleton)
 
 
 def _load(config: TrainConfig, split: str) -> PoseDataset:
@@ -330,17 +341,8 @@ def _trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
     callbacks: list[Callback] = []
     loggers: list[Logger] = []
     if history is not None:
-        out = Path(config.out)
-        checkpoints = ModelCheckpoint(
-            out / "checkpoints",
-            "best",
-            monitor="val_mpjpe_mm",
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        callbacks += [history, checkpoints]
-        logs = out / "logs"
+        callbacks += [history, LastAndBest(Path(config.out))]
+        logs = Path(config.out) / "logs"
         loggers += [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard", version="")]
     progress_bar = config.progress and sys.stdout.isatty()
     if progress_bar:
@@ -365,10 +367,14 @@ def _trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
 
 
 def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
-    """Call ``fit`` or ``test``, which turn Ctrl-C into an exit of the program."""
+    """Call ``fit`` or ``test``, which turn Ctrl-C into an exit of the program and ignore every further one."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
         function(*args, **kwargs)
     except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from error
 
 
@@ -391,100 +397,65 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-@rank_zero_only  # the other processes start when the first has opened the folder
-def _check_free(out: Path) -> None:
-    if (out / "config.json").exists():
-        raise SkelgraphError(
-            f"{out} holds a run already: resume it (--resume), replace it (--overwrite) or choose another folder"
-        )
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier run wrote, and nothing else."""
-    for name in RESULT_FILES:
-        (out / name).unlink(missing_ok=True)
-    for name in ("checkpoints", "logs"):
-        shutil.rmtree(out / name, ignore_errors=True)
-
-
 def saved_config(out: str | Path) -> TrainConfig:
-    """The settings of the run in a folder, as its last checkpoint holds them.
+    """The settings of the run in a folder, as it was last started.
 
     Raises:
-        CheckpointError: If there is no such run or its checkpoint is not usable.
+        SkelgraphError: If there is no training run, or its ``config.json`` or checkpoint is not usable.
     """
-    path = _last(out)
-    return _saved_config(_load_last(path), path)
+    record = read_record(Path(out))
+    if record is None:
+        return _saved_before(Path(out))[1]
+    return _config_of(record, Path(out) / CONFIG)
 
 
-def _last(out: str | Path) -> Path:
-    return Path(out) / "checkpoints" / "last.ckpt"
+def _saved_before(out: Path) -> tuple[int, TrainConfig]:
+    """How many epochs the training run in a folder has finished, and with which settings.
+
+    Raises:
+        SkelgraphError: As :func:`saved_config`.
+    """
+    record, last = read_record(out), out / LAST
+    if record is not None and record["kind"] != "train":
+        raise SkelgraphError(f"nothing to resume: {out} holds the results of an evaluation")
+    if last.exists():
+        saved = load_checkpoint(last)
+        return saved["epoch"] + 1, _config_of(saved["skelgraph"], last)
+    if record is None:
+        raise CheckpointError(f"nothing to resume: {last} does not exist, nor a {CONFIG} of a run")
+    return 0, _config_of(record, out / CONFIG)
 
 
-def _load_last(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise CheckpointError(f"nothing to resume: {path} does not exist (it is written after the first epoch)")
-    return load_checkpoint(path)
+def _resumable(config: TrainConfig) -> Path | None:
+    """The checkpoint from which a run goes on; ``None`` for one that was stopped in its first epoch.
 
-
-def _check_resumable(path: Path, config: TrainConfig) -> None:
-    saved = _load_last(path)
-    before, now = (settings.decided().to_dict() for settings in (_saved_config(saved, path), config))
-    fixed = before.keys() - MAY_CHANGE
-    if config.schedule == "onecycle":  # its learning rate depends on the length of the run
-        fixed |= {"max_epochs"}
-    changed = [key for key in before if key in fixed and before[key] != now[key]]
-    if changed:
-        differences = "; ".join(f"{key} was {before[key]!r}, now {now[key]!r}" for key in changed)
-        raise CheckpointError(f"{path} cannot be resumed with other settings: {differences}")
-    if saved["epoch"] >= config.max_epochs:
-        raise CheckpointError(f"{path} has {saved['epoch'] + 1} epochs, more than max-epochs {config.max_epochs}")
-
-
-def _saved_config(saved: Mapping[str, Any], path: str | Path) -> TrainConfig:
-    try:
-        return TrainConfig.from_dict(saved["skelgraph"]["config"])
-    except (TypeError, KeyError, SkelgraphError) as error:
-        raise CheckpointError(f"checkpoint {path} holds no configuration of this version: {error}") from error
-
-
-def _write_config(config: TrainConfig) -> None:
-    """Record what is about to run, and on what."""
+    Raises:
+        SkelgraphError: If there is no such run, or it cannot go on with these settings.
+    """
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "config": config.to_dict(),
-        "command": shlex.join(sys.argv),
-        "versions": _versions(),
-        "git": _git(),
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-    }
-    write_json(out / "config.json", record)
+    epochs, before = _saved_before(out)
+    check_resumable(before.decided().to_dict(), config.decided().to_dict(), epochs, out)
+    return out / LAST if epochs else None
 
 
-def _versions() -> dict[str, str]:
-    packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
-    return {
-        "skelgraph": skelgraph.__version__,
-        "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
-    }
-
-
-def _git() -> dict[str, Any] | None:
-    """Commit of the checkout that this package is run from, if it is."""
-    root = Path(skelgraph.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        return subprocess.check_output(["git", "-C", str(root), *arguments], stderr=subprocess.DEVNULL, text=True)
-
+def _config_of(holder: Any, path: Path) -> TrainConfig:
     try:
-        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None
+        return TrainConfig.from_dict(holder["config"])
+    except (TypeError, KeyError, AttributeError, SkelgraphError) as error:
+        raise CheckpointError(f"{path} holds no configuration of this version: {error}") from error
+
+
+def _check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check before anything is written that the batches can be made and trained on.
+
+    Raises:
+        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+    """
+    windows = train_set.windows(model.num_frames, flip=bool(config.decided().flip))
+    smallest = min(share_of_batch(config.batch_size, config.devices), len(windows) // config.devices)
+    if smallest == 0:
+        raise SkelgraphError(f"devices is {config.devices}, more than the {len(windows)} training windows")
+    check_batch(model, smallest)
 
 
 def _facts(config: TrainConfig, module: LiftingModule, test_set: PoseDataset) -> dict[str, Any]:
@@ -503,7 +474,7 @@ def _facts(config: TrainConfig, module: LiftingModule, test_set: PoseDataset) ->
         "flip_test": config.decided().flip_test,
         "num_parameters": sum(p.numel() for p in module.model.parameters()),
         "seed": config.seed,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -514,7 +485,7 @@ def _sample(module: LiftingModule, test_set: PoseDataset, seconds: float = 4.0, 
     typical = min(errors, key=lambda action: abs(errors[action] - module.results["mpjpe_mm"]))
     clip = next(clip for clip in test_set.clips if clip.action_name == typical)
     step = max(1, round(test_set.frame_rate / frame_rate))
-    length = min(clip.length, round(seconds * test_set.frame_rate))
+    length = min(clip.length, max(1, round(seconds * test_set.frame_rate)))
     first = clip.start + (clip.length - length) // 2
     windows = test_set.windows(module.model.num_frames)
     batch = windows[slice(first, first + length, step)]
@@ -526,5 +497,6 @@ def _sample(module: LiftingModule, test_set: PoseDataset, seconds: float = 4.0, 
         centre = torch.where(batch.confidence[:, middle, :, None] > 0, centre, torch.nan)
     if batch.visible_3d is not None:
         target = torch.where(batch.visible_3d[..., None], target, torch.nan)
-    title = f"{'Synthetic data: ' * test_set.is_synthetic}{clip.subject}, {clip.action}, camera {clip.camera}"
+    subject, action, camera = (plain(name, 30) for name in (clip.subject, clip.action, clip.camera))
+    title = f"{'Synthetic data: ' * test_set.is_synthetic}{subject}, {action}, camera {camera}"
     return Sample(centre.cpu(), prediction.cpu(), target.cpu(), test_set.frame_rate / step, title)

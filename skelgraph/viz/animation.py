@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from skelgraph.text import plain
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 from skelgraph.topology.drawing import CENTRE, LEFT, RIGHT, draw_skeleton
@@ -59,7 +60,7 @@ def animate_poses(
     axes = figure.subplots(1, 3)
     figure.subplots_adjust(0.01, 0.09, 0.99, 0.84, wspace=0.03)
     _legend(figure)
-    heading = figure.text(0.5, 0.94, "", ha="center", fontsize=12)
+    heading = figure.text(0.5, 0.94, "", ha="center", fontsize=12, parse_math=False)
     _frame(axes[0], "2D input", screen)
     azimuths, names = (0.0, np.pi / 2), ("3D, seen from the camera", "3D, seen from the side")
     both = np.concatenate([predicted, true])
@@ -74,7 +75,7 @@ def animate_poses(
         for ax, view in zip(axes[1:], views, strict=True):
             drawn.append(draw_skeleton(skeleton, view[len(errors) + frame], ax, colors=TRUTH, linewidth=5))
             drawn.append(draw_skeleton(skeleton, view[frame], ax, linewidth=2.5))
-        heading.set_text(f"{title}   error {error:3.0f} mm".strip())
+        heading.set_text(f"{plain(title, 100)}   error {error:3.0f} mm".strip())
         canvas.draw()
         for lines in drawn:
             lines.remove()

@@ -1,4 +1,7 @@
-"""The figures of a report: learning curve, error per joint, error per action; each function returns a new figure."""
+"""The figures of a report: learning curve, error per joint, error per action; each function returns a new figure.
+
+Names of joints and actions come from files: they are drawn as they are, cut, never as mathematics.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from skelgraph.text import plain
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 from skelgraph.topology.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions
@@ -37,7 +41,8 @@ def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss") -
     errors = [row["val_mpjpe_mm"] for row in history]
     style = {"marker": "o", "markersize": 4} if len(history) <= 30 else {}
     left.plot(epochs, [row["train_loss"] for row in history], color=CENTRE, **style)
-    left.set(yscale="log", ylabel=f"training {loss}", title="Training")
+    left.set(yscale="log", title="Training")
+    left.set_ylabel(f"training {plain(loss)}", parse_math=False)
     right.plot(epochs, errors, color=P1, **style)
     best = int(np.argmin(errors))
     right.plot(epochs[best], errors[best], "o", markersize=10, fillstyle="none", color=P2)
@@ -70,8 +75,10 @@ def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figu
     body.margins(0.12, 0.06)
     body.set_axis_off()
     figure.colorbar(discs, ax=body, label="MPJPE (mm)", shrink=0.8)
-    bars.barh(names, errors, color=joint_colors(skeleton))
-    _label_bars(bars, np.arange(len(errors)), errors)
+    rows = np.arange(len(errors))
+    bars.barh(rows, errors, color=joint_colors(skeleton))
+    _label_rows(bars, names)
+    _label_bars(bars, rows, errors)
     bars.invert_yaxis()
     bars.margins(x=0.1, y=0.02)
     _plain(bars)
@@ -94,13 +101,18 @@ def action_errors(per_action: Mapping[str, Mapping[str, float]]) -> Figure:
         ax.barh(rows + offset, errors, height=0.38, color=color, label=f"{label}, mean {errors.mean():.1f} mm")
         ax.axvline(errors.mean(), color=color, linestyle="--", linewidth=1, zorder=0)
         _label_bars(ax, rows + offset, errors)
-    ax.set_yticks(rows, actions)
+    _label_rows(ax, actions)
     ax.invert_yaxis()
     ax.set(xlabel="error (mm)", title="Error per action")
     ax.margins(x=0.08)
     _plain(ax)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _label_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Write the names in front of their bars."""
+    ax.set_yticks(range(len(names)), [plain(name, 40) for name in names], parse_math=False)
 
 
 def _label_bars(ax: Axes, rows: np.ndarray, errors: np.ndarray) -> None:

@@ -1,0 +1,51 @@
+"""What a run depends on beside its settings: command, versions, git state, machine."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import skelgraph
+
+
+def environment() -> dict[str, Any]:
+    """What ``config.json`` holds beside the settings."""
+    return {
+        "command": shlex.join(sys.argv),
+        "versions": versions(),
+        "git": _git(),
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide the numbers."""
+    packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
+    return {
+        "skelgraph": skelgraph.__version__,
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
+
+
+def _git() -> dict[str, Any] | None:
+    """Commit of the checkout that this package is run from, if it is."""
+    root = Path(skelgraph.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.check_output(["git", "-C", str(root), *arguments], stderr=subprocess.DEVNULL, text=True)
+
+    try:
+        return {"commit": git("rev-parse", "HEAD").strip(), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

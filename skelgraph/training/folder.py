@@ -1,0 +1,174 @@
+"""The folder of a run: who may write there, and which of its files are the run's own.
+
+A file is removed or replaced only if a ``config.json`` of this program stands in the folder and such a run writes a
+file of that name. While a process works in a folder it holds a lock there, which ends with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.text import plain
+
+Kind = Literal["train", "evaluate"]
+
+CONFIG = "config.json"
+LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
+RESULTS = (
+    "metrics.json",
+    "report.html",
+    "animation.gif",
+    "learning_curve.png",
+    "joint_errors.png",
+    "action_errors.png",
+)
+"""What a finished run says about its last checkpoint."""
+WRITTEN: dict[str, tuple[str, ...]] = {
+    "train": (
+        CONFIG,
+        *RESULTS,
+        LAST,
+        BEST,
+        "logs/csv/version_*/metrics.csv",
+        "logs/csv/version_*/hparams.yaml",
+        "logs/tensorboard/events.out.tfevents.*",
+        "logs/tensorboard/hparams.yaml",
+    ),
+    "evaluate": (CONFIG, *RESULTS),
+}
+"""Every file that each command writes, as patterns."""
+
+_logger = logging.getLogger(__name__)
+
+_LOCK = ".lock"
+_LARGEST_CONFIG = 2**20
+
+
+@contextmanager
+def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+    """Hold a folder, made where there is none: no other process that asks gets it meanwhile.
+
+    Of the processes of one run the first holds it for all.
+
+    Args:
+        out: The folder.
+        kind: The command that will write there.
+        resume: Go on with the run that is there.
+        overwrite: Remove the files of the run that is there.
+
+    Raises:
+        SkelgraphError: If another process holds the folder, or as :func:`check_free`; nothing was written then.
+    """
+    if not _is_first_process():
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SkelgraphError(f"{plain(out, 500)} is in use: another process is writing its results there") from None
+    try:
+        if not resume:
+            check_free(out, kind, overwrite=overwrite)
+            _remove_run(out)
+        remove(out, _unfinished(WRITTEN[kind]))
+        yield
+    except (KeyboardInterrupt, SystemExit, OSError):
+        if kind == "train" and (out / CONFIG).exists():
+            command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
+            _logger.warning("stopped; to go on from the last finished epoch: %s", command)
+        raise
+    finally:
+        lock.release()
+
+
+def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
+    """Check that a command may write its results to a folder.
+
+    Args:
+        out: The folder, which need not exist.
+        kind: The command.
+        overwrite: It may replace a run.
+
+    Raises:
+        SkelgraphError: If a run is there and is not to be replaced, or files are there that would be replaced and that
+            no run has written.
+    """
+    if not _is_first_process():  # the other processes of a run start when the first has opened the folder
+        return
+    record, shown = read_record(out), plain(out, 500)
+    if record is not None and not overwrite:
+        ways = "resume it (--resume), replace it (--overwrite)" if kind == "train" else "replace it (--overwrite)"
+        raise SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
+    own = () if record is None else WRITTEN[record["kind"]]
+    if kind == "evaluate" and LAST in own:
+        raise SkelgraphError(
+            f"{shown} holds a training run, which the results of an evaluation do not replace: choose another folder"
+        )
+    foreign = [str(path.relative_to(out)) for name in WRITTEN[kind] if name not in own for path in out.glob(name)]
+    if foreign:
+        raise SkelgraphError(
+            f"{shown} holds {', '.join(plain(name) for name in foreign[:8])}, which would be replaced, and no "
+            f"{CONFIG} of a run that wrote it: choose another folder"
+        )
+
+
+def read_record(out: Path) -> dict[str, Any] | None:
+    """Read ``config.json`` of the run in a folder; ``None`` if there is none.
+
+    Raises:
+        SkelgraphError: If there is a file of that name that this program did not write.
+    """
+    path = out / CONFIG
+    if not path.exists():
+        return None
+    record: Any = None
+    if path.is_file() and path.stat().st_size <= _LARGEST_CONFIG:
+        with suppress(ValueError, RecursionError):
+            record = json.loads(path.read_bytes())
+    match record:
+        case {"config": dict(), "versions": {"skelgraph": str()}} if record.setdefault("kind", "train") in WRITTEN:
+            return record
+    raise SkelgraphError(f"{plain(path, 500)} was not written by skelgraph: choose another folder")
+
+
+def remove_results(out: Path) -> None:
+    """Remove the results of a run: they speak of a checkpoint that is about to be replaced."""
+    remove(out, RESULTS)
+
+
+def remove(out: Path, patterns: tuple[str, ...]) -> None:
+    """Remove the files of these names, and the folders inside ``out`` that are empty then."""
+    for path in [path for pattern in patterns for path in out.glob(pattern) if not path.is_dir()]:
+        path.unlink(missing_ok=True)
+        for folder in path.relative_to(out).parents[:-1]:
+            with suppress(OSError):  # not empty
+                (out / folder).rmdir()
+
+
+def _is_first_process() -> bool:
+    return rank_zero_only.rank == 0  # type: ignore[attr-defined]
+
+
+def _remove_run(out: Path) -> None:
+    record = read_record(out)
+    if record is not None:
+        own = WRITTEN[record["kind"]]
+        remove(out, (*own, *_unfinished(own)))
+
+
+def _unfinished(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Patterns of the temporary files that a kill in the middle of writing these leaves behind."""
+    paths = map(PurePosixPath, names)
+    return tuple(str(path.with_name(f".{path.name}.*.tmp")) for path in paths if "*" not in path.name)

@@ -1,0 +1,133 @@
+"""Runs whose error goes up and down, killed at random moments: nothing is lost, nothing is mixed up."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_mocap import Run
+
+from skelgraph.training import evaluate, load_checkpoint, train
+
+# Starts the run again and again in a process of its own and kills it, with the signal that nothing can catch, at random
+# moments: while it opens its folder, trains, writes a checkpoint, tests, draws.
+KILLER = """
+import json, os, random, shutil, signal, sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from skelgraph.training import TrainConfig, load_checkpoint, train
+import skelgraph.training.report, lightning.pytorch.loggers
+
+config = TrainConfig.from_dict(json.load(open(sys.argv[1])))
+kills, longest = int(sys.argv[2]), float(sys.argv[3])
+random.seed(int(sys.argv[4]))
+out, done = Path(config.out), []
+while len(done) < kills:
+    child = os.fork()
+    if not child:
+        train(config, resume=(out / "config.json").exists())
+        os._exit(0)
+    time.sleep(random.uniform(0, longest))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    last, results = out / "checkpoints" / "last.ckpt", out / "metrics.json"
+    epochs = load_checkpoint(last)["epoch"] + 1 if last.exists() else 0
+    if results.exists():  # what is said is said of the checkpoint that is there
+        assert json.loads(results.read_text())["epochs"] == epochs, (results, epochs)
+    if os.WIFSIGNALED(status):
+        done.append(epochs)
+    else:
+        assert status == 0, status
+    if len(done) < kills and (os.WIFEXITED(status) or done[-2:] == 2 * [config.max_epochs]):
+        shutil.rmtree(out, ignore_errors=True)  # nothing is left to be killed: again from the start
+train(config, resume=True)
+print(json.dumps(done))
+"""
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two checkpoints are bitwise the same but for clocks and folders."""
+    if isinstance(one, dict):
+        keys = one.keys() - {"seconds", "out"}
+        return keys == other.keys() - {"seconds", "out"} and all(same(one[key], other[key]) for key in keys)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+@pytest.fixture(scope="module")
+def restless(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose error goes up and down and whose last epoch is not the best."""
+    out = tmp_path_factory.mktemp("restless") / "out"
+    config = replace(
+        run.config, out=str(out), max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0
+    )
+    return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
+
+
+def rows(checkpoint: Path) -> list[dict[str, float]]:
+    return load_checkpoint(checkpoint)["callbacks"]["History"]["rows"]
+
+
+def test_the_run_is_restless(restless: Run) -> None:
+    errors = [row["val_mpjpe_mm"] for row in rows(restless.last)]
+    ways = [later > earlier for earlier, later in itertools.pairwise(errors)]
+    assert True in ways
+    assert False in ways
+    assert min(errors) < errors[-1]
+
+
+def check_whole(finished: Run, undisturbed: Run) -> None:
+    """Checkpoints and results of a run are those of one that nothing disturbed, and fit together."""
+    assert same(load_checkpoint(finished.last), load_checkpoint(undisturbed.last))
+    best = finished.last.with_name("best.ckpt")
+    assert same(load_checkpoint(best), load_checkpoint(undisturbed.last.with_name("best.ckpt")))
+    results = json.loads((finished.out / "metrics.json").read_text())
+    assert same(results, json.loads(json.dumps(undisturbed.metrics)))
+    assert not list(finished.out.rglob("*.tmp"))
+    again = evaluate(finished.last, finished.out.parent / "again", device="cpu", progress=False)
+    shared = again.keys() & results.keys()
+    assert same({key: results[key] for key in shared}, {key: again[key] for key in shared})
+    assert load_checkpoint(best)["epoch"] + 1 == results["best_epoch"]
+    assert rows(best)[-1]["val_mpjpe_mm"] == results["best_mpjpe_mm"]
+
+
+def killed(restless: Run, folder: Path, kills: int, seed: int) -> tuple[Run, list[Any]]:
+    out = folder / "out"
+    config = replace(restless.config, out=str(out))
+    (folder / "settings.json").write_text(json.dumps(config.to_dict()))
+    longest = 0.25 * restless.metrics["seconds"] + 0.5
+    process = subprocess.run(
+        [sys.executable, "-c", KILLER, str(folder / "settings.json"), str(kills), str(longest), str(seed)],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    moments = json.loads(process.stdout.splitlines()[-1])
+    return Run(config, {}, out, out / "checkpoints" / "last.ckpt"), moments
+
+
+def test_three_kills(restless: Run, tmp_path: Path) -> None:
+    finished, moments = killed(restless, tmp_path, 3, seed=1)
+    assert len(moments) == 3
+    check_whole(finished, restless)
+
+
+@pytest.mark.slow
+def test_twelve_kills(restless: Run, tmp_path: Path) -> None:
+    finished, moments = killed(restless, tmp_path, 12, seed=0)
+    print("epochs finished before each kill:", moments)
+    assert len(moments) == 12
+    assert len(set(moments)) > 1  # not all in the same epoch
+    check_whole(finished, restless)
