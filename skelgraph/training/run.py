@@ -204,7 +204,6 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     for data_set in (train_set, test_set):
         check_network(model, data_set)
-    _check_batches(config, model, train_set)
     if not config.unchecked:
         check_splits(train_set, test_set)
     module = _module(config, model, test_set.actions, train_set.mean_pose())
@@ -219,6 +218,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     history = History(verbose=config.progress and not sys.stdout.isatty())
     with _quiet():
         trainer = _trainer(config, history)
+        _check_batches(config, model, train_set)
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = _resumable(config) if resume else None
             _write_config(config, "train")
@@ -455,6 +455,9 @@ def _check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDatase
     smallest = min(share_of_batch(config.batch_size, config.devices), len(windows) // config.devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {config.devices}, more than the {len(windows)} training windows")
+    cores = os.cpu_count() or 1
+    if config.device == "cpu" and config.devices > max(cores, 2):
+        raise SkelgraphError(f"devices is {config.devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
 
 

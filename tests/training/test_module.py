@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -61,6 +62,71 @@ def test_losses_have_finite_gradients_at_the_target(name: str) -> None:
     assert prediction.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize("clip", [0.05, None])
+def test_every_loss_trains_in_bf16(sets: tuple[PoseDataset, PoseDataset], name: str, clip: float | None) -> None:
+    """An epoch ends near that in float32: loss, clipping and steps are in float32, the network alone is not."""
+    weights = []
+    for precision in ("bf16-mixed", "32-true"):
+        module = LiftingModule(
+            small().model.train(), sets[1].actions, sets[0].mean_pose(), loss=name, seed=5, schedule="exponential"
+        )
+        before = torch.cat([p.detach().flatten() for p in module.model.parameters()])
+        trainer_of(1, precision=precision, gradient_clip_val=clip).fit(
+            module, datamodule=PoseData(*sets, batch_size=50)
+        )
+        weights.append(torch.cat([p.detach().flatten() for p in module.model.parameters()]) - before)
+    assert 0 < (weights[0] - weights[1]).norm() < 0.3 * weights[1].norm()
+
+
+def test_the_clipped_gradient_is_that_of_the_whole_model(sets: tuple[PoseDataset, PoseDataset]) -> None:
+    norms = []
+
+    class Norm(pl.Callback):
+        def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
+            norms.append(
+                float(torch.cat([p.grad.flatten() for p in pl_module.parameters() if p.grad is not None]).norm())
+            )
+
+    class Clipped(LiftingModule):
+        def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, closure: Any) -> None:
+            super().optimizer_step(epoch, batch_idx, optimizer, closure)
+            norms.append(float(torch.cat([p.grad.flatten() for p in self.parameters() if p.grad is not None]).norm()))
+
+    module = Clipped(small().model.train(), sets[1].actions, sets[0].mean_pose())
+    trainer_of(1, callbacks=[Norm()], precision="bf16-mixed", gradient_clip_val=0.01).fit(
+        module, datamodule=PoseData(*sets, batch_size=50)
+    )
+    before, after = norms[::2], norms[1::2]
+    assert min(before) > 0.01
+    assert after == pytest.approx([0.01] * len(after), rel=1e-3)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4, 6, 12])
+@pytest.mark.parametrize("windows", [12, 13, 47, 48, 49, 154, 308])
+def test_the_number_of_processes_changes_no_number_of_steps(
+    sets: tuple[PoseDataset, PoseDataset], processes: int, windows: int
+) -> None:
+    """So that a run whose schedule counts steps can be resumed on any."""
+    train_set = sets[0]
+    flips = windows > len(train_set)
+    train_set = train_set[: windows // (1 + flips)]
+    data = PoseData(train_set, sets[1], batch_size=12, flip=flips)
+    lengths = set()
+    for rank in range(processes):
+        data.trainer = SimpleNamespace(world_size=processes, global_rank=rank, current_epoch=0)  # type: ignore[assignment]
+        lengths.add(len(data.train_dataloader()))
+        lengths.add(len(list(data.train_dataloader())))
+    assert lengths == {len(train_set) * (1 + flips) // 12}
+
+
+def test_a_batch_that_cannot_be_shared(sets: tuple[PoseDataset, PoseDataset]) -> None:
+    data = PoseData(*sets, batch_size=51)
+    data.trainer = SimpleNamespace(world_size=2, global_rank=0, current_epoch=0)  # type: ignore[assignment]
+    with pytest.raises(SkelgraphError, match="batch-size is 51, expected a multiple of the number of processes, 2"):
+        data.train_dataloader()
+
+
 def test_unknown_loss() -> None:
     with pytest.raises(SkelgraphError, match=r"loss is 'mpjp'; expected .*did you mean 'mpjpe'"):
         small(loss="mpjp")
@@ -86,23 +152,28 @@ def sets(files: dict[str, str]) -> tuple[PoseDataset, PoseDataset]:
     return train_set, test_set
 
 
+def trainer_of(epochs: int, **options: Any) -> pl.Trainer:
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+
+
 def fit(sets: tuple[PoseDataset, PoseDataset], epochs: int = 3, **options: Any) -> Recorder:
     train_set, test_set = sets
     recorder = Recorder()
     module = LiftingModule(
         small().model.train(), test_set.actions, train_set.mean_pose(), lr=0.01, lr_decay=0.1, seed=5, **options
     )
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        callbacks=[recorder],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
+    trainer_of(epochs, callbacks=[recorder]).fit(
+        module, datamodule=PoseData(train_set, test_set, batch_size=50, flip=True, seed=5)
     )
-    trainer.fit(module, datamodule=PoseData(train_set, test_set, batch_size=50, flip=True, seed=5))
     return recorder
 
 

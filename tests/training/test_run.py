@@ -17,7 +17,7 @@ from skelgraph.datasets import load_dataset
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import flip_average
 from skelgraph.models import create_model
-from skelgraph.training import TrainConfig, evaluate, load_checkpoint, train
+from skelgraph.training import LiftingModule, TrainConfig, evaluate, load_checkpoint, train
 
 NUMBERS = (
     "mpjpe_mm", "p_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm", "n_mpjpe_mm", "mpjve_mm", "pck_150mm", "auc",
@@ -137,12 +137,25 @@ def test_seed_decides(run: Run, tmp_path: Path) -> None:
     assert not all(torch.equal(first[key], other[key]) for key in first)
 
 
-def test_bf16(run: Run, tmp_path: Path) -> None:
+def test_evaluation_in_bf16(run: Run, tmp_path: Path) -> None:
     """Only the network runs in bfloat16: the metrics of its answers are exact."""
     metrics = evaluate(run.last, tmp_path / "out", precision="bf16", device="cpu", progress=False)
     assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=0.02)
     assert metrics["mpjpe_mm"] != run.metrics["mpjpe_mm"]
     assert metrics["mean_pose_mpjpe_mm"] == run.metrics["mean_pose_mpjpe_mm"]
+
+
+def test_training_in_bf16(run: Run, tmp_path: Path) -> None:
+    """With every default, the clipping of gradients among them; the optimizer's state is in float32."""
+    config = replace(run.config, out=str(tmp_path / "out"), precision="bf16")
+    assert (config.clip_grad, config.lr, config.weight_decay) == (1.0, 4e-3, 0.0)
+    metrics = train(config)
+    assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=0.05)
+    assert metrics["mpjpe_mm"] != run.metrics["mpjpe_mm"]
+    saved = load_checkpoint(tmp_path / "out" / "checkpoints" / "last.ckpt")
+    state = saved["optimizer_states"][0]["state"]
+    assert {moments[key].dtype for moments in state.values() for key in ("exp_avg", "exp_avg_sq")} == {torch.float32}
+    assert {v.dtype for v in saved["state_dict"].values() if v.is_floating_point()} == {torch.float32}
 
 
 @pytest.mark.parametrize(
@@ -162,6 +175,11 @@ def test_bf16(run: Run, tmp_path: Path) -> None:
         ({"dataset": "mocop"}, "did you mean 'mocap'"),
         ({"skeleton": "h36m18"}, "h36m17"),
         ({"test_subjects": ("S99",)}, "S99"),
+        ({"devices": 3}, "batch-size is 64, expected a multiple of the number of processes, 3"),
+        ({"downsample": 1000, "batch_size": 15, "devices": 15}, "devices is 15, more than the 12 training windows"),
+        ({"batch_size": 256, "devices": 256}, "devices is 256, more processes than the [0-9]+ cores"),
+        ({"model": "martinez", "options": {}, "batch_size": 1}, "batch-size leaves 1 window"),
+        ({"model": "martinez", "options": {}, "batch_size": 2, "devices": 2}, "batch-size leaves 1 window"),
         pytest.param({"device": "cuda", "devices": 1000}, "1000 CUDA device", id="more GPUs than there are"),
     ],
 )
@@ -171,9 +189,37 @@ def test_wrong_settings_write_nothing(run: Run, tmp_path: Path, changes: dict[st
     assert not (tmp_path / "out").exists()
 
 
-def test_divergence_is_an_error(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(SkelgraphError, match="diverged"):
-        train(replace(run.config, out=str(tmp_path / "out"), lr=1e30, clip_grad=0.0, options={"hidden_channels": 16}))
+@pytest.mark.parametrize(("lr", "loss"), [(1e30, "mpjpe"), (1e6, "mpjpe"), (1e6, "mse")])
+def test_divergence_is_an_error(run: Run, tmp_path: Path, lr: float, loss: str) -> None:
+    """Also where every number is finite: 1e20 mm are no result."""
+    config = replace(run.config, out=str(tmp_path / "out"), lr=lr, loss=loss, options={"hidden_channels": 16})
+    with pytest.raises(SkelgraphError, match=rf"diverged in epoch 1 with lr {lr:g}".replace("+", r"\+")):
+        train(config)
+    assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_validation_error_that_is_no_number_reaches_no_checkpoint(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+) -> None:
+    def log(self: LiftingModule) -> None:
+        self.log("val_mpjpe_mm", wrong if self.current_epoch == 1 else 500.0)
+
+    monkeypatch.setattr(LiftingModule, "on_validation_epoch_end", log)
+    with pytest.raises(SkelgraphError, match=f"diverged in epoch 2 .* MPJPE {wrong} mm"):
+        train(replace(run.config, out=str(tmp_path / "out")))
+    for name in ("last.ckpt", "best.ckpt"):
+        assert load_checkpoint(tmp_path / "out" / "checkpoints" / name)["epoch"] == 0
+
+
+def test_training_recovers_from_spoilt_running_statistics(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log(self: LiftingModule) -> None:
+        self.log("val_mpjpe_mm", 1e7 if self.current_epoch == 0 else 500.0)
+
+    monkeypatch.setattr(LiftingModule, "on_validation_epoch_end", log)
+    assert train(replace(run.config, out=str(tmp_path / "out"), max_epochs=2))["best_mpjpe_mm"] == 500
 
 
 def test_a_finished_run_is_not_overwritten_by_accident(run: Run, tmp_path: Path) -> None:
