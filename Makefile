@@ -1,6 +1,7 @@
 # make demo   train on the embedded synthetic motion and write runs/demo/
 # make test   run the test suite
 # make lint   ruff and mypy
+# make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
 # make bench  time the layers against named alternatives (about an hour; the models take most of it)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
@@ -11,8 +12,9 @@ BIN := $(VENV)/bin
 TEST_THREADS ?= 1
 TEST_PROCESSES ?= 2
 DEMO_OPTIONS ?=
+FUZZ_OPTIONS ?=
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint fuzz bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -35,6 +37,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz --processes $(TEST_PROCESSES) $(FUZZ_OPTIONS)
 
 bench: $(VENV)/.installed-dev
 	for name in layers models hypergraph scaling; do \
