@@ -83,6 +83,21 @@ def test_train_then_evaluate(files: dict[str, str], tmp_path: Path, capsys: pyte
     assert json.loads((out / "metrics.json").read_text())["epochs"] == 2
 
 
+def test_unchecked_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    positions, _ = tiny_mocap.arrays()
+    positions["test"] = {action: 1000 * world for action, world in positions["test"].items()}
+    files = options(tiny_mocap.write(tmp_path, positions))
+    command = f"train {SMALL} {files} --max-epochs 1 --out {tmp_path / 'run'}"
+    fails(capsys, command, "data_3d.npz: subject test, action 'walk 3'", "looks like millimetres", "--unchecked")
+    assert not (tmp_path / "run").exists()
+    assert run(f"{command} --unchecked") == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["unchecked"] is True
+    evaluate = f"evaluate --checkpoint {tmp_path / 'run' / 'checkpoints' / 'last.ckpt'} --device cpu --no-progress"
+    assert run(f"{evaluate} --out {tmp_path / 'again'}") == 0  # the run's own data, as it was told
+    capsys.readouterr()
+    fails(capsys, f"{evaluate} {files} --out {tmp_path / 'anew'}", "looks like millimetres")
+
+
 def test_progress_without_a_terminal_is_plain_lines(
     files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

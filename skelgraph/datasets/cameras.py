@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,12 @@ class Camera:
     distortion: Distortion = "opencv"
 
     def __post_init__(self) -> None:  # noqa: D105
-        if not (0 < self.width <= _LARGEST_IMAGE and 0 < self.height <= _LARGEST_IMAGE):
+        if not all(_is_number(size) and 0 < size <= _LARGEST_IMAGE for size in (self.width, self.height)):
             found = f"{shown(self.width)} x {shown(self.height)}"
             raise DataError(f"resolution {found}, expected positive numbers of pixels up to {_LARGEST_IMAGE}.")
         for name, count in (("intrinsics", 9), ("orientation", 4), ("translation", 3)):
             numbers = getattr(self, name)
-            if len(numbers) != count or not all(map(math.isfinite, numbers)):
+            if not isinstance(numbers, Sequence) or len(numbers) != count or not all(map(_is_number, numbers)):
                 raise DataError(f"{name} is {shown(numbers)}, expected {count} finite numbers.")
         if min(self.intrinsics[:2]) <= 0:
             raise DataError(f"focal length {shown(self.intrinsics[:2])}, expected positive numbers of pixels.")
@@ -162,7 +163,7 @@ def _camera(entry: Any, distortion: str, where: str) -> Camera:
 
 
 def _is_number(value: Any) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, Real) or isinstance(value, bool):
         return False
     try:
         return math.isfinite(value)

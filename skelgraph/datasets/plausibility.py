@@ -197,6 +197,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     view = _View(dataset, range(len(dataset.clips)))
     given = _given(report, rows)
     seen = view.pinhole(points)
+    bent = seen if all(report.projected) else view.lens(points)
     odd = []
     for clips in _by_camera(dataset):
         first, known = clips[0], points[clips].isfinite().all(-1)
@@ -219,7 +220,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
                 f"{report.clip(clips[0], 1)}: of the keypoints {near:.0%} are in or near the image, and the skeleton "
                 f"has {screen:.4f} of its width.{reason} {_OFF}"
             )
-        offset = _offset(_View(dataset, clips).lens(points[clips]), given[clips])
+        offset = _offset(bent[clips], given[clips])
         if offset > ODD_OFFSET:
             reason = _explanation(report, clips)
             message = (
