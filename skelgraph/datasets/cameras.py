@@ -163,7 +163,7 @@ def _camera(entry: Any, distortion: str, where: str) -> Camera:
 
 
 def _is_number(value: Any) -> bool:
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return False
     try:
         return math.isfinite(value)
