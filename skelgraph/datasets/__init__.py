@@ -9,12 +9,12 @@ from typing import Any
 from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.human36m import Human36M
 from skelgraph.datasets.mocap import MocapNPZ
-from skelgraph.datasets.npz import read_npz
 from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
 from skelgraph.datasets.smpl import read_smpl, smpl_body
 from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.datasets.windows import PoseBatch, PoseWindows, WindowLoader
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.files import read_npz
 from skelgraph.topology import SkeletonLike
 
 #: What :func:`load_dataset` knows.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from skelgraph.datasets.cameras import Camera, read_cameras
-from skelgraph.datasets.npz import read_npz
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, skeleton
 
@@ -95,11 +95,11 @@ def read_motion(
         DataError: A file cannot be read, or lacks a subject, action or camera.
     """
     pick = _JointPicker(skeleton)
-    members_3d = read_npz(data_3d, required=["positions_3d"])
+    members_3d = read_npz(data_3d, required=["positions_3d"], optional=["visible_3d"])
     positions_3d = members_3d["positions_3d"]
     positions_2d = None
     if data_2d is not None:
-        members = read_npz(data_2d, required=["positions_2d"])
+        members = read_npz(data_2d, required=["positions_2d"], optional=["metadata"])
         positions_2d = members["positions_2d"]
         pick.check_metadata(members.get("metadata"), f"{data_2d}: metadata")
 
@@ -154,7 +154,7 @@ class _JointPicker:
         layout = self.layouts.get(int(num_joints)) if isinstance(num_joints, int | np.integer) else None
         if layout is None:
             raise DataError(
-                f"{where}: found num_joints {num_joints}, expected {' or '.join(map(str, self.layouts))} "
+                f"{where}: found num_joints {shown(num_joints)}, expected {' or '.join(map(str, self.layouts))} "
                 f"for skeleton {self.skeleton.name}."
             )
         if "keypoints_symmetry" in metadata:

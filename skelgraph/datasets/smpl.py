@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skelgraph.datasets.npz import _Array, _Global, _plain, _RefusedError, _Unpickler, read_npz
 from skelgraph.errors import DataError
+from skelgraph.files import RefusedError, open_regular, read_npz
+from skelgraph.files.pickles import PLAIN, Unfinished, Unpickler, functions
+from skelgraph.text import plain, shown
 
 WHERE = (
     "SMPL cannot be shipped with this library: accept its licence at https://smpl.is.tue.mpg.de, download "
@@ -40,7 +43,7 @@ def read_smpl(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file. {WHERE}")
     content = read_npz(path) if path.suffix == ".npz" else _read_pickle(path)
-    arrays = {str(key): np.asarray(value) for key, value in content.items() if isinstance(value, np.ndarray)}
+    arrays = {str(key): value for key, value in content.items() if isinstance(value, np.ndarray)}
     shapes = {key: arrays[key].shape for key in _REQUIRED if key in arrays and arrays[key].dtype != object}
     if (
         len(shapes) < len(_REQUIRED)
@@ -50,7 +53,7 @@ def read_smpl(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     ):
         raise DataError(
             f"{path}: is no SMPL model: expected f (F, 3), v_template (V, 3) and J_regressor (J, V), found "
-            f"{', '.join(f'{key} {value.shape}' for key, value in arrays.items()) or 'no arrays'}."
+            f"{', '.join(f'{plain(key)} {value.shape}' for key, value in list(arrays.items())[:20]) or 'no arrays'}."
         )
     num_vertices = shapes["v_template"][0]
     arrays["f"] = arrays["f"].astype(np.int64)
@@ -84,78 +87,63 @@ def smpl_body(path: str | PathLike[str], **options: Any) -> Any:
 
 
 def _read_pickle(path: Path) -> dict[Any, Any]:
-    try:
-        with path.open("rb") as stream:
-            content = _plain_members(_SMPLUnpickler(stream, encoding="latin1").load())
-    except _RefusedError as error:
-        raise DataError(f"{path}: holds {error}, which is refused and was not executed.") from error
-    except Exception as error:  # a damaged pickle fails in as many ways as it has instructions
-        raise DataError(f"{path}: is damaged or no pickle ({type(error).__name__}: {error}).") from error
+    with open_regular(path, DataError) as file:
+        try:
+            content = Unpickler(file, file.size, _NAMES).load()
+        except RefusedError as error:
+            raise DataError(f"{path}: holds {error}, which is refused and was not executed.") from error
+        except Exception as error:  # a damaged pickle fails in as many ways as it has instructions
+            reason = f"{type(error).__name__}: {plain(str(error), 200)}"
+            raise DataError(f"{path}: is damaged or no pickle ({reason}).") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: holds a {type(content).__name__} in place of a dictionary.")
     return content
 
 
-def _plain_members(content: Any) -> dict[Any, Any]:
-    if not isinstance(content, dict):
-        raise _RefusedError(f"a {type(content).__name__} in place of a dictionary")
-    memo: dict[int, Any] = {}
-    return {key: _plain(value, memo) for key, value in content.items()}
-
-
-class _SMPLUnpickler(_Unpickler):
-    """Knows besides the stand-ins for the classes of chumpy and scipy that SMPL files are made with."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Look a global up in the list of the harmless ones."""
-        package = module.split(".")[0]
-        if package in ("chumpy", "scipy") and name in _CLASSES:
-            return _CLASSES[name]
-        if module in ("__builtin__", "builtins", "copy_reg", "copyreg") and name in _FUNCTIONS:
-            return _FUNCTIONS[name]
-        return super().find_class(module, name)
-
-
-class _Chumpy(_Array):
+def _chumpy(reader: Unpickler, state: Any) -> np.ndarray:
     """An array of chumpy."""
-
-    __slots__ = ()
-
-    def build(self, memo: dict[int, Any]) -> np.ndarray:
-        return np.asarray(_plain(self._state["x"], memo))
+    return _is_array(state["x"])
 
 
-class _Select(_Array):
+def _select(reader: Unpickler, state: Any) -> np.ndarray:
     """A selection from an array of chumpy."""
-
-    __slots__ = ()
-
-    def build(self, memo: dict[int, Any]) -> np.ndarray:
-        flat = np.asarray(_plain(self._state["a"], memo)).ravel()[_plain(self._state["idxs"], memo)]
-        shape = self._state.get("preferred_shape")
-        return flat if shape is None else flat.reshape(_plain(shape, memo))
+    source, kept = _is_array(state["a"]), _is_array(state["idxs"])
+    reader.charge(kept.size * source.itemsize)
+    flat = source.ravel()[kept]
+    shape = state.get("preferred_shape")
+    return flat if shape is None else flat.reshape(shape)
 
 
-class _SparseColumns(_Array):
+def _sparse_columns(reader: Unpickler, state: Any) -> np.ndarray:
     """A sparse matrix of scipy, stored by columns."""
-
-    __slots__ = ()
-
-    def build(self, memo: dict[int, Any]) -> np.ndarray:
-        shape, data, rows, start = (_plain(self._state[key], memo) for key in ("_shape", "data", "indices", "indptr"))
-        if len(shape) != 2 or math.prod(shape) > 10**8:  # of SMPL it is 24 x 6890
-            raise _RefusedError(f"a sparse matrix of shape {shape}")
-        matrix = np.zeros(shape)
-        np.add.at(matrix, (rows, np.repeat(np.arange(shape[1]), np.diff(start))), data)
-        return matrix
-
-
-_CLASSES: dict[str, type[_Array]] = {"Ch": _Chumpy, "Select": _Select, "csc_matrix": _SparseColumns}
+    shape, data, rows, start = state["_shape"], *(_is_array(state[key]) for key in ("data", "indices", "indptr"))
+    if len(shape) != 2 or math.prod(shape) > _LARGEST_MATRIX:
+        raise RefusedError(f"a sparse matrix of shape {shown(shape)}")
+    counts = np.diff(start)
+    if len(counts) != shape[1] or (counts < 0).any() or counts.sum() != len(data):
+        raise ValueError("a sparse matrix whose columns are not those of its shape")
+    matrix = np.zeros(shape)
+    np.add.at(matrix, (rows, np.repeat(np.arange(shape[1]), counts)), data)
+    return matrix
 
 
-def _reconstructor(kind: Any, base: Any, state: Any) -> _Array:
-    """How the oldest pickles make an object."""
-    if kind not in _CLASSES.values():
-        raise _RefusedError("an object of an unusual class")
-    return kind()
+def _is_array(value: Any) -> np.ndarray:
+    if not isinstance(value, np.ndarray) or value.dtype == object:
+        raise RefusedError(f"a {type(value).__name__} where an array should be")
+    return value
 
 
-_FUNCTIONS = {"_reconstructor": _Global(_reconstructor), "object": _Global(object), "set": _Global(lambda *_: None)}
+def _class(build: Callable[[Unpickler, Any], np.ndarray]) -> Callable[[Unpickler], Unfinished]:
+    return lambda reader: Unfinished(build)
+
+
+_LARGEST_MATRIX = 10**7  # of SMPL it is 24 x 6890
+_NAMES = PLAIN | functions(
+    {
+        ("chumpy.ch", "Ch"): _class(_chumpy),
+        ("chumpy.reordering", "Select"): _class(_select),
+        **{(f"scipy.sparse.{module}", "csc_matrix"): _class(_sparse_columns) for module in ("csc", "_csc")},
+        **{(module, "set"): lambda reader, *_: None for module in ("__builtin__", "builtins")},
+    }
+)
+"""The names that stand in SMPL files for plain data and the classes of chumpy and scipy that they are made with."""

@@ -149,9 +149,9 @@ def test_code_in_a_pickle_is_not_executed(protocol, tmp_path):
         (pickle.dumps(MODEL | {"f": FACES + 1}, 2), "f or J_regressor"),
         (pickle.dumps(MODEL | {"J_regressor": np.zeros((24, 5))}, 2), "f or J_regressor"),
         # built by instructions that no honest file has: a class as a value, an object of a class that is none
-        (b"\x80\x02}U\x01xcchumpy.ch\nCh\ns.", "a type"),
+        (b"\x80\x02}U\x01xcchumpy.ch\nCh\ns.", "a class or function"),
         (b"\x80\x02ccopy_reg\n_reconstructor\nc__builtin__\nobject\nc__builtin__\nobject\nN\x87R.", "unusual class"),
-        (b"\x80\x02cchumpy.ch\nCh\n}U\x01xK\x01sb.", "damaged"),
+        (b"\x80\x02cchumpy.ch\nCh\n}U\x01xK\x01sb.", "a pickle that changes"),
         (b"\x80\x02cchumpy.ch\nloads\n.", "loads"),
     ],
 )

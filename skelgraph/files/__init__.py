@@ -1,0 +1,20 @@
+"""Files: strangers' files read without executing anything and bounded by their own size, our own written whole."""
+
+from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
+from skelgraph.files.json_text import parse_json, read_json
+from skelgraph.files.npz import read_npz
+from skelgraph.files.pickles import RefusedError, Skipped
+from skelgraph.files.regular import open_regular
+from skelgraph.files.writing import write_file
+
+__all__ = [
+    "RefusedError",
+    "Skipped",
+    "is_safetensors",
+    "open_regular",
+    "parse_json",
+    "read_checkpoint",
+    "read_json",
+    "read_npz",
+    "write_file",
+]

@@ -1,0 +1,68 @@
+"""The one way a file is opened for reading: a regular file only, and never more of it than there is."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from os import PathLike
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.text import plain
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class RegularFile(io.BufferedReader):
+    """A file of known ``size``; a read is cut at its end before memory is set aside for it."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self.size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read ``size`` bytes, or what is left of them in the file."""
+        left = max(0, self.size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def open_regular(path: str | PathLike[str], error: type[SkelgraphError]) -> RegularFile:
+    """Open a file for reading; pipes and devices, which could block or never end, are refused at once.
+
+    Args:
+        path: The file.
+        error: The kind of error to raise.
+
+    Raises:
+        SkelgraphError: Of the given kind, if there is no such file, it is no regular file or may not be read.
+    """
+    name = plain(os.fspath(path), 1000)
+    try:
+        # Without blocking: to open a pipe waits for somebody to write into it.
+        raw = io.FileIO(path, opener=lambda file, flags: os.open(file, flags | getattr(os, "O_NONBLOCK", 0)))
+    except (OSError, ValueError) as reason:  # ValueError: a null character in the name
+        raise _unreadable(path, name, reason, error) from reason
+    kind = stat.S_IFMT(os.fstat(raw.fileno()).st_mode)
+    if kind != stat.S_IFREG:
+        raw.close()
+        raise error(f"{name}: cannot be read: it is {_KINDS.get(kind, 'something else')}, expected a file.")
+    return RegularFile(raw)
+
+
+def _unreadable(
+    path: str | PathLike[str], name: str, reason: OSError | ValueError, error: type[SkelgraphError]
+) -> SkelgraphError:
+    if isinstance(reason, OSError):
+        if reason.errno == errno.ENOENT:
+            return error(f"{name}: there is no such file.")
+        if reason.errno == errno.EISDIR or os.path.isdir(path):
+            return error(f"{name}: cannot be read: it is a folder, expected a file.")
+        return error(f"{name}: cannot be read: {reason.strerror or reason}.")
+    return error(f"{name}: cannot be read: {reason}.")

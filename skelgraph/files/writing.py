@@ -1,0 +1,32 @@
+"""The one way a file is written: all of it or nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from os import PathLike
+from pathlib import Path
+
+
+def write_file(path: str | PathLike[str], content: bytes) -> None:
+    """Write a file under a temporary name beside it and rename it, so that ``path`` is the old or the new file at every
+    moment, whatever happens; a write that fails leaves nothing behind.
+
+    Args:
+        path: The file; its folder is made if need be.
+        content: What it is to hold.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written to; the error names ``path``.
+    """
+    path = Path(path)
+    # A name of its own, so that two programs that write the same file do not write into each other's.
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
