@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.files.json_text import read_json
 from skelgraph.geometry import DISTORTIONS, Distortion
 from skelgraph.text import plain, shown
 
@@ -89,13 +89,11 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
     Raises:
         DataError: The file cannot be read, lacks a subject, or a camera lacks a field or has a wrong one.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        rigs = document["cameras"]
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f'{path}: is not a JSON file of the form {{"cameras": ...}} ({error}).') from error
+    name = plain(str(path), 1000)
+    document = read_json(path, DataError)
+    if not isinstance(document, dict) or "cameras" not in document:
+        raise DataError(f'{name}: found {shown(document)}, expected an object of the form {{"cameras": ...}}.')
+    rigs = document["cameras"]
     convention = document.get("convention")
     spelled_out = isinstance(convention, dict) and convention.get("projection") == _H36M_FORMULA
     distortion = "human36m" if spelled_out else "opencv"
@@ -105,15 +103,15 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
     result = {}
     for subject in subjects:
         if not isinstance(rigs, dict) or not isinstance(rigs.get(subject), list):
-            known = ", ".join(map(plain, rigs)) if isinstance(rigs, dict) else "none"
-            raise DataError(f"{path}: no cameras for subject {shown(subject)}; there are cameras for: {known}.")
+            known = ", ".join(map(plain, list(rigs)[:20])) if isinstance(rigs, dict) else "none"
+            raise DataError(f"{name}: no cameras for subject {shown(subject)}; there are cameras for: {known}.")
         cameras = tuple(
-            _camera(entry, distortion, f"{path}: subject {plain(subject)}, camera {i}")
+            _camera(entry, distortion, f"{name}: subject {plain(subject)}, camera {i}")
             for i, entry in enumerate(rigs[subject])
         )
         names = [camera.id for camera in cameras]
         if twice := [name for name in names if names.count(name) > 1]:
-            raise DataError(f"{path}: subject {plain(subject)}: two cameras have the id {shown(twice[0])}.")
+            raise DataError(f"{name}: subject {plain(subject)}: two cameras have the id {shown(twice[0])}.")
         result[subject] = cameras
     return result
 

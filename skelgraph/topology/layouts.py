@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
-import json
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from skelgraph.errors import TopologyError, unknown_name
-from skelgraph.text import shown
+from skelgraph.files.json_text import read_json
+from skelgraph.text import plain, shown
 from skelgraph.topology.skeleton import Skeleton
 
 SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any]
@@ -68,16 +67,13 @@ def read_skeleton(path: str | PathLike[str]) -> Skeleton:
     Raises:
         TopologyError: If the file cannot be read or holds no skeleton.
     """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise TopologyError(f"{path}: cannot be read as a JSON file of a skeleton ({error})") from error
+    data, name = read_json(path, TopologyError), plain(str(path), 1000)
     if not isinstance(data, dict):
-        raise TopologyError(f"{path}: found {shown(data)}, expected an object with parents, joint_names, ...")
+        raise TopologyError(f"{name}: found {shown(data)}, expected an object with parents, joint_names, ...")
     try:
         return skeleton(data)
     except TopologyError as error:
-        raise TopologyError(f"{path}: {error}") from error
+        raise TopologyError(f"{name}: {error}") from error
 
 
 def register_skeleton(skeleton: Skeleton, overwrite: bool = False) -> None:
