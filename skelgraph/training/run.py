@@ -455,8 +455,8 @@ def _check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDatase
     smallest = min(share_of_batch(config.batch_size, config.devices), len(windows) // config.devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {config.devices}, more than the {len(windows)} training windows")
-    cores = os.cpu_count() or 1
-    if config.device == "cpu" and config.devices > max(cores, 2):
+    cores, on_cpu = os.cpu_count() or 1, config.device == "cpu" or not torch.cuda.device_count()
+    if on_cpu and config.devices > max(cores, 2):
         raise SkelgraphError(f"devices is {config.devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,8 @@ import torch
 from tiny_mocap import Run
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.training import load_checkpoint, train
+from skelgraph.training import LiftingModule, TrainConfig, checkpointing, load_checkpoint, saved_config, train
+from skelgraph.training.resume import may_change
 
 # Kills its own process, with the signal that nothing can catch, after some batches of the second epoch.
 KILLED = """
@@ -96,3 +99,169 @@ def test_resume_refuses(copy: Run, tmp_path: Path) -> None:
         train(replace(copy.config, out=str(tmp_path / "nowhere")), resume=True)
     assert copy.last.read_bytes() == before
     assert not (tmp_path / "nowhere").exists()
+
+
+ERRORS = (500.0, 300.0, 400.0, 350.0, 450.0)
+"""Validation errors of a run that goes up and down: the second epoch is the best one, the last is not."""
+
+
+class KilledError(Exception):
+    """Ends a run as a kill does: nothing is caught, nothing is tidied up."""
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``script(stop=2)``: runs have the validation errors above, and end at the beginning of that epoch."""
+    start = LiftingModule.on_train_epoch_start
+
+    def write(stop: int | None = None) -> None:
+        def on_train_epoch_start(self: LiftingModule) -> None:
+            if self.current_epoch == stop:
+                raise KilledError
+            start(self)
+
+        monkeypatch.setattr(LiftingModule, "on_train_epoch_start", on_train_epoch_start)
+
+    def on_validation_epoch_end(self: LiftingModule) -> None:
+        self.log("val_mpjpe_mm", ERRORS[self.current_epoch])
+
+    monkeypatch.setattr(LiftingModule, "on_validation_epoch_end", on_validation_epoch_end)
+    return write
+
+
+def scripted(run: Run, out: Path) -> TrainConfig:
+    return replace(run.config, out=str(out), max_epochs=5, options={"hidden_channels": 8, "num_blocks": 1})
+
+
+def epochs(out: Path) -> tuple[int, int]:
+    """Of the best and the last checkpoint, counted from 1."""
+    best, last = (load_checkpoint(out / "checkpoints" / f"{name}.ckpt") for name in ("best", "last"))
+    return best["epoch"] + 1, last["epoch"] + 1
+
+
+def test_last_is_the_last_and_best_the_best_also_in_another_folder(
+    run: Run, tmp_path: Path, script: Callable[..., None]
+) -> None:
+    """Stopped after each epoch, and moved each time."""
+    for stop in (1, 2, 3, 4):
+        script(stop)
+        with pytest.raises(KilledError):
+            train(scripted(run, tmp_path / str(stop)), resume=stop > 1)
+        assert epochs(tmp_path / str(stop)) == (min(stop, 2), stop)
+        (tmp_path / str(stop)).rename(tmp_path / str(stop + 1))
+    script()
+    metrics = train(scripted(run, tmp_path / "5"), resume=True)
+    assert epochs(tmp_path / "5") == (2, 5)
+    assert (metrics["epochs"], metrics["best_epoch"], metrics["best_mpjpe_mm"]) == (5, 2, 300.0)
+    undisturbed = train(scripted(run, tmp_path / "undisturbed"))
+    assert metrics["mpjpe_mm"] == undisturbed["mpjpe_mm"]
+    for name in ("best.ckpt", "last.ckpt"):
+        one, other = (load_checkpoint(tmp_path / folder / "checkpoints" / name) for folder in ("5", "undisturbed"))
+        assert all(torch.equal(value, other["state_dict"][key]) for key, value in one["state_dict"].items())
+
+
+@pytest.mark.parametrize("later_is_worse", [True, False])
+def test_a_kill_between_the_last_and_the_best_checkpoint(
+    run: Run, tmp_path: Path, script: Callable[..., None], monkeypatch: pytest.MonkeyPatch, later_is_worse: bool
+) -> None:
+    script()
+    write, config = checkpointing.write_file, scripted(run, tmp_path / "out")
+    written = []
+
+    def killed(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise KilledError
+        write(path, content)
+
+    monkeypatch.setattr(checkpointing, "write_file", killed)
+    with pytest.raises(KilledError):
+        train(config)
+    assert epochs(tmp_path / "out") == (1, 2)  # the second is better, but not yet the best
+    monkeypatch.setattr(checkpointing, "write_file", write)
+    script(None if later_is_worse else 2)
+    if later_is_worse:
+        assert train(config, resume=True)["best_epoch"] == 2
+    else:
+        with pytest.raises(KilledError):
+            train(config, resume=True)
+    assert epochs(tmp_path / "out")[0] == 2
+
+
+def test_results_go_before_the_checkpoint_that_they_speak_of(
+    run: Run, tmp_path: Path, script: Callable[..., None]
+) -> None:
+    """A run that is made longer and stopped has no result of its shorter form."""
+    out = tmp_path / "out"
+    config = replace(scripted(run, out), schedule="exponential", max_epochs=2)
+    script()
+    train(config)
+    script(2)
+    with pytest.raises(KilledError):
+        train(replace(config, max_epochs=4), resume=True)
+    assert (out / "metrics.json").exists()  # nothing has been trained yet
+    script(3)
+    with pytest.raises(KilledError):
+        train(replace(config, max_epochs=4), resume=True)
+    assert epochs(out) == (2, 3)
+    assert {path.name for path in out.iterdir()} == {".lock", "config.json", "checkpoints", "logs"}
+    assert saved_config(out).max_epochs == 4
+
+
+def test_a_run_that_was_stopped_in_its_first_epoch(run: Run, tmp_path: Path, script: Callable[..., None]) -> None:
+    out = tmp_path / "out"
+    config = scripted(run, out)
+    script(0)
+    with pytest.raises(KilledError):
+        train(config)
+    assert saved_config(out) == config
+    with pytest.raises(CheckpointError, match=r"lr was 0.004, now 0.1"):
+        train(replace(config, lr=0.1), resume=True)
+    script()
+    metrics = train(saved_config(out), resume=True)
+    assert metrics["epochs"] == 5
+    assert metrics["mpjpe_mm"] == train(replace(config, out=str(tmp_path / "undisturbed")))["mpjpe_mm"]
+
+
+def test_settings_that_may_change_change_nothing(run: Run, tmp_path: Path, script: Callable[..., None]) -> None:
+    """All but the device and the number of processes, which have tests of their own."""
+    changes = {"out": str(tmp_path / "b"), "progress": True, "unchecked": True}
+    assert may_change("exponential") == {*changes, "device", "devices", "max_epochs"}
+    assert may_change("onecycle") == may_change("exponential") - {"max_epochs"}
+    config = replace(scripted(run, tmp_path / "a"), schedule="exponential", lr_decay=0.5)
+    script()
+    undisturbed = train(replace(config, out=str(tmp_path / "c")))
+    script(2)
+    with pytest.raises(KilledError):
+        train(replace(config, max_epochs=3))
+    (tmp_path / "a").rename(tmp_path / "b")
+    script()
+    assert train(replace(config, **changes), resume=True)["mpjpe_mm"] == undisturbed["mpjpe_mm"]
+
+
+RESUME = """
+import json, sys
+from skelgraph.training import saved_config, train
+train(saved_config(sys.argv[1]).replace(devices=int(sys.argv[2])), resume=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_processes(run: Run, tmp_path: Path, script: Callable[..., None]) -> None:
+    """Its schedule ends with its last step."""
+    out = tmp_path / "out"
+    script(1)
+    with pytest.raises(KilledError):
+        train(replace(scripted(run, out), batch_size=50, max_epochs=2))
+    with pytest.raises(SkelgraphError, match="batch-size is 50, expected a multiple of the number of processes, 3"):
+        train(saved_config(out).replace(devices=3), resume=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = tmp_path / "resume.py"
+    path.write_text(RESUME)
+    process = subprocess.run(
+        [sys.executable, str(path), str(out), "2"], env=environment, timeout=180, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    saved = load_checkpoint(out / "checkpoints" / "last.ckpt")
+    assert (saved["epoch"], saved["global_step"]) == (1, saved["lr_schedulers"][0]["total_steps"])
+    assert json.loads((out / "metrics.json").read_text())["epochs"] == 2
