@@ -30,8 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from skelgraph.cli import app
 
+        given = [argument for argument in arguments if argument != "--debug"]
         with _ended_by_signals():
-            app([argument for argument in arguments if argument != "--debug"], prog_name="skelgraph")
+            code = app(given or ["--help"], prog_name="skelgraph", standalone_mode=False)
+        return code if isinstance(code, int) else 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -44,7 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise
         return _fail(f'{error.name} is not installed; the command line needs: pip install "skelgraph[train]"')
-    return 0
+    except Exception as error:
+        if debug or not hasattr(error, "format_message"):
+            raise
+        # An error of usage, whose class depends on the version of typer, which would show the arguments as they are.
+        context = getattr(error, "ctx", None)
+        help_of = f"; see `{context.command_path} --help`" if context else ""
+        return _fail(error.format_message().rstrip(".") + help_of)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -74,10 +75,13 @@ def write_report(
     missing: dict[str, str] = {}
     for name, draw in pictures.items():
         try:
-            files[name] = draw()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing")  # drawn as a box; the page has the name
+                files[name] = draw()
         except Exception as error:
             missing[name] = plain(f"{type(error).__name__}: {error}", 300)
             _logger.warning("%s could not be drawn (%s)", name, missing[name])
+            (out / name).unlink(missing_ok=True)  # that of an earlier report
     for name, content in {**files, "report.html": _page(metrics, config, files, missing).encode()}.items():
         write_file(out / name, content)
 

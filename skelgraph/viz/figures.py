@@ -112,7 +112,7 @@ def action_errors(per_action: Mapping[str, Mapping[str, float]]) -> Figure:
 
 def _label_rows(ax: Axes, names: Sequence[str]) -> None:
     """Write the names in front of their bars."""
-    ax.set_yticks(range(len(names)), [plain(name, 40) for name in names], parse_math=False)
+    ax.set_yticks(range(len(names)), [plain(name, 30) for name in names], parse_math=False)
 
 
 def _label_bars(ax: Axes, rows: np.ndarray, errors: np.ndarray) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from tiny_mocap import Run
 
 from skelgraph.topology import skeleton
-from skelgraph.training import report
+from skelgraph.training import evaluate, report
 
 SKELETON = skeleton("h36m17")
 
@@ -61,11 +62,65 @@ def test_names_from_files_are_escaped(tmp_path: Path) -> None:
 
 
 def test_numbers_that_do_not_exist(tmp_path: Path) -> None:
-    """Clips of one frame have no velocity: JSON has no NaN."""
-    page = write(tmp_path, metrics(mpjve_mm=float("nan")))
+    """Clips of one frame have no velocity, and nobody knows what else: JSON has neither NaN nor infinity."""
+    nan, infinity = float("nan"), float("inf")
+    per_action = {"Walking": {"mpjpe_mm": infinity, "p_mpjpe_mm": nan, "frames": 1}}
+    per_joint = dict.fromkeys(SKELETON.joint_names, nan)
+    page = write(tmp_path, metrics(mpjve_mm=nan, per_action=per_action, per_joint=per_joint, list=[(1.5, -infinity)]))
 
-    assert json.loads((tmp_path / "metrics.json").read_text())["mpjve_mm"] is None
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    written = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=refuse)
+    assert written["mpjve_mm"] is None
+    assert written["per_action"] == {"Walking": {"mpjpe_mm": None, "p_mpjpe_mm": None, "frames": 1}}
+    assert set(written["per_joint"].values()) == {None}
+    assert written["list"] == [[1.5, None]]
     assert "<b>– mm</b>" in page
+    assert "<td>1</td><td>–</td><td>–</td>" in page
+
+
+PICTURES = ["joint_errors", "action_errors", "learning_curve", "animate_poses"]
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_a_picture_that_fails_costs_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, picture: str
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        assert (tmp_path / "metrics.json").exists()  # the result is written by now
+        raise ValueError("Axis limits cannot be <NaN> or Inf")
+
+    monkeypatch.setattr(report, picture, fail)
+    page = write(tmp_path, metrics())
+    name = "animation.gif" if picture == "animate_poses" else f"{picture}.png"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{name} could not be drawn (ValueError: Axis limits cannot be <NaN> or Inf)"
+    ]
+    assert f"{name} could not be drawn" in page
+    assert "ValueError: Axis limits cannot be &lt;NaN&gt; or Inf" in page
+    assert page.count("<img") == 3
+    assert len(list(tmp_path.iterdir())) == 5
+    assert not (tmp_path / name).exists()
+
+
+def test_the_picture_of_an_earlier_report_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, metrics())
+    monkeypatch.setattr(report, "joint_errors", lambda *args: 1 / 0)
+    write(tmp_path, metrics())
+    assert not (tmp_path / "joint_errors.png").exists()
+
+
+@pytest.mark.parametrize(("error", "is_worse"), [(199.9, False), (200.0, True), (4.8e14, True), (float("nan"), True)])
+def test_a_result_that_is_worse_than_the_mean_pose(tmp_path: Path, error: float, is_worse: bool) -> None:
+    assert ("Worse than no network" in write(tmp_path, metrics(mpjpe_mm=error))) == is_worse
+
+
+def test_a_clip_of_less_than_a_frame_is_one_frame(run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every 1000th frame of 50 per second: four seconds are a fifth of one."""
+    evaluate(run.last, tmp_path, test_downsample=1000, device="cpu", progress=False)
+    assert not caplog.records
+    assert Image.open(tmp_path / "animation.gif").n_frames == 1
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
