@@ -204,6 +204,7 @@ EXTRA: dict[str, Callable[[random.Random], Any]] = {
     "x0": lambda rng: torch.randn(rng.choice([(2, 17, 4), (2, 17, 5), (34, 4)])),
     "num_hyperedges": lambda rng: rng.choice([0, 1, 2, 3, 10, 10**10, -1, torch.tensor(3)]),
     "return_hyperedges": lambda rng: True,
+    "return_attention_weights": lambda rng: True,
     "return_gates": lambda rng: True,
     "extra": lambda rng: torch.randn(rng.choice([(2, 17, 17), (2, 2, 17, 17), (1,)])),
 }
@@ -273,7 +274,7 @@ def layer_inputs(rng: random.Random, number: int, room: Room) -> Case:
     text, given = "good", {}
     if options and rng.random() < 0.6:
         for key in rng.sample(options, rng.randint(1, min(3, len(options)))):
-            given[key] = EXTRA[key](rng) if rng.random() < 0.8 else silly.value(rng)
+            given[key] = EXTRA.get(key, silly.value)(rng) if rng.random() < 0.8 else silly.value(rng)
         if "hypergraph" in given and rng.random() < 0.5 and "hypergraph" in arguments:
             arguments["hypergraph"] = None
     if inputs and (not given or rng.random() < 0.3):

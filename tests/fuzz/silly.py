@@ -245,4 +245,4 @@ def tensor(rng: random.Random, good: Tensor) -> tuple[str, Any]:
     if rng.random() < 0.2:
         return "silly", value(rng)
     name, change = rng.choice(TENSORS)
-    return name, change(good)
+    return name, change(good if good.dim() else good[None])

@@ -192,7 +192,7 @@ def _change_state(rng: random.Random, state: dict[Any, Any]) -> tuple[str, Any]:
     if what == "tensor":
         kind, change = rng.choice(TENSORS)
         what = f"{key} {kind}"
-        state[key] = change(state[key])
+        state[key] = change(state[key] if state[key].dim() else state[key][None])
     elif what == "value":
         state[key] = silly.plain_value(rng)
     elif what == "delete":
