@@ -1,7 +1,7 @@
 """skelgraph: learning on skeleton graphs with PyTorch Geometric."""
 
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError, TopologyError
-from skelgraph.models import create_model, list_models, load_official, optimize
+from skelgraph.models import create_model, list_models, load_model, load_official, optimize
 from skelgraph.topology import Skeleton, list_skeletons, register_skeleton, skeleton
 
 __version__ = "0.1.0"
@@ -15,6 +15,7 @@ __all__ = [
     "create_model",
     "list_models",
     "list_skeletons",
+    "load_model",
     "load_official",
     "optimize",
     "register_skeleton",

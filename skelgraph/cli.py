@@ -191,7 +191,7 @@ def train(
 
 @app.command()
 def evaluate(
-    checkpoint: Annotated[Path, _option("best.ckpt or last.ckpt of a run.", "--checkpoint")],
+    checkpoint: Annotated[Path, _option("best.ckpt or last.ckpt of a run, or a safetensors file.", "--checkpoint")],
     out: Annotated[Path | None, _option("Folder of the results. (Default: runs/evaluate-<time>)", "--out")] = None,
     overwrite: Overwrite = False,
     dataset: Annotated[
@@ -214,7 +214,8 @@ def evaluate(
 ) -> None:
     """Test a checkpoint, and write metrics.json, report.html and animation.gif.
 
-    What is not given is as in the run that wrote the checkpoint; with --dataset the data are described anew.
+    What is not given is as in the run that wrote the checkpoint; with --dataset the data are described anew. A
+    safetensors file (of save_pretrained or convert-official) needs --dataset.
     """
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 

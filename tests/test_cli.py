@@ -168,7 +168,7 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     fails(capsys, f"evaluate --checkpoint {path} --out {out}", "wrong.ckpt", "was not written by")
     path.write_bytes(pickle.dumps(Malicious(tmp_path / "trace")))
     fails(capsys, f"evaluate --checkpoint {path} --out {out}", "wrong.ckpt", "refused")
-    fails(capsys, f"evaluate --checkpoint {tmp_path / 'no.ckpt'} --out {out}", "no.ckpt", "does not exist")
+    fails(capsys, f"evaluate --checkpoint {tmp_path / 'no.ckpt'} --out {out}", "no.ckpt", "there is no such file")
     assert not out.exists()
     assert not (tmp_path / "trace").exists()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skelgraph.errors import DataError, unknown_name
-from skelgraph.files.json_text import read_json
+from skelgraph.files import read_json
 from skelgraph.geometry import DISTORTIONS, Distortion
 from skelgraph.text import plain, shown
 
@@ -92,7 +92,7 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
     name = plain(str(path), 1000)
     document = read_json(path, DataError)
     if not isinstance(document, dict) or "cameras" not in document:
-        raise DataError(f'{name}: found {shown(document)}, expected an object of the form {{"cameras": ...}}.')
+        raise DataError(f'{name}: is not a JSON file of the form {{"cameras": ...}}, found {shown(document)}.')
     rigs = document["cameras"]
     convention = document.get("convention")
     spelled_out = isinstance(convention, dict) and convention.get("projection") == _H36M_FORMULA

@@ -16,6 +16,7 @@ from skelgraph.models.optimized import OptimizedLifter, optimize
 from skelgraph.models.registry import ModelInfo, create_model, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
 from skelgraph.models.rs_net import RSNet
+from skelgraph.models.saved import load_model
 from skelgraph.models.sem_gcn import SemGCN
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose
@@ -45,6 +46,7 @@ __all__ = [
     "any_gcn_conv",
     "create_model",
     "list_models",
+    "load_model",
     "load_official",
     "model_info",
     "optimize",

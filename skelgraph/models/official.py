@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import CheckpointError
+from skelgraph.files import Skipped, read_checkpoint
+from skelgraph.models.saved import StateDict, load_checked, on_meta, why_unread
 from skelgraph.nn import PostRefine
+from skelgraph.text import plain
 
 if TYPE_CHECKING:
     from skelgraph.models.lifter import PoseLifter
     from skelgraph.topology import SkeletonLike
 
-StateDict = dict[str, Tensor]
-
 _WRAPPERS = ("state_dict", "model_state_dict", "model_pos", "model", "net")
 """Keys under which the authors' training scripts store the weights."""
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+"""What DataParallel, torch.compile and training classes put before every name."""
+_MOST_MODULES = 10**4
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,14 @@ def load_official(
     Args:
         name: Name of the model, see :func:`~skelgraph.models.list_models`; or ``"post_refine"`` for the refinement head
             :class:`~skelgraph.nn.PostRefine` that several of them come with.
-        source: Path of a checkpoint file, or a state dict (bare, wrapped, or with DataParallel prefixes).
+        source: Path of a checkpoint file as the authors' scripts save it, see
+            :func:`~skelgraph.files.read_checkpoint`: what in it is no data is skipped, never built. Or a state dict
+            (bare, wrapped, or with the prefixes of DataParallel or torch.compile).
         skeleton: The skeleton that the weights were trained on; the one of the released code by default.
         **options: Options of the model that weights cannot tell; they override what is inferred.
 
     Returns:
-        The model in evaluation mode, with the weights in their stored precision.
+        The model in evaluation mode, in torch's default precision.
 
     Raises:
         CheckpointError: If the file cannot be read safely, or tensors are missing, unexpected or misshapen; all are
@@ -121,83 +125,94 @@ def load_official(
         if info.cls.official is None:
             raise CheckpointError(f"model {name!r} has no official checkpoints to import")
         target = OfficialPart(functools.partial(create_model, name), info.cls.official, info.published_skeleton)
-    label = "the given state dict" if isinstance(source, Mapping) else str(source)
-    official = unwrap_state_dict(source if isinstance(source, Mapping) else read_checkpoint(source), label)
+    label = "the given state dict" if isinstance(source, Mapping) else plain(str(source), 500)
+    content = source if isinstance(source, Mapping) else read_checkpoint(source)
+    official = unwrap_state_dict(content, label)
     try:
         inferred = target.official.options(official)
         state = target.official.translate(official)
-    except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        reason = f"{error} not found" if isinstance(error, KeyError) else str(error)
+    except Exception as error:  # as many as there are ways for tensors not to be those expected
+        reason = f"{plain(str(error), 200)} not found" if isinstance(error, KeyError) else plain(str(error), 200)
         raise CheckpointError(
             f"{label} is not an official {name} checkpoint: {reason} among its {len(official)} tensors "
-            f"({', '.join(list(official)[:3])}, ...)"
+            f"({', '.join(plain(key) for key in list(official)[:3])}, ...){_unread(_weights(content, label))}"
         ) from error
-    model = target.build(skeleton or target.published_skeleton, **(inferred | options))
-    load_checked(model, state, f"{label} as official {name}")
+    model = on_meta(lambda: target.build(skeleton or target.published_skeleton, **(inferred | options)))
+    try:
+        load_checked(model, state, f"{label} as official {name}")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}{_unread(_weights(content, label))}") from error
     return model.eval()
 
 
-def load_checked(model: torch.nn.Module, state: StateDict, label: str) -> None:
-    """Load a state dict strictly; on a fault nothing is loaded and the error lists every tensor at fault.
+def unwrap_state_dict(content: Mapping[Any, Any], label: str) -> StateDict:
+    """The state dict inside a checkpoint, without what the training script put around the weights and their names.
+
+    Of a module that was saved whole its parameters and buffers are taken.
 
     Raises:
-        CheckpointError: If tensors are missing, unexpected, misshapen or not finite.
+        CheckpointError: If there is none, or it is one of this library's own runs.
     """
-    own = model.state_dict()
-    missing = [key for key in own if key not in state]
-    unexpected = [key for key in state if key not in own]
-    misshapen = [
-        f"{key}: found {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
-        for key in own
-        if key in state and state[key].shape != own[key].shape
-    ]
-    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
-    faults = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen, "NaN or infinite": broken}
-    if any(faults.values()):
-        text = "; ".join(f"{kind} tensors: {', '.join(keys)}" for kind, keys in faults.items() if keys)
-        raise CheckpointError(f"{label} does not fit {type(model).__name__}: {text}")
-    model.load_state_dict(state)
-
-
-def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
-    """Read a checkpoint file with ``torch.load(weights_only=True)``, on the CPU.
-
-    Raises:
-        CheckpointError: If the file is missing, damaged, or holds more than tensors and plain values.
-    """
-    if not Path(path).is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist or is no file")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected pickle protocol")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"checkpoint {path} is refused: it is no checkpoint, or holds objects other than tensors and plain data"
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or no checkpoint file: {error}") from error
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, expected a dict of tensors")
-    return content
-
-
-def unwrap_state_dict(content: Mapping[str, Any], label: str) -> StateDict:
-    """The state dict inside a checkpoint: without the training script's wrapper and DataParallel's prefix.
-
-    Raises:
-        CheckpointError: If there is none.
-    """
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    state = {re.sub(r"^(module\.)+", "", key): value for key, value in content.items() if isinstance(value, Tensor)}
+    content = _weights(content, label)
+    state = {key: value for key, value in content.items() if isinstance(key, str) and why_unread(value) is None}
     if not state:
-        raise CheckpointError(
-            f"{label} holds no tensors; its keys are {', '.join(map(str, list(content)[:8])) or 'none'}"
-        )
+        keys = ", ".join(plain(key) for key in list(content)[:8])
+        raise CheckpointError(f"{label} holds no tensors; its keys are {keys or 'none'}{_unread(content)}")
+    _check_size(state, label)
+    while prefix := next((prefix for prefix in _PREFIXES if all(key.startswith(prefix) for key in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
+
+
+def _weights(content: Mapping[Any, Any], label: str) -> Mapping[Any, Any]:
+    """The dictionary that holds the weights, among other things perhaps."""
+    if "skelgraph" in content and "state_dict" in content:
+        raise CheckpointError(
+            f"{label} is a checkpoint of `skelgraph train`, not of the authors' code; skelgraph.load_model loads it"
+        )
+    while (inner := next((inner for name in _WRAPPERS if (inner := _inside(content.get(name)))), None)) is not None:
+        content = inner
+    return _module_state(content, label) if isinstance(content.get("_modules"), Mapping) else content
+
+
+def _inside(value: Any) -> Mapping[Any, Any] | None:
+    """What a checkpoint holds under a name: a dictionary, or the attributes of a module that was saved whole."""
+    if isinstance(value, Skipped):
+        value = value.state if isinstance(value.state, dict) and "_modules" in value.state else None
+    return value if isinstance(value, Mapping) else None
+
+
+def _module_state(attributes: Mapping[Any, Any], label: str) -> Mapping[Any, Any]:
+    """The parameters and buffers of a module and its parts, by their names."""
+    state: dict[str, Any] = {}
+    modules = [("", attributes)]
+    for prefix, attributes in modules:  # grows meanwhile
+        for kind in ("_parameters", "_buffers"):
+            state |= {f"{prefix}{name}": value for name, value in (_inside(attributes.get(kind)) or {}).items()}
+        parts = _inside(attributes.get("_modules")) or {}
+        modules += [(f"{prefix}{name}.", inner) for name, part in parts.items() if (inner := _inside(part))]
+        if len(modules) > _MOST_MODULES:
+            raise CheckpointError(f"{label} holds a network of more than {_MOST_MODULES} modules")
+    return state
+
+
+def _unread(content: Mapping[Any, Any]) -> str:
+    """What a message says of the entries that are refused."""
+    reasons = {key: reason for key, value in content.items() if (reason := why_unread(value))}
+    if not any(isinstance(content[key], Skipped | Tensor) for key in reasons):
+        return ""
+    listed = [
+        f"{plain(key)} ({reason})" for key, reason in reasons.items() if isinstance(content[key], Skipped | Tensor)
+    ]
+    more = f" and {len(listed) - 8} more" if len(listed) > 8 else ""
+    return f"; what is refused and was not executed: {', '.join(listed[:8])}{more}"
+
+
+def _check_size(state: StateDict, label: str) -> None:
+    """Refuse tensors that show the same numbers many times over: to work with them takes memory for each."""
+    stored = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in state.values()}
+    if sum(value.numel() * value.itemsize for value in state.values()) > 4 * sum(stored.values()) + 2**20:
+        raise CheckpointError(f"{label} shows the same numbers many times over (tensors of stride 0, or shared)")
 
 
 def count(state: StateDict, pattern: str) -> int:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from huggingface_hub import ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models.official import load_checked
+from skelgraph.files import open_regular, parse_json, write_file
+from skelgraph.models.saved import check_fits, load_checked, sketch
 from skelgraph.options import check_options
+from skelgraph.text import plain
 from skelgraph.topology import skeleton_config
 
 FILE_NAME = "model.safetensors"
@@ -83,7 +85,7 @@ class Pretrained(ModelHubMixin):
 
 
 def save_weights(model: Any, path: str | Path) -> None:
-    """Write a model's weights and configuration to one safetensors file, under a temporary name until it is whole.
+    """Write a model's weights and configuration to one safetensors file, all of it or nothing.
 
     Raises:
         SkelgraphError: If the model is not a registered one or was built with options that are no plain values.
@@ -94,11 +96,7 @@ def save_weights(model: Any, path: str | Path) -> None:
         config = json.dumps(model.config)
     except TypeError as error:
         raise SkelgraphError(f"the options of {type(model).__name__} cannot be saved: {error}") from error
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary, metadata={_METADATA: config})
-    os.replace(temporary, path)
+    write_file(path, save({k: v.contiguous() for k, v in model.state_dict().items()}, metadata={_METADATA: config}))
 
 
 def load_weights(path: str | Path) -> Any:
@@ -107,24 +105,42 @@ def load_weights(path: str | Path) -> Any:
     Raises:
         CheckpointError: If the file is missing, damaged, or does not hold a model of this library.
     """
-    from skelgraph.models.registry import create_model
-
-    if not Path(path).is_file():
-        raise CheckpointError(f"weight file {path} does not exist")
+    label = f"weight file {plain(str(path), 500)}"
+    with open_regular(path, CheckpointError) as regular:
+        size = regular.size
     try:
         with safe_open(path, framework="pt") as file:
-            config = json.loads((file.metadata() or {}).get(_METADATA, "null"))
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+            text = (file.metadata() or {}).get(_METADATA, "null")
+            header = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+            config = parse_json(text, f"the configuration in {label}", CheckpointError)
+            if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
+                raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
+            model = sketch(config["name"], config["skeleton"], config["options"], size, label)
+            check_fits(model, {key: _sketch_tensor(part, f"{label}: {key}") for key, part in header.items()}, label)
+            load_checked(model, {key: file.get_tensor(key) for key in header}, label)
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"weight file {path} cannot be read as safetensors: {error}") from error
-    if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
-        raise CheckpointError(
-            f"weight file {path} has no skelgraph configuration; it was not written by save_pretrained"
-        )
-    try:
-        layout = config["skeleton"]
-        model = create_model(config["name"], *([] if layout is None else [layout]), **config["options"])
-    except (SkelgraphError, TypeError) as error:
-        raise CheckpointError(f"weight file {path} has an unusable configuration: {error}") from error
-    load_checked(model, state, f"weight file {path}")
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{label} cannot be read as safetensors: {plain(str(error), 200)}") from error
     return model.eval()
+
+
+def _sketch_tensor(part: Any, label: str) -> torch.Tensor:
+    """What the header of a file says of a tensor, on ``meta``."""
+    if (dtype := _DTYPES.get(part.get_dtype())) is None:
+        raise CheckpointError(f"{plain(label, 700)} is a tensor of {part.get_dtype()}; expected ordinary numbers")
+    return torch.empty(part.get_shape(), dtype=dtype, device="meta")
+
+
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}

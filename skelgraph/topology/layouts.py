@@ -20,7 +20,7 @@ from os import PathLike
 from typing import Any, TypeAlias
 
 from skelgraph.errors import TopologyError, unknown_name
-from skelgraph.files.json_text import read_json
+from skelgraph.files import read_json
 from skelgraph.text import plain, shown
 from skelgraph.topology.skeleton import Skeleton
 

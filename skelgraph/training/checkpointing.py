@@ -8,9 +8,9 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Checkpoint
 
+from skelgraph.files import write_file
 from skelgraph.training.folder import BEST, LAST, remove_results
 from skelgraph.training.history import History, best_epoch
-from skelgraph.training.report import write_file
 
 
 class LastAndBest(Checkpoint):

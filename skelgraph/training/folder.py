@@ -6,7 +6,6 @@ file of that name. While a process works in a folder it holds a lock there, whic
 
 from __future__ import annotations
 
-import json
 import logging
 import shlex
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from filelock import FileLock, Timeout
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.files import read_json
 from skelgraph.text import plain
 
 Kind = Literal["train", "evaluate"]
@@ -51,7 +51,6 @@ WRITTEN: dict[str, tuple[str, ...]] = {
 _logger = logging.getLogger(__name__)
 
 _LOCK = ".lock"
-_LARGEST_CONFIG = 2**20
 
 
 @contextmanager
@@ -134,9 +133,8 @@ def read_record(out: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     record: Any = None
-    if path.is_file() and path.stat().st_size <= _LARGEST_CONFIG:
-        with suppress(ValueError, RecursionError):
-            record = json.loads(path.read_bytes())
+    with suppress(SkelgraphError):
+        record = read_json(path, SkelgraphError)
     match record:
         case {"config": dict(), "versions": {"skelgraph": str()}} if record.setdefault("kind", "train") in WRITTEN:
             return record

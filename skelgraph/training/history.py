@@ -17,8 +17,12 @@ KILOMETRE = 1e3
 can also spoil the running statistics of batch normalisation alone, from which training recovers."""
 
 
+ROW = ("epoch", "train_loss", "val_mpjpe_mm", "lr", "seconds")
+"""What is noted of an epoch."""
+
+
 class History(Callback):
-    """Collect one row per epoch: ``epoch``, ``train_loss``, ``val_mpjpe_mm``, ``lr``, ``seconds``.
+    """Collect one row per epoch, of :data:`ROW`.
 
     Args:
         verbose: Print each row, for terminals without a progress bar.

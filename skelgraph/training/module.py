@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ExponentialLR, LRScheduler, OneCycleLR
 from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
@@ -124,13 +125,21 @@ class LiftingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
+        optimizer, scheduler = self.optimization(int(self.trainer.estimated_stepping_batches))
+        interval = "step" if self.schedule in SPANS_RUN else "epoch"
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+    def optimization(self, total_steps: int) -> tuple[Optimizer, LRScheduler]:
+        """A new optimizer and scheduler.
+
+        Args:
+            total_steps: Steps of the whole run, for schedules that span it.
+        """
         parameters = self.model.parameters()
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
         if self.schedule == "exponential":
-            return [optimizer], [torch.optim.lr_scheduler.ExponentialLR(optimizer, self.lr_decay)]
-        steps = int(self.trainer.estimated_stepping_batches)
-        onecycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": onecycle, "interval": "step"}}
+            return optimizer, ExponentialLR(optimizer, self.lr_decay)
+        return optimizer, OneCycleLR(optimizer, self.lr, total_steps=total_steps)
 
     def on_train_epoch_start(self) -> None:
         """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""

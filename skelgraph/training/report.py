@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import math
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
@@ -17,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 from torch import Tensor
 
+from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.viz.animation import animate_poses
@@ -99,13 +99,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it: all of it or nothing."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def _animation(sample: Sample, skeleton: Skeleton) -> bytes:

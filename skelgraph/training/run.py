@@ -28,11 +28,13 @@ from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
 from skelgraph.datasets.human36m import H36M_KEYPOINTS
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
-from skelgraph.models import PoseLifter, create_model
+from skelgraph.files import is_safetensors
+from skelgraph.models import PoseLifter, create_model, load_model
+from skelgraph.models.saved import model_of_run
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
-from skelgraph.training.checkpoint import AtomicCheckpointIO, load_checkpoint
+from skelgraph.training.checkpoint import AtomicCheckpointIO, check_state, load_checkpoint, mean_pose_of_run
 from skelgraph.training.checkpointing import LastAndBest
 from skelgraph.training.checks import check_batch, check_network
 from skelgraph.training.data import PoseData, share_of_batch
@@ -221,6 +223,8 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         _check_batches(config, model, train_set)
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = _resumable(config) if resume else None
+            if checkpoint is not None:
+                check_state(load_checkpoint(checkpoint), module, trainer, checkpoint)
             _write_config(config, "train")
             _call(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             _call(trainer.test, module, datamodule=data, verbose=False)
@@ -241,7 +245,9 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     """Evaluate a checkpoint and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
 
     Args:
-        checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run.
+        checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run; or what ``model.save_pretrained`` or ``convert-official``
+            wrote, which does not know its data: then a ``dataset`` has to be given, and the mean pose that the model
+            is compared with is that of the test data.
         out: Folder of the results.
         overwrite: Replace the results of an earlier evaluation that are in that folder.
         **changes: Fields of :class:`TrainConfig` that differ from those of the run: the dataset, the device.
@@ -256,16 +262,21 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     start = time.perf_counter()
     out = Path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    saved = load_checkpoint(checkpoint)
-    config = _config_of(saved["skelgraph"], Path(checkpoint)).replace(**changes, out=str(out))
-    model = create_model(config.model, config.skeleton, **config.options)
+    path, mean_pose, epochs = Path(checkpoint), None, None
+    if path.is_dir() or is_safetensors(path):
+        if changes.get("dataset") is None:
+            raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
+        model = load_model(path)
+        about = model.config
+        config = TrainConfig(str(out), about["name"], about["options"], skeleton=model.skeleton).replace(**changes)
+    else:
+        saved = load_checkpoint(path)
+        config = _config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
+        model, epochs = model_of_run(saved, path), saved["epoch"] + 1
+        mean_pose = mean_pose_of_run(saved, model.skeleton, path)
     test_set = _load(config, "test")
     check_network(model, test_set)
-    module = _module(config, model, test_set.actions, test_set.mean_pose())
-    try:
-        module.load_state_dict(saved["state_dict"])
-    except RuntimeError as error:
-        raise CheckpointError(f"checkpoint {checkpoint} does not fit its own configuration: {error}") from error
+    module = _module(config, model, test_set.actions, test_set.mean_pose() if mean_pose is None else mean_pose)
     data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.batch_size)
     with _quiet():
         trainer = _trainer(config)
@@ -276,7 +287,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
                 **module.results,
                 "checkpoint": str(checkpoint),
                 **_facts(config, module, test_set),
-                "epochs": saved["epoch"] + 1,
+                "epochs": epochs,
                 "seconds": time.perf_counter() - start,
             }
             _write_report(metrics, config, [], module, test_set)

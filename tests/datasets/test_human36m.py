@@ -241,13 +241,16 @@ def test_metadata_of_another_skeleton(files: Path, metadata: dict[str, Any], mes
     ("change", "message"),
     [
         ({"focal_length": [1145.0]}, r"focal_length is \[1145\.0\], expected 2 finite numbers"),
+        ({"translation": [0, 0, float("nan")]}, "translation is .* expected 3 finite"),
         ({"orientation": [1, 1, 0, 0]}, "is not a unit quaternion"),
         ({"res_w": 0}, "resolution 0 x 1002"),
         ({"res_w": "wide"}, "res_w is 'wide', expected a whole number"),
         ({"res_w": 1000.5}, r"res_w is 1000\.5, expected a whole number"),
         ({"res_h": True}, "res_h is True, expected a whole number"),
+        ({"res_h": 10**400}, "res_h is .*2.*, expected a whole number"),
         ({"center": None}, "center is None, expected 2 finite numbers"),
         ({"center": ["512", "515"]}, "center is .*, expected 2 finite numbers"),
+        ({"center": [10**400, 0]}, "center is .*, expected 2 finite numbers"),
         ({"focal_length": [-1145.0, 1143.0]}, "focal length .* expected positive"),
         ({"radial_distortion": [0.1, 0.2, 0.3, 0.4, 0.5]}, "radial_distortion is .* expected 3"),
         ({"distortion": "opnecv"}, "unknown distortion 'opnecv'; did you mean opencv"),
@@ -268,22 +271,9 @@ def test_bad_camera_files(tmp_path: Path) -> None:
     path = tmp_path / "cameras.json"
     with pytest.raises(DataError, match=r"cameras\.json: there is no such file"):
         read_cameras(path, ["me"])
-    for text in ("{", "\x00", "[" * 10**5):
+    for text in ("{", "[]", "{}", "\x00"):
         path.write_text(text)
-        with pytest.raises(DataError, match=r"cameras\.json: is not a JSON file that can be used"):
-            read_cameras(path, ["me"])
-    for text in ("[]", "{}", "3"):
-        path.write_text(text)
-        with pytest.raises(DataError, match=r"cameras\.json: found .*, expected an object of the form"):
-            read_cameras(path, ["me"])
-    camera = json.loads(H36M_CAMERAS.read_text())["cameras"]["S1"][0]
-    for change, problem in (
-        ({"translation": [0, 0, float("nan")]}, "NaN is no number"),
-        ({"center": [float("inf"), 0]}, "Infinity is no number"),
-        ({"res_h": 10**400}, "10+.* is no integer of 64 bits"),
-    ):
-        path.write_text(json.dumps({"cameras": [camera | change]}))
-        with pytest.raises(DataError, match=rf"cameras\.json: .*{problem}"):
+        with pytest.raises(DataError, match=r"cameras\.json: is not a JSON file "):
             read_cameras(path, ["me"])
     path.write_text('{"cameras": 3}')
     with pytest.raises(DataError, match="no cameras for subject 'me'"):

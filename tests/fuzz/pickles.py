@@ -76,8 +76,8 @@ def _calls(rng: random.Random, room: Room) -> bytes:
             ("torch.serialization", "load", path),
             ("torch._C._jit", "x", path),
             ("torch.utils.cpp_extension", "load_inline", path),
-            ("skelgraph.datasets.npz", "read_npz", path),
-            ("skelgraph.training.report", "write_file", path),
+            ("skelgraph.files.npz", "read_npz", path),
+            ("skelgraph.files.writing", "write_file", path),
             (__name__, "record", "executed"),
             (__name__, "record", "executed"),
         ]

@@ -1,0 +1,194 @@
+"""Models rebuilt from what a file says of them: compared with the file on ``meta``, and only then given memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.files import Skipped, is_safetensors, read_checkpoint
+from skelgraph.text import plain, shown
+
+if TYPE_CHECKING:
+    from skelgraph.models.lifter import PoseLifter
+
+StateDict = dict[str, Tensor]
+
+DTYPES = frozenset(
+    {
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    }
+)
+"""The types of numbers that weights are read in."""
+
+
+def load_model(path: str | Path) -> PoseLifter:
+    """Load a model that this library saved, in evaluation mode.
+
+    Args:
+        path: A folder or safetensors file of ``model.save_pretrained`` or ``skelgraph convert-official``, or
+            ``best.ckpt`` or ``last.ckpt`` of a training run. Weights in the layout of the authors' code are loaded by
+            :func:`~skelgraph.models.load_official`.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is damaged or none of these.
+    """
+    from skelgraph.models.pretrained import FILE_NAME, load_weights
+
+    path = Path(path) / FILE_NAME if os.path.isdir(path) else Path(path)
+    if is_safetensors(path):
+        return load_weights(path)
+    return model_of_run(read_checkpoint(path), path)
+
+
+def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
+    """Rebuild the model in a checkpoint of a training run, in evaluation mode.
+
+    Args:
+        checkpoint: The content of the file.
+        path: The file.
+
+    Raises:
+        CheckpointError: If the checkpoint is not one of this library, or damaged.
+    """
+    label = f"checkpoint {plain(str(path), 500)}"
+    config, state = checkpoint.get("skelgraph"), checkpoint.get("state_dict")
+    for name, entry in (("skelgraph", config), ("state_dict", state)):
+        if isinstance(entry, Skipped):
+            raise CheckpointError(f"{label}: {name!r} is {entry.name}, which is refused and was not executed")
+    if not isinstance(config, Mapping) or not isinstance(state, Mapping):
+        raise CheckpointError(
+            f"{label} was not written by `skelgraph train`: the entries 'skelgraph' and 'state_dict' are missing or no "
+            "dictionaries; weights of the authors' own code are read with skelgraph.load_official"
+        )
+    settings = config.get("config")
+    if not isinstance(settings, Mapping) or not {"model", "skeleton", "options"} <= settings.keys():
+        raise CheckpointError(
+            f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options"
+        )
+    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith("model."))]
+    if others not in ([], ["mean_pose"]):
+        raise CheckpointError(f"{label}: unexpected entries in 'state_dict': {', '.join(others[:10])}")
+    for key, value in state.items():
+        if reason := why_unread(value):
+            raise CheckpointError(f"{label}: {plain(key)} is {reason}")
+    weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+    model = sketch(settings["model"], settings["skeleton"], settings["options"], os.path.getsize(path), label)
+    load_checked(model, weights, label)
+    return model.eval()
+
+
+def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> PoseLifter:
+    """Build a model on ``meta``, where it takes no memory, from what a file says of it.
+
+    Args:
+        name: Name of the model.
+        skeleton: Name or data of its skeleton; ``None``: that of the released code.
+        options: Its options.
+        size: Bytes in the file: a skeleton has matrices between all joints, which it has to justify.
+        label: What the file is, for messages.
+
+    Raises:
+        CheckpointError: If there is no such model.
+    """
+    from skelgraph.models.registry import create_model
+
+    parents = skeleton.get("parents") if isinstance(skeleton, Mapping) else None
+    if isinstance(parents, list | tuple) and len(parents) ** 2 > size + 2**20:
+        raise CheckpointError(
+            f"{label} has an unusable configuration: a skeleton of {len(parents)} joints in a file of {size} bytes"
+        )
+    if not isinstance(options, Mapping) or not all(isinstance(option, str) for option in options):
+        raise CheckpointError(f"{label} has an unusable configuration: options is {shown(options)}")
+    try:
+        return on_meta(lambda: create_model(name, *([] if skeleton is None else [skeleton]), **options))
+    except (SkelgraphError, TypeError) as error:
+        raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
+
+
+def on_meta(build: Callable[[], Any]) -> Any:
+    """Build a module without memory for its weights; :func:`load_checked` gives it the memory of those it loads."""
+    with torch.device("meta"):
+        return build()
+
+
+def load_checked(model: nn.Module, state: StateDict, label: str) -> None:
+    """Load a state dict strictly into a model on ``meta``; on a fault nothing is loaded.
+
+    Raises:
+        CheckpointError: If tensors are missing, unexpected, misshapen, of another kind of number or not finite; the
+            error lists them.
+    """
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    check_fits(model, state, label, broken)
+    own = model.state_dict()
+    model.load_state_dict({key: _copy(value, own[key].dtype) for key, value in state.items()}, assign=True)
+
+
+def check_fits(model: nn.Module, state: Mapping[str, Tensor], label: str, broken: Sequence[str] = ()) -> None:
+    """Compare names, shapes and kinds of numbers; both sides may be on ``meta``.
+
+    Args:
+        model: What the tensors are for.
+        state: The tensors.
+        label: What they are, for messages.
+        broken: Names of those that are not finite, for the list.
+
+    Raises:
+        CheckpointError: If there are faults; the error lists them.
+    """
+    own = model.state_dict()
+    both = [key for key in own if key in state]
+    faults = {
+        "missing": [key for key in own if key not in state],
+        "unexpected": [key for key in state if key not in own],
+        "misshapen": [
+            f"{key}: found {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
+            for key in both
+            if state[key].shape != own[key].shape
+        ],
+        "mistyped": [
+            f"{key}: found {state[key].dtype}, expected {own[key].dtype}"
+            for key in both
+            if state[key].is_floating_point() != own[key].is_floating_point()
+        ],
+        "NaN or infinite": list(broken),
+    }
+    if any(faults.values()):
+        text = "; ".join(f"{kind} tensors: {_listed(keys)}" for kind, keys in faults.items() if keys)
+        raise CheckpointError(f"{label} does not fit {type(model).__name__}: {text}")
+
+
+def why_unread(value: Any) -> str | None:
+    """Why a value from a file is no tensor of ordinary numbers; ``None`` if it is one."""
+    if not isinstance(value, Tensor):
+        return value.name if isinstance(value, Skipped) else f"a {type(value).__name__}, expected a tensor"
+    if value.layout != torch.strided or value.is_nested:
+        return "a sparse or nested tensor"
+    if value.is_meta:
+        return "a tensor on meta, without numbers"
+    return None if value.dtype in DTYPES else f"a tensor of {value.dtype}"
+
+
+def _listed(keys: list[str], most: int = 10) -> str:
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(plain(key, 120) for key in keys[:most]) + more
+
+
+def _copy(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """The numbers in memory of their own: tensors of a file may share it."""
+    return torch.empty(value.shape, dtype=dtype).copy_(value.detach())
