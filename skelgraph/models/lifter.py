@@ -12,6 +12,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.models.official import OfficialLayout
 from skelgraph.models.pretrained import Pretrained
+from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Frames
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
@@ -98,6 +99,7 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
     def _clip(self, keypoints_2d: Tensor) -> Tensor:
         """Check the input and give it a time axis."""
         expected = (self.skeleton.num_joints, self.in_channels)
+        check_tensor(self, keypoints_2d, "keypoints")
         shape = tuple(keypoints_2d.shape)
         if len(shape) not in (3, 4) or shape[-2:] != expected or (len(shape) == 4 and shape[1] == 0):
             raise SkelgraphError(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions, NotNegative, Rate
 from skelgraph.topology import Graph, Skeleton
 
@@ -43,6 +44,7 @@ class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """Normalise the last dimension."""
+        check_features(self, input, self.num_features)
         return super().forward(input.reshape(-1, input.size(-1))).view(input.shape)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_features
 from skelgraph.ops import EdgePattern, SparseAdjacency
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
@@ -93,6 +94,7 @@ class ConditionalAdjacency(CheckedOptions, FixedBuffers):
 
     def forward(self, x: Tensor) -> Tensor | SparseAdjacency:
         """The matrices ``(..., K, J, J)`` of poses ``(..., J, C_in)``."""
+        check_features(self, x, self.routing.in_features)
         gates = self.routing(self.dropout(x.mean(dim=-2))).sigmoid()
         experts: Tensor = self.experts
         if self.mode == "mul":

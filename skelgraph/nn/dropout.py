@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skelgraph.nn.features import check_tensor
 from skelgraph.options import CheckedOptions, Rate
 
 _LEVELS = 1 << 16
@@ -38,6 +39,7 @@ class Dropout(CheckedOptions, nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop numbers of ``x`` in training."""
+        check_tensor(self, x)
         kept = round((1 - self.p) * _LEVELS)
         if not self.training or kept in (0, _LEVELS) or x.device.type != "cpu":
             return super().forward(x)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
@@ -43,6 +44,7 @@ class FeedForward(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., channels)`` to ``(..., channels)``."""
+        check_features(self, x, self.linear1.in_features)
         h = self.dropout(self.gelu(self.norm1(self.linear1(x))))
         return self.dropout(self.norm2(self.linear2(h)))
 
@@ -67,6 +69,7 @@ class DropPath(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop or scale each ``(J, C)``."""
+        check_features(self, x)
         if self.p == 0 or not self.training:
             return x
         kept = torch.empty(*x.shape[:-2], 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.p)
@@ -128,6 +131,7 @@ class GraphMLPBlock(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C)`` to ``(..., J, C)``."""
+        check_features(self, x, self.graph_conv1.in_channels, self.graph_conv1.num_nodes)
         t = self.joint_norm(x.mT)
         x = x + self.drop_path(self.joint_mlp(t).mT + self.graph_conv1(t.mT))
         t = self.channel_norm(x)
@@ -182,6 +186,8 @@ class MLPGraphBlock(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor, x0: Tensor) -> Tensor:
         """Map ``(..., J, C)`` and initial features ``(..., J, C)`` to ``(..., J, C)``."""
+        for features, name in ((x, "input"), (x0, "initial features")):
+            check_features(self, features, self.conv1.in_channels, self.conv1.num_nodes, name)
         x = x + self.joint_mlp(self.joint_norm(x).mT).mT
         x0 = self.conv1.project(x0)
         h = self.dropout(self.gelu(self.norm1(self.conv1.sweep(x, x0))))

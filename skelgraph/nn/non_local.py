@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.blocks import JointBatchNorm
+from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike
@@ -19,6 +20,9 @@ from skelgraph.topology import skeleton as as_skeleton
 class _NonLocal(CheckedOptions, FixedBuffers):
     """What all non-local blocks share: linear maps of every joint, an :meth:`attend` of each block's own, a projection
     and a normalised skip."""
+
+    _num_nodes: int | None = None
+    """Nodes of the input, for blocks that are bound to a skeleton."""
 
     def __init__(self, channels: Channels, inner_channels: Channels | None) -> None:
         super().__init__()
@@ -37,6 +41,7 @@ class _NonLocal(CheckedOptions, FixedBuffers):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C)`` to ``(..., J, C)``."""
+        check_features(self, x, self.channels, self._num_nodes)
         theta, phi_g = self.theta_phi_g(x).split((self.inner, 2 * self.inner), dim=-1)
         return self.norm(self.out(self.attend(theta, phi_g))) + x
 
@@ -129,7 +134,7 @@ class GroupedNonLocal(_NonLocal):
     def __init__(self, channels: Channels, skeleton: GraphLike, groups: Sequence[Sequence[int]] | None = None) -> None:
         super().__init__(channels, None)
         self.skeleton = skeleton if isinstance(skeleton, Graph) else as_skeleton(skeleton)
-        num_joints = self.skeleton.num_joints
+        self._num_nodes = num_joints = self.skeleton.num_joints
         if groups is None and isinstance(self.skeleton, Skeleton):
             groups = joint_pairs(self.skeleton)
         elif groups is None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
@@ -64,6 +65,8 @@ class PostRefine(CheckedOptions, nn.Module):
     def forward(self, pred: Tensor, back_projected: Tensor) -> Tensor:
         """Refine ``(..., J, 3)`` with ``(..., J, 3)``."""
         num_joints = self.skeleton.num_joints
+        check_tensor(self, pred)
+        check_tensor(self, back_projected)
         if pred.shape != back_projected.shape or pred.shape[-2:] != (num_joints, 3):
             raise SkelgraphError(
                 f"PostRefine needs two poses of shape (..., {num_joints}, 3), got {tuple(pred.shape)} and "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.fixed import FixedBuffers
+from skelgraph.nn.features import check_features
 from skelgraph.options import CheckedOptions, Count, Positive
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
@@ -59,6 +60,7 @@ class TubeSkin(CheckedOptions, FixedBuffers):
 
     def forward(self, joints: Tensor) -> Tensor:
         """Map joints ``(..., J, 3)`` to vertices ``(..., V, 3)``."""
+        check_features(self, joints, 3, self.skeleton.num_joints, "joints")
         parents, children = zip(*self.skeleton.edges, strict=True)
         start = joints[..., parents, :]
         bone = joints[..., children, :] - start

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +37,11 @@ class Result(NamedTuple):
     reason: str
     trace: str
     seconds: float
+
+    @property
+    def message(self) -> str:
+        """The last line of the traceback, cut."""
+        return self.trace.strip().rpartition("\n")[2][:200]
 
 
 class _Worker:
@@ -98,7 +105,9 @@ class _Worker:
         return f"exit code {self.process.exitcode}"
 
     def end(self) -> None:
-        """Kill the process."""
+        """Kill the process, and those that the case has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.join()
 
@@ -192,7 +201,7 @@ def grouped(results: Iterable[Result]) -> str:
     for (verdict, kind, reason), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         first = members[0]
         names = ", ".join(f"{kind}/{member.number}" for member in members[:3])
-        lines.append(f"{len(members)} x {verdict} ({names}): {reason or first.reason}; {first.text}")
+        lines.append(f"{len(members)} x {verdict} ({names}): {reason or first.reason}; {first.text}: {first.message}")
     return "\n".join(lines)
 
 

@@ -147,7 +147,6 @@ OBJECTS: list[Callable[[], Any]] = [
     lambda: torch.eye(17),
     lambda: torch.eye(3).to_sparse(),
     lambda: torch.zeros(2, 2, device="meta"),
-    lambda: torch.zeros(1).expand(10**5, 10**5),
     lambda: torch.float16,
     lambda: torch.nn.Linear(2, 2),
     lambda: torch.nn.Linear,

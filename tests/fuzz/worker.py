@@ -45,8 +45,8 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 
 
 _OF_TORCH = re.compile(
-    r"same dtype|dtype .*but|expected (m1 and m2|scalar type|.* dtype)|to have the same dtype|not implemented for|"
-    r"device(s| type)|Could not run 'aten|layout|[sS]parse|backend|meta tensors|data type|data-dependent"
+    r"dtype|data ?type|scalar type|should be the same|not implemented for|for complex|bool tensors|"
+    r"device|Could not run 'aten|layout|[sS]parse|backend|meta tensors|data-dependent|memory format"
 )
 """What torch says of tensors of different dtypes, layouts or devices."""
 
@@ -103,6 +103,7 @@ def work(connection: Connection, good: Path, seed: int) -> None:
     with open(os.devnull, "w") as null:
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
+    os.setpgrp()  # what a case starts ends with the worker
     os.chdir(tempfile.mkdtemp(dir=good))  # where the defaults of options write to
     size = resource.getpagesize()
     limit = int(Path("/proc/self/statm").read_text().split()[0]) * size + ADDRESS_SPACE
@@ -198,7 +199,8 @@ def _is_of_the_call(error: TypeError) -> bool:
     """Whether Python itself refused the call that a case makes: wrong keywords, too many arguments."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "/tests/fuzz/" not in frame.filename]
-    return not own or (own[-1].filename.endswith("/inspect.py") and own[-1].name in ("_bind", "bind", "bind_partial"))
+    binding = [("inspect.py", "_bind"), ("inspect.py", "bind"), ("module.py", "_call_impl")]  # Signature, nn.Module
+    return not own or any(own[-1].filename.endswith(f"/{file}") and own[-1].name == name for file, name in binding)
 
 
 def _reset_peak() -> int:

@@ -107,8 +107,7 @@ class ChebyshevGraphConv(SkeletonConv):
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``, on the bound graph or that of ``edge_index``."""
         if edge_index is None:
             return self._on_own_graph(x)
-        num_nodes = x.size(-2)
-        edges = self.given_edges(x, edge_index, edge_weight)
+        edges, num_nodes = self.given_edges(x, edge_index, edge_weight), x.size(-2)
         index, values = sparse_laplacian(*edges, num_nodes, self.normalize, self.lambda_max)
         return self._filter(x, SparseAdjacency(index, values, (1, num_nodes, num_nodes)))
 

@@ -12,9 +12,9 @@ from torch_geometric.utils import scatter
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
+from skelgraph.nn.features import check_edges, check_features
 from skelgraph.ops.incidence import inverse
 from skelgraph.options import Channels, CheckedOptions
-from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -64,10 +64,10 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         """Receivers, senders and row-normalised weights ``(E)`` of the graph that a call has in place of the bound one.
 
         Raises:
-            SkelgraphError: If the input has other channels.
+            SkelgraphError: If the input has other channels, or the edges are no edges among its nodes.
         """
-        if x.size(-1) != self.in_channels:
-            raise SkelgraphError(f"{self} needs input of shape (..., N, {self.in_channels}), got {tuple(x.shape)}")
+        check_features(self, x, self.in_channels)
+        check_edges(edge_index, edge_weight, x.size(-2))
         sender, receiver = edge_index
         weight = x.new_ones(len(sender)) if edge_weight is None else edge_weight
         degree = scatter(weight, receiver, dim_size=x.size(-2))
@@ -117,19 +117,13 @@ def per_joint(forward: Forward) -> Forward:
     @functools.wraps(forward)
     def wrapped(self: SkeletonConv, *args: Tensor | None, **kwargs: Any) -> Tensor:
         num_nodes = self.num_nodes
-        features = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
-        if not features:
-            if args or kwargs:
-                raise SkelgraphError(f"{self} needs a tensor, got {shown(next(iter((*args, *kwargs.values()))))}")
+        given = (*args, *kwargs.values())
+        if not given:
             return forward(self)  # Python says what is missing
-        first = features[0]
+        first = given[0]
+        features = [value for value in given if value is first or value is not None]
         for x in features:
-            fits = x.dim() > 1 and x.size(-1) == self.in_channels
-            if not fits or (x.size(-2) != num_nodes if x.dim() > 2 else num_nodes == 0 or x.size(0) % num_nodes):
-                raise SkelgraphError(
-                    f"{self} needs input of shape (..., {num_nodes}, {self.in_channels}) or "
-                    f"(B * {num_nodes}, {self.in_channels}), got {tuple(x.shape)}"
-                )
+            check_features(self, x, self.in_channels, num_nodes, flat=True)
             if x is not first and x.shape != first.shape:
                 raise SkelgraphError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
         if first.dim() > 2:

@@ -193,11 +193,11 @@ class WeightSharingConv(SkeletonConv):
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``, on the bound graph or that of ``edge_index``."""
         if edge_index is None:
             return self._on_own_graph(x)
-        rule, num_nodes = SHARING[self.sharing], x.size(-2)
+        rule = SHARING[self.sharing]
         if rule.owner != "all" or self.conditional is not None:
             raise SkelgraphError(f"{self} has weights of single joints or experts, which belong to its own graph")
         receiver, sender, values = self.given_edges(x, edge_index, edge_weight)
-        index = torch.stack([rule.part(receiver, sender), receiver, sender])
+        index, num_nodes = torch.stack([rule.part(receiver, sender), receiver, sender]), x.size(-2)
         adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))
         return mix(x, self.weight, adjacency, bias=self.bias)
 

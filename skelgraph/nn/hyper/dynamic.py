@@ -11,10 +11,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
+from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.hyper_conv import HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.hyperedges import Hyperedges
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.options import Channels, CheckedOptions, Positive
+from skelgraph.text import shown
 
 
 def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
@@ -35,6 +37,8 @@ def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
     Raises:
         SkelgraphError: If ``k`` is not from 1 to the number of joints.
     """
+    if not isinstance(x, Tensor) or x.dim() < 2:
+        raise SkelgraphError(f"hyperedges of neighbours need joints of shape (..., J, C), got {shown(x)}")
     if not 1 <= k <= x.size(-2):
         raise SkelgraphError(f"k is {k}; expected 1 to {x.size(-2)}, the number of joints")
     # the exact form: equal joints have distance zero, and ties are ties
@@ -122,6 +126,7 @@ class AssignedHyperedges(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor) -> Hyperedges:
         """Build the hyperedges of ``(..., J, C)``."""
+        check_features(self, x, self.lin.in_features)
         soft = (self.lin(x) / self.temperature).softmax(dim=-1)
         if not self.straight_through:
             return Hyperedges(soft)
@@ -176,6 +181,7 @@ class TopKAttentionHyperedges(CheckedOptions, nn.Module):
 
     def forward(self, x: Tensor) -> Hyperedges:
         """Build the hyperedges of ``(..., J, C)``."""
+        check_features(self, x, self.projection.in_features)
         incidence = knn_hyperedges(self.projection(x), self.k, soft=True)
         mean = incidence.mT @ x
         return Hyperedges(incidence, self.out(self.hidden(mean).relu()).squeeze(-1).tanh())
@@ -221,6 +227,7 @@ class SemiDynamicHyperedges(CheckedOptions, FixedBuffers):
 
     def forward(self, x: Tensor) -> Hyperedges:
         """Build the hyperedges of ``(..., J, C)``."""
+        check_features(self, x, nodes=self.hypergraph.num_nodes)
         incidence, weight = self.builder(x)
         fixed = self.memberships.to(incidence.dtype).expand(*incidence.shape[:-1], -1)
         joined = torch.cat([fixed, F.softplus(self.scale) * incidence], dim=-1)

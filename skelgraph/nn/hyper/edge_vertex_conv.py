@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.hyper_conv import HyperConv
 from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence
@@ -141,6 +142,8 @@ class EdgeVertexConv(HyperConv):
         C_out_e)``."""
         if self.explain:
             raise SkelgraphError(f"{self} has no messages that a mask per incidence could act on; set explain = False")
+        check_features(self, x)
+        check_features(self, z, name="bones")
         bones, _ = self.incidence_of(x)
         flat = x.dim() == 2
         self._check(x, bones, None, z, flat)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.features import check_features, check_tensor
 from skelgraph.nn.hyper.hyperedges import Count, Hyperedges, read_hypergraph
 from skelgraph.ops import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
 from skelgraph.options import Channels, CheckedOptions
@@ -139,6 +140,10 @@ class HyperConv(CheckedOptions, IncidenceMessages):
                 coefficients ``(..., nnz, heads)`` of the incidences ``index (2, nnz)``, for the layers that have them.
                 For ``x (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
         """
+        check_features(self, x)
+        for name, value in (("weight", weight), ("y", y)):
+            if value is not None:
+                check_tensor(self, value, name)
         if self.in_channels == -1:
             self.infer_channels(x)
         if y is not None and not self.takes_hyperedges:
@@ -236,17 +241,12 @@ class HyperConv(CheckedOptions, IncidenceMessages):
 
     def _check(self, x: Tensor, incidence: Incidence, weight: Tensor | None, y: Tensor | None, flat: bool) -> None:
         nodes, hyperedges = incidence.num_nodes, incidence.num_hyperedges
-        fits = x.dim() > 1 and x.size(-1) == self.in_channels
-        if not fits or (x.size(0) % max(nodes, 1) if flat else x.size(-2) != nodes):
-            raise SkelgraphError(
-                f"{self} needs input of shape (..., {nodes}, {self.in_channels}) or (B * {nodes}, {self.in_channels}), "
-                f"got {tuple(x.shape)}"
-            )
-        if weight is not None and weight.size(-1) != hyperedges:
+        check_features(self, x, self.in_channels, nodes, flat=True)
+        if weight is not None and (weight.dim() == 0 or weight.size(-1) != hyperedges):
             raise SkelgraphError(
                 f"{self} needs one weight for each of {hyperedges} hyperedges, got {tuple(weight.shape)}"
             )
-        if y is not None and (y.size(0) % max(hyperedges, 1) if flat else y.size(-2) != hyperedges):
+        if y is not None and (y.dim() < 2 or (y.size(0) % max(hyperedges, 1) if flat else y.size(-2) != hyperedges)):
             raise SkelgraphError(f"{self} needs features of {hyperedges} hyperedges, got {tuple(y.shape)}")
 
     def extra_repr(self) -> str:

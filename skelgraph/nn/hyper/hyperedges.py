@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data.hypergraph_data import HyperGraphData
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.nn.features import is_readable
 from skelgraph.text import shown
 from skelgraph.topology import JointHypergraph
 from skelgraph.topology.hypergraph import stored_sizes, total
@@ -83,7 +84,7 @@ def read_hypergraph(
             return Hyperedges(hypergraph)
         if _is_index(hypergraph, x, num_hyperedges, num_expected):
             return _read_index(hypergraph, x.size(-2), num_expected if num_hyperedges is None else num_hyperedges)
-        if _is_readable(hypergraph) and _strange(hypergraph):
+        if is_readable(hypergraph) and _strange(hypergraph):
             raise SkelgraphError(
                 f"the hypergraph is {shown(hypergraph)} with entries that are neither 0 nor 1; expected an incidence "
                 "matrix of zeros and ones (or soft memberships in floating point), or PyG's hyperedge_index (2, nnz)"
@@ -104,7 +105,7 @@ def _is_index(tensor: Tensor, x: Tensor, num_hyperedges: Count | None, num_expec
     fits = x.size(-2) == 2 or (x.dim() == 2 and x.size(0) % 2 == 0)  # the rows of a matrix of two nodes
     if not fits or num_hyperedges is not None or num_expected not in (None, tensor.size(1)) or not tensor.numel():
         return True
-    readable = _is_readable(tensor)
+    readable = is_readable(tensor)
     if readable and (_strange(tensor) or not tensor.any(dim=0).all()):
         return True
     values = "zeros and ones" if readable else "integers that cannot be read here"
@@ -119,7 +120,7 @@ def _read_index(index: Tensor, num_nodes: int, count: Count | None, weight: Tens
         raise SkelgraphError(f"hyperedge_index is {shown(index)}; expected integers (2, nnz)")
     index = index.long()
     num_hyperedges = 0 if count is None else total(count)
-    if index.numel() and (count is None or _is_readable(index)):
+    if index.numel() and (count is None or is_readable(index)):
         low, high = torch.stack(torch.aminmax(index, dim=1)).tolist()
         num_hyperedges = high[1] + 1 if count is None else num_hyperedges
         if min(low) < 0 or high[0] >= num_nodes or high[1] >= num_hyperedges:
@@ -142,7 +143,7 @@ def _read_sparse(matrix: Tensor) -> HyperedgeIndex:
     index, values = (
         (matrix.indices(), matrix.values()) if matrix.is_coalesced() else (matrix._indices(), matrix._values())
     )
-    if index.size(0) != 2 or values.dim() != 1 or (_is_readable(values) and not (values == 1).all()):
+    if index.size(0) != 2 or values.dim() != 1 or (is_readable(values) and not (values == 1).all()):
         raise SkelgraphError(
             "the sparse incidence matrix has entries other than 1; expected ones, or soft memberships as a dense "
             "matrix, Hyperedges(incidence.to_dense())"
@@ -152,8 +153,3 @@ def _read_sparse(matrix: Tensor) -> HyperedgeIndex:
 
 def _strange(tensor: Tensor) -> bool:
     return bool(((tensor != 0) & (tensor != 1)).any())
-
-
-def _is_readable(tensor: Tensor) -> bool:
-    """Whether values may decide: not on ``meta``, not while a graph is compiled."""
-    return tensor.device.type != "meta" and not torch.compiler.is_compiling()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, xavier
 from skelgraph.nn.mixer import FeedForward
 from skelgraph.options import Amount, Channels, CheckedOptions, Count, Positive, Rate
@@ -205,12 +206,7 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
                 state = "missing" if value is None else "given, but the layer has no such stream"
                 raise SkelgraphError(f"NodeEdgeHyperedgeConv: {name} is {state}")
             return
-        rows = value.size(-2) if value.dim() > 2 else value.size(0) % max(count, 1) + count
-        if rows != count or value.size(-1) != self.channels:
-            raise SkelgraphError(
-                f"NodeEdgeHyperedgeConv needs {name} of shape (..., {count}, {self.channels}) or "
-                f"(B * {count}, {self.channels}), got {tuple(value.shape)}"
-            )
+        check_features(self, value, self.channels, count, name, flat=True)
 
     def extra_repr(self) -> str:
         """Channels."""

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 Mask = Literal["soft", "hard", "none"]
@@ -118,8 +119,10 @@ class RelationAttention(CheckedOptions, FixedBuffers):
 
     def forward(self, x: Tensor, tokens: Tensor, extra: Tensor | None = None) -> Tensor:
         """Map joints ``(..., J, C_in)`` and tokens ``(..., T, C_t)`` to ``(..., J, C_out)``."""
-        self._check("joints", x, self.num_joints, self.in_channels)
-        self._check("tokens", tokens, self.num_tokens, self.token_channels)
+        check_features(self, x, self.in_channels, self.num_joints, "joints", flat=True)
+        check_features(self, tokens, self.token_channels, self.num_tokens, "tokens", flat=True)
+        if extra is not None:
+            check_features(self, extra, self.token_channels, name="extra")
         if x.dim() == 2:
             batch = (x.size(0) // self.num_joints, -1)
             extra = None if extra is None else extra.unflatten(0, batch)
@@ -149,14 +152,6 @@ class RelationAttention(CheckedOptions, FixedBuffers):
         if self.visible is not None:  # finite, so that a row of nothing else has a softmax
             bias = bias.masked_fill(~self.visible, torch.finfo(bias.dtype).min)
         return F.pad(bias, (0, num_extra)) if num_extra else bias
-
-    def _check(self, what: str, x: Tensor, count: int, channels: int) -> None:
-        rows = x.size(-2) if x.dim() > 2 else x.size(0) % max(count, 1) + count
-        if x.size(-1) != channels or rows != count:
-            raise SkelgraphError(
-                f"{self} needs {what} of shape (..., {count}, {channels}) or (B * {count}, {channels}), "
-                f"got {tuple(x.shape)}"
-            )
 
     def extra_repr(self) -> str:
         """Channels, heads and mask."""

@@ -405,7 +405,7 @@ def test_edges_of_a_call_on_the_own_skeleton():
     for conv in (sgnn.WeightSharingConv(2, 4, "h36m17", sharing="dc_vanilla"), sgnn.ChebyshevGraphConv(2, 4, "h36m17")):
         edge_index, _ = add_self_loops(conv.skeleton.edge_index, num_nodes=17)
         torch.testing.assert_close(conv(x, edge_index), conv(x))
-        with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., N, 2\)"):
+        with pytest.raises(ValueError, match=r"needs input of shape \(\.\.\., J, 2\)"):
             conv(torch.randn(3, 17, 5), edge_index)
     with pytest.raises(ValueError, match="belong to its own graph"):
         sgnn.WeightSharingConv(2, 4, "h36m17", sharing="preagg")(x, edge_index)
