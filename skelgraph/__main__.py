@@ -12,7 +12,7 @@ from typing import Any
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
 
-EXTRA_MODULES = frozenset({"jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "typer"})
+EXTRA_MODULES = frozenset({"filelock", "jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "typer"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

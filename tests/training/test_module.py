@@ -13,7 +13,7 @@ from torch import Tensor
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import mirror
-from skelgraph.models import create_model
+from skelgraph.models import create_model, list_models
 from skelgraph.training import LOSSES, LiftingModule, PoseData
 
 ACTIONS = ("walk",)
@@ -77,6 +77,30 @@ def test_every_loss_trains_in_bf16(sets: tuple[PoseDataset, PoseDataset], name: 
         )
         weights.append(torch.cat([p.detach().flatten() for p in module.model.parameters()]) - before)
     assert 0 < (weights[0] - weights[1]).norm() < 0.3 * weights[1].norm()
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_every_network_trains_in_bf16(name: str) -> None:
+    """With its published options, its own loss in float32 and float32 gradients of about the same size."""
+    torch.manual_seed(0)
+    model = create_model(name).train()
+    module = LiftingModule(model, ACTIONS, torch.zeros(17, 3))
+    for part in model.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    x, y = 0.3 * torch.randn(4, model.num_frames, 17, 2), 0.3 * torch.randn(4, 17, 3)
+    losses, norms = [], []
+    for enabled in (True, False):
+        model.zero_grad()
+        torch.manual_seed(1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(model.training_loss(x, y - y[:, :1], module._loss))
+        losses[-1].backward()
+        norms.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm())
+    assert losses[0].dtype == norms[0].dtype == torch.float32
+    assert losses[0] != losses[1]
+    torch.testing.assert_close(losses[0], losses[1], rtol=0.02, atol=0)
+    torch.testing.assert_close(norms[0], norms[1], rtol=0.1, atol=0)
 
 
 def test_the_clipped_gradient_is_that_of_the_whole_model(sets: tuple[PoseDataset, PoseDataset]) -> None:
