@@ -83,10 +83,12 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
             _remove_run(out)
         remove(out, _unfinished(WRITTEN[kind]))
         yield
-    except (KeyboardInterrupt, SystemExit, OSError):
+    except (KeyboardInterrupt, SystemExit, OSError) as error:
         if kind == "train" and (out / CONFIG).exists():
             command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
             _logger.warning("stopped; to go on from the last finished epoch: %s", command)
+        if isinstance(error, OSError) and error.errno and error.filename is None:  # of the logs
+            raise OSError(error.errno, error.strerror, str(out)) from error
         raise
     finally:
         lock.release()

@@ -82,7 +82,8 @@ def write_report(
             missing[name] = plain(f"{type(error).__name__}: {error}", 300)
             _logger.warning("%s could not be drawn (%s)", name, missing[name])
             (out / name).unlink(missing_ok=True)  # that of an earlier report
-    for name, content in {**files, "report.html": _page(metrics, config, files, missing).encode()}.items():
+    write_file(out / "report.html", _page(metrics, config, files, missing).encode())
+    for name, content in files.items():
         write_file(out / name, content)
 
 

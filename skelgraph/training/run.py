@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -395,9 +396,11 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")  # which devices there are
     level = logger.level
     logger.setLevel(logging.WARNING)
+    hook = threading.excepthook
+    # TensorBoard's thread cannot write: the same error comes to us.
+    threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else hook(args)
     with warnings.catch_warnings():
         for message in (
-            "Checkpoint directory .* exists and is not empty",  # that is what resuming means
             r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own business with torch
             ".*it is recommended to use `Trainer\\(devices=1",  # our loaders evaluate exactly on any number
         ):
@@ -406,6 +409,7 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+            threading.excepthook = hook
 
 
 def saved_config(out: str | Path) -> TrainConfig:

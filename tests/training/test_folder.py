@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -10,12 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 from tiny_mocap import Run
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.training import evaluate, train
+from skelgraph.training import TrainConfig, evaluate, load_checkpoint, train
 from skelgraph.training.folder import WRITTEN, claimed
 
 CONFIG = json.dumps({"kind": "train", "config": {}, "versions": {"skelgraph": "0"}})
@@ -154,3 +157,41 @@ def test_every_file_of_a_run_is_known(run: Run, tmp_path: Path) -> None:
     """So that overwriting leaves none behind, and no foreign one is taken for ours."""
     known = {path for pattern in WRITTEN["train"] for path in run.out.glob(pattern)}
     assert {path for path in run.out.rglob("*") if path.is_file()} - known == {run.out / ".lock"}
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoints/last.ckpt", "checkpoints/best.ckpt", "metrics.json", "report.html", "logs"]
+)
+def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The message names the file, what is there stays whole, nothing unfinished is left, and the run can go on."""
+    out = tmp_path / "out"
+    write, written = Path.write_bytes, []
+
+    def full(self: Path, content: bytes) -> int:
+        if f".{Path(name).name}." in self.name and self.is_relative_to(out):
+            written.append(self)
+            if len(written) == 2 or "checkpoints" not in name:
+                write(self, content[: len(content) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, content)
+
+    def log(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    if name == "logs":
+        monkeypatch.setattr(CSVLogger, "log_metrics", log)
+    settings = run.config.to_dict() | {"out": str(out), "schedule": "exponential", "lr_decay": 1.0}
+    with pytest.raises(OSError, match="No space left") as caught:
+        train(TrainConfig.from_dict(settings))
+    assert str(out / name).startswith(str(caught.value.filename))
+    assert caught.value.filename != str(out) or name == "logs"
+    assert not list(out.rglob("*.tmp"))
+    if "checkpoints" in name:
+        assert [load_checkpoint(path)["epoch"] for path in (out / "checkpoints").glob(f"{Path(name).stem}.ckpt")] == [0]
+        assert not (out / "metrics.json").exists()
+    assert (out / "metrics.json").exists() == (name == "report.html")
+    monkeypatch.undo()
+    train(TrainConfig.from_dict(settings), resume=True)
+    best, last = (load_checkpoint(out / "checkpoints" / f"{which}.ckpt")["epoch"] + 1 for which in ("best", "last"))
+    assert (best, last) == (json.loads((out / "metrics.json").read_text())["best_epoch"], 3)
