@@ -19,7 +19,7 @@ import numpy as np
 
 from skelgraph.text import shown
 
-_MOST_INSTRUCTIONS = 2**21  # each makes at most about a hundred bytes beside those that it reads
+_MOST_INSTRUCTIONS = 2**20  # each makes at most about a hundred bytes beside those that it reads
 _MOST_BITS = 2**13  # of an integer
 _DEEPEST = 256
 _KEYS = (str, bytes, int, float, type(None), np.generic)
@@ -439,7 +439,7 @@ def _oldest_object(reader: Unpickler, kind: Any, base: Any = None, state: Any = 
     return reader.call(kind, ())
 
 
-def _object(reader: Unpickler) -> Any:
+def _object(reader: Unpickler, *_: Any) -> Any:
     raise RefusedError("an object of an unusual class")
 
 
@@ -461,7 +461,12 @@ _PYTHON: dict[tuple[str, str], Callable[..., Any]] = {
     ("collections", "Counter"): _ordered_dict,
     ("collections", "defaultdict"): _default_dict,
     **{(module, "_reconstructor"): _oldest_object for module in ("copy_reg", "copyreg")},
-    **{(module, "object"): _object for module in ("__builtin__", "builtins")},
+    # Named as the base of the oldest objects and as the default of a dictionary, and not called.
+    **{
+        (module, name): _object
+        for module in ("__builtin__", "builtins")
+        for name in ("object", "list", "dict", "int", "float")
+    },
 }
 _NUMPY: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _no_call,

@@ -9,7 +9,7 @@ import stat
 from os import PathLike
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.text import plain
+from skelgraph.text import plain, shown
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -29,6 +29,8 @@ class RegularFile(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read ``size`` bytes, or what is left of them in the file."""
+        if size is not None and 0 <= size <= io.DEFAULT_BUFFER_SIZE:  # often, and too little to matter
+            return super().read(size)
         left = max(0, self.size - self.tell())
         return super().read(left if size is None or size < 0 else min(size, left))
 
@@ -43,7 +45,9 @@ def open_regular(path: str | PathLike[str], error: type[SkelgraphError]) -> Regu
     Raises:
         SkelgraphError: Of the given kind, if there is no such file, it is no regular file or may not be read.
     """
-    name = plain(os.fspath(path), 1000)
+    if not isinstance(path, str | PathLike):
+        raise error(f"{shown(path)} is no name of a file")
+    name = plain(str(path), 1000)
     try:
         # Without blocking: to open a pipe waits for somebody to write into it.
         raw = io.FileIO(path, opener=lambda file, flags: os.open(file, flags | getattr(os, "O_NONBLOCK", 0)))

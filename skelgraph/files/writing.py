@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -29,4 +30,5 @@ def write_file(path: str | PathLike[str], content: bytes) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it is gone, or never was
+            temporary.unlink()

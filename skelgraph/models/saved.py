@@ -184,7 +184,7 @@ def why_unread(value: Any) -> str | None:
     return None if value.dtype in DTYPES else f"a tensor of {value.dtype}"
 
 
-def _listed(keys: list[str], most: int = 10) -> str:
+def _listed(keys: list[str], most: int = 6) -> str:
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(plain(key, 120) for key in keys[:most]) + more
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import struct
 import sys
 import types
 
 import numpy as np
 import pytest
+import python2
 import torch
 
 from skelgraph.datasets import read_smpl, smpl_body
@@ -54,17 +54,6 @@ class csc_matrix:  # noqa: N801 - the name of scipy
         self.data = matrix.T[matrix.T != 0]
 
 
-class Python2Pickler(pickle._Pickler):
-    """Writes bytes and text as Python 2 did, which made no difference between them."""
-
-    def save_bytes(self, value):
-        data = value.encode("latin1") if isinstance(value, str) else value
-        self.write(pickle.BINSTRING + struct.pack("<i", len(data)) + data)
-        self.memoize(value)
-
-    dispatch = pickle._Pickler.dispatch | {bytes: save_bytes, str: save_bytes}
-
-
 @pytest.fixture(name="official")
 def _official(monkeypatch):
     """The content of an official file, whose classes live in packages that are not there when it is read."""
@@ -103,8 +92,7 @@ def test_official_pickles_are_read_without_their_packages(official, protocol, tm
 
 def test_pickles_of_python_2_are_read(official, tmp_path):
     path = tmp_path / "basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"
-    with path.open("wb") as stream:
-        Python2Pickler(stream, protocol=2).dump(official)
+    path.write_bytes(python2.dumps(official))
     assert_is_the_model(read_smpl(str(path)))
 
 

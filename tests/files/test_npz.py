@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import collections
 import contextlib
 import functools
 import io
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import python2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +109,40 @@ def test_reads_files_of_numpy_1_and_2(tmp_path: Path, package: bytes) -> None:
     content = pickled_npy(MOTION, protocol=2).replace(b"numpy._core", b"numpy.core").replace(b"numpy.core", package)
     assert b"c" + package + b".multiarray\n" in content
     assert_same(read_npz(write(tmp_path / "file.npz", value=content))["value"], MOTION)
+
+
+def test_reads_files_of_python_2(tmp_path: Path) -> None:
+    value = np.empty((), dtype=object)
+    value[()] = {
+        "S1": {"Walking 1": np.arange(24, dtype=np.float32).reshape(4, 2, 3), "note": "caf\xe9", 3: [1.5, None]}
+    }
+    path = write(tmp_path / "file.npz", value=npy(python2.dumps(value)))
+    assert_same(read_npz(path)["value"], value[()])
+
+
+def test_reads_ordered_and_default_dictionaries_and_keys_of_numbers(tmp_path: Path) -> None:
+    value = {
+        1: collections.OrderedDict([("b", 1), (b"a", 2)]),
+        0.5: collections.defaultdict(list, {"x": [1]}),
+        None: collections.Counter("aab"),
+        np.int64(7): True,
+    }
+    for protocol in (0, 2, 4):
+        found = read_npz(write(tmp_path / "file.npz", value=pickled_npy(value, protocol)))["value"]
+        expected = {1: {"b": 1, b"a": 2}, 0.5: {"x": [1]}, None: {"a": 2, "b": 1}, 7: True}
+        assert found == expected
+        assert list(found[1]) == ["b", b"a"]
+        assert {type(item) for item in list(found.values())[:3]} == {dict}, "nothing of the file's own classes"
+
+
+def test_reads_what_is_asked_for_and_nothing_else(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "file.npz", evil=pickled_npy(Call(os.mkdir, str(tmp_path / "harm")), 4), value=pickled_npy([1], 4)
+    )
+    assert read_npz(path, required=["value"], optional=["metadata"]) == {"value": [1]}
+    with pytest.raises(DataError, match="member 'evil'"):
+        read_npz(path, required=["value"])
+    assert not (tmp_path / "harm").exists()
 
 
 def test_a_shared_array_stays_shared(tmp_path: Path) -> None:
