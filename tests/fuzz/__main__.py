@@ -6,6 +6,8 @@ import argparse
 import sys
 import time
 
+from skelgraph.text import plain
+
 from .runner import BAD, Fuzzer, grouped, progress, table
 
 
@@ -29,11 +31,11 @@ def main() -> int:
     with Fuzzer(options.seed, min(options.processes, len(cases))) as fuzzer:
         results = fuzzer.run(cases, progress(len(cases)))
     if options.case:
-        print(results[0].text, results[0].trace, sep="\n")
+        print(plain(results[0].text, 1000), ascii(results[0].trace)[1:-1].replace("\\n", "\n"), sep="\n")
     print(table(results))
     print(f"seed {options.seed}, {time.perf_counter() - start:.0f} s")
     for result in sorted(results, key=lambda result: -result.seconds)[: options.slow]:
-        print(f"{result.seconds:.1f} s {result.kind}/{result.number} {result.verdict}: {result.text}")
+        print(f"{result.seconds:.1f} s {result.kind}/{result.number} {result.verdict}: {plain(result.text, 200)}")
     if bad := grouped(results):
         print("\nBad cases (repeat one with --case NAME):\n" + bad)
     return int(any(result.verdict in BAD for result in results))

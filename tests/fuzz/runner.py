@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import psutil
 
+from skelgraph.text import plain
+
 MEMORY = 1 << 30
 """Bytes that a case may take on top of what the process had before."""
 VERDICTS = ("clean error", "accepted", "traceback", "hang", "memory", "executed")
@@ -201,7 +203,8 @@ def grouped(results: Iterable[Result]) -> str:
     for (verdict, kind, reason), members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         first = members[0]
         names = ", ".join(f"{kind}/{member.number}" for member in members[:3])
-        lines.append(f"{len(members)} x {verdict} ({names}): {reason or first.reason}; {first.text}: {first.message}")
+        line = f"{len(members)} x {verdict} ({names}): {reason or first.reason}; {first.text}: {first.message}"
+        lines.append(plain(line, 500))
     return "\n".join(lines)
 
 
