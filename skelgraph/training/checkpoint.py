@@ -91,7 +91,9 @@ def mean_pose_of_run(checkpoint: Mapping[str, Any], skeleton: Skeleton, path: Pa
     return pose.float()
 
 
-def check_state(checkpoint: Mapping[str, Any], module: LiftingModule, trainer: pl.Trainer, path: Path) -> None:
+def check_state(
+    checkpoint: Mapping[str, Any], module: LiftingModule, trainer: pl.Trainer, steps: int, path: Path
+) -> None:
     """Check before anything is written that a run can go on with the state in its checkpoint: weights, moments of the
     optimizer, learning rate, progress and history have the form of those that this run writes.
 
@@ -99,19 +101,24 @@ def check_state(checkpoint: Mapping[str, Any], module: LiftingModule, trainer: p
         checkpoint: What :func:`load_checkpoint` read.
         module: The module that goes on.
         trainer: The trainer that goes on with it.
+        steps: Steps in an epoch, with the data that it goes on with.
         path: The file, for messages.
 
     Raises:
-        CheckpointError: If a part is missing or of another form.
+        CheckpointError: If a part is missing or of another form, or the data are not those of the run.
     """
     label = f"checkpoint {plain(str(path), 500)}"
     check_fits(module, checkpoint["state_dict"], label)
-    epochs = checkpoint["epoch"] + 1
-    optimizer, scheduler = module.optimization(total_steps=max(1, checkpoint["global_step"] // epochs) * epochs)
+    epochs, made = checkpoint["epoch"] + 1, checkpoint["global_step"]
+    if made != steps * epochs:
+        raise CheckpointError(
+            f"{label} made {made} steps in {epochs} epochs; with these data it would have been {steps * epochs}"
+        )
+    optimizer, scheduler = module.optimization(total_steps=steps * int(trainer.max_epochs or 1))
     states = checkpoint.get("optimizer_states")
     moments = states[0].get("state") if isinstance(states, list) and states and isinstance(states[0], dict) else None
     parameters = optimizer.param_groups[0]["params"]
-    form = {
+    form: dict[str, Any] = {
         "optimizer_states": [{**optimizer.state_dict(), "state": _moments(parameters, moments)}],
         "lr_schedulers": [scheduler.state_dict()],
         "callbacks": {"History": {"rows": [dict.fromkeys(ROW, 0.0)] * epochs}},
@@ -122,7 +129,13 @@ def check_state(checkpoint: Mapping[str, Any], module: LiftingModule, trainer: p
         form["loops"] = {name: getattr(trainer, name).state_dict() for name in loops}
     for name, expected in form.items():
         _check_form(checkpoint.get(name), expected, f"{label}: {name}")
-    if (done := checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]) != epochs:
+    total = checkpoint["lr_schedulers"][0].get("total_steps")
+    if total != getattr(scheduler, "total_steps", None):
+        raise CheckpointError(f"{label}: its schedule ends after {total} steps, that of this run does not")
+    if (
+        "loops" in form
+        and (done := checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]) != epochs
+    ):
         raise CheckpointError(f"{label}: it says {epochs} epochs, and {shown(done)} in its loops")
 
 

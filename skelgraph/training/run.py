@@ -225,7 +225,8 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = _resumable(config) if resume else None
             if checkpoint is not None:
-                check_state(load_checkpoint(checkpoint), module, trainer, checkpoint)
+                data.trainer = trainer
+                check_state(load_checkpoint(checkpoint), module, trainer, len(data.train_dataloader()), checkpoint)
             _write_config(config, "train")
             _call(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             _call(trainer.test, module, datamodule=data, verbose=False)
