@@ -263,7 +263,7 @@ def convert_official(
     from skelgraph.models.pretrained import save_weights
 
     if out.exists() and not overwrite:
-        raise SkelgraphError(f"{plain(out, 500)} exists already: replace it (--overwrite) or choose another name")
+        raise SkelgraphError(f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name")
     model_info(model)  # an unknown name is an error before anything is read
     converted = load_official(model, checkpoint, skeleton, **_parse_options(option or []))
     save_weights(converted, out)
@@ -409,5 +409,6 @@ def _print_results(metrics: dict[str, Any], out: str) -> None:
     if metrics["dataset"]["is_synthetic"]:
         console.print("Synthetic data: comparable to no published result.")
     if not beats_mean_pose(metrics):
-        console.print("Worse than no network: always answering the mean training pose has a lower error.", style="bold")
-    console.print(Text(f"Report: {plain(out, 1000)}/report.html"), soft_wrap=True, highlight=False)
+        worse = "Worse than no network: always answering the mean training pose has a lower error."
+        console.print(worse, style="bold", soft_wrap=True)
+    console.print(Text(f"Report: {plain(str(out), 1000)}/report.html"), soft_wrap=True, highlight=False)

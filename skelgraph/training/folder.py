@@ -76,7 +76,9 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise SkelgraphError(f"{plain(out, 500)} is in use: another process is writing its results there") from None
+        raise SkelgraphError(
+            f"{plain(str(out), 500)} is in use: another process is writing its results there"
+        ) from None
     try:
         if not resume:
             check_free(out, kind, overwrite=overwrite)
@@ -108,7 +110,7 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
     """
     if not _is_first_process():  # the other processes of a run start when the first has opened the folder
         return
-    record, shown = read_record(out), plain(out, 500)
+    record, shown = read_record(out), plain(str(out), 500)
     if record is not None and not overwrite:
         ways = "resume it (--resume), replace it (--overwrite)" if kind == "train" else "replace it (--overwrite)"
         raise SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
@@ -140,7 +142,7 @@ def read_record(out: Path) -> dict[str, Any] | None:
     match record:
         case {"config": dict(), "versions": {"skelgraph": str()}} if record.setdefault("kind", "train") in WRITTEN:
             return record
-    raise SkelgraphError(f"{plain(path, 500)} was not written by skelgraph: choose another folder")
+    raise SkelgraphError(f"{plain(str(path), 500)} was not written by skelgraph: choose another folder")
 
 
 def remove_results(out: Path) -> None:

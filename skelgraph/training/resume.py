@@ -42,6 +42,6 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], epochs: i
         differences = "; ".join(
             f"{key} was {shown(before[key])}, now {shown(now[key])}" for key in before if key in changed
         )
-        raise CheckpointError(f"{plain(out, 500)} cannot be resumed with other settings: {differences}")
+        raise CheckpointError(f"{plain(str(out), 500)} cannot be resumed with other settings: {differences}")
     if epochs > now["max_epochs"]:
-        raise CheckpointError(f"{plain(out, 500)} has {epochs} epochs, more than max-epochs {now['max_epochs']}")
+        raise CheckpointError(f"{plain(str(out), 500)} has {epochs} epochs, more than max-epochs {now['max_epochs']}")

@@ -131,7 +131,7 @@ def _gif(images: list[Image.Image], frames_per_second: float) -> bytes:
     palette = images[0].quantize(128, Image.Quantize.MAXCOVERAGE)
     frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     buffer = io.BytesIO()
-    # A GIF counts in hundredths of a second.
-    duration = max(20, 10 * round(100 / frames_per_second))
+    # A GIF counts in hundredths of a second, up to 16 bits of them.
+    duration = min(max(20, 10 * round(100 / frames_per_second)), 10 * (2**16 - 1))
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0, optimize=False)
     return buffer.getvalue()
