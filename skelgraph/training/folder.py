@@ -93,6 +93,7 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
             raise OSError(error.errno, error.strerror, str(out)) from error
         raise
     finally:
+        (out / _LOCK).unlink(missing_ok=True)  # while it is held: who comes now makes one of his own
         lock.release()
 
 

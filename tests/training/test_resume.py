@@ -204,7 +204,7 @@ def test_results_go_before_the_checkpoint_that_they_speak_of(
     with pytest.raises(KilledError):
         train(replace(config, max_epochs=4), resume=True)
     assert epochs(out) == (2, 3)
-    assert {path.name for path in out.iterdir()} == {".lock", "config.json", "checkpoints", "logs"}
+    assert {path.name for path in out.iterdir()} == {"config.json", "checkpoints", "logs"}
     assert saved_config(out).max_epochs == 4
 
 

@@ -29,7 +29,7 @@ def test_every_file_is_there_and_whole(run: Run) -> None:
     names = {path.name for path in run.out.iterdir()}
     assert names == {
         "config.json", "metrics.json", "report.html", "animation.gif",
-        "learning_curve.png", "joint_errors.png", "action_errors.png", "checkpoints", "logs", ".lock",
+        "learning_curve.png", "joint_errors.png", "action_errors.png", "checkpoints", "logs",
     }  # fmt: skip
     assert {path.name for path in (run.out / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(run.out.rglob("*.tmp"))
