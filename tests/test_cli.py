@@ -19,8 +19,8 @@ import torch
 
 import skelgraph
 from skelgraph.__main__ import main
-from skelgraph.models import list_models, model_info
-from skelgraph.models.pretrained import load_weights
+from skelgraph.models import create_model, list_models, model_info
+from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.options import meanings
 
 SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
@@ -341,3 +341,16 @@ def test_convert_official(golden: Any, tmp_path: Path, capsys: pytest.CaptureFix
     )
     fails(capsys, f"convert-official --model rsnet --checkpoint {checkpoint} --out {missing}", "did you mean rs_net")
     assert not missing.exists()
+
+
+def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights, out = tmp_path / "m.safetensors", tmp_path / "out"
+    save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), weights)
+    evaluate = f"evaluate --checkpoint {weights} --device cpu --no-progress --out {out}"
+    fails(capsys, evaluate, "does not say on what data", "name the dataset")
+    assert not out.exists()
+    assert run(f"{evaluate} {options(files)}") == 0
+    capsys.readouterr()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["model"], metrics["epochs"], metrics["checkpoint"]) == ("sem_gcn", None, str(weights))
+    fails(capsys, f"convert-official --model sem_gcn --checkpoint {weights} --out {out}.x", "skelgraph.load_model")
