@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.mocap import check_split, read_motion
 from skelgraph.datasets.pose_dataset import PoseDataset
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.files import as_path
 from skelgraph.topology import SkeletonLike
 
 #: Who is trained on and who is tested on, by the field's convention.
@@ -63,7 +63,7 @@ class Human36M(PoseDataset):
         if keypoints not in H36M_KEYPOINTS:
             raise unknown_name("keypoints", keypoints, H36M_KEYPOINTS)
         if data_2d is None and keypoints != "gt":
-            data_2d = Path(data_3d).with_name(H36M_KEYPOINTS[keypoints])
+            data_2d = as_path(data_3d, DataError).with_name(H36M_KEYPOINTS[keypoints])
             if not data_2d.exists():
                 raise DataError(
                     f"{data_2d}: there is no such file; keypoints {keypoints!r} are looked for beside {data_3d} unless "

@@ -186,5 +186,7 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
 def _entry(value: Any, key: str, kind: str, where: str) -> Any:
     """Return ``value[key]``, or raise an error that lists what there is."""
     if key not in _mapping(value, where):
-        raise DataError(f"{where}: has no {kind} {key!r}; it has: {', '.join(map(str, value)) or 'none'}.")
+        raise DataError(
+            f"{where}: has no {kind} {shown(key)}; it has: {', '.join(map(plain, list(value)[:20])) or 'none'}."
+        )
     return value[key]

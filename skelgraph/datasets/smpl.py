@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skelgraph.errors import DataError
-from skelgraph.files import RefusedError, open_regular, read_npz
+from skelgraph.files import RefusedError, as_path, open_regular, read_npz
 from skelgraph.files.pickles import PLAIN, Unfinished, Unpickler, functions
 from skelgraph.text import plain, shown
 
@@ -39,7 +39,7 @@ def read_smpl(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     Raises:
         DataError: The file is missing, damaged, holds anything else than data, or is no SMPL model.
     """
-    path = Path(path)
+    path = as_path(path, DataError)
     if not path.is_file():
         raise DataError(f"{path}: there is no such file. {WHERE}")
     content = read_npz(path) if path.suffix == ".npz" else _read_pickle(path)

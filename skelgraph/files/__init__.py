@@ -4,12 +4,13 @@ from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
 from skelgraph.files.json_text import parse_json, read_json
 from skelgraph.files.npz import read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
-from skelgraph.files.regular import open_regular
+from skelgraph.files.regular import as_path, open_regular
 from skelgraph.files.writing import write_file
 
 __all__ = [
     "RefusedError",
     "Skipped",
+    "as_path",
     "is_safetensors",
     "open_regular",
     "parse_json",

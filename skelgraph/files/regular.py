@@ -7,6 +7,7 @@ import io
 import os
 import stat
 from os import PathLike
+from pathlib import Path
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain, shown
@@ -35,6 +36,21 @@ class RegularFile(io.BufferedReader):
         return super().read(left if size is None or size < 0 else min(size, left))
 
 
+def as_path(path: str | PathLike[str], error: type[SkelgraphError] = SkelgraphError) -> Path:
+    """The path that a caller names.
+
+    Args:
+        path: The name.
+        error: The kind of error to raise.
+
+    Raises:
+        SkelgraphError: Of the given kind, if it is something else than a name.
+    """
+    if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str):
+        raise error(f"{shown(path)} is no name of a file or folder")
+    return Path(path)
+
+
 def open_regular(path: str | PathLike[str], error: type[SkelgraphError]) -> RegularFile:
     """Open a file for reading; pipes and devices, which could block or never end, are refused at once.
 
@@ -45,9 +61,7 @@ def open_regular(path: str | PathLike[str], error: type[SkelgraphError]) -> Regu
     Raises:
         SkelgraphError: Of the given kind, if there is no such file, it is no regular file or may not be read.
     """
-    if not isinstance(path, str | PathLike):
-        raise error(f"{shown(path)} is no name of a file")
-    name = plain(str(path), 1000)
+    name = plain(str(as_path(path, error)), 1000)
     try:
         # Without blocking: to open a pipe waits for somebody to write into it.
         raw = io.FileIO(path, opener=lambda file, flags: os.open(file, flags | getattr(os, "O_NONBLOCK", 0)))

@@ -6,7 +6,10 @@ import os
 import secrets
 from contextlib import suppress
 from os import PathLike
-from pathlib import Path
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.files.regular import as_path
+from skelgraph.text import plain
 
 
 def write_file(path: str | PathLike[str], content: bytes) -> None:
@@ -18,9 +21,12 @@ def write_file(path: str | PathLike[str], content: bytes) -> None:
         content: What it is to hold.
 
     Raises:
+        SkelgraphError: If it is a folder, or no name.
         OSError: If the disk is full or the folder cannot be written to; the error names ``path``.
     """
-    path = Path(path)
+    path = as_path(path)
+    if path.is_dir():
+        raise SkelgraphError(f"{plain(str(path), 1000)} is a folder, expected the name of a file to write")
     # A name of its own, so that two programs that write the same file do not write into each other's.
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:

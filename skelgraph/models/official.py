@@ -137,7 +137,9 @@ def load_official(
             f"{label} is not an official {name} checkpoint: {reason} among its {len(official)} tensors "
             f"({', '.join(plain(key) for key in list(official)[:3])}, ...){_unread(_weights(content, label))}"
         ) from error
-    model = on_meta(lambda: target.build(skeleton or target.published_skeleton, **(inferred | options)))
+    model = on_meta(
+        lambda: target.build(target.published_skeleton if skeleton is None else skeleton, **(inferred | options))
+    )
     try:
         load_checked(model, state, f"{label} as official {name}")
     except CheckpointError as error:

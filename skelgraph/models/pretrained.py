@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import open_regular, parse_json, write_file
+from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.saved import check_fits, load_checked, sketch
 from skelgraph.options import check_options
 from skelgraph.text import plain
@@ -68,7 +68,7 @@ class Pretrained(ModelHubMixin):
         Raises:
             CheckpointError: If there is no such model, or its file is damaged or of another class.
         """
-        path = Path(pretrained_model_name_or_path) / FILE_NAME
+        path = as_path(pretrained_model_name_or_path, CheckpointError) / FILE_NAME
         if not path.parent.is_dir():
             try:
                 repository = str(pretrained_model_name_or_path)
@@ -106,8 +106,9 @@ def load_weights(path: str | Path) -> Any:
         CheckpointError: If the file is missing, damaged, or does not hold a model of this library.
     """
     label = f"weight file {plain(str(path), 500)}"
-    with open_regular(path, CheckpointError) as regular:
-        size = regular.size
+    if not is_safetensors(path):  # whoever maps a file into memory need not be asked
+        raise CheckpointError(f"{label} cannot be read as safetensors: it does not begin as such a file")
+    size = Path(path).stat().st_size
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_METADATA, "null")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import Skipped, is_safetensors, read_checkpoint
+from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
 from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def load_model(path: str | Path) -> PoseLifter:
     """
     from skelgraph.models.pretrained import FILE_NAME, load_weights
 
-    path = Path(path) / FILE_NAME if os.path.isdir(path) else Path(path)
+    path = as_path(path, CheckpointError)
+    if path.is_dir():
+        path /= FILE_NAME
     if is_safetensors(path):
         return load_weights(path)
     return model_of_run(read_checkpoint(path), path)

@@ -29,7 +29,7 @@ from skelgraph.datasets import DATASETS, PoseDataset, load_dataset
 from skelgraph.datasets.human36m import H36M_KEYPOINTS
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
-from skelgraph.files import is_safetensors
+from skelgraph.files import as_path, is_safetensors
 from skelgraph.models import PoseLifter, create_model, load_model
 from skelgraph.models.saved import model_of_run
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
@@ -262,9 +262,9 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
             written.
     """
     start = time.perf_counter()
-    out = Path(out)
+    out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    path, mean_pose, epochs = Path(checkpoint), None, None
+    path, mean_pose, epochs = as_path(checkpoint, CheckpointError), None, None
     if path.is_dir() or is_safetensors(path):
         if changes.get("dataset") is None:
             raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
@@ -419,10 +419,9 @@ def saved_config(out: str | Path) -> TrainConfig:
     Raises:
         SkelgraphError: If there is no training run, or its ``config.json`` or checkpoint is not usable.
     """
-    record = read_record(Path(out))
-    if record is None:
-        return _saved_before(Path(out))[1]
-    return _config_of(record, Path(out) / CONFIG)
+    out = as_path(out)
+    record = read_record(out)
+    return _saved_before(out)[1] if record is None else _config_of(record, out / CONFIG)
 
 
 def _saved_before(out: Path) -> tuple[int, TrainConfig]:

@@ -83,7 +83,7 @@ def test_what_is_read_ends_with_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [3, None, b"bytes", ["a"], True])
 def test_what_is_no_name(name: Any) -> None:
-    with pytest.raises(DataError, match="is no name of a file"):
+    with pytest.raises(DataError, match="is no name of a file or folder"):
         read_npz(name)
 
 

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from skelgraph import create_model, load_model
+from skelgraph.errors import SkelgraphError
 from skelgraph.files import write_file
 from skelgraph.models.pretrained import save_weights
 
 FULL = """
 import resource, signal, sys, torch
 from skelgraph import create_model
+from skelgraph.errors import SkelgraphError
 from skelgraph.files import write_file
 from skelgraph.models.pretrained import save_weights
 from skelgraph.training.checkpoint import AtomicCheckpointIO
@@ -84,8 +86,10 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"'.*file/inside'"):
         write_file(tmp_path / "file" / "inside", b"")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match=r"folder'"):
+    with pytest.raises(SkelgraphError, match="folder is a folder, expected the name of a file"):
         write_file(tmp_path / "folder", b"")
+    with pytest.raises(SkelgraphError, match="1j is no name"):
+        write_file(1j, b"")  # type: ignore[arg-type]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
