@@ -7,6 +7,7 @@ file of that name. While a process works in a folder it holds a lock there, whic
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -106,11 +107,13 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
         overwrite: It may replace a run.
 
     Raises:
-        SkelgraphError: If a run is there and is not to be replaced, or files are there that would be replaced and that
-            no run has written.
+        SkelgraphError: If it is no folder, a run is there and is not to be replaced, or files are there that would be
+            replaced and that no run has written.
     """
     if not _is_first_process():  # the other processes of a run start when the first has opened the folder
         return
+    if not out.is_dir() and os.path.lexists(out):
+        raise SkelgraphError(f"{plain(str(out), 500)} is no folder: choose another name")
     record, shown = read_record(out), plain(str(out), 500)
     if record is not None and not overwrite:
         ways = "resume it (--resume), replace it (--overwrite)" if kind == "train" else "replace it (--overwrite)"

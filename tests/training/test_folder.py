@@ -195,3 +195,18 @@ def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     train(TrainConfig.from_dict(settings), resume=True)
     best, last = (load_checkpoint(out / "checkpoints" / f"{which}.ckpt")["epoch"] + 1 for which in ("best", "last"))
     assert (best, last) == (json.loads((out / "metrics.json").read_text())["best_epoch"], 3)
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "link to nothing"])
+def test_what_is_no_folder(run: Run, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "out"
+    if kind == "file":
+        out.write_text("mine")
+    elif kind == "pipe":
+        os.mkfifo(out)
+    else:
+        out.symlink_to(tmp_path / "nowhere")
+    for use in (lambda: train(replace(run.config, out=str(out))), lambda: evaluate(run.last, out)):
+        with pytest.raises(SkelgraphError, match="out is no folder: choose another name"):
+            use()
+    assert os.listdir(tmp_path) == ["out"]
