@@ -164,7 +164,9 @@ def judge(error: BaseException | None) -> tuple[str, str]:
         return "accepted", ""
     chain: BaseException | None = error
     while chain is not None:
-        if isinstance(chain, MemoryError) or "can't allocate memory" in str(chain)[:1000]:
+        # str() of a validation error shows the value, which may take for ever; torch's own are RuntimeErrors
+        refused = isinstance(chain, RuntimeError) and "can't allocate memory" in str(chain)[:1000]
+        if refused or isinstance(chain, MemoryError):
             return "memory", f"more than {ADDRESS_SPACE >> 30} GB asked for, {place(chain)}"
         chain = chain.__cause__ or chain.__context__
     if isinstance(error, SkelgraphError):
