@@ -34,6 +34,10 @@ Count = Annotated[int, Field(ge=1, le=100)]
 """How many of something a network has: blocks, heads."""
 Amount = Annotated[int, Field(ge=0, le=100)]
 """As :data:`Count`, of what there may be none: hops, experts."""
+Joints = Annotated[int, Field(ge=1, le=10**6)]
+"""How many joints a skeleton has."""
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""Any integer that a tensor can hold."""
 Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -282,8 +286,10 @@ def _depth(hint: Any) -> int:
 
 def _native(value: Any, depth: int) -> Any:
     """NumPy's numbers as Python's, and its arrays as lists, so deep as sequences are expected."""
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         return value.item()
+    if isinstance(value, range) and len(value[: 10**5]) == len(value[: 10**5 + 1]):
+        value = list(value)
     if depth and isinstance(value, list | tuple | np.ndarray):
         items = [_native(item, depth - 1) for item in value]
         return tuple(items) if isinstance(value, tuple) else items

@@ -19,6 +19,7 @@ from skelgraph.datasets.plausibility import Report, check_plausible, check_store
 from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError
 from skelgraph.geometry import Distortion, normalize_screen, project, world_to_camera
+from skelgraph.options import Int64, Positive, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike
 
@@ -148,6 +149,7 @@ class PoseDataset(InMemoryDataset):
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
 
+    @checked
     def __init__(
         self,
         clips: Iterable[MotionClip],
@@ -155,8 +157,8 @@ class PoseDataset(InMemoryDataset):
         skeleton: SkeletonLike,
         name: str,
         split: str,
-        frame_rate: float,
-        downsample: int = 1,
+        frame_rate: Positive,
+        downsample: Int64 = 1,
         is_synthetic: bool = False,
         sources: tuple[str, str] = ("positions", "keypoints"),
         unchecked: bool = False,
@@ -174,7 +176,15 @@ class PoseDataset(InMemoryDataset):
         self.clips: list[Clip] = []
         filmed: list[_Filmed] = []
         start = 0
-        for motion in clips:
+        try:
+            motions = iter(clips)
+        except TypeError as error:
+            raise DataError(f"clips is {shown(clips)}, expected a sequence of MotionClip.") from error
+        for motion in motions:
+            if not isinstance(motion, MotionClip):
+                raise DataError(f"a clip is {shown(motion)}, expected a MotionClip.")
+            check_option("subject of a clip", motion.subject, str)
+            check_option("action of a clip", motion.action, str)
             film, camera = self._film(motion, downsample, sources), motion.camera
             self.clips.append(
                 Clip(

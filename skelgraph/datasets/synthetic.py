@@ -19,6 +19,7 @@ from skelgraph.datasets.motion_curves import Motion
 from skelgraph.datasets.motions import ACTIONS, compose
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.options import Int64, checked
 from skelgraph.topology import Skeleton, SkeletonLike
 
 FRAME_RATE = 50.0
@@ -98,6 +99,7 @@ class SyntheticMocap(PoseDataset):
         SkelgraphError: If there is no such split, subject or action, or another argument makes no sense.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -105,9 +107,9 @@ class SyntheticMocap(PoseDataset):
         skeleton: SkeletonLike = "h36m17",
         subjects: Sequence[str] | None = None,
         actions: Sequence[str] | None = None,
-        seed: int = 0,
+        seed: Int64 = 0,
         seconds: float = 4.0,
-        downsample: int = 2,
+        downsample: Int64 = 2,
         bone_lengths: Sequence[float] | None = None,
         unchecked: bool = False,
     ) -> None:

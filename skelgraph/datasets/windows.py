@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skelgraph.errors import DataError
 from skelgraph.geometry import mirror
+from skelgraph.options import Int64, checked
 
 if TYPE_CHECKING:
     from skelgraph.datasets.pose_dataset import PoseDataset
@@ -86,7 +87,8 @@ class PoseWindows:
         TopologyError: ``flip`` on a skeleton that does not say what is left and right.
     """
 
-    def __init__(self, dataset: PoseDataset, frames: int = 1, stride: int = 1, flip: bool = False) -> None:
+    @checked
+    def __init__(self, dataset: PoseDataset, frames: Int64 = 1, stride: Int64 = 1, flip: bool = False) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
@@ -175,15 +177,16 @@ class WindowLoader:
         DataError: ``batch_size`` is not positive, or there is no such ``rank``.
     """
 
+    @checked
     def __init__(
         self,
         windows: PoseWindows,
-        batch_size: int,
+        batch_size: Int64,
         shuffle: bool = False,
-        seed: int = 0,
+        seed: Int64 = 0,
         drop_last: bool = False,
-        rank: int = 0,
-        world_size: int = 1,
+        rank: Int64 = 0,
+        world_size: Int64 = 1,
     ) -> None:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}, expected 1 or more.")

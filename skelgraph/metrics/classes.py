@@ -14,9 +14,10 @@ from torchmetrics import Metric
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry.procrustes import check_visible
 from skelgraph.metrics.functional import AUC_THRESHOLDS_MM, joint_error, percent_below
+from skelgraph.options import CheckedOptions, Joints
 
 
-class JointMetric(Metric):
+class JointMetric(CheckedOptions, Metric):
     """Base of the metrics that are a mean of one number per frame and joint; a subclass defines :meth:`score`.
 
     ``compute()`` is the field's number: the mean over the frames of each action, then the unweighted mean over the
@@ -45,10 +46,8 @@ class JointMetric(Metric):
     num_frames: Tensor
     num_masked: Tensor
 
-    def __init__(self, num_joints: int, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
+    def __init__(self, num_joints: Joints, actions: Sequence[str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if num_joints < 1:
-            raise SkelgraphError(f"num_joints is {num_joints}; expected at least 1")
         if actions is not None and (not actions or len(set(actions)) != len(actions)):
             raise SkelgraphError(f"actions is {list(actions)}; expected at least one name and none twice")
         self.num_joints = num_joints
@@ -257,7 +256,7 @@ class PCK(JointMetric):
     higher_is_better = True
 
     def __init__(
-        self, num_joints: int, actions: Sequence[str] | None = None, threshold_mm: float = 150.0, **kwargs: Any
+        self, num_joints: Joints, actions: Sequence[str] | None = None, threshold_mm: float = 150.0, **kwargs: Any
     ) -> None:
         super().__init__(num_joints, actions, **kwargs)
         self.threshold_mm = threshold_mm
@@ -289,7 +288,7 @@ class AUC(JointMetric):
 
     def __init__(
         self,
-        num_joints: int,
+        num_joints: Joints,
         actions: Sequence[str] | None = None,
         thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM,
         **kwargs: Any,

@@ -118,7 +118,7 @@ def load_official(
     """
     from skelgraph.models.registry import create_model, model_info
 
-    if name in OFFICIAL_PARTS:
+    if isinstance(name, str) and name in OFFICIAL_PARTS:
         target = OFFICIAL_PARTS[name]
     else:
         info = model_info(name)

@@ -13,9 +13,11 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.ops.fold import fold_constants
+from skelgraph.options import checked
 from skelgraph.text import plain
 
 
+@checked
 def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noqa: A002 - what torch calls it
     r"""Make a copy of a model for inference: faster, with the same outputs but for rounding.
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from skelgraph.errors import TopologyError
+from skelgraph.options import check_option
+from skelgraph.text import shown
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
@@ -46,8 +49,14 @@ def part_skeleton(skeleton: SkeletonLike, parts: Sequence[Sequence[int]]) -> Ske
     Returns:
         A skeleton with a joint for every group, bones where a bone joins two groups, and symmetric pairs of the groups
         that mirror each other (undeclared where those of the joints are).
+
+    Raises:
+        TopologyError: If a joint is in no group or in several.
     """
     skeleton = as_skeleton(skeleton)
+    parts = check_option("parts", parts, Sequence[Sequence[int]])
+    if sorted(joint for members in parts for joint in members) != list(range(skeleton.num_joints)):
+        raise TopologyError(f"parts is {shown(parts)}; expected each of {skeleton.num_joints} joints in one group")
     owner = {joint: part for part, members in enumerate(parts) for joint in members}
     parents = {owner[child]: owner[parent] for parent, child in skeleton.edges if owner[parent] != owner[child]}
     if not skeleton.symmetry_known:

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.options import Int64, check_option
 from skelgraph.text import shown
+from skelgraph.topology.arrays import to_ids
 from skelgraph.topology.graph import Graph
 
 MatchingRule = Literal["released", "corrected"]
@@ -31,12 +33,13 @@ def mesh_graph(faces: Tensor, num_vertices: int | None = None, name: str | None 
     Raises:
         TopologyError: If the faces are no triangles or an id is out of range.
     """
-    faces = torch.as_tensor(faces)
-    if faces.dim() != 2 or faces.size(1) != 3 or faces.is_floating_point():
+    faces = to_ids("faces", faces)
+    if faces.dim() != 2 or faces.size(1) != 3:
         raise TopologyError(f"faces has shape {tuple(faces.shape)} of {faces.dtype}; expected integers (F, 3)")
     faces = faces.long()
     if num_vertices is None:
         num_vertices = int(faces.max()) + 1 if faces.numel() else 0
+    num_vertices = check_option("num_vertices", num_vertices, Int64)
     sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [0, 2]]]).t()
     directed = Graph(num_vertices, sides)
     count = directed.edge_weight - (directed.edge_weight > 1).double()
@@ -74,8 +77,15 @@ def heavy_edge_matching(
     Raises:
         TopologyError: If the rule is unknown, or a node has no edge (``"released"`` only).
     """
-    if rule not in ("released", "corrected"):
+    if not isinstance(graph, Graph):
+        raise TopologyError(f"graph is {shown(graph)}; expected a Graph")
+    if not isinstance(rule, str) or rule not in ("released", "corrected"):
         raise TopologyError(f"rule is {shown(rule)}; expected 'released' or 'corrected'")
+    for name, given in (("degree", degree), ("order", order)):
+        if given is not None and (not isinstance(given, Tensor) or given.shape != (graph.num_nodes,)):
+            raise TopologyError(f"{name} is {shown(given)}; expected a tensor ({graph.num_nodes},)")
+    if order is not None and not torch.equal(order.sort().values, torch.arange(graph.num_nodes)):
+        raise TopologyError(f"order is {shown(order)}; expected every node once")
     num_nodes = graph.num_nodes
     sender, receiver = graph.edge_index
     total = torch.zeros(num_nodes, dtype=torch.float64).index_add(0, sender, graph.edge_weight)

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
-from skelgraph.text import shown
+from skelgraph.options import Int64, check_option
+from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
-from skelgraph.topology.skeleton import Skeleton
+from skelgraph.topology.skeleton import Skeleton, check_hops, check_normalization
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -46,11 +47,12 @@ class Graph:
     def __init__(
         self, num_nodes: int, edge_index: Tensor, edge_weight: Tensor | None = None, name: str | None = None
     ) -> None:
-        edges = torch.as_tensor(edge_index)
-        if edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
+        num_nodes, name = check_option("num_nodes", num_nodes, Int64), check_option("name", name, str | None)
+        edges = to_ids("edge_index", edge_index)
+        if edges.dim() != 2 or edges.size(0) != 2:
             raise TopologyError(f"edge_index has shape {tuple(edges.shape)} of {edges.dtype}; expected integers (2, E)")
-        weights = torch.ones(edges.size(1)) if edge_weight is None else torch.as_tensor(edge_weight)
-        if weights.shape != edges.shape[1:] or not weights.isfinite().all():
+        weights = torch.ones(edges.size(1)) if edge_weight is None else to_tensor("edge_weight", edge_weight)
+        if weights.is_complex() or weights.shape != edges.shape[1:] or not weights.isfinite().all():
             raise TopologyError(
                 f"edge_weight has shape {tuple(weights.shape)}; "
                 f"expected a finite number for each of {edges.size(1)} edges"
@@ -80,10 +82,7 @@ class Graph:
         Raises:
             TopologyError: If the matrix is not square.
         """
-        try:
-            matrix = torch.as_tensor(adjacency)
-        except (TypeError, ValueError) as error:
-            raise TopologyError(f"adjacency is {shown(adjacency)}; expected a matrix (N, N)") from error
+        matrix = to_tensor("adjacency", adjacency.to_dense() if isinstance(adjacency, Tensor) else adjacency)
         if matrix.dim() != 2 or matrix.size(0) != matrix.size(1):
             raise TopologyError(f"adjacency has shape {tuple(matrix.shape)}; expected (N, N)")
         receiver, sender = matrix.nonzero().t()
@@ -119,6 +118,7 @@ class Graph:
         self, normalization: Literal["row", "sym"] | None = None, dtype: torch.dtype = torch.float32
     ) -> Tensor:
         """Return the matrix of :meth:`adjacency` as a sparse COO tensor, which grows with the edges only."""
+        check_normalization(normalization)
         (sender, receiver), weight = self.edge_index, self.edge_weight
         degree = torch.zeros(self.num_nodes, dtype=torch.float64).index_add(0, receiver, weight)
         degree = torch.where(degree > 0, degree, 1)
@@ -127,8 +127,6 @@ class Graph:
         elif normalization == "sym":
             scale = degree.rsqrt()
             weight = scale[receiver] * weight * scale[sender]
-        elif normalization is not None:
-            raise TopologyError(f"normalization is {shown(normalization)}; expected None, 'row' or 'sym'")
         return _sparse_matrix(receiver, sender, weight.to(dtype), self.num_nodes)
 
     @on_cpu
@@ -137,19 +135,16 @@ class Graph:
         <skelgraph.topology.Skeleton.hop_mask>`; self loops are no hops, and hops follow the direction of the edges.
 
         Args:
-            k: Number of hops, at least 0.
+            k: Number of hops, 0 to 1000.
             mode: ``"exact"``, ``"within"`` or ``"walk"``.
 
         Shapes:
             Sending and receiving nodes ``(2, pairs)``, sorted by receiver, then sender.
 
         Raises:
-            TopologyError: If ``k`` is negative or the mode is none of these.
+            TopologyError: If ``k`` is out of range or the mode is none of these.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise TopologyError(f"k is {shown(k)}; expected an integer of at least 0")
-        if mode not in ("exact", "within", "walk"):
-            raise TopologyError(f"mode is {shown(mode)}; expected 'exact', 'within' or 'walk'")
+        check_hops(k, mode)
         nodes = torch.arange(self.num_nodes)
         sender, receiver = self.edge_index[:, self.edge_index[0] != self.edge_index[1]]
         step = _sparse_matrix(receiver, sender, torch.ones(len(sender)), self.num_nodes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,9 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import FixedBuffers, on_cpu
+from skelgraph.options import Int64, check_option
+from skelgraph.text import shown
+from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
@@ -69,8 +73,8 @@ class JointHypergraph(FixedBuffers):
         skeleton: SkeletonLike | None = None,
     ) -> None:
         super().__init__()
-        self.num_nodes = num_nodes
-        self.num_hyperedges = num_hyperedges
+        self.num_nodes = check_option("num_nodes", num_nodes, Int64)
+        self.num_hyperedges = check_option("num_hyperedges", num_hyperedges, Int64)
         self.register_buffer("hyperedge_index", _check_index(hyperedge_index, num_nodes, num_hyperedges), False)
         device = self.hyperedge_index.device
         self.register_buffer("weight", _check_weight(weight, num_hyperedges).to(device), False)
@@ -92,9 +96,12 @@ class JointHypergraph(FixedBuffers):
         Raises:
             TopologyError: As :class:`JointHypergraph`.
         """
-        lists = [list(members) for members in hyperedges]
+        try:
+            lists = [list(members) for members in hyperedges]
+        except TypeError:
+            raise TopologyError(f"hyperedges is {shown(hyperedges)}; expected a list of node ids for each") from None
         pairs = [(node, hyperedge) for hyperedge, members in enumerate(lists) for node in members]
-        index = torch.tensor(pairs, dtype=torch.int64).view(-1, 2).t()
+        index = to_ids("hyperedges", pairs if pairs else torch.empty(0, 2, dtype=torch.int64)).long().view(-1, 2).t()
         return cls(index, num_nodes, len(lists), **options)
 
     @classmethod
@@ -112,7 +119,7 @@ class JointHypergraph(FixedBuffers):
         Raises:
             TopologyError: As :class:`JointHypergraph`, or if another number is in the matrix.
         """
-        matrix = incidence if isinstance(incidence, Tensor) else torch.as_tensor(incidence)
+        matrix = to_tensor("incidence", incidence.to_dense() if isinstance(incidence, Tensor) else incidence)
         if matrix.dim() != 2:
             raise TopologyError(f"incidence has shape {tuple(matrix.shape)}; expected (nodes, hyperedges)")
         strange = ((matrix != 0) & (matrix != 1)).nonzero()
@@ -143,7 +150,7 @@ class JointHypergraph(FixedBuffers):
             SkelgraphError: If there is no such group.
         """
         skeleton = as_skeleton(skeleton)
-        names = [groups] if isinstance(groups, str) else list(groups)
+        names = [groups] if isinstance(groups, str) else list(check_option("groups", groups, Sequence[str]))
         if len(set(names)) < len(names):
             raise TopologyError(f"groups is {names}; expected every name once")
         hyperedges: list[list[int]] = []
@@ -202,6 +209,8 @@ class JointHypergraph(FixedBuffers):
         """
         if isinstance(data, Tensor):
             index = data
+        elif not hasattr(data, "edge_index") or not hasattr(data, "get"):
+            raise TopologyError(f"data is {shown(data)}; expected PyG's HyperGraphData or a hyperedge_index (2, nnz)")
         else:
             index = data.edge_index
             options.setdefault("weight", data.get("hyperedge_weight", None))
@@ -338,8 +347,8 @@ class JointHypergraph(FixedBuffers):
         Raises:
             TopologyError: If there is no such operation.
         """
-        if op not in ("mean", "sum", "max"):
-            raise TopologyError(f"op is {op!r}; expected 'mean', 'sum' or 'max'")
+        if not isinstance(op, str) or op not in ("mean", "sum", "max"):
+            raise TopologyError(f"op is {shown(op)}; expected 'mean', 'sum' or 'max'")
         first: dict[tuple[str, tuple[int, ...]], int] = {}
         of_group = {hyperedge: name for name, ids in self.groups.items() for hyperedge in ids}
         place = torch.tensor(
@@ -371,9 +380,12 @@ class JointHypergraph(FixedBuffers):
         """
         from skelgraph.topology.hypergraph_data import JointHypergraphData
 
+        batch_size = check_option("batch_size", batch_size, Int64 | None)
         if batch_size is not None and batch_size < 1:
             raise TopologyError(f"batch_size is {batch_size}; expected at least 1")
         lead = () if batch_size is None else (batch_size,)
+        if x is not None and not isinstance(x, Tensor):
+            raise TopologyError(f"x is {shown(x)}; expected a tensor")
         if x is not None and x.shape[:-1] != (*lead, self.num_nodes):
             raise TopologyError(f"x has shape {tuple(x.shape)}; expected {(*lead, self.num_nodes)} and channels")
         copies = batch_size or 1
@@ -497,7 +509,7 @@ def stored_sizes(data: HyperGraphData) -> tuple[int | None, int | None]:
 
 def total(count: int | Tensor) -> int:
     """Return a number as an integer, or the sum of the numbers of all graphs of a batch."""
-    return int(count.sum()) if isinstance(count, Tensor) else int(count)
+    return check_option("the count", count.sum().item() if isinstance(count, Tensor) else count, Int64)
 
 
 def _one_group(name: str, hyperedges: Any) -> dict[str, range]:
@@ -514,7 +526,8 @@ def _nearest(hop: Tensor, members: Tensor) -> Tensor:
 
 def _check_index(index: Tensor, num_nodes: int, num_hyperedges: int) -> Tensor:
     """Return the index grouped by hyperedge with ascending nodes, every hyperedge a non-empty set of nodes."""
-    if not isinstance(index, Tensor) or index.dim() != 2 or index.size(0) != 2 or index.dtype != torch.int64:
+    is_index = isinstance(index, Tensor) and index.dtype == torch.int64 and index.layout == torch.strided
+    if not is_index or index.dim() != 2 or index.size(0) != 2:
         found = f"{index.dtype} {tuple(index.shape)}" if isinstance(index, Tensor) else type(index).__name__
         raise TopologyError(f"hyperedge_index is {found}; expected an int64 tensor (2, nnz)")
     if num_nodes < 0 or num_hyperedges < 0:
@@ -543,7 +556,7 @@ def _check_weight(weight: Tensor | Sequence[float] | None, num_hyperedges: int) 
     if weight is None:
         return torch.ones(num_hyperedges)
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
-        weight = torch.as_tensor(weight, dtype=torch.get_default_dtype())
+        weight = to_tensor("weight", weight, torch.get_default_dtype())
     if weight.shape != (num_hyperedges,):
         raise TopologyError(
             f"weight has shape {tuple(weight.shape)}; expected one for each of {num_hyperedges} hyperedges"
@@ -555,10 +568,19 @@ def _check_weight(weight: Tensor | Sequence[float] | None, num_hyperedges: int) 
     return weight.detach().clone()
 
 
+def _as_ids(what: str, ids: Iterable[int]) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(m) for m in ids)
+    except TypeError:
+        raise TopologyError(f"{what} is {shown(ids)}; expected integers") from None
+
+
 def _check_groups(groups: Mapping[str, Iterable[int]] | None, num_hyperedges: int) -> dict[str, tuple[int, ...]]:
     if groups is None:
         return {"main": tuple(range(num_hyperedges))}
-    checked = {str(name): tuple(int(m) for m in ids) for name, ids in groups.items()}
+    if not isinstance(groups, Mapping):
+        raise TopologyError(f"groups is {shown(groups)}; expected hyperedge ids by the name of their group")
+    checked = {str(name): _as_ids(f"groups[{shown(name)}]", ids) for name, ids in groups.items()}
     owner: dict[int, str] = {}
     for name, ids in checked.items():
         for hyperedge in ids:

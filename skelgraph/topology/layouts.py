@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.files import read_json
+from skelgraph.options import checked
 from skelgraph.text import plain, shown
 from skelgraph.topology.skeleton import Skeleton
 
@@ -95,6 +96,7 @@ def register_skeleton(skeleton: Skeleton, overwrite: bool = False) -> None:
     _REGISTRY[skeleton.name] = skeleton
 
 
+@checked
 def list_skeletons(pattern: str = "*") -> list[str]:
     """Return the names of the registered skeletons that match a shell-style pattern, sorted."""
     return sorted(fnmatch.filter(_REGISTRY, pattern))

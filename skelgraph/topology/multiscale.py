@@ -10,6 +10,9 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.options import Int64, check_option
+from skelgraph.text import shown
+from skelgraph.topology.arrays import to_ids
 from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 
@@ -51,11 +54,13 @@ class MultiScaleGraph:
 
     @on_cpu
     def __init__(self, graph: GraphLike, parents: Iterable[Tensor | Sequence[int]] = ()) -> None:
-        graphs, checked = [as_graph(graph)], []
+        graphs, read = [as_graph(graph)], []
+        if not isinstance(parents, Iterable):
+            raise TopologyError(f"parents is {shown(parents)}; expected a sequence of tensors")
         for level, given in enumerate(parents):
-            parent = torch.as_tensor(given)
+            parent = to_ids(f"parents[{level}]", given)
             fine = graphs[-1]
-            if parent.shape != (fine.num_nodes,) or parent.is_floating_point():
+            if parent.shape != (fine.num_nodes,):
                 raise TopologyError(
                     f"parents[{level}] has shape {tuple(parent.shape)} of {parent.dtype}; "
                     f"expected an integer for each of {fine.num_nodes} nodes"
@@ -66,9 +71,9 @@ class MultiScaleGraph:
                     f"parents[{level}] leaves out some of the ids from 0 to {num_groups - 1}, or some are negative; "
                     "expected every node of the next level to have a member"
                 )
-            checked.append(parent.long())
+            read.append(parent.long())
             graphs.append(Graph(num_groups, parent.long()[fine.edge_index], fine.edge_weight))
-        self.graphs, self.parents = tuple(graphs), tuple(checked)
+        self.graphs, self.parents = tuple(graphs), tuple(read)
 
     @classmethod
     @on_cpu
@@ -84,8 +89,9 @@ class MultiScaleGraph:
         Raises:
             TopologyError: If the rule is unknown, or a node has no edge (``"released"`` only).
         """
-        if num_levels < 0:
-            raise TopologyError(f"num_levels is {num_levels}; expected at least 0")
+        num_levels = check_option("num_levels", num_levels, Int64)
+        if not 0 <= num_levels <= 100:
+            raise TopologyError(f"num_levels is {num_levels}; expected 0 to 100")
         levels, parents = [as_graph(graph)], []
         for level in range(num_levels):
             degree = None
@@ -179,6 +185,8 @@ class MultiScaleGraph:
             TopologyError: If ``x`` is not on the fine level or there are no such levels.
         """
         ancestor, weight = self.membership(fine, coarse, by_size)
+        if not isinstance(x, Tensor):
+            raise TopologyError(f"x is {shown(x)}; expected a tensor")
         if x.dim() < 2 or x.size(-2) != len(ancestor):
             raise TopologyError(f"x has shape {tuple(x.shape)}; expected (..., {len(ancestor)}, C) on level {fine}")
         pooled = x.new_zeros(*x.shape[:-2], self.sizes[self._level(coarse)], x.size(-1))
@@ -292,6 +300,7 @@ class MultiScaleGraph:
         return cls(graph, [torch.empty_like(child).index_copy(0, child, parent) for child, parent in links])
 
     def _level(self, level: int) -> int:
+        level = check_option("level", level, Int64)
         if not -self.num_levels <= level < self.num_levels:
             raise TopologyError(f"level is {level}; expected 0 to {self.num_levels - 1}, or from the end")
         return level % self.num_levels

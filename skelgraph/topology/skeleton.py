@@ -15,6 +15,8 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.fixed import on_cpu
+from skelgraph.options import Joints, check_option
+from skelgraph.text import shown
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -94,11 +96,14 @@ class Skeleton:
         Raises:
             TopologyError: If the bones close a loop or an id is out of range.
         """
+        if num_joints is not None:
+            num_joints = check_option("num_joints", num_joints, Joints)
         bones = [
             _check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(_as_tuple("edges", edges))
         ]
         if num_joints is None:
             num_joints = max((max(bone) for bone in bones), default=root) + 1
+            check_option("the number of joints", num_joints, Joints)
         (root,) = _check_ids("root", [root], num_joints)
         neighbours: list[set[int]] = [set() for _ in range(num_joints)]
         for i, j in bones:
@@ -211,7 +216,7 @@ class Skeleton:
         try:
             return self.joint_names.index(joint_name)
         except ValueError:
-            raise unknown_name(f"joint of {self!r}", str(joint_name), self.joint_names) from None
+            raise unknown_name(f"joint of {self!r}", joint_name, self.joint_names) from None
 
     @on_cpu
     def adjacency(
@@ -234,6 +239,8 @@ class Skeleton:
         Raises:
             TopologyError: If the normalisation is none of these.
         """
+        check_normalization(normalization)
+        self_loops = check_option("self_loops", self_loops, bool)
         matrix = torch.zeros(self.num_joints, self.num_joints, dtype=dtype)
         for parent, child in self.edges:
             matrix[parent, child] = matrix[child, parent] = 1
@@ -244,10 +251,8 @@ class Skeleton:
             return matrix
         if normalization == "row":
             return matrix / degree[:, None]
-        if normalization == "sym":
-            scale = degree.rsqrt()  # on each side in turn: rounds as the released networks do
-            return scale[:, None] * matrix * scale
-        raise TopologyError(f"normalization is {normalization!r}; expected None, 'row' or 'sym'")
+        scale = degree.rsqrt()  # on each side in turn: rounds as the released networks do
+        return scale[:, None] * matrix * scale
 
     @on_cpu
     def hop_distance(self) -> Tensor:
@@ -273,7 +278,7 @@ class Skeleton:
         """Return which joint pairs are ``k`` hops apart.
 
         Args:
-            k: Number of hops, at least 0.
+            k: Number of hops, 0 to 1000.
             mode: ``"exact"``: the distance is ``k``; ``"within"``: at most ``k``; ``"walk"``: a walk of exactly ``k``
                 bones joins them, going back allowed (the non-zero entries of the ``k``-th power of the adjacency).
 
@@ -281,22 +286,19 @@ class Skeleton:
             ``(J, J)``, bool.
 
         Raises:
-            TopologyError: If ``k`` is negative or the mode is none of these.
+            TopologyError: If ``k`` is out of range or the mode is none of these.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or k < 0:
-            raise TopologyError(f"k is {k!r}; expected an integer of at least 0")
+        check_hops(k, mode)
         if mode == "exact":
             return self.hop_distance() == k
         if mode == "within":
             distance = self.hop_distance()
             return (distance >= 0) & (distance <= k)
-        if mode == "walk":
-            adjacency = self.adjacency()
-            reached = torch.eye(self.num_joints, dtype=adjacency.dtype)
-            for _ in range(k):
-                reached = (reached @ adjacency).clamp(max=1)  # a pattern, not a count: long walks cannot overflow
-            return reached > 0
-        raise TopologyError(f"mode is {mode!r}; expected 'exact', 'within' or 'walk'")
+        adjacency = self.adjacency()
+        reached = torch.eye(self.num_joints, dtype=adjacency.dtype)
+        for _ in range(k):
+            reached = (reached @ adjacency).clamp(max=1)  # a pattern, not a count: long walks cannot overflow
+        return reached > 0
 
     def subset(self, joints: Iterable[int | str], name: str | None = None) -> Skeleton:
         """Return the skeleton of some joints, each attached to its nearest kept ancestor.
@@ -311,7 +313,7 @@ class Skeleton:
         Raises:
             SkelgraphError: If a joint does not exist or is named twice, or none is kept.
         """
-        named = [self.index(joint) if isinstance(joint, str) else joint for joint in joints]
+        named = [self.index(joint) if isinstance(joint, str) else joint for joint in _as_tuple("joints", joints)]
         kept = _check_ids("joints", named, self.num_joints)
         if not kept:
             raise TopologyError("joints is empty; expected at least one joint")
@@ -352,6 +354,8 @@ class Skeleton:
         """
         from torch_geometric.data import Batch, Data
 
+        if not isinstance(x, torch.Tensor):
+            raise TopologyError(f"x is {shown(x)}; expected a tensor")
         if x.dim() not in (2, 3) or x.shape[-2] != self.num_joints or x.shape[0] == 0:
             raise TopologyError(
                 f"x has shape {tuple(x.shape)}; expected (J, C) or (B, J, C) with J = {self.num_joints} and B > 0"
@@ -387,6 +391,21 @@ class Skeleton:
         from skelgraph.topology.drawing import plot_topology
 
         return plot_topology(self, positions, ax)
+
+
+def check_normalization(normalization: object) -> None:
+    """Raise the error of a normalisation of adjacency matrices that there is not."""
+    known = isinstance(normalization, str) and normalization in ("row", "sym")
+    if normalization is not None and not known:
+        raise TopologyError(f"normalization is {shown(normalization)}; expected None, 'row' or 'sym'")
+
+
+def check_hops(k: object, mode: object) -> None:
+    """Raise the error of a number of hops, or a way to count them, that there is not."""
+    if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= 1000:
+        raise TopologyError(f"k is {shown(k)}; expected an integer from 0 to 1000")
+    if not isinstance(mode, str) or mode not in ("exact", "within", "walk"):
+        raise TopologyError(f"mode is {shown(mode)}; expected 'exact', 'within' or 'walk'")
 
 
 def _as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:

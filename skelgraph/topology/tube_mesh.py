@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
+from skelgraph.options import Count, checked
 from skelgraph.topology.coarsening import mesh_graph
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
@@ -22,7 +23,8 @@ Face = tuple[int, ...]
 
 
 @on_cpu
-def tube_faces(skeleton: SkeletonLike, rings: int = 4) -> Tensor:
+@checked
+def tube_faces(skeleton: SkeletonLike, rings: Count = 4) -> Tensor:
     """Return the triangles of a surface around the bones of a skeleton, closed and in one piece for each tree.
 
     Every bone has a tube of ``rings`` rings of three vertices, closed by a triangle at either end. Where bones meet,

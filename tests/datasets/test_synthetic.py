@@ -260,7 +260,7 @@ def test_nameless_skeletons_and_given_bone_lengths_work() -> None:
         ({"skeleton": "h36m18"}, "h36m17"),
         ({"bone_lengths": [0.3] * 16}, "17 joints"),
         ({"bone_lengths": [0.3] * 16 + [-1.0]}, "positive"),
-        ({"bone_lengths": [0.3] * 16 + [float("nan")]}, "positive"),
+        ({"bone_lengths": [0.3] * 16 + [float("nan")]}, "finite number"),
     ],
 )
 def test_bad_arguments_are_named(options: dict[str, Any], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import random
@@ -26,7 +27,7 @@ from .case import Case, Room, Wrong
 from .seeds import SMALL
 
 WIDEST = 10**4
-"""An integer above this is refused or costs nothing; those between are only large models."""
+"""Of so many nodes a matrix is merely large, and no fault."""
 
 
 def _show(arguments: dict[str, Any]) -> str:
@@ -306,6 +307,8 @@ def _skeleton() -> Skeleton:
 
 
 def _use_skeleton(result: Any) -> None:
+    if result.num_joints > WIDEST:
+        return
     for use in (
         repr,
         hash,
@@ -321,6 +324,8 @@ def _use_skeleton(result: Any) -> None:
 
 
 def _use_graph(result: Any) -> None:
+    if result.num_nodes > WIDEST:  # that has its price in memory
+        return
     for use in (
         repr,
         lambda g: g.adjacency("row"),
@@ -332,6 +337,8 @@ def _use_graph(result: Any) -> None:
 
 
 def _use_hypergraph(result: Any) -> None:
+    if result.num_nodes > WIDEST:
+        return
     for use in (
         repr,
         lambda h: h.incidence,
@@ -559,8 +566,8 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
     ),
     "load_official": (load_official, lambda: {"name": "sem_gcn", "source": {}, "skeleton": None}, repr),
     "optimize": (
-        optimize,
-        lambda: {"model": create_model("sem_gcn", hidden_channels=8, num_blocks=1).eval(), "compile": False},
+        functools.partial(optimize, compile=False),
+        lambda: {"model": create_model("sem_gcn", hidden_channels=8, num_blocks=1).eval()},
         lambda model: model(torch.zeros(1, 17, 2)),
     ),
 }

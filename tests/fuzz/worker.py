@@ -23,6 +23,7 @@ from skelgraph.errors import SkelgraphError
 from .case import CANARY, Case, Kind, Room, Wrong
 from .kinds import KINDS
 from .pickles import UNPICKLED
+from .silly import TEXTS
 
 MEMORY = 1 << 30
 """Bytes that a case may take on top of what the process had before."""
@@ -199,9 +200,11 @@ def place(error: BaseException) -> str:
 
 def _is_of_the_call(error: TypeError) -> bool:
     """Whether Python itself refused the call that a case makes: wrong keywords, too many arguments."""
+    if any(f"unexpected keyword argument {text!r}" in str(error) for text in (*TEXTS, "no_such_argument")):
+        return True  # however deep: a method hands further arguments on to a constructor
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "/tests/fuzz/" not in frame.filename]
-    binding = [("inspect.py", "_bind"), ("inspect.py", "bind"), ("module.py", "_call_impl")]  # Signature, nn.Module
+    binding = [("inspect.py", "_bind"), ("inspect.py", "bind"), ("module.py", "_call_impl"), ("fixed.py", "wrapped")]
     return not own or any(own[-1].filename.endswith(f"/{file}") and own[-1].name == name for file, name in binding)
 
 

@@ -340,7 +340,7 @@ def test_bad_edges(case: str) -> None:
 
 BAD_CALLS = {
     "normalization": (("adjacency", "column"), r"normalization is 'column'; expected None, 'row' or 'sym'"),
-    "negative hops": (("hop_mask", -1), r"k is -1; expected an integer of at least 0"),
+    "negative hops": (("hop_mask", -1), r"k is -1; expected an integer from 0 to 1000"),
     "half a hop": (("hop_mask", 0.5), r"k is 0.5; expected an integer"),
     "mode": (("hop_mask", 1, "around"), r"mode is 'around'; expected 'exact', 'within' or 'walk'"),
     "unknown joint": (("index", "left_arn"), r"unknown joint .*'left_arn'; did you mean left_arm"),
