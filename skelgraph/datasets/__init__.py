@@ -15,6 +15,7 @@ from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.datasets.windows import PoseBatch, PoseWindows, WindowLoader
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import read_npz
+from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
 #: What :func:`load_dataset` knows.
@@ -86,7 +87,7 @@ def load_dataset(
         "mocap": ("data_3d", "data_2d", "cameras"),
     }[name]
     if useless := [option for option, value in given.items() if value is not None and option not in takes]:
-        raise DataError(f"dataset {name!r} has no use for: {', '.join(useless)}.")
+        raise DataError(f"dataset {shown(name)} has no use for: {', '.join(useless)}.")
 
     common: dict[str, Any] = {"split": split, "skeleton": skeleton, "subjects": subjects, "unchecked": unchecked}
     if downsample is not None:
@@ -94,7 +95,7 @@ def load_dataset(
     if name == "synthetic":
         return SyntheticMocap(**common)
     if data_3d is None:
-        raise DataError(f"dataset {name!r} needs data_3d, the npz file of the positions.")
+        raise DataError(f"dataset {shown(name)} needs data_3d, the npz file of the positions.")
     if name == "human36m":
         return Human36M(data_3d, data_2d, keypoints=keypoints, **common)
     if cameras is None:

@@ -10,6 +10,7 @@ from skelgraph.datasets.mocap import check_split, read_motion
 from skelgraph.datasets.pose_dataset import PoseDataset
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import as_path
+from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
 #: Who is trained on and who is tested on, by the field's convention.
@@ -66,8 +67,8 @@ class Human36M(PoseDataset):
             data_2d = as_path(data_3d, DataError).with_name(H36M_KEYPOINTS[keypoints])
             if not data_2d.exists():
                 raise DataError(
-                    f"{data_2d}: there is no such file; keypoints {keypoints!r} are looked for beside {data_3d} unless "
-                    "data_2d is given. VideoPose3D's DATASETS.md tells how to get or make it."
+                    f"{data_2d}: there is no such file; keypoints {shown(keypoints)} are looked for beside {data_3d} "
+                    "unless data_2d is given. VideoPose3D's DATASETS.md tells how to get or make it."
                 )
         self.keypoints = keypoints
         cameras = read_cameras(H36M_CAMERAS, H36M_SUBJECTS[split] if subjects is None else subjects)

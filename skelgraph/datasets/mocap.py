@@ -120,7 +120,7 @@ def read_motion(
                 if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(rig):
                     found = len(views) if isinstance(views, list | tuple | np.ndarray) else type(views).__name__
                     raise DataError(
-                        f"{data_2d}: subject {subject}, action {action!r}: found keypoints of {found} cameras, "
+                        f"{data_2d}: subject {subject}, action {shown(action)}: found keypoints of {found} cameras, "
                         f"expected {len(rig)} arrays, one for each camera: {', '.join(camera.id for camera in rig)}."
                     )
             for camera, keypoints in zip(rig, views, strict=True):
@@ -155,7 +155,7 @@ class _JointPicker:
         if layout is None:
             raise DataError(
                 f"{where}: found num_joints {shown(num_joints)}, expected {' or '.join(map(str, self.layouts))} "
-                f"for skeleton {self.skeleton.name}."
+                f"for skeleton {plain(self.skeleton.name)}."
             )
         if "keypoints_symmetry" in metadata:
             try:

@@ -204,7 +204,7 @@ class PoseDataset(InMemoryDataset):
             start += len(film.poses_3d)
             filmed.append(film)
         if not self.clips:
-            raise DataError(f"{sources[0]}: there is no motion for split {split!r}.")
+            raise DataError(f"{sources[0]}: there is no motion for split {shown(split)}.")
 
         self.keypoints_2d = torch.cat([film.keypoints_2d for film in filmed])
         self.poses_3d = torch.cat([film.poses_3d for film in filmed])
@@ -350,7 +350,7 @@ class PoseDataset(InMemoryDataset):
         if shape[1] != self.skeleton.num_joints:
             raise DataError(
                 f"{what()}: found {shape[1]} joints, expected the {self.skeleton.num_joints} of skeleton "
-                f"{self.skeleton.name or 'without a name'}."
+                f"{plain(self.skeleton.name or 'without a name')}."
             )
         return tensor.double()
 

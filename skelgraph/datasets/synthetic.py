@@ -20,6 +20,7 @@ from skelgraph.datasets.motions import ACTIONS, compose
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.options import Int64, checked
+from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike
 
 FRAME_RATE = 50.0
@@ -151,7 +152,7 @@ class SyntheticMocap(PoseDataset):
 
     def __repr__(self) -> str:  # noqa: D105
         return (
-            f"{type(self).__name__}({len(self)}, split={self.split!r}, skeleton={self.skeleton.name!r}; "
+            f"{type(self).__name__}({len(self)}, split={shown(self.split)}, skeleton={shown(self.skeleton.name)}; "
             "generated, not captured: comparable to no published result)"
         )
 
@@ -206,13 +207,13 @@ def _branch_turns(motion: Motion, count: int) -> Tensor:
 
 def _select(kind: str, known: Iterable[str], wanted: Iterable[str]) -> list[str]:
     if isinstance(wanted, str):
-        raise DataError(f"{kind}s is {wanted!r}, expected a sequence of names.")
+        raise DataError(f"{kind}s is {shown(wanted)}, expected a sequence of names.")
     names = list(wanted)
     for name in names:
         if name not in known:
             raise unknown_name(kind, str(name), known)
         if names.count(name) > 1:
-            raise DataError(f"{kind}s: {name!r} occurs more than once.")
+            raise DataError(f"{kind}s: {shown(name)} occurs more than once.")
     if not names:
         raise DataError(f"{kind}s is empty, expected at least one of: {', '.join(known)}.")
     return names

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.text import shown
 
 _SMALLEST = 1e-6  # a pose of a smaller extent (a micrometre) counts as collapsed to a point
 
@@ -44,7 +45,7 @@ def procrustes(
             not such a mask.
     """
     if grad not in ("full", "detached"):
-        raise SkelgraphError(f"grad is {grad!r}; expected 'full' or 'detached'")
+        raise SkelgraphError(f"grad is {shown(grad)}; expected 'full' or 'detached'")
     if source.shape != target.shape or source.ndim < 2 or source.shape[-1] != 3:
         raise SkelgraphError(
             f"source has shape {tuple(source.shape)} and target {tuple(target.shape)}; expected (..., J, 3) for both"

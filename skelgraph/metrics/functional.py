@@ -16,6 +16,7 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import procrustes
 from skelgraph.geometry.procrustes import check_visible
+from skelgraph.text import shown
 
 Align = Literal["root", "scale", "procrustes"]
 
@@ -70,7 +71,7 @@ def joint_error(
     elif align == "procrustes":
         pred = procrustes(pred, target, visible=visible)
     elif align is not None:
-        raise SkelgraphError(f"align is {align!r}; expected None, 'root', 'scale' or 'procrustes'")
+        raise SkelgraphError(f"align is {shown(align)}; expected None, 'root', 'scale' or 'procrustes'")
     error = 1000 * torch.linalg.vector_norm(pred - target, dim=-1)
     return error if visible is None else torch.where(visible, error, torch.nan)
 

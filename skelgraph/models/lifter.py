@@ -14,6 +14,7 @@ from skelgraph.models.official import OfficialLayout
 from skelgraph.models.pretrained import Pretrained
 from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Frames
+from skelgraph.text import plain
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -103,7 +104,7 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         shape = tuple(keypoints_2d.shape)
         if len(shape) not in (3, 4) or shape[-2:] != expected or (len(shape) == 4 and shape[1] == 0):
             raise SkelgraphError(
-                f"{type(self).__name__} on {self.skeleton.name or 'this skeleton'} needs keypoints of shape "
+                f"{type(self).__name__} on {plain(self.skeleton.name or 'this skeleton')} needs keypoints of shape "
                 f"(B, {expected[0]}, {expected[1]}) or (B, T, {expected[0]}, {expected[1]}), got {shape}"
             )
         return keypoints_2d if keypoints_2d.dim() == 4 else keypoints_2d.unsqueeze(1)

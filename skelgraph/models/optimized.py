@@ -100,4 +100,4 @@ class OptimizedLifter(PoseLifter):
 
     def extra_repr(self) -> str:
         """What it was made for."""
-        return f"{self.skeleton.name or self.skeleton.num_joints}, {self.dtype}, {self.device}"
+        return f"{plain(self.skeleton.name or self.skeleton.num_joints)}, {self.dtype}, {self.device}"

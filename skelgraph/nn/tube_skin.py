@@ -10,6 +10,7 @@ from torch import Tensor
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_features
 from skelgraph.options import CheckedOptions, Count, Positive
+from skelgraph.text import plain
 from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.topology import skeleton as as_skeleton
 from skelgraph.topology.tube_mesh import SIDES, bone_layers, tube_faces
@@ -95,7 +96,7 @@ class TubeSkin(CheckedOptions, FixedBuffers):
 
     def extra_repr(self) -> str:
         """The arguments."""
-        name = self.skeleton.name or f"{self.skeleton.num_joints} joints"
+        name = plain(self.skeleton.name) if self.skeleton.name else f"{self.skeleton.num_joints} joints"
         return f"{name}, rings={self.rings}, thickness={self.thickness}"
 
 

@@ -14,6 +14,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
+from skelgraph.text import shown
 
 warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
 
@@ -317,7 +318,7 @@ def _wide(*values: Tensor) -> torch.dtype:
 def _check(alpha: Tensor | None, reduce: str) -> None:
     if reduce not in get_args(Reduce) or (alpha is not None and reduce not in ("sum", "mean")):
         known = get_args(Reduce) if alpha is None else ("sum", "mean")
-        raise SkelgraphError(f"reduce is {reduce!r}; expected one of {', '.join(map(repr, known))}")
+        raise SkelgraphError(f"reduce is {shown(reduce)}; expected one of {', '.join(map(repr, known))}")
 
 
 def scale(x: Tensor, factor: Tensor) -> Tensor:

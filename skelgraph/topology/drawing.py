@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skelgraph.errors import TopologyError
-from skelgraph.text import plain
+from skelgraph.text import plain, shown
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 
@@ -39,7 +39,7 @@ def joint_colors(skeleton: SkeletonLike, colors: str | Sequence[str] | None = No
         return [colors] * skeleton.num_joints
     sides = tuple(colors) if colors is not None else (LEFT, RIGHT, CENTRE)
     if len(sides) != 3:
-        raise TopologyError(f"colors is {colors!r}; expected one colour or three: left, right, centre")
+        raise TopologyError(f"colors is {shown(colors)}; expected one colour or three: left, right, centre")
     result = [sides[2]] * skeleton.num_joints
     for left, right in skeleton.symmetric_pairs:
         result[left], result[right] = sides[:2]

@@ -12,6 +12,7 @@ from torch import Tensor
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
 from skelgraph.options import Int64, check_option
+from skelgraph.text import plain
 from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
@@ -89,7 +90,9 @@ class Graph:
         return cls(matrix.size(0), torch.stack([sender, receiver]), matrix[receiver, sender], name)
 
     def __repr__(self) -> str:  # noqa: D105
-        return f"Graph({self.name or 'unnamed'}, num_nodes={self.num_nodes}, num_edges={self.edge_index.size(1)})"
+        return (
+            f"Graph({plain(self.name or 'unnamed')}, num_nodes={self.num_nodes}, num_edges={self.edge_index.size(1)})"
+        )
 
     @property
     def num_joints(self) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from skelgraph.errors import TopologyError, unknown_name
+from skelgraph.text import shown
 from skelgraph.topology.layouts import SkeletonLike
 from skelgraph.topology.layouts import skeleton as as_skeleton
 from skelgraph.topology.skeleton import Skeleton
@@ -147,7 +148,7 @@ HYPEREDGE_GROUPS = tuple(_GROUPS)
 
 def _need(skeleton: Skeleton, group: str, found: bool, what: str) -> None:
     if not found:
-        raise TopologyError(f"hyperedges {group!r} of {skeleton!r}: it has no {what}")
+        raise TopologyError(f"hyperedges {shown(group)} of {skeleton!r}: it has no {what}")
 
 
 def _right_before_left(skeleton: Skeleton) -> list[str]:
@@ -167,7 +168,7 @@ def _limbs(skeleton: Skeleton, kind: str, group: str | None) -> list[tuple[int, 
     """The parts that have ``kind`` as a word of their name; ``group`` needs at least one."""
     found = [p for p in _right_before_left(skeleton) if kind in re.split(r"[\W_]+", p.lower())]
     if group is not None:
-        _need(skeleton, group, bool(found), f"part with {kind!r} in its name")
+        _need(skeleton, group, bool(found), f"part with {shown(kind)} in its name")
     return [skeleton.parts[part] for part in found]
 
 

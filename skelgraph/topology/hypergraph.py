@@ -435,11 +435,11 @@ class JointHypergraph(FixedBuffers):
             for m in ids:
                 if (other := first.setdefault(hyperedges[m], m)) != m:
                     raise TopologyError(
-                        f"hyperedges {other} and {m} of group {name!r} are equal and DHG would merge them; "
+                        f"hyperedges {other} and {m} of group {shown(name)} are equal and DHG would merge them; "
                         "call coalesce() first if that is what you want"
                     )
         if empty := [name for name, ids in self.groups.items() if not ids]:
-            raise TopologyError(f"groups: {empty[0]!r} is empty and would be lost")
+            raise TopologyError(f"groups: {shown(empty[0])} is empty and would be lost")
 
     def plot(self, positions: Any = None, ax: Any = None) -> Any:
         """Draw the hyperedges as coloured areas over the skeleton.
@@ -587,10 +587,13 @@ def _check_groups(groups: Mapping[str, Iterable[int]] | None, num_hyperedges: in
     for name, ids in checked.items():
         for hyperedge in ids:
             if not 0 <= hyperedge < num_hyperedges:
-                raise TopologyError(f"groups[{name!r}] holds hyperedge {hyperedge}; expected 0 to {num_hyperedges - 1}")
+                raise TopologyError(
+                    f"groups[{shown(name)}] holds hyperedge {hyperedge}; expected 0 to {num_hyperedges - 1}"
+                )
             if hyperedge in owner:
                 raise TopologyError(
-                    f"groups: hyperedge {hyperedge} is in {owner[hyperedge]!r} and {name!r}; expected one group"
+                    f"groups: hyperedge {hyperedge} is in {shown(owner[hyperedge])} and {shown(name)}; "
+                    "expected one group"
                 )
             owner[hyperedge] = name
     for hyperedge in range(num_hyperedges):

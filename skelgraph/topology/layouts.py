@@ -91,7 +91,7 @@ def register_skeleton(skeleton: Skeleton, overwrite: bool = False) -> None:
         raise TopologyError(f"skeleton is {skeleton!r}; expected a Skeleton with a name")
     if not overwrite and _REGISTRY.get(skeleton.name, skeleton) != skeleton:
         raise TopologyError(
-            f"skeleton: another skeleton is registered as {skeleton.name!r}; expected a new name or overwrite=True"
+            f"skeleton: another skeleton is registered as {shown(skeleton.name)}; expected a new name or overwrite=True"
         )
     _REGISTRY[skeleton.name] = skeleton
 

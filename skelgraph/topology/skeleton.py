@@ -16,7 +16,7 @@ from torch import Tensor
 from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.fixed import on_cpu
 from skelgraph.options import Joints, check_option
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -77,7 +77,7 @@ class Skeleton:
         if broken := _unmirrored_bones(checked_parents, pairs):
             parent, child = (self.joint_names[joint] for joint in broken[0])
             raise TopologyError(
-                f"symmetric_pairs: the bone {parent!r} - {child!r} has no mirror image; "
+                f"symmetric_pairs: the bone {shown(parent)} - {shown(child)} has no mirror image; "
                 "expected that swapping left and right maps every bone to a bone"
             )
 
@@ -138,7 +138,7 @@ class Skeleton:
         return type(self), (self.parents, self.joint_names, self._pairs, dict(self.parts), self.name)
 
     def __repr__(self) -> str:  # noqa: D105
-        return f"Skeleton({self.name or 'unnamed'}, num_joints={self.num_joints})"
+        return f"Skeleton({plain(self.name or 'unnamed')}, num_joints={self.num_joints})"
 
     @property
     def num_joints(self) -> int:
@@ -412,7 +412,7 @@ def _as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:
     try:
         return tuple(items)
     except TypeError:
-        raise TopologyError(f"{what} is {items!r}; expected a sequence") from None
+        raise TopologyError(f"{what} is {shown(items)}; expected a sequence") from None
 
 
 def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: int | None = None) -> tuple[int, ...]:
@@ -420,7 +420,7 @@ def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: in
     try:
         checked = tuple(operator.index(joint) for joint in ids)
     except TypeError:
-        raise TopologyError(f"{what} is {ids!r}; expected integers") from None
+        raise TopologyError(f"{what} is {shown(ids)}; expected integers") from None
     if length is not None and len(checked) != length:
         raise TopologyError(f"{what} is {checked}; expected {length} joint ids")
     for joint in checked:
@@ -433,14 +433,14 @@ def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: in
 def _check_unique(what: str, items: Sequence[int | str]) -> None:
     for item in items:
         if items.count(item) > 1:
-            raise TopologyError(f"{what}: {item!r} occurs {items.count(item)} times; expected once")
+            raise TopologyError(f"{what}: {shown(item)} occurs {items.count(item)} times; expected once")
 
 
 def _check_parents(parents: Iterable[int]) -> tuple[int, ...]:
     try:
         checked = tuple(operator.index(parent) for parent in parents)
     except TypeError:
-        raise TopologyError(f"parents is {parents!r}; expected integers") from None
+        raise TopologyError(f"parents is {shown(parents)}; expected integers") from None
     if not checked:
         raise TopologyError("parents is empty; expected at least one joint")
     for joint, parent in enumerate(checked):
@@ -464,13 +464,13 @@ def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...
     if names is None:
         return tuple(f"joint_{joint}" for joint in range(num_joints))
     if isinstance(names, str):
-        raise TopologyError(f"joint_names is the string {names!r}; expected one name per joint")
+        raise TopologyError(f"joint_names is the string {shown(names)}; expected one name per joint")
     checked = _as_tuple("joint_names", names)
     if len(checked) != num_joints:
         raise TopologyError(f"joint_names has {len(checked)} names; expected one for each of {num_joints} joints")
     for joint, name in enumerate(checked):
         if not isinstance(name, str) or not name:
-            raise TopologyError(f"joint_names[{joint}] is {name!r}; expected a text that is not empty")
+            raise TopologyError(f"joint_names[{joint}] is {shown(name)}; expected a text that is not empty")
     _check_unique("joint_names", checked)
     return checked
 
@@ -505,33 +505,33 @@ def _by_side(names: Sequence[str]) -> dict[str, dict[str, int]]:
 
 def _pairs_by_name(word: str, names: Sequence[str]) -> list[tuple[int, int]]:
     if word != "names":
-        raise TopologyError(f"symmetric_pairs is {word!r}; expected pairs of joint ids or 'names'")
+        raise TopologyError(f"symmetric_pairs is {shown(word)}; expected pairs of joint ids or 'names'")
     sides = _by_side(names)
     alone = [names[joint] for pair in sides.values() if len(pair) < 2 for joint in pair.values()]
     if alone or not sides:
-        found = f"{alone[0]!r} has no counterpart" if alone else "no joint name has a side"
+        found = f"{shown(alone[0])} has no counterpart" if alone else "no joint name has a side"
         raise TopologyError(f"symmetric_pairs is 'names', but {found}; expected names in pairs of left and right")
     return sorted((pair["l"], pair["r"]) for pair in sides.values())
 
 
 def _check_parts(parts: Mapping[str, Iterable[int]], num_joints: int) -> dict[str, tuple[int, ...]]:
     if not isinstance(parts, Mapping):
-        raise TopologyError(f"parts is {parts!r}; expected a mapping from part name to joint ids")
+        raise TopologyError(f"parts is {shown(parts)}; expected a mapping from part name to joint ids")
     checked = {}
     for part, joints in parts.items():
         if not isinstance(part, str) or not part:
-            raise TopologyError(f"parts has the name {part!r}; expected a text that is not empty")
-        checked[part] = _check_ids(f"parts[{part!r}]", joints, num_joints)
+            raise TopologyError(f"parts has the name {shown(part)}; expected a text that is not empty")
+        checked[part] = _check_ids(f"parts[{shown(part)}]", joints, num_joints)
         if not checked[part]:
-            raise TopologyError(f"parts[{part!r}] is empty; expected at least one joint")
-        _check_unique(f"parts[{part!r}]", checked[part])
+            raise TopologyError(f"parts[{shown(part)}] is empty; expected at least one joint")
+        _check_unique(f"parts[{shown(part)}]", checked[part])
     return checked
 
 
 def _check_name(name: str | None) -> str | None:
     if name is None or (isinstance(name, str) and name):
         return name
-    raise TopologyError(f"name is {name!r}; expected None or a text that is not empty")
+    raise TopologyError(f"name is {shown(name)}; expected None or a text that is not empty")
 
 
 def _mirror_index(pairs: Iterable[tuple[int, int]], num_joints: int) -> tuple[int, ...]:

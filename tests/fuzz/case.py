@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 CANARY = "skelgraph_canary"
 """Name of the file that executed content would write; it stands in no name that the library itself opens."""
+
+LONGEST_MESSAGE = 20_000
+"""Characters of a message that nobody reads to the end."""
 
 
 class Case(NamedTuple):
@@ -53,3 +57,13 @@ class Kind(NamedTuple):
 
 class Wrong(Exception):  # noqa: N818 - no error of the library, but the verdict of the fuzzer
     """The library did what it must not do, without raising an exception of its own."""
+
+
+def message_fault(message: str) -> str:
+    """What makes a message unfit to be shown, if anything."""
+    if len(message) > LONGEST_MESSAGE:
+        return f"a message of {len(message)} characters"
+    bad = {
+        unicodedata.name(c, hex(ord(c))) for c in message if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")
+    }
+    return f"a message with {', '.join(sorted(bad)[:3])}" if bad else ""

@@ -21,11 +21,12 @@ from skelgraph.datasets import Human36M, MocapNPZ, read_cameras, read_npz, read_
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, load_official, model_info
 from skelgraph.models.pretrained import Pretrained, load_weights, save_weights
-from skelgraph.topology import Skeleton
+from skelgraph.nn import TubeSkin
+from skelgraph.topology import JointHypergraph, Skeleton, as_graph
 from skelgraph.training.report import Sample, write_report
 
 from . import archives, silly
-from .case import Case, Room, Wrong
+from .case import Case, Room, Wrong, message_fault
 from .seeds import training as shortest
 from .weights import forge, torch_file
 
@@ -45,7 +46,7 @@ def command(arguments: list[str]) -> None:
         raise Wrong(f"exit code {code}")
     if "Traceback" in complaint or "Traceback" in printed:
         raise Wrong("prints a traceback")
-    if len(complaint) > 20_000:
+    if message_fault(complaint):
         raise Wrong("prints more than a paragraph")
     if complaint.startswith("error: ") != (complaint.count("\n") == 1) and not complaint.startswith("Usage:"):
         raise Wrong("prints more than a paragraph")
@@ -295,11 +296,14 @@ def names(rng: random.Random, number: int, room: Room) -> Case:
         import matplotlib.pyplot as plt
 
         body = Skeleton([-1, 0, 1], joints, parts={name: [0, 1]}, name=name)
-        repr(body)
         body.plot()
         plt.savefig(io.BytesIO())
         plt.close("all")
         model = create_model("sem_gcn", body, hidden_channels=8, num_blocks=1)
+        groups = JointHypergraph.from_lists(3, [[0, 1], [2]], groups={name: [0], "b": [1]}, skeleton=body)
+        for shows in (body, as_graph(body), model, groups, TubeSkin(body)):
+            if unfit := message_fault(repr(shows)):
+                raise Wrong(f"{unfit} in the repr of {type(shows).__name__}")
         save_weights(model, room.own / "x.safetensors")
         load_weights(room.own / "x.safetensors")
         model(torch.zeros(1, 5, 2))  # says the name

@@ -10,7 +10,6 @@ import shutil
 import sys
 import tempfile
 import traceback
-import unicodedata
 import warnings
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 
 from skelgraph.errors import SkelgraphError
 
-from .case import CANARY, Case, Kind, Room, Wrong
+from .case import CANARY, Case, Kind, Room, Wrong, message_fault
 from .kinds import KINDS
 from .pickles import UNPICKLED
 from .silly import TEXTS
@@ -29,7 +28,6 @@ MEMORY = 1 << 30
 """Bytes that a case may take on top of what the process had before."""
 ADDRESS_SPACE = 8 << 30
 """Bytes of address space on top of that; who asks for more gets a MemoryError, which counts as too much memory."""
-LONGEST_MESSAGE = 20_000
 
 _STARTS = (
     "os.system",
@@ -178,16 +176,6 @@ def judge(error: BaseException | None) -> tuple[str, str]:
     if isinstance(error, Wrong):
         return "traceback", str(error)
     return "traceback", f"{type(error).__name__} {place(error)}"
-
-
-def message_fault(message: str) -> str:
-    """What makes a message unfit to be shown, if anything."""
-    if len(message) > LONGEST_MESSAGE:
-        return f"a message of {len(message)} characters"
-    bad = {
-        unicodedata.name(c, hex(ord(c))) for c in message if c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs")
-    }
-    return f"a message with {', '.join(sorted(bad)[:3])}" if bad else ""
 
 
 def place(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_edges, check_features
 from skelgraph.ops.incidence import inverse
 from skelgraph.options import Channels, CheckedOptions
+from skelgraph.text import plain
 from skelgraph.topology import Graph, GraphLike, Skeleton
 from skelgraph.topology import skeleton as as_skeleton
 
@@ -91,7 +92,7 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""
-        name = self.skeleton.name or f"{self.skeleton.num_joints} joints"
+        name = plain(self.skeleton.name) if self.skeleton.name else f"{self.skeleton.num_joints} joints"
         return f"{self.in_channels}, {self.out_channels}, {name}"
 
 
