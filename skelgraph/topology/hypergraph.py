@@ -12,7 +12,7 @@ from torch import Tensor
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import FixedBuffers, on_cpu
 from skelgraph.options import Int64, check_option
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
 from skelgraph.topology.layouts import SkeletonLike
@@ -461,7 +461,8 @@ class JointHypergraph(FixedBuffers):
 
     def extra_repr(self) -> str:
         """Numbers of nodes and hyperedges and the groups."""
-        return f"num_nodes={self.num_nodes}, num_hyperedges={self.num_hyperedges}, groups=[{', '.join(self.groups)}]"
+        groups = plain(", ".join(self.groups), 200)
+        return f"num_nodes={self.num_nodes}, num_hyperedges={self.num_hyperedges}, groups=[{groups}]"
 
     def _skeleton(self) -> Skeleton:
         if self.skeleton is None:
