@@ -14,7 +14,7 @@ from timing import interleaved, step
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.nn import SemGraphConv
 
 
@@ -41,7 +41,7 @@ class PublishedSemGraphConv(nn.Module):
 
 def cell(batch: int, channels: int, backward: bool, seconds: float) -> dict[str, float]:
     """Times of the three sides at one batch size."""
-    layout = skeleton("h36m16")
+    layout = as_skeleton("h36m16")
     data = layout.to_data(torch.randn(batch, layout.num_joints, channels))
     poses = data.x.view(batch, layout.num_joints, channels)
     ours = SemGraphConv(channels, channels, layout)

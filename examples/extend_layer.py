@@ -3,7 +3,8 @@
     python examples/extend_layer.py --epochs 5
 
 The operator below sends along the bones with one weight towards the root and another away from it. That is all that has
-to be said: `ops.mix` computes it, `SkeletonConv` binds it to a skeleton, and `ResidualGCN` is the network around it.
+to be written: `ops.graph_conv` computes it, `SkeletonConv` binds it to a skeleton, and `ResidualGCN` is the network
+around it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 
 from skelgraph.datasets import load_dataset
 from skelgraph.models import ResidualGCN
-from skelgraph.nn import ModulatedGraphConv, SemGraphConv, SkeletonConv, per_joint
-from skelgraph.ops import mix
+from skelgraph.nn import ModulatedGraphConv, SemGraphConv, SkeletonConv, accepts_flat_batch
+from skelgraph.ops import graph_conv
 from skelgraph.topology import SkeletonLike
 from skelgraph.training import LiftingModule, PoseData
 
@@ -38,9 +39,9 @@ class DirectedConv(SkeletonConv):
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.reset_parameters()
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
-        return mix(x, self.weight, self.adjacency, bias=self.bias)
+        return graph_conv(x, self.weight, self.adjacency, bias=self.bias)
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 import torch
 from torch_geometric.nn import HypergraphConv
 
-from skelgraph import create_model, skeleton
+from skelgraph import as_skeleton, create_model
 from skelgraph.datasets import load_dataset
 from skelgraph.nn import HyperedgeConv
 from skelgraph.topology import JointHypergraph
@@ -26,7 +26,7 @@ STREAMS = ("joints", "bones", "hyperedges")
 
 def walking_hypergraph() -> JointHypergraph:
     """Body parts and symmetric pairs by name, and a group of our own: hands swing with the opposite feet."""
-    body = skeleton("h36m17")
+    body = as_skeleton("h36m17")
     named = JointHypergraph.from_skeleton(body, groups=("parts", "sym"))
     swing = [["right_wrist", "left_foot"], ["left_wrist", "right_foot"]]
     own = [[body.index(name) for name in names] for names in swing]

@@ -2,7 +2,7 @@
 
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError, TopologyError
 from skelgraph.models import create_model, list_models, load_model, load_official, optimize
-from skelgraph.topology import Skeleton, list_skeletons, register_skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, register_skeleton
 
 __version__ = "0.1.0"
 
@@ -12,6 +12,7 @@ __all__ = [
     "Skeleton",
     "SkelgraphError",
     "TopologyError",
+    "as_skeleton",
     "create_model",
     "list_models",
     "list_skeletons",
@@ -19,5 +20,4 @@ __all__ = [
     "load_official",
     "optimize",
     "register_skeleton",
-    "skeleton",
 ]

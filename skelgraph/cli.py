@@ -345,7 +345,7 @@ def skeletons() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from skelgraph.topology import list_skeletons, skeleton
+    from skelgraph.topology import as_skeleton, list_skeletons
 
     table = Table(title="Skeletons")
     table.add_column("name", style="bold", no_wrap=True)
@@ -353,7 +353,7 @@ def skeletons() -> None:
         table.add_column(column, justify="right")
     table.add_column("parts")
     for name in list_skeletons():
-        layout = skeleton(name)
+        layout = as_skeleton(name)
         counts = (layout.num_joints, len(layout.edges), len(layout.symmetric_pairs))
         table.add_row(Text(plain(name)), *map(str, counts), Text(", ".join(map(plain, layout.parts))))
     Console().print(table)

@@ -168,7 +168,7 @@ def test_signatures_stay():
 def facts():
     """Numbers of every part of the topology."""
     hand = Skeleton([-1, 0, 1, 0, 3, 0, 5], symmetric_pairs=[(1, 3), (2, 4)])
-    h36m = topology.skeleton("h36m17")
+    h36m = topology.as_skeleton("h36m17")
     graph = Graph.from_adjacency(h36m.adjacency("sym", self_loops=True))
     hypergraph = JointHypergraph.from_skeleton("h36m17")
     tube = topology.tube_hierarchy("h36m17")

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from skelgraph.geometry import project, world_to_camera
-from skelgraph.topology import skeleton
-from skelgraph.topology.drawing import rest_positions
+from skelgraph.topology import as_skeleton
+from skelgraph.viz.drawing import rest_positions
 
 if TYPE_CHECKING:
     from skelgraph.training import TrainConfig
@@ -49,7 +49,7 @@ class Run:
 def motion(length: int, seed: int) -> np.ndarray:
     """Positions ``(length, 17, 3)`` in world metres, z up: a standing figure, each joint swaying at its own pace."""
     rng = np.random.default_rng(seed)
-    rest = rest_positions(skeleton("h36m17"))
+    rest = rest_positions(as_skeleton("h36m17"))
     figure = np.stack([rest[:, 0], np.zeros(17), rest[:, 1]], -1)
     time = np.arange(length)[:, None, None] / 50
     pace, phase = rng.uniform(2, 6, (2, 17, 3))

@@ -13,7 +13,7 @@ from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
-from skelgraph.topology import Skeleton, SkeletonLike, skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 #: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
 FILE_LAYOUTS = ("h36m32", "h36m17")
@@ -133,8 +133,8 @@ class _JointPicker:
     """Picks a skeleton's joints from an array of a larger layout; an array of no such layout comes back as it is."""
 
     def __init__(self, wanted: SkeletonLike) -> None:
-        self.skeleton = skeleton(wanted)
-        layouts = [self.skeleton, *map(skeleton, FILE_LAYOUTS)]
+        self.skeleton = as_skeleton(wanted)
+        layouts = [self.skeleton, *map(as_skeleton, FILE_LAYOUTS)]
         self.layouts: dict[int, Skeleton] = {}
         for layout in layouts:
             if set(self.skeleton.joint_names) <= set(layout.joint_names):

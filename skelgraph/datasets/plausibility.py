@@ -292,7 +292,7 @@ def _check_bones(report: Report, points: Tensor) -> None:
         f"{report.sources[0]}: of the bones of skeleton {plain(skeleton.name)} {unsteady:.0%} change their length over "
         f"time, and {unlike:.0%} of its pairs are not as long on the left as on the right"
     )
-    others = [topology.skeleton(name) for name in topology.list_skeletons()]
+    others = [topology.as_skeleton(name) for name in topology.list_skeletons()]
     odds = {
         other.name: max(_bones(report, other, points)[1:])
         for other in others

@@ -166,7 +166,7 @@ class PoseDataset(InMemoryDataset):
         super().__init__()
         if downsample < 1:
             raise DataError(f"downsample is {downsample}, expected 1 or more.")
-        self.skeleton = topology.skeleton(skeleton)
+        self.skeleton = topology.as_skeleton(skeleton)
         self._edge_index = self.skeleton.edge_index
         self.name = name
         self.split = split

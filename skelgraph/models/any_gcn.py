@@ -27,8 +27,7 @@ from skelgraph.nn import (
 from skelgraph.nn.conditional_adjacency import ExpertMode
 from skelgraph.nn.conv.weight_sharing_conv import SHARING, Sharing
 from skelgraph.options import Amount, Channels, Count, Rate, checked
-from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import SkeletonLike, as_skeleton
 
 _WITHOUT_EXPERTS: dict[str, Callable[..., SkeletonConv]] = {
     "chebyshev": ChebyshevGraphConv,

@@ -10,8 +10,7 @@ from torch import Tensor
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
 from skelgraph.options import checked
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 # The released presets are lists of joint numbers of ``h36m16`` that follow no common rule (the double chain takes most
 # joints two bones apart, not all), so they stand here as data: joint names of that layout, ``*`` for both sides.

@@ -15,8 +15,7 @@ from skelgraph.models.pretrained import Pretrained
 from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Frames
 from skelgraph.text import plain
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 
 class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):

@@ -12,7 +12,8 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.registry import register_model
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, Lift, NodeEdgeHyperedgeConv
-from skelgraph.nn.hyper.relation_attention import Mask, xavier
+from skelgraph.nn.hyper.relation_attention import Mask
+from skelgraph.nn.init import xavier
 from skelgraph.options import Amount, Channels, Count, Frames, Positive, Rate
 from skelgraph.topology import JointHypergraph, Skeleton, SkeletonLike
 from skelgraph.topology.hyperedge_groups import possible_groups

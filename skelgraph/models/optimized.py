@@ -11,8 +11,8 @@ import torch._inductor
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.models.fold import fold_constants
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.ops.fold import fold_constants
 from skelgraph.options import checked
 from skelgraph.text import plain
 

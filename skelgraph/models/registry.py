@@ -14,8 +14,7 @@ import torch
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.text import shown
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 Model = TypeVar("Model", bound=type[PoseLifter])
 

@@ -16,9 +16,9 @@ from skelgraph.nn.conv import (
     SkeletonConv,
     WeightedJacobiConv,
     WeightSharingConv,
+    accepts_flat_batch,
     fairing_beta,
     partitioned_adjacency,
-    per_joint,
 )
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.hyper import (
@@ -94,6 +94,7 @@ __all__ = [
     "UniGCNIIConv",
     "WeightSharingConv",
     "WeightedJacobiConv",
+    "accepts_flat_batch",
     "aligned_pose_loss",
     "edge_length_loss",
     "fairing_beta",
@@ -108,6 +109,5 @@ __all__ = [
     "of_visible",
     "p_mpjpe_loss",
     "partitioned_adjacency",
-    "per_joint",
     "self_and_neighbours",
 ]

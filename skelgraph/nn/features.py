@@ -1,12 +1,18 @@
-"""The one check of what layers are handed as features."""
+"""What layers are handed as features: the one check of it, and PyG's flattened form."""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import shown
+
+Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
 def check_features(
@@ -77,3 +83,37 @@ def _short(layer: nn.Module) -> str:
     """A layer with its arguments where they fit on a line, else its class."""
     text = str(layer)
     return type(layer).__name__ if "\n" in text else text
+
+
+def accepts_flat_batch(forward: Forward) -> Forward:
+    """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint count.
+
+    This holds for every tensor that ``forward`` is given, such as the initial features of a layer that has them; they
+    must be of one shape.
+
+    Raises:
+        SkelgraphError: By the decorated function, if it is given no features, or of another shape.
+    """
+
+    @functools.wraps(forward)
+    def wrapped(self: Any, *args: Tensor | None, **kwargs: Any) -> Tensor:
+        num_nodes = self.num_nodes
+        given = (*args, *kwargs.values())
+        if not given:
+            return forward(self)  # Python says what is missing
+        first = given[0]
+        features = [value for value in given if value is first or value is not None]
+        for x in features:
+            check_features(self, x, self.in_channels, num_nodes, flat=True)
+            if x is not first and x.shape != first.shape:
+                raise SkelgraphError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
+        if first.dim() > 2:
+            return forward(self, *args, **kwargs)
+
+        def poses(value: Any) -> Any:
+            return value.unflatten(0, (-1, num_nodes)) if isinstance(value, Tensor) else value
+
+        kwargs = {name: poses(value) for name, value in kwargs.items()}
+        return forward(self, *map(poses, args), **kwargs).flatten(0, 1)
+
+    return wrapped  # type: ignore[return-value]

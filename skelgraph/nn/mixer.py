@@ -13,8 +13,7 @@ from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions, Rate
-from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import SkeletonLike, as_skeleton
 
 PathRate = Annotated[float, Field(ge=0, lt=1)]
 """A probability to drop a branch, which must be kept now and then."""

@@ -13,8 +13,7 @@ from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import shown
-from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike, as_skeleton
 
 
 class _NonLocal(CheckedOptions, FixedBuffers):

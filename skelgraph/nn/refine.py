@@ -9,8 +9,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Rate
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 
 class PostRefine(CheckedOptions, nn.Module):

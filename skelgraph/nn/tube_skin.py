@@ -11,8 +11,7 @@ from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_features
 from skelgraph.options import CheckedOptions, Count, Positive
 from skelgraph.text import plain
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 from skelgraph.topology.tube_mesh import SIDES, bone_layers, tube_faces
 
 

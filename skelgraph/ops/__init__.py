@@ -1,7 +1,7 @@
 """The numeric core: the primitives that every layer is made of, on graphs and on hypergraphs."""
 
+from skelgraph.ops.graph_conv import empty_weight, graph_conv
 from skelgraph.ops.incidence import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
-from skelgraph.ops.mix import empty_weight, mix
 from skelgraph.ops.sparse import EdgePattern, SparseAdjacency
 
 __all__ = [
@@ -13,5 +13,5 @@ __all__ = [
     "SparseAdjacency",
     "SparseIncidence",
     "empty_weight",
-    "mix",
+    "graph_conv",
 ]

@@ -14,6 +14,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
+from skelgraph.ops.products import has_sparse_product, inverse, product, scale
 from skelgraph.text import shown
 
 warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
@@ -289,27 +290,6 @@ class _SparseProduct(torch.autograd.Function):
         return _SparseProduct.apply(x.flatten(1), both).unflatten(1, x.shape[1:]), 1
 
 
-def inverse(degree: Tensor) -> Tensor:
-    """``1 / degree``, and 0 where the degree is 0, with a gradient of 0 there."""
-    return degree.masked_fill(degree == 0, torch.inf).reciprocal()
-
-
-def inverse_sqrt(degree: Tensor) -> Tensor:
-    """``1 / sqrt(degree)``, and 0 where the degree is 0, with a gradient of 0 there."""
-    return degree.masked_fill(degree == 0, torch.inf).rsqrt()
-
-
-def has_sparse_product(x: Tensor) -> bool:
-    """Whether torch multiplies sparse matrices with features of this kind."""
-    return (
-        not torch.compiler.is_compiling()  # sparse tensors break the graph
-        and x.device.type in ("cpu", "cuda")
-        and x.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
-        and torch._C._functorch.peek_interpreter_stack() is None  # vmap and torch.func.grad cannot wrap them
-    )
-
-
 def _wide(*values: Tensor) -> torch.dtype:
     """The type of what is computed from tensors, float32 at least."""
     return functools.reduce(torch.promote_types, (value.dtype for value in values), torch.float32)
@@ -319,11 +299,6 @@ def _check(alpha: Tensor | None, reduce: str) -> None:
     if reduce not in get_args(Reduce) or (alpha is not None and reduce not in ("sum", "mean")):
         known = get_args(Reduce) if alpha is None else ("sum", "mean")
         raise SkelgraphError(f"reduce is {shown(reduce)}; expected one of {', '.join(map(repr, known))}")
-
-
-def scale(x: Tensor, factor: Tensor) -> Tensor:
-    """Multiply the rows of ``x (..., N, C)`` with ``factor (..., N)``."""
-    return x * factor.to(x.dtype).unsqueeze(-1)
 
 
 def _pool(matrix: Tensor, x: Tensor, alpha: Tensor | None, reduce: Reduce) -> Tensor:
@@ -345,13 +320,3 @@ def _pool(matrix: Tensor, x: Tensor, alpha: Tensor | None, reduce: Reduce) -> Te
         return each.amax(dim=-2).masked_fill(~member.any(dim=-2), 0)
     share = each.softmax(dim=-2) * matrix.unsqueeze(-1)
     return (share * inverse(share.sum(dim=-2, keepdim=True)) * x.unsqueeze(-3)).sum(dim=-2)
-
-
-def product(matrix: Tensor, x: Tensor) -> Tensor:
-    """Multiply one matrix ``(R, S)``, or one per sample ``(..., R, S)``, with ``x (..., S, C)``."""
-    if matrix.dim() > 2 or x.dim() == 2:
-        return matrix @ x
-    rows = x.flatten(0, -3)
-    # bmm rather than matmul: the backward pass of a broadcast matmul is two to three times slower
-    y = torch.bmm(matrix.expand(rows.size(0), -1, -1), rows)
-    return y.view(*x.shape[:-2], *y.shape[-2:])

@@ -1,4 +1,4 @@
-"""Adjacencies given by their edges: what :func:`~skelgraph.ops.mix` takes for large graphs in place of matrices."""
+"""Sparse adjacency for :func:`~skelgraph.ops.graph_conv`: edge lists in place of matrices, for large graphs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.ops.incidence import has_sparse_product
+from skelgraph.ops.products import has_sparse_product
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_grou
 from skelgraph.topology.hypergraph import JointHypergraph, bone_incidence
 from skelgraph.topology.layouts import (
     SkeletonLike,
+    as_skeleton,
     list_skeletons,
     read_skeleton,
     register_skeleton,
-    skeleton,
     skeleton_config,
 )
 from skelgraph.topology.multiscale import MultiScaleGraph
@@ -27,6 +27,7 @@ __all__ = [
     "Skeleton",
     "SkeletonLike",
     "as_graph",
+    "as_skeleton",
     "body_parts",
     "bone_incidence",
     "heavy_edge_matching",
@@ -36,7 +37,6 @@ __all__ = [
     "part_skeleton",
     "read_skeleton",
     "register_skeleton",
-    "skeleton",
     "skeleton_config",
     "tube_faces",
     "tube_hierarchy",

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from skelgraph.errors import TopologyError
 from skelgraph.options import check_option
 from skelgraph.text import shown
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
 

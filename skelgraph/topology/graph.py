@@ -14,8 +14,7 @@ from skelgraph.fixed import on_cpu
 from skelgraph.options import Int64, check_option
 from skelgraph.text import plain
 from skelgraph.topology.arrays import to_ids, to_tensor
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton, check_hops, check_normalization
 
 

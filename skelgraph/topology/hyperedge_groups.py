@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable
 
 from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.text import shown
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
 Hyperedges = list[list[int]]

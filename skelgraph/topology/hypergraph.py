@@ -15,8 +15,7 @@ from skelgraph.options import Int64, check_option
 from skelgraph.text import plain, shown
 from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -455,7 +454,7 @@ class JointHypergraph(FixedBuffers):
         Returns:
             The matplotlib axis, or the list of axes of the new figure.
         """
-        from skelgraph.topology.hypergraph_drawing import plot_hypergraph
+        from skelgraph.viz.hypergraph_drawing import plot_hypergraph
 
         return plot_hypergraph(self, positions, ax)
 

@@ -30,7 +30,7 @@ SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any]
 _REGISTRY: dict[str, Skeleton] = {}
 
 
-def skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
+def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
     """Return a named skeleton or that of plain data, :meth:`Skeleton.to_dict`; a :class:`Skeleton` comes back as it is.
 
     Raises:
@@ -57,7 +57,7 @@ def skeleton_config(layout: SkeletonLike) -> str | dict[str, Any]:
 
     A name that only the caller has registered would mean nothing to who reads the file.
     """
-    known = skeleton(layout)
+    known = as_skeleton(layout)
     return known.name if known.name is not None and _BUILT_IN.get(known.name) == known else known.to_dict()
 
 
@@ -72,7 +72,7 @@ def read_skeleton(path: str | PathLike[str]) -> Skeleton:
     if not isinstance(data, dict):
         raise TopologyError(f"{name}: found {shown(data)}, expected an object with parents, joint_names, ...")
     try:
-        return skeleton(data)
+        return as_skeleton(data)
     except TopologyError as error:
         raise TopologyError(f"{name}: {error}") from error
 

@@ -41,9 +41,9 @@ class MultiScaleGraph:
         TopologyError: If the parents do not fit the graph.
 
     Example:
-        >>> from skelgraph.topology import body_parts, skeleton
+        >>> from skelgraph.topology import body_parts, as_skeleton
         >>> parent = torch.empty(17, dtype=torch.long)
-        >>> for part, joints in enumerate(body_parts(skeleton("h36m17"))):
+        >>> for part, joints in enumerate(body_parts(as_skeleton("h36m17"))):
         ...     parent[joints] = part
         >>> MultiScaleGraph("h36m17", [parent])
         MultiScaleGraph(17 -> 5)

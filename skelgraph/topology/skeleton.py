@@ -388,7 +388,7 @@ class Skeleton:
         Returns:
             The matplotlib axis.
         """
-        from skelgraph.topology.drawing import plot_topology
+        from skelgraph.viz.drawing import plot_topology
 
         return plot_topology(self, positions, ax)
 

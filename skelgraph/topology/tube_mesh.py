@@ -11,8 +11,7 @@ from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
 from skelgraph.options import Count, checked
 from skelgraph.topology.coarsening import mesh_graph
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.multiscale import MultiScaleGraph
 from skelgraph.topology.skeleton import Skeleton
 

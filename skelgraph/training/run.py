@@ -34,7 +34,7 @@ from skelgraph.models import PoseLifter, create_model, load_model
 from skelgraph.models.saved import model_of_run
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
 from skelgraph.text import plain, shown
-from skelgraph.topology import SkeletonLike, skeleton, skeleton_config
+from skelgraph.topology import SkeletonLike, as_skeleton, skeleton_config
 from skelgraph.training.checkpoint import AtomicCheckpointIO, check_state, load_checkpoint, mean_pose_of_run
 from skelgraph.training.checkpointing import LastAndBest
 from skelgraph.training.checks import check_batch, check_network
@@ -147,7 +147,7 @@ class TrainConfig:
         Raises:
             TopologyError: If they are wanted of a skeleton that does not say what is left and right.
         """
-        layout = skeleton(self.skeleton)
+        layout = as_skeleton(self.skeleton)
         flip, flip_test = (
             layout.symmetry_known if wanted is None else wanted for wanted in (self.flip, self.flip_test)
         )
@@ -190,7 +190,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         SkelgraphError: If the configuration, a data file, a checkpoint or the folder is not usable, in which case
             nothing has been written; or if training diverged.
     """
-    layout = skeleton(config.skeleton)
+    layout = as_skeleton(config.skeleton)
     if None in (config.flip, config.flip_test) and not layout.symmetry_known:
         rank_zero_only(print)(
             f"Note: neither training nor test takes mirrored poses, since {plain(layout)} does not say what is left "

@@ -14,9 +14,8 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from skelgraph.text import plain
-from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
-from skelgraph.topology.drawing import CENTRE, LEFT, RIGHT, draw_skeleton
+from skelgraph.topology import SkeletonLike, as_skeleton
+from skelgraph.viz.drawing import CENTRE, LEFT, RIGHT, draw_skeleton
 
 TRUTH = "#C0C0C0"
 ELEVATION = np.deg2rad(10)

@@ -13,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from skelgraph.text import plain
-from skelgraph.topology import SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
-from skelgraph.topology.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions
+from skelgraph.topology import SkeletonLike, as_skeleton
+from skelgraph.viz.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions
 
 P1, P2 = "#0072B2", "#E69F00"
 """Colours of MPJPE and P-MPJPE, of the palette of Okabe and Ito."""

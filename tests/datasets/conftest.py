@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 
@@ -33,7 +33,7 @@ def make_dataset(camera: Camera) -> Callable[..., PoseDataset]:
 
     def make(lengths: Sequence[int], actions: Sequence[str] = (), skeleton_name: str = "h36m17") -> PoseDataset:
         rng = np.random.default_rng(0)
-        joints = skeleton(skeleton_name).num_joints
+        joints = as_skeleton(skeleton_name).num_joints
         clips = [
             MotionClip("S1", actions[i] if actions else f"Walk {i}", camera, rng.normal(scale=0.5, size=(n, joints, 3)))
             for i, n in enumerate(lengths)

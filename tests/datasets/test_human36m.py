@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.human36m import H36M_KEYPOINTS, H36M_SUBJECTS, Human36M
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.geometry import normalize_intrinsics, project
-from skelgraph.topology.drawing import rest_positions
+from skelgraph.viz.drawing import rest_positions
 
 # VideoPose3D's list of the joints that it drops from the 32 of the raw files.
 DROPPED = [4, 5, 9, 10, 11, 16, 20, 21, 22, 23, 24, 28, 29, 30, 31]
@@ -37,7 +37,7 @@ def save(path: Path, **members: Any) -> Path:
 def positions(joints: int = 32, subjects: list[str] = SUBJECTS) -> dict[str, dict[str, np.ndarray]]:
     """For every subject two takes of one action and one of another, 6, 3 and 4 frames."""
     rng = np.random.default_rng(0)
-    rest = rest_positions(skeleton("h36m32"))[:joints]
+    rest = rest_positions(as_skeleton("h36m32"))[:joints]
     figure = np.stack([rest[:, 0], np.zeros(joints), rest[:, 1]], -1)
     takes = {"Walking 1": 6, "Walking": 3, "Eating 2": 4}
     return {
@@ -138,7 +138,7 @@ def test_joints_of_the_raw_files(files: Path, name: str, dropped: list[int]) -> 
     expected = Human36M(save(files / "kept.npz", positions_3d=kept), subjects=["S9"], skeleton=name)
     found = Human36M(files / "data_3d_h36m.npz", subjects=["S9"], skeleton=name)
     assert torch.equal(found.poses_3d[: len(expected.clips) * 6], expected.poses_3d)
-    assert found.skeleton == skeleton(name)
+    assert found.skeleton == as_skeleton(name)
 
 
 def test_sixteen_joints_of_seventeen(files: Path) -> None:

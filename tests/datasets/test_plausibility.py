@@ -16,7 +16,7 @@ import tiny_mocap
 import torch
 from torch import Tensor
 
-from skelgraph import Skeleton, skeleton
+from skelgraph import Skeleton, as_skeleton
 from skelgraph.datasets import Camera, MocapNPZ, MotionClip, PoseDataset, SyntheticMocap, load_dataset, read_cameras
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.datasets.synthetic import BODIES, CAMERAS, generate
@@ -30,7 +30,7 @@ OPENCV = [dataclasses.replace(camera, distortion="opencv") for camera in CAMERAS
 def walk(layout: str = "h36m17", frames: int = 60) -> list[Tensor]:
     """Two people walking and sitting, ``(frames, J, 3)``."""
     return list(
-        generate([(BODIES["S1"], "Walking 1", "a"), (BODIES["S9"], "Sitting 1", "b")], skeleton(layout), frames)
+        generate([(BODIES["S1"], "Walking 1", "a"), (BODIES["S9"], "Sitting 1", "b")], as_skeleton(layout), frames)
     )
 
 
@@ -162,7 +162,7 @@ def test_joints_of_another_layout(layout: str, as_if: str, frames: int) -> None:
     clips = [dataclasses.replace(clip, positions=clip.positions[:frames]) for clip in clips]
     with pytest.raises(DataError, match=rf"bones of skeleton {as_if} .*not so those of {layout}"):
         build(clips, skeleton=as_if)
-    assert build(clips, skeleton=as_if, unchecked=True).skeleton == skeleton(as_if)
+    assert build(clips, skeleton=as_if, unchecked=True).skeleton == as_skeleton(as_if)
 
 
 def test_joints_in_no_known_order() -> None:
@@ -176,7 +176,7 @@ def test_joints_in_no_known_order() -> None:
 
 def test_one_arm_longer_is_no_error() -> None:
     world = WALK[0].clone()
-    wrist, elbow = (skeleton("h36m17").index(name) for name in ("left_wrist", "left_elbow"))
+    wrist, elbow = (as_skeleton("h36m17").index(name) for name in ("left_wrist", "left_elbow"))
     world[:, wrist] += world[:, wrist] - world[:, elbow]
     build(film(CAMERAS[0], positions=[world]))
 

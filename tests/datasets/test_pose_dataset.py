@@ -13,7 +13,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
 from skelgraph.errors import DataError, SkelgraphError
@@ -131,7 +131,7 @@ def test_items_are_graphs(make_dataset: Make) -> None:
     data.validate()
     assert torch.equal(data.x, dataset.keypoints_2d[4])
     assert torch.equal(data.y, dataset.poses_3d[4])
-    assert torch.equal(data.edge_index, skeleton("h36m17").edge_index)
+    assert torch.equal(data.edge_index, as_skeleton("h36m17").edge_index)
     assert (data.subject, data.action, data.camera, data.num_nodes) == ("S1", "Walk 1", "front", 17)
     assert dataset.num_node_features == 2
     assert torch.equal(dataset[-1].x, dataset.keypoints_2d[6])

@@ -13,12 +13,12 @@ import tiny_mocap
 import torch
 from torch_geometric.loader import DataLoader
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.datasets import Camera, MotionClip, PoseDataset, load_dataset
 from skelgraph.errors import DataError
 
 LENGTHS = (6, 9)
-MIRROR = list(skeleton("h36m17").mirror_index)
+MIRROR = list(as_skeleton("h36m17").mirror_index)
 
 
 @pytest.fixture

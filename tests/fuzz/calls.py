@@ -20,7 +20,7 @@ from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.pose_dataset import MotionClip
 from skelgraph.models import create_model, list_models, load_official, model_info, optimize
 from skelgraph.text import shown
-from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, skeleton
+from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton
 
 from . import silly
 from .case import Case, Room, Wrong
@@ -110,7 +110,7 @@ LAYOUT = "h36m17"
 
 
 def _adjacency() -> Tensor:
-    return skeleton(LAYOUT).adjacency(self_loops=True)
+    return as_skeleton(LAYOUT).adjacency(self_loops=True)
 
 
 ARGUMENTS: dict[str, Callable[[], Any]] = {
@@ -131,14 +131,14 @@ ARGUMENTS: dict[str, Callable[[], Any]] = {
     "adjacency": _adjacency,
     "pattern": _adjacency,
     "partition": lambda: torch.stack([torch.eye(JOINTS), _adjacency() - torch.eye(JOINTS)]),
-    "distance": lambda: skeleton(LAYOUT).hop_distance(),
+    "distance": lambda: as_skeleton(LAYOUT).hop_distance(),
     "conv": lambda: layers.SemGraphConv(4, 4, LAYOUT),
     "builder": lambda: layers.AssignedHyperedges(4, 3),
 }
 """A good value of every argument that some layer cannot do without."""
 
 OPTIONS: dict[str, dict[str, Callable[[], Any]]] = {
-    "ResidualGraphBlock": {"conv": lambda: layers.SemGraphConv, "skeleton": lambda: skeleton(LAYOUT)},
+    "ResidualGraphBlock": {"conv": lambda: layers.SemGraphConv, "skeleton": lambda: as_skeleton(LAYOUT)},
     "AllSetConv": {"heads": lambda: 2},
     "EdgeVertexConv": {"edge_channels": lambda: 3},
     "PostRefine": {"hidden_channels": lambda: 8},
@@ -386,15 +386,15 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
     "Skeleton.adjacency": (_skeleton().adjacency, lambda: {"normalization": "row", "self_loops": True}, repr),
     "Skeleton.hop_mask": (_skeleton().hop_mask, lambda: {"k": 2, "mode": "exact"}, repr),
     "Skeleton.to_data": (_skeleton().to_data, lambda: {"x": torch.zeros(5, 2)}, repr),
-    "skeleton": (skeleton, lambda: {"name_or_skeleton": LAYOUT}, repr),
+    "as_skeleton": (as_skeleton, lambda: {"name_or_skeleton": LAYOUT}, repr),
     "list_skeletons": (topology.list_skeletons, lambda: {"pattern": "*"}, repr),
     "part_skeleton": (
         topology.part_skeleton,
         lambda: {"skeleton": _skeleton(), "parts": [[0], [1, 2], [3, 4]]},
         _use_skeleton,
     ),
-    "body_parts": (topology.body_parts, lambda: {"skeleton": skeleton(LAYOUT)}, repr),
-    "hyperedge_groups": (topology.hyperedge_groups, lambda: {"skeleton": skeleton(LAYOUT), "name": "parts"}, repr),
+    "body_parts": (topology.body_parts, lambda: {"skeleton": as_skeleton(LAYOUT)}, repr),
+    "hyperedge_groups": (topology.hyperedge_groups, lambda: {"skeleton": as_skeleton(LAYOUT), "name": "parts"}, repr),
     "bone_incidence": (topology.bone_incidence, lambda: {"skeleton": LAYOUT}, repr),
     "tube_faces": (topology.tube_faces, lambda: {"skeleton": LAYOUT, "rings": 3}, repr),
     "tube_hierarchy": (topology.tube_hierarchy, lambda: {"skeleton": LAYOUT, "rings": 3}, repr),

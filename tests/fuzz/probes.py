@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from skelgraph import skeleton
+from skelgraph import as_skeleton
 from skelgraph.errors import DataError
 from skelgraph.nn import SemGraphConv
 
@@ -29,11 +29,11 @@ def _die() -> None:
 
 
 PROBES: dict[str, tuple[str, Callable[[Room], Any]]] = {
-    "a good call": ("accepted", lambda room: skeleton("h36m17")),
-    "an error of the library": ("clean error", lambda room: skeleton("h36m71")),
+    "a good call": ("accepted", lambda room: as_skeleton("h36m17")),
+    "an error of the library": ("clean error", lambda room: as_skeleton("h36m71")),
     "an unknown keyword": ("clean error", lambda room: SemGraphConv(2, 3, "h36m17", no_such=1)),
     "another error": ("traceback", lambda room: {}["missing"]),
-    "an unfit message": ("traceback", lambda room: skeleton(_Steering())),  # type: ignore[arg-type]
+    "an unfit message": ("traceback", lambda room: as_skeleton(_Steering())),  # type: ignore[arg-type]
     "the end of the process": ("traceback", lambda room: _die()),
     "a hang": ("hang", lambda room: time.sleep(100)),
     "memory that is used": ("memory", lambda room: [b"x" * (1 << 20) for _ in range(3000)]),

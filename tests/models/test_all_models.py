@@ -9,7 +9,7 @@ import torch
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, model_info
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 
 SMALL: dict[str, dict] = {
     "any_gcn": {"hidden_channels": 8, "num_blocks": 2},
@@ -102,7 +102,7 @@ def test_contract(model, batch):
 @pytest.mark.parametrize("layout", ["h36m16", "coco17", HAND], ids=str)
 def test_any_skeleton(model, layout):
     name = model.config["name"]
-    joints = skeleton(layout).num_joints
+    joints = as_skeleton(layout).num_joints
     other = create_model(name, layout, **SMALL[name])
     x, y = torch.randn(4, joints, 2), torch.randn(4, joints, 3)
     assert other(x).shape == y.shape

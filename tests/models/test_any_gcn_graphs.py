@@ -10,7 +10,7 @@ import torch
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import any_gcn_graphs
 from skelgraph.models.any_gcn_graphs import GRAPHS, REFINEMENTS, any_gcn_adjacency
-from skelgraph.topology import skeleton
+from skelgraph.topology import as_skeleton
 
 
 @pytest.mark.parametrize("refine", REFINEMENTS)
@@ -20,7 +20,7 @@ def test_matches_official_code(graph, refine, golden):
 
 
 def test_default_is_the_mean_over_bones_and_self():
-    assert torch.equal(any_gcn_adjacency("coco17"), skeleton("coco17").adjacency("row", self_loops=True))
+    assert torch.equal(any_gcn_adjacency("coco17"), as_skeleton("coco17").adjacency("row", self_loops=True))
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -11,7 +11,7 @@ import torch
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models import create_model, load_official, model_info
 from skelgraph.nn import PostRefine, aligned_pose_loss
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 
 SMALL = {"depth": 2, "d_model": 12, "n_heads": 2}
 TOTALS = [
@@ -246,7 +246,7 @@ def test_dynamic_hyperedges():
 def test_any_skeleton_has_the_groups_it_can_have(layout, groups):
     model = create_model("nehs_net", layout, **SMALL)
     assert list(model.hypergraph.groups) == groups
-    pose = model(torch.randn(2, skeleton(layout).num_joints, 2))
+    pose = model(torch.randn(2, as_skeleton(layout).num_joints, 2))
     pose.square().sum().backward()
     assert pose.isfinite().all()
 

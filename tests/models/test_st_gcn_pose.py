@@ -7,14 +7,14 @@ import torch
 
 from skelgraph.models import STGCNPose, load_official
 from skelgraph.nn import partitioned_adjacency
-from skelgraph.topology import body_parts, part_skeleton, skeleton
+from skelgraph.topology import as_skeleton, body_parts, part_skeleton
 
 PUBLISHED_PARTS = [[11, 12, 13], [14, 15, 16], [4, 5, 6], [1, 2, 3], [0, 7, 8, 9, 10]]
 
 
 @pytest.mark.parametrize(("pad", "frames"), [(0, 1), (1, 3)])
 def test_graph_of_parts_is_the_released_one(pad, frames, golden):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     assert sorted(body_parts(layout)) == sorted(PUBLISHED_PARTS)
     graph = partitioned_adjacency(part_skeleton(layout, PUBLISHED_PARTS), frames)
     torch.testing.assert_close(graph.mT.double(), golden(f"st_gcn_pad{pad}")["in/A_pool"], atol=0, rtol=0)

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_iter
 from skelgraph import models, ops
 from skelgraph import nn as sgnn
 from skelgraph.nn.conv.weight_sharing_conv import SHARING
-from skelgraph.topology import JointHypergraph, skeleton
+from skelgraph.topology import JointHypergraph, as_skeleton
 
 J, BONES = 17, 16
 HYPERGRAPH = JointHypergraph.from_skeleton("h36m17")
@@ -48,7 +48,7 @@ LAYERS = {
     "AssignedHyperedges": [plain(sgnn.AssignedHyperedges, 4, 5, straight_through=hard) for hard in (True, False)],
     "ChebyshevGraphConv": [*both(sgnn.ChebyshevGraphConv), *both(sgnn.ChebyshevGraphConv, normalize=False)],
     "ConditionalAdjacency": [
-        plain(sgnn.ConditionalAdjacency, 4, skeleton("h36m17").adjacency(), sgnn.self_and_neighbours(J), 3)
+        plain(sgnn.ConditionalAdjacency, 4, as_skeleton("h36m17").adjacency(), sgnn.self_and_neighbours(J), 3)
     ],
     "ConditionalGraphConv": [*both(sgnn.ConditionalGraphConv), *both(sgnn.ConditionalGraphConv, modulate_self=True)],
     "DropPath": [plain(sgnn.DropPath, 0.5)],
@@ -86,7 +86,7 @@ LAYERS = {
     ],
     "MLPGraphBlock": [plain(sgnn.MLPGraphBlock, 4, "h36m17", 6, inputs=("joints", "joints"))],
     "ModulatedAdjacency": [
-        plain(sgnn.ModulatedAdjacency, skeleton("h36m17").adjacency(dtype=torch.float64), inputs=()),
+        plain(sgnn.ModulatedAdjacency, as_skeleton("h36m17").adjacency(dtype=torch.float64), inputs=()),
         plain(lambda: sgnn.ModulatedAdjacency(torch.ones(3, device="cpu"), edges=edges()), inputs=()),
     ],
     "ModulatedGraphConv": [*both(sgnn.ModulatedGraphConv), *both(sgnn.ModulatedGraphConv, symmetric=False)],
@@ -106,12 +106,12 @@ LAYERS = {
         plain(sgnn.RelationAttention, 4, 8, HYPERGRAPH.hyperedge_hops(), 2, mask=mask, inputs=("joints", "hyperedges"))
         for mask in ("soft", "hard", "none")
     ],
-    "ResidualGraphBlock": [plain(sgnn.ResidualGraphBlock, sgnn.SemGraphConv, 4, skeleton("h36m17"), 0.1)],
+    "ResidualGraphBlock": [plain(sgnn.ResidualGraphBlock, sgnn.SemGraphConv, 4, as_skeleton("h36m17"), 0.1)],
     "SemCHGraphConv": both(sgnn.SemCHGraphConv),
     "SemGraphConv": both(sgnn.SemGraphConv),
     "SemiDynamicHyperedges": [plain(lambda: sgnn.SemiDynamicHyperedges("h36m17", sgnn.KNNHyperedges(3, soft=True)))],
     "SoftmaxAdjacency": [
-        plain(sgnn.SoftmaxAdjacency, skeleton("h36m17").hop_mask(1, "within"), 3, inputs=()),
+        plain(sgnn.SoftmaxAdjacency, as_skeleton("h36m17").hop_mask(1, "within"), 3, inputs=()),
         plain(lambda: sgnn.SoftmaxAdjacency(edges(), across=True), inputs=()),
     ],
     "TopKAttentionHyperedges": [plain(sgnn.TopKAttentionHyperedges, 4, 3)],

@@ -8,7 +8,7 @@ import torch
 from skelgraph.errors import TopologyError
 from skelgraph.models.official import OfficialLayout, join_non_local
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
-from skelgraph.topology import Skeleton, as_graph, skeleton
+from skelgraph.topology import Skeleton, as_graph, as_skeleton
 
 PUBLISHED = [[2, 3], [5, 6], [1, 4], [0, 7], [8, 9], [14, 15], [11, 12], [10, 13]]
 
@@ -20,9 +20,9 @@ def test_pairs_on_16_joints_are_the_published_ones():
 
 @pytest.mark.parametrize("layout", ["h36m17", "coco17", Skeleton([-1, 0, 0]), Skeleton([-1])], ids=str)
 def test_pairs_cover_any_skeleton(layout):
-    pairs = joint_pairs(skeleton(layout))
-    assert sorted(j for pair in pairs for j in pair) == list(range(skeleton(layout).num_joints))
-    assert sum(len(pair) == 1 for pair in pairs) <= 1 or skeleton(layout).name == "coco17"
+    pairs = joint_pairs(as_skeleton(layout))
+    assert sorted(j for pair in pairs for j in pair) == list(range(as_skeleton(layout).num_joints))
+    assert sum(len(pair) == 1 for pair in pairs) <= 1 or as_skeleton(layout).name == "coco17"
 
 
 def test_equals_equation_by_loops():

@@ -10,7 +10,7 @@ from skelgraph.geometry import back_project_relative
 from skelgraph.models import list_models, load_official
 from skelgraph.models.official import OFFICIAL_PARTS
 from skelgraph.nn import PostRefine
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 
 FILES = [
     ("modulated_gcn_post_refine", "h36m17"),
@@ -53,7 +53,7 @@ def test_training_matches_official_code(file, layout, golden):
     y = torch.func.functional_call(head, state, (reference["in/x"], reference["in/x_1"]))
     reference.assert_close(y, "out/train_y")
     error = (y - reference["in/target"]).norm(dim=-1).mean()
-    loss = error + 0.01 * signed_symmetry(y, skeleton(layout))
+    loss = error + 0.01 * signed_symmetry(y, as_skeleton(layout))
     loss.backward()
     reference.assert_close(loss, "out/train_loss")
     for key in reference.keys("out/train_gnorm/"):

@@ -12,14 +12,14 @@ import torch
 
 from skelgraph.geometry import mirror
 from skelgraph.nn import TubeSkin, tube_skin
-from skelgraph.topology import Skeleton, list_skeletons, skeleton
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons
 
 HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7")
 
 
 def random_pose(layout, batch=3):
     torch.manual_seed(0)
-    return torch.randn(batch, skeleton(layout).num_joints, 3, dtype=torch.float64)
+    return torch.randn(batch, as_skeleton(layout).num_joints, 3, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("rings", [2, 4])
@@ -68,7 +68,7 @@ def test_the_surface_is_mirrored_with_the_body():
 
 
 def test_side_0_of_the_spine_lies_to_the_front():
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     pose = torch.zeros(17, 3)  # axes of a camera that the body faces: x right, y down, z away from the camera
     pose[list(layout.left), 0], pose[list(layout.right), 0] = 0.2, -0.2
     pose[layout.index("spine"), 1] = -0.3
@@ -96,7 +96,7 @@ def test_a_straight_limb_is_not_twisted():
 
 @pytest.mark.parametrize("kind", ["collapsed", "collinear", "folded"])
 def test_degenerate_poses_give_finite_surfaces_and_gradients(kind):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     pose = torch.zeros(1, 17, 3)
     if kind == "collinear":
         pose[..., 1] = torch.arange(17.0)

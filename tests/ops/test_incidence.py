@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skelgraph.ops import DenseIncidence, IncidenceMessages, IncidenceRows, SparseIncidence
-from skelgraph.ops.incidence import inverse, inverse_sqrt
+from skelgraph.ops.products import inverse, inverse_sqrt
 
 MESSAGES = IncidenceMessages()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 
 PARTS, RECEIVERS, SENDERS = 4, 5, 6
 
@@ -46,7 +46,7 @@ def agree(function, *inputs):
 def test_agrees_with_matrices(pattern, order, groups, lead):
     x, weight = torch.randn(*lead, SENDERS, 3), torch.randn(PARTS, 3, 2)
     agree(
-        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), groups=groups, order=order),
+        lambda form, x, weight, values: graph_conv(x, weight, form(pattern(values)), groups=groups, order=order),
         x,
         weight,
         torch.randn(pattern.index.size(1)),
@@ -56,7 +56,7 @@ def test_agrees_with_matrices(pattern, order, groups, lead):
 @pytest.mark.parametrize(("order", "nodes"), [("transform", SENDERS), ("aggregate", RECEIVERS)])
 def test_agrees_with_a_weight_for_every_node(pattern, order, nodes):
     agree(
-        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), order=order),
+        lambda form, x, weight, values: graph_conv(x, weight, form(pattern(values)), order=order),
         torch.randn(2, SENDERS, 3),
         torch.randn(PARTS, nodes, 3, 2),
         torch.randn(pattern.index.size(1)),
@@ -65,7 +65,7 @@ def test_agrees_with_a_weight_for_every_node(pattern, order, nodes):
 
 def test_agrees_with_modulation_and_bias(pattern):
     agree(
-        lambda form, x, weight, values, modulation, bias: mix(
+        lambda form, x, weight, values, modulation, bias: graph_conv(
             x, weight, form(pattern(values)), modulation=modulation, bias=bias
         ),
         torch.randn(2, SENDERS, 3),
@@ -79,7 +79,7 @@ def test_agrees_with_modulation_and_bias(pattern):
 def test_agrees_channel_by_channel(pattern):
     assert pattern(torch.randn(2, pattern.index.size(1))).to_dense().shape == (PARTS, 2, RECEIVERS, SENDERS)
     agree(
-        lambda form, x, weight, values: mix(x, weight, form(pattern(values)), channelwise=True),
+        lambda form, x, weight, values: graph_conv(x, weight, form(pattern(values)), channelwise=True),
         torch.randn(2, SENDERS, 3),
         torch.randn(PARTS, 3, 2),
         torch.randn(2, pattern.index.size(1)),
@@ -98,7 +98,7 @@ def test_agrees_per_sample(pattern, order, lead, sort):
     values = torch.randn(*lead, pattern.index.size(1))
     assert adjacency(values).to_dense().shape == adjacency(values).shape == (*lead, PARTS, RECEIVERS, SENDERS)
     agree(
-        lambda form, x, weight, values: mix(x, weight, form(adjacency(values)), groups=2, order=order),
+        lambda form, x, weight, values: graph_conv(x, weight, form(adjacency(values)), groups=2, order=order),
         torch.randn(*lead, SENDERS, 3),
         torch.randn(PARTS, 3, 2),
         values,
@@ -108,7 +108,9 @@ def test_agrees_per_sample(pattern, order, lead, sort):
 def test_unsorted_edges_agree(pattern):
     """Those of a single call, which no one sorted: gather and scatter."""
     agree(
-        lambda form, x, weight, values: mix(x, weight, form(SparseAdjacency(pattern.index, values, pattern.size))),
+        lambda form, x, weight, values: graph_conv(
+            x, weight, form(SparseAdjacency(pattern.index, values, pattern.size))
+        ),
         torch.randn(2, SENDERS, 3),
         torch.randn(PARTS, 3, 2),
         torch.randn(pattern.index.size(1)),
@@ -121,7 +123,7 @@ def test_gradcheck(pattern):
     inputs = (x.requires_grad_(), values.requires_grad_())
 
     def function(x, values):
-        return mix(x, weight, pattern(values))
+        return graph_conv(x, weight, pattern(values))
 
     assert torch.autograd.gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
     assert torch.autograd.gradgradcheck(function, inputs, check_fwd_over_rev=True, fast_mode=True)
@@ -130,9 +132,9 @@ def test_gradcheck(pattern):
 def test_bfloat16_autocast(pattern):
     x, weight = torch.randn(2, SENDERS, 3), torch.randn(PARTS, 3, 2)
     values = torch.randn(pattern.index.size(1))
-    expected = mix(x, weight, pattern(values))
+    expected = graph_conv(x, weight, pattern(values))
     with torch.autocast("cpu", torch.bfloat16):
-        low = mix(x.float(), weight.float(), pattern(values.float()))
+        low = graph_conv(x.float(), weight.float(), pattern(values.float()))
     torch.testing.assert_close(low.double(), expected, atol=0.2, rtol=0.1)
 
 
@@ -175,6 +177,6 @@ def test_bad_shapes(pattern):
         pattern(torch.randn(pattern.index.size(1) + 1))
     two = pattern(torch.randn(2, pattern.index.size(1)), per_sample=True)
     with pytest.raises(ValueError, match="adjacency per sample has leading dimensions"):
-        mix(torch.randn(3, SENDERS, 3), torch.randn(PARTS, 3, 2), two)
+        graph_conv(torch.randn(3, SENDERS, 3), torch.randn(PARTS, 3, 2), two)
     with pytest.raises(ValueError, match="do not fit"):
-        mix(torch.randn(SENDERS + 1, 3), torch.randn(PARTS, 3, 2), pattern(torch.randn(pattern.index.size(1))))
+        graph_conv(torch.randn(SENDERS + 1, 3), torch.randn(PARTS, 3, 2), pattern(torch.randn(pattern.index.size(1))))

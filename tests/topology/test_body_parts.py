@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from skelgraph.topology import Skeleton, body_parts, list_skeletons, part_skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton, body_parts, list_skeletons, part_skeleton
 
 
 @pytest.mark.parametrize("layout", list_skeletons())
 def test_parts_of_every_layout_are_connected_and_keep_its_symmetry(layout):
-    layout = skeleton(layout)
+    layout = as_skeleton(layout)
     parts = body_parts(layout)
     assert sorted(joint for part in parts for joint in part) == list(range(layout.num_joints))
     named = [set(members) for members in layout.parts.values()]
@@ -39,5 +39,5 @@ def test_overlapping_and_disconnected_parts_are_split():
 
 def test_names_of_layouts_are_skeletons():
     parts = body_parts("h36m17")
-    assert parts == body_parts(skeleton("h36m17"))
-    assert part_skeleton("h36m17", parts).parents == part_skeleton(skeleton("h36m17"), parts).parents
+    assert parts == body_parts(as_skeleton("h36m17"))
+    assert part_skeleton("h36m17", parts).parents == part_skeleton(as_skeleton("h36m17"), parts).parents

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import Graph, as_graph, skeleton
+from skelgraph.topology import Graph, as_graph, as_skeleton
 
 
 def test_edges_are_sorted_by_receiver_and_equal_ones_joined():
@@ -34,7 +34,7 @@ def test_adjacency_and_back():
 
 @pytest.mark.parametrize("normalization", [None, "row", "sym"])
 def test_a_skeleton_as_a_graph_has_its_matrices(normalization):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     graph = as_graph("h36m17")
     torch.testing.assert_close(graph.adjacency(normalization), layout.adjacency(normalization))
     assert torch.equal(graph.edge_index.flip(0), layout.edge_index), "sorted by receiver in place of sender"
@@ -81,7 +81,7 @@ def test_no_nodes_and_no_edges():
 @pytest.mark.parametrize("mode", ["exact", "within", "walk"])
 @pytest.mark.parametrize("hops", [0, 1, 2, 3, 9])
 def test_hops_of_a_skeleton_as_a_graph(mode, hops):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     graph = as_graph(layout)
     mask = graph.hop_mask(hops, mode)
     assert torch.equal(mask, layout.hop_mask(hops, mode))

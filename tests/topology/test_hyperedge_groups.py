@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import HYPEREDGE_GROUPS, Skeleton, hyperedge_groups, list_skeletons, skeleton
+from skelgraph.topology import HYPEREDGE_GROUPS, Skeleton, as_skeleton, hyperedge_groups, list_skeletons
 
 H36M17 = {
     "parts": [[0, 1, 4, 7, 8, 9, 10, 11, 14], [14, 15, 16], [11, 12, 13], [1, 2, 3], [4, 5, 6]],
@@ -22,12 +22,12 @@ H36M17 = {
 
 @pytest.mark.parametrize("name", list(H36M17))
 def test_published_groups_of_17_joints(name):
-    assert hyperedge_groups(skeleton("h36m17"), name) == H36M17[name]
+    assert hyperedge_groups(as_skeleton("h36m17"), name) == H36M17[name]
 
 
 @pytest.mark.parametrize(("name", "count"), [("chains2", 13), ("chains3", 10), ("chains4", 5)])
 def test_chains_are_all_directed_paths(name, count):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     bones = int(name[-1])
     chains = hyperedge_groups(layout, name)
     expected = set()
@@ -44,7 +44,7 @@ def test_chains_are_all_directed_paths(name, count):
 @pytest.mark.parametrize("layout", list_skeletons())
 @pytest.mark.parametrize("name", HYPEREDGE_GROUPS)
 def test_every_group_on_every_layout(layout, name):
-    layout = skeleton(layout)
+    layout = as_skeleton(layout)
     hyperedges = hyperedge_groups(layout, name)
     assert hyperedges
     for members in hyperedges:
@@ -56,23 +56,23 @@ def test_every_group_on_every_layout(layout, name):
 
 @pytest.mark.parametrize("layout", list_skeletons())
 def test_parts_cover_the_body_and_hang_on_the_torso(layout):
-    torso, *others = hyperedge_groups(skeleton(layout), "parts")
-    assert set(torso).union(*others) == set(range(skeleton(layout).num_joints))
+    torso, *others = hyperedge_groups(as_skeleton(layout), "parts")
+    assert set(torso).union(*others) == set(range(as_skeleton(layout).num_joints))
     assert all(set(torso) & set(part) for part in others)
 
 
 @pytest.mark.parametrize("layout", list_skeletons())
 def test_halves_divide_the_body_below_the_trunk(layout):
-    upper, lower = hyperedge_groups(skeleton(layout), "halves")
-    assert sorted(upper + lower) == list(range(skeleton(layout).num_joints))
-    names = {skeleton(layout).joint_names[joint] for joint in lower}
+    upper, lower = hyperedge_groups(as_skeleton(layout), "halves")
+    assert sorted(upper + lower) == list(range(as_skeleton(layout).num_joints))
+    names = {as_skeleton(layout).joint_names[joint] for joint in lower}
     assert {"left_knee", "right_knee"} <= names or {"left_leg", "right_leg"} <= names
     assert not any("shoulder" in name or "neck" in name for name in names)
 
 
 @pytest.mark.parametrize("layout", ["smpl24", "mpi_inf_3dhp28", "cmu_bvh", "body25"])
 def test_limbs_are_cut_at_knees_and_elbows(layout):
-    layout = skeleton(layout)
+    layout = as_skeleton(layout)
     groups = hyperedge_groups(layout, "parts10")
     assert len(groups) == 10
     cuts = [set(groups[a]) & set(groups[b]) for a, b in ((2, 3), (4, 5), (6, 8), (7, 9))]
@@ -117,13 +117,13 @@ def test_errors_say_what_the_skeleton_lacks(name, fault):
 
 def test_names_of_layouts_are_skeletons():
     for name in HYPEREDGE_GROUPS:
-        assert hyperedge_groups("h36m17", name) == hyperedge_groups(skeleton("h36m17"), name)
+        assert hyperedge_groups("h36m17", name) == hyperedge_groups(as_skeleton("h36m17"), name)
     with pytest.raises(SkelgraphError, match="unknown skeleton 'h36m18'; did you mean h36m17"):
         hyperedge_groups("h36m18", "parts")
 
 
 def test_unknown_group_lists_near_names():
     with pytest.raises(SkelgraphError, match="did you mean halves"):
-        hyperedge_groups(skeleton("h36m17"), "halfs")
+        hyperedge_groups(as_skeleton("h36m17"), "halfs")
     with pytest.raises(SkelgraphError, match="unknown group of hyperedges 3; known"):
         hyperedge_groups("h36m17", 3)

@@ -15,7 +15,7 @@ from torch_geometric.loader import DataLoader
 
 import skelgraph.topology.hypergraph
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import JointHypergraph, Skeleton, bone_incidence, skeleton
+from skelgraph.topology import JointHypergraph, Skeleton, as_skeleton, bone_incidence
 
 LISTS = [[2, 0], [1], [3, 1, 2], [0, 2]]
 
@@ -83,7 +83,7 @@ def test_index_is_grouped_and_equal_hyperedges_are_kept():
 
 
 def test_bones_and_hops_as_hyperedges():
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     assert JointHypergraph.from_bones(layout).hyperedges == tuple(tuple(sorted(bone)) for bone in layout.edges)
     near = JointHypergraph.from_khop("h36m17", 2)
     assert near.num_hyperedges == 17

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import Skeleton, layouts, list_skeletons, register_skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton, layouts, list_skeletons, register_skeleton
 
 SIZES = {
     "blazepose33": 33,
@@ -133,14 +133,14 @@ def registry() -> Iterator[None]:
 
 def test_the_named_layouts() -> None:
     assert list_skeletons() == sorted(SIZES)
-    assert {name: skeleton(name).num_joints for name in SIZES} == SIZES
+    assert {name: as_skeleton(name).num_joints for name in SIZES} == SIZES
     assert list_skeletons("h36m*") == ["h36m16", "h36m17", "h36m32"]
     assert list_skeletons("nothing*") == []
 
 
 @every_layout
 def test_layout_is_consistent(name: str) -> None:
-    skel = skeleton(name)
+    skel = as_skeleton(name)
     assert skel.name == name
     assert len(skel.roots) == 1
     for left, right in skel.symmetric_pairs:
@@ -153,7 +153,7 @@ def test_layout_is_consistent(name: str) -> None:
 
 @every_layout
 def test_mirror_is_an_automorphism(name: str) -> None:
-    skel = skeleton(name)
+    skel = as_skeleton(name)
     mirror = skel.mirror_index
     assert [mirror[joint] for joint in mirror] == list(range(skel.num_joints))
     assert {(mirror[parent], mirror[child]) for parent, child in skel.edges} == set(skel.edges)
@@ -161,7 +161,7 @@ def test_mirror_is_an_automorphism(name: str) -> None:
 
 @every_layout
 def test_parts_partition_the_joints(name: str) -> None:
-    skel = skeleton(name)
+    skel = as_skeleton(name)
     assert sorted(joint for joints in skel.parts.values() for joint in joints) == list(range(skel.num_joints))
     assert {"left_arm", "right_arm", "left_leg", "right_leg"} <= set(skel.parts) <= set(PART_NAMES)
     assert {"torso", "head"} & set(skel.parts)
@@ -176,14 +176,14 @@ PART_NAMES = ("torso", "head", "left_arm", "right_arm", "left_leg", "right_leg")
 
 @pytest.mark.parametrize("name", PARENTS)
 def test_published_parents(name: str) -> None:
-    assert list(skeleton(name).parents) == PARENTS[name]
+    assert list(as_skeleton(name).parents) == PARENTS[name]
 
 
 @pytest.mark.parametrize("name", DRAWN_BONES)
 def test_bones_are_the_drawn_ones(name: str) -> None:
     text, first = DRAWN_BONES[name]
     drawn = {frozenset(int(joint) - first for joint in bone.split("-")) for bone in text.split()}
-    bones = {frozenset(edge) for edge in skeleton(name).edges}
+    bones = {frozenset(edge) for edge in as_skeleton(name).edges}
     assert bones - drawn == {frozenset(edge) for edge in ADDED_BONES[name]}
 
 
@@ -193,68 +193,68 @@ def test_every_layout_has_published_bones() -> None:
 
 @every_layout
 def test_joint_order(name: str) -> None:
-    assert {joint: skeleton(name).index(joint) for joint in LANDMARKS[name]} == LANDMARKS[name]
+    assert {joint: as_skeleton(name).index(joint) for joint in LANDMARKS[name]} == LANDMARKS[name]
 
 
 def test_human36m_sides() -> None:
-    assert skeleton("h36m17").left == (4, 5, 6, 11, 12, 13)
-    assert skeleton("h36m17").right == (1, 2, 3, 14, 15, 16)
-    assert skeleton("h36m16").left == (4, 5, 6, 10, 11, 12)
-    assert skeleton("h36m16").right == (1, 2, 3, 13, 14, 15)
-    assert skeleton("h36m32").left == (*range(6, 11), *range(16, 24))
-    assert skeleton("h36m32").right == (*range(1, 6), *range(24, 32))
+    assert as_skeleton("h36m17").left == (4, 5, 6, 11, 12, 13)
+    assert as_skeleton("h36m17").right == (1, 2, 3, 14, 15, 16)
+    assert as_skeleton("h36m16").left == (4, 5, 6, 10, 11, 12)
+    assert as_skeleton("h36m16").right == (1, 2, 3, 13, 14, 15)
+    assert as_skeleton("h36m32").left == (*range(6, 11), *range(16, 24))
+    assert as_skeleton("h36m32").right == (*range(1, 6), *range(24, 32))
 
 
 def test_human36m_17_of_32() -> None:
     """Both shoulders hang on the spine in the raw files; the selection hangs them on the thorax."""
-    selected = skeleton("h36m32").subset(H36M17_OF_32)
+    selected = as_skeleton("h36m32").subset(H36M17_OF_32)
     expected = list(PARENTS["h36m17"])
-    expected[11] = expected[14] = skeleton("h36m17").index("spine")
+    expected[11] = expected[14] = as_skeleton("h36m17").index("spine")
     assert list(selected.parents) == expected
-    assert selected.joint_names == skeleton("h36m17").joint_names
-    assert selected.symmetric_pairs == skeleton("h36m17").symmetric_pairs
-    assert selected.parts == skeleton("h36m17").parts
+    assert selected.joint_names == as_skeleton("h36m17").joint_names
+    assert selected.symmetric_pairs == as_skeleton("h36m17").symmetric_pairs
+    assert selected.parts == as_skeleton("h36m17").parts
 
 
 def test_human36m_16_of_17() -> None:
-    full = skeleton("h36m17")
+    full = as_skeleton("h36m17")
     selected = full.subset([joint for joint in full.joint_names if joint != "neck_nose"], name="h36m16")
-    assert selected == skeleton("h36m16")
+    assert selected == as_skeleton("h36m16")
 
 
 def test_mpi_inf_3dhp_17_of_28() -> None:
     selected = [7, 5, 14, 15, 16, 9, 10, 11, 23, 24, 25, 18, 19, 20, 4, 3, 6]
-    full = skeleton("mpi_inf_3dhp28")
-    assert tuple(full.joint_names[joint] for joint in selected) == skeleton("mpi_inf_3dhp17").joint_names
+    full = as_skeleton("mpi_inf_3dhp28")
+    assert tuple(full.joint_names[joint] for joint in selected) == as_skeleton("mpi_inf_3dhp17").joint_names
 
 
 def test_skeleton_passes_through() -> None:
     skel = Skeleton([-1, 0])
-    assert skeleton(skel) is skel
-    assert skeleton("h36m17") is skeleton("h36m17")
+    assert as_skeleton(skel) is skel
+    assert as_skeleton("h36m17") is as_skeleton("h36m17")
 
 
 @pytest.mark.usefixtures("registry")
 def test_register() -> None:
     pair = Skeleton([-1, 0], name="pair")
     register_skeleton(pair)
-    assert skeleton("pair") is pair
+    assert as_skeleton("pair") is pair
     assert "pair" in list_skeletons()
     register_skeleton(Skeleton([-1, 0], name="pair"))  # the same again does no harm
     with pytest.raises(TopologyError, match=r"another skeleton is registered as 'pair'; .* overwrite=True"):
         register_skeleton(Skeleton([-1, -1], name="pair"))
-    assert skeleton("pair") == pair
+    assert as_skeleton("pair") == pair
     register_skeleton(Skeleton([-1, -1], name="pair"), overwrite=True)
-    assert skeleton("pair").parents == (-1, -1)
+    assert as_skeleton("pair").parents == (-1, -1)
 
 
 def test_bad_names() -> None:
     with pytest.raises(SkelgraphError, match=r"unknown skeleton 'h36m18'; did you mean .*h36m17"):
-        skeleton("h36m18")
+        as_skeleton("h36m18")
     with pytest.raises(SkelgraphError, match=r"unknown skeleton '???'; known: .*coco17".replace("?", r"\?")):
-        skeleton("???")
+        as_skeleton("???")
     with pytest.raises(TopologyError, match=r"skeleton is 17; expected a name or a Skeleton"):
-        skeleton(17)  # type: ignore[arg-type]
+        as_skeleton(17)  # type: ignore[arg-type]
     with pytest.raises(TopologyError, match="expected a Skeleton with a name"):
         register_skeleton(Skeleton([-1]))
     with pytest.raises(TopologyError, match="expected a Skeleton with a name"):

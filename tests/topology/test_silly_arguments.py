@@ -13,7 +13,7 @@ from skelgraph import metrics, topology
 from skelgraph.datasets import PoseDataset, PoseWindows, SyntheticMocap, WindowLoader
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, optimize
-from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, skeleton
+from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton
 
 INDEX = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
 INCIDENCES = torch.tensor([[0, 1, 2], [0, 0, 1]])
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]
     "threshold": (metrics.PCK, (17,), {"threshold_mm": "x"}, "threshold_mm"),
     "thresholds": (metrics.AUC, (17,), {"thresholds_mm": 3.0}, "thresholds_mm"),
     "thresholds without end": (metrics.AUC, (17,), {"thresholds_mm": range(10**30)}, "thresholds_mm"),
-    "a skeleton to optimise": (optimize, (skeleton("h36m17"),), {}, "model"),
+    "a skeleton to optimise": (optimize, (as_skeleton("h36m17"),), {}, "model"),
     "half to compile": (optimize, (create_model("sem_gcn", hidden_channels=8),), {"compile": 0.5}, "compile"),
 }
 """The function, its arguments, and what the message names."""

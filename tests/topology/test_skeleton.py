@@ -16,7 +16,7 @@ from torch_geometric.loader import DataLoader
 
 from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.geometry import mirror
-from skelgraph.topology import Skeleton, read_skeleton, skeleton, skeleton_config
+from skelgraph.topology import Skeleton, as_skeleton, read_skeleton, skeleton_config
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -119,8 +119,8 @@ def test_from_edges() -> None:
     assert skel.name == "snake"
     assert Skeleton.from_edges([], num_joints=2).parents == (-1, -1)
     assert Skeleton.from_edges([]).parents == (-1,)
-    edges = skeleton("h36m17").edge_index.t().tolist()
-    assert Skeleton.from_edges(edges).parents == skeleton("h36m17").parents
+    edges = as_skeleton("h36m17").edge_index.t().tolist()
+    assert Skeleton.from_edges(edges).parents == as_skeleton("h36m17").parents
 
 
 @quick
@@ -189,11 +189,13 @@ def test_hop_masks(skel: Skeleton, k: int) -> None:
 
 
 def test_hop_mask_of_long_walks() -> None:
-    assert torch.equal(skeleton("h36m17").hop_mask(1000, "walk"), skeleton("h36m17").hop_mask(10, "walk"))
+    assert torch.equal(as_skeleton("h36m17").hop_mask(1000, "walk"), as_skeleton("h36m17").hop_mask(10, "walk"))
 
 
 def test_walks_of_the_published_graph_convolution() -> None:
-    sizes = {name: [int(skeleton(name).hop_mask(k, "walk").sum()) for k in range(4)] for name in ("h36m16", "h36m17")}
+    sizes = {
+        name: [int(as_skeleton(name).hop_mask(k, "walk").sum()) for k in range(4)] for name in ("h36m16", "h36m17")
+    }
     assert sizes == {"h36m16": [16, 30, 52, 68], "h36m17": [17, 32, 55, 76]}
 
 
@@ -230,7 +232,7 @@ def test_subset_renumbers_everything(arms: Skeleton) -> None:
 
 
 def test_subset_of_one_side_drops_the_pair() -> None:
-    full = skeleton("h36m17")
+    full = as_skeleton("h36m17")
     one_knee = full.subset([name for name in full.joint_names if name != "right_knee"])
     left_names = {one_knee.joint_names[joint] for joint in one_knee.left}
     assert left_names == {"left_shoulder", "left_elbow", "left_wrist"}
@@ -397,7 +399,7 @@ def test_that_all_joints_are_their_own_mirror_images_can_be_said() -> None:
     for same in (
         copy.deepcopy(snake),
         pickle.loads(pickle.dumps(snake)),
-        skeleton(snake.to_dict()),
+        as_skeleton(snake.to_dict()),
         snake.subset([0, 1, 2]),
     ):
         assert same.mirror_index == (0, 1, 2)
@@ -441,13 +443,13 @@ def test_names_that_do_not_pair(names: list[str], found: str) -> None:
 
 @pytest.mark.parametrize("name", ["h36m17", "coco17", "cmu_bvh"])
 def test_plain_data_make_the_same_skeleton(name: str, tmp_path: Path) -> None:
-    layout = skeleton(name)
+    layout = as_skeleton(name)
     path = tmp_path / "layout.json"
     path.write_text(json.dumps(layout.to_dict()))
     assert read_skeleton(path) == layout
     assert skeleton_config(layout) == name
     own = Skeleton(layout.parents, name="own")
-    assert skeleton(json.loads(json.dumps(skeleton_config(own)))) == own
+    assert as_skeleton(json.loads(json.dumps(skeleton_config(own)))) == own
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"parents": 3}', '{"parents": [-1], "joints": 3}', "[" * 100_000])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelgraph.errors import TopologyError
-from skelgraph.topology import Skeleton, list_skeletons, mesh_graph, skeleton, tube_faces, tube_hierarchy
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, mesh_graph, tube_faces, tube_hierarchy
 
 
 def assert_closed_surfaces(faces, num_trees):
@@ -34,7 +34,7 @@ def assert_closed_surfaces(faces, num_trees):
 @pytest.mark.parametrize("rings", [2, 3, 4])
 @pytest.mark.parametrize("name", list_skeletons())
 def test_every_layout_has_a_closed_surface(name, rings):
-    layout = skeleton(name)
+    layout = as_skeleton(name)
     faces = tube_faces(layout, rings)
     assert faces.unique().tolist() == list(range(3 * rings * len(layout.edges))), "every vertex is used"
     assert_closed_surfaces(faces, 1)

@@ -17,7 +17,7 @@ from skelgraph import create_model
 from skelgraph.__main__ import main
 from skelgraph.datasets import load_dataset
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 from skelgraph.training import LiftingModule, TrainConfig, evaluate, train
 
 HAND = Skeleton(
@@ -25,7 +25,7 @@ HAND = Skeleton(
     ["wrist", *(f"{finger}_{i}" for finger in ("thumb", "index", "middle", "ring", "little") for i in range(1, 5))],
     name="hand21",
 )
-BODY = skeleton("h36m17")
+BODY = as_skeleton("h36m17")
 UNDECLARED = Skeleton(BODY.parents, BODY.joint_names, name="body17")  # as the layout, but for its pairs
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from skelgraph.__main__ import main
-from skelgraph.topology import JointHypergraph, Skeleton, skeleton
+from skelgraph.topology import JointHypergraph, Skeleton, as_skeleton
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
 
@@ -42,7 +42,7 @@ NASTY = (
     "動作",
     "long" * 225_000,
 )
-BODY = skeleton("h36m17")
+BODY = as_skeleton("h36m17")
 STRANGE = Skeleton(BODY.parents, NASTY, BODY.symmetric_pairs, name=NASTY[0] + NASTY[3] + NASTY[6])
 
 

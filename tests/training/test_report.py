@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from tiny_mocap import Run
 
-from skelgraph.topology import skeleton
+from skelgraph.topology import as_skeleton
 from skelgraph.training import evaluate, report
 
-SKELETON = skeleton("h36m17")
+SKELETON = as_skeleton("h36m17")
 
 
 def metrics(**changes: Any) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from skelgraph.topology import skeleton
-from skelgraph.topology.drawing import LEFT, RIGHT, rest_positions
+from skelgraph.topology import as_skeleton
 from skelgraph.viz.animation import TRUTH, animate_poses
+from skelgraph.viz.drawing import LEFT, RIGHT, rest_positions
 
-BODY = skeleton("h36m17")
+BODY = as_skeleton("h36m17")
 REST = rest_positions(BODY)  # y up, the left side on our right: somebody who faces the camera
 
 
@@ -101,6 +101,6 @@ def test_moving_frames_differ() -> None:
 
 
 def test_any_skeleton() -> None:
-    coco = skeleton("coco17")
+    coco = as_skeleton("coco17")
     poses = torch.randn(2, coco.num_joints, 3)
     assert animate_poses(poses[..., :2], poses, poses, "coco17").startswith(b"GIF89a")

@@ -14,8 +14,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
 
-from skelgraph.topology import Skeleton, skeleton
-from skelgraph.topology.drawing import CENTRE, LEFT, RIGHT
+from skelgraph.topology import Skeleton, as_skeleton
+from skelgraph.viz.drawing import CENTRE, LEFT, RIGHT
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
 
 HISTORY = [{"epoch": i + 1, "train_loss": 0.1 / (i + 1), "val_mpjpe_mm": 50.0 + (i - 3) ** 2} for i in range(6)]
@@ -41,7 +41,7 @@ def test_learning_curve_of_one_epoch() -> None:
 
 @pytest.mark.parametrize("layout", ["h36m17", "h36m16", "coco17", "smpl24"])
 def test_joint_errors(layout: str) -> None:
-    body = skeleton(layout)
+    body = as_skeleton(layout)
     errors = {name: 10.0 + i for i, name in enumerate(body.joint_names)}
     drawn, bars, scale = axes_of(joint_errors(errors, layout))
     assert [bar.get_width() for bar in bars.patches] == list(errors.values())
@@ -76,7 +76,7 @@ def test_action_errors_are_sorted() -> None:
 def test_nothing_is_cut_off(num_actions: int) -> None:
     """The border of the picture stays white, however long the names."""
     rows = {f"an action with a long name {i}": {"mpjpe_mm": 100.0 + i, "p_mpjpe_mm": 70.0} for i in range(num_actions)}
-    errors = dict.fromkeys(skeleton("h36m17").joint_names, 123.4)
+    errors = dict.fromkeys(as_skeleton("h36m17").joint_names, 123.4)
     for figure in (action_errors(rows), joint_errors(errors, "h36m17"), learning_curve(HISTORY)):
         image = np.asarray(Image.open(io.BytesIO(png(figure))).convert("L"))
         border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])

@@ -8,9 +8,10 @@ from skelgraph.nn.conv.modulated_graph_conv import ModulatedGraphConv
 from skelgraph.nn.conv.partitioned_graph_conv import PartitionedGraphConv, partitioned_adjacency
 from skelgraph.nn.conv.regular_splitting_conv import RegularSplittingConv
 from skelgraph.nn.conv.sem_graph_conv import SemCHGraphConv, SemGraphConv
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.conv.weight_sharing_conv import WeightSharingConv
 from skelgraph.nn.conv.weighted_jacobi_conv import WeightedJacobiConv
+from skelgraph.nn.features import accepts_flat_batch
 
 __all__ = [
     "ChebyshevGraphConv",
@@ -25,7 +26,7 @@ __all__ = [
     "SkeletonConv",
     "WeightSharingConv",
     "WeightedJacobiConv",
+    "accepts_flat_batch",
     "fairing_beta",
     "partitioned_adjacency",
-    "per_joint",
 ]

@@ -8,9 +8,10 @@ from torch_geometric.utils import scatter
 
 from skelgraph.fixed import on_cpu
 from skelgraph.nn.adjacency import edge_list, graph_matrix
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
-from skelgraph.ops.incidence import inverse_sqrt
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
+from skelgraph.ops.products import inverse_sqrt
 from skelgraph.options import Amount, Channels, Positive
 from skelgraph.topology import GraphLike
 
@@ -111,11 +112,11 @@ class ChebyshevGraphConv(SkeletonConv):
         index, values = sparse_laplacian(*edges, num_nodes, self.normalize, self.lambda_max)
         return self._filter(x, SparseAdjacency(index, values, (1, num_nodes, num_nodes)))
 
-    @per_joint
+    @accepts_flat_batch
     def _on_own_graph(self, x: Tensor) -> Tensor:
         if self.edges is not None:
             return self._filter(x, self.edges(self.exact("laplacian")))
-        return mix(x, self.weight, self.exact("polynomials"), bias=self.bias)
+        return graph_conv(x, self.weight, self.exact("polynomials"), bias=self.bias)
 
     def _filter(self, x: Tensor, laplacian: SparseAdjacency) -> Tensor:
         """The sum over the polynomials of features, one step after another: those of a sparse matrix fill up."""

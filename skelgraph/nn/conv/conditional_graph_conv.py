@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from skelgraph.nn.adjacency import graph_matrix, learned_edges, self_and_neighbour_edges, self_and_neighbours
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import GraphLike
 
@@ -104,10 +105,10 @@ class ConditionalGraphConv(SkeletonConv):
         else:
             nn.init.xavier_uniform_(self.modulation, gain=1.414)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         modulation: Tensor = self.modulation
         if not self.modulate_self:
             modulation = torch.stack([torch.ones_like(modulation), modulation])
-        return mix(x, self.weight, self.conditional(x), modulation=modulation, bias=self.bias)
+        return graph_conv(x, self.weight, self.conditional(x), modulation=modulation, bias=self.bias)

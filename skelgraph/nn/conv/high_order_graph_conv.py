@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.adjacency import SoftmaxAdjacency
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, graph_conv
 from skelgraph.options import Amount, Channels
 from skelgraph.topology import Graph, GraphLike, Skeleton, as_graph
 
@@ -94,13 +95,13 @@ class HighOrderGraphConv(SkeletonConv):
         self.register_buffer("pattern", pattern.float() if self.dense else None, persistent=False)
         self.reset_parameters()
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.attention()
         if not isinstance(adjacency, SparseAdjacency):
             adjacency = adjacency * self.pattern
-        return mix(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
+        return graph_conv(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
 
     def extra_repr(self) -> str:
         """The arguments."""

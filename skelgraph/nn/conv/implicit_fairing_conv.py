@@ -10,8 +10,8 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.adjacency import identity
 from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
-from skelgraph.nn.conv.skeleton_conv import per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
 
@@ -90,7 +90,7 @@ class ImplicitFairingConv(HighOrderGraphConv):
         eye = identity(self.num_nodes).expand_as(self.pattern) if self.dense else None
         self.register_buffer("eye", eye, persistent=False)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.attention()
@@ -102,13 +102,13 @@ class ImplicitFairingConv(HighOrderGraphConv):
             adjacency = graphs + initial
         else:  # the initial features of the joints send like further joints
             x, adjacency = torch.cat((x, x0), dim=-2), torch.cat((graphs, initial), dim=-1)
-        return mix(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
+        return graph_conv(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
 
     def _on_edges(self, x: Tensor, x0: Tensor, values: Tensor) -> Tensor:
         assert self.edges is not None
         initial = values.new_full((self.edges.index.size(1) - len(values),), self.beta * self.alpha)
         adjacency = self.edges(torch.cat([self.beta * (1 - self.alpha) * values, initial]))
-        return mix(torch.cat((x, x0), dim=-2), self.weight, adjacency, bias=self.bias, groups=self.groups)
+        return graph_conv(torch.cat((x, x0), dim=-2), self.weight, adjacency, bias=self.bias, groups=self.groups)
 
     def extra_repr(self) -> str:
         """The arguments."""

@@ -15,8 +15,9 @@ from skelgraph.nn.adjacency import (
     self_and_neighbour_edges,
     self_and_neighbours,
 )
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import SparseAdjacency, empty_weight, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import SparseAdjacency, empty_weight, graph_conv
 from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
@@ -112,10 +113,10 @@ class ModulatedGraphConv(SkeletonConv):
         else:
             nn.init.xavier_uniform_(self.modulation, gain=1.414)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.affinity()
         if not isinstance(adjacency, SparseAdjacency):
             adjacency = adjacency * self.partition
-        return mix(x, self.weight, adjacency, modulation=self.modulation, bias=self.bias)
+        return graph_conv(x, self.weight, adjacency, modulation=self.modulation, bias=self.bias)

@@ -10,12 +10,12 @@ from torch_geometric.utils import scatter
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.options import Channels, Frames
 from skelgraph.text import shown
-from skelgraph.topology import Skeleton, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 
 class PartitionedGraphConv(SkeletonConv):
@@ -97,12 +97,14 @@ class PartitionedGraphConv(SkeletonConv):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., num_frames * J, C_in)`` to ``(..., num_frames * J, C_out)``."""
         # sum_k A_k (1 b_k) = (A_k 1)_k b: the mixed bias is one bias per node
         bias = None if self.bias is None else self._shares() @ self.bias
-        return mix(x, self.weight, self.adjacency if self.edges is None else self.edges(self.adjacency), bias=bias)
+        return graph_conv(
+            x, self.weight, self.adjacency if self.edges is None else self.edges(self.adjacency), bias=bias
+        )
 
     def _shares(self) -> Tensor:
         """Sums ``(J, K)`` of the rows of every slice."""

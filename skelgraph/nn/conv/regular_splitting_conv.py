@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges, self_and_neighbours
 from skelgraph.nn.conv.high_order_graph_conv import Reduce, hop_groups
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, graph_conv
 from skelgraph.options import Amount, Channels
 from skelgraph.topology import GraphLike
 
@@ -26,7 +27,7 @@ class RegularSplittingConv(SkeletonConv):
 
     with the symmetric :math:`\hat{\mathbf{A}}_k` of :class:`~skelgraph.nn.ModulatedAdjacency`: the ``k``-th power
     of the symmetrically normalised bones and a learned offset. With ``reduce="sum"`` the hops are added up. The initial
-    features go through one linear map beside :func:`~skelgraph.ops.mix`: nothing moves between joints there.
+    features go through one linear map beside :func:`~skelgraph.ops.graph_conv`: nothing moves between joints there.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -101,14 +102,14 @@ class RegularSplittingConv(SkeletonConv):
         for weight in (self.initial_weight, self.modulation):
             nn.init.xavier_uniform_(weight, gain=1.414)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.affinity()
         if not isinstance(adjacency, SparseAdjacency):
             adjacency = (adjacency.unsqueeze(1) * self.partition).flatten(0, 1)
         modulation = self.modulation.repeat_interleave(2, dim=0)
-        y = mix(x, self.weight, adjacency, modulation=modulation, bias=self.bias, groups=self.groups)
+        y = graph_conv(x, self.weight, adjacency, modulation=modulation, bias=self.bias, groups=self.groups)
         concatenate = self.reduce == "cat"
         initial = self.initial_weight.movedim(0, 1).flatten(1) if concatenate else self.initial_weight.sum(dim=0)
         return y + (x if x0 is None else x0) @ initial

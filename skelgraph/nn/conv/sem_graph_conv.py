@@ -15,8 +15,9 @@ from skelgraph.nn.adjacency import (
     self_and_neighbour_edges,
     self_and_neighbours,
 )
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
@@ -117,7 +118,7 @@ class SemGraphConv(SkeletonConv):
         values = torch.cat([values, self.exact("shares").expand(*values.shape[:-1], -1)], dim=-1)
         return torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.edges(values)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.attention()
@@ -125,7 +126,7 @@ class SemGraphConv(SkeletonConv):
             x, adjacency = self._on_edges(x, adjacency)
         else:
             adjacency = adjacency * self.partition
-        return mix(x, self.weight, adjacency, bias=self.bias)
+        return graph_conv(x, self.weight, adjacency, bias=self.bias)
 
 
 class SemCHGraphConv(SemGraphConv):
@@ -153,7 +154,7 @@ class SemCHGraphConv(SemGraphConv):
             bound = 1 / math.sqrt(self.in_channels)
             nn.init.uniform_(self.bias, -bound, bound)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         graphs = self.attention()
@@ -163,4 +164,4 @@ class SemCHGraphConv(SemGraphConv):
             x, graphs = self._on_edges(x, graphs)
         else:
             graphs = graphs.view(self.out_channels, *self.partition.shape[1:]) * self.partition.unsqueeze(1)
-        return mix(x, self.weight, graphs, bias=self.bias, channelwise=True)
+        return graph_conv(x, self.weight, graphs, bias=self.bias, channelwise=True)

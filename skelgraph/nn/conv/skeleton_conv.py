@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import cast
 
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_edges, check_features
-from skelgraph.ops.incidence import inverse
+from skelgraph.nn.init import reset_parts
+from skelgraph.ops.products import inverse
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import plain
-from skelgraph.topology import Graph, GraphLike, Skeleton
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import Graph, GraphLike, Skeleton, as_skeleton
 
 DENSE_LIMIT = 2**17
 """Up to so many entries of its adjacency matrices a layer multiplies with them, unless the caller says otherwise."""
-
-Forward = TypeVar("Forward", bound=Callable[..., Tensor])
 
 
 class SkeletonConv(CheckedOptions, FixedBuffers):
     """Base of the graph layers: a layer with ``in_channels`` and ``out_channels`` bound to one skeleton.
 
     A subclass holds what is its own (``weight``, ``bias``, how its adjacency is made) and writes ``forward`` for
-    ``(..., J, C)`` under the decorator :func:`per_joint`, which adds PyG's flattened ``(B * J, C)`` form.
+    ``(..., J, C)`` under the decorator :func:`accepts_flat_batch`, which adds PyG's flattened ``(B * J, C)`` form.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -88,52 +83,9 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         if bias is not None:
             fan = weight.size(2) if weight is not None and weight.dim() > 2 else self.out_channels
             nn.init.uniform_(bias, -1 / math.sqrt(fan), 1 / math.sqrt(fan))
-        _reset_parts(self)
+        reset_parts(self)
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``: ``SemGraphConv(2, 128, h36m17)``."""
         name = plain(self.skeleton.name) if self.skeleton.name else f"{self.skeleton.num_joints} joints"
         return f"{self.in_channels}, {self.out_channels}, {name}"
-
-
-def _reset_parts(module: nn.Module) -> None:
-    for part in module.children():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
-        else:
-            _reset_parts(part)
-
-
-def per_joint(forward: Forward) -> Forward:
-    """Let a ``forward`` written for ``(..., J, C)`` also take the flattened ``(B * J, C)``, and check the joint count.
-
-    This holds for every tensor that ``forward`` is given, such as the initial features of a layer that has them; they
-    must be of one shape.
-
-    Raises:
-        SkelgraphError: By the decorated function, if it is given no features, or of another shape.
-    """
-
-    @functools.wraps(forward)
-    def wrapped(self: SkeletonConv, *args: Tensor | None, **kwargs: Any) -> Tensor:
-        num_nodes = self.num_nodes
-        given = (*args, *kwargs.values())
-        if not given:
-            return forward(self)  # Python says what is missing
-        first = given[0]
-        features = [value for value in given if value is first or value is not None]
-        for x in features:
-            check_features(self, x, self.in_channels, num_nodes, flat=True)
-            if x is not first and x.shape != first.shape:
-                raise SkelgraphError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")
-        if first.dim() > 2:
-            return forward(self, *args, **kwargs)
-
-        def poses(value: Any) -> Any:
-            return value.unflatten(0, (-1, num_nodes)) if isinstance(value, Tensor) else value
-
-        kwargs = {name: poses(value) for name, value in kwargs.items()}
-        return forward(self, *map(poses, args), **kwargs).flatten(0, 1)
-
-    return wrapped  # type: ignore[return-value]

@@ -12,9 +12,10 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import on_cpu
 from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
-from skelgraph.ops.mix import Order
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
+from skelgraph.ops.graph_conv import Order
 from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
 
@@ -199,9 +200,9 @@ class WeightSharingConv(SkeletonConv):
         receiver, sender, values = self.given_edges(x, edge_index, edge_weight)
         index, num_nodes = torch.stack([rule.part(receiver, sender), receiver, sender]), x.size(-2)
         adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))
-        return mix(x, self.weight, adjacency, bias=self.bias)
+        return graph_conv(x, self.weight, adjacency, bias=self.bias)
 
-    @per_joint
+    @accepts_flat_batch
     def _on_own_graph(self, x: Tensor) -> Tensor:
         adjacency: Tensor | SparseAdjacency
         if self.conditional is not None:
@@ -209,10 +210,10 @@ class WeightSharingConv(SkeletonConv):
         else:
             adjacency = self.adjacency if self.edges is None else self.edges(self.adjacency)
         if self.single is None or not isinstance(adjacency, SparseAdjacency):
-            return mix(x, self.weight, adjacency, bias=self.bias, order=self.order)
+            return graph_conv(x, self.weight, adjacency, bias=self.bias, order=self.order)
         x = x.index_select(-2, adjacency.index[2])  # a copy of the sender for every edge, which has a weight of its own
         adjacency = self.single(adjacency.values, adjacency.per_sample)
-        return mix(x, self.weight.unsqueeze(0), adjacency, bias=self.bias, order="transform")
+        return graph_conv(x, self.weight.unsqueeze(0), adjacency, bias=self.bias, order="transform")
 
     def extra_repr(self) -> str:
         """The arguments."""

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges
-from skelgraph.nn.conv.skeleton_conv import SkeletonConv, per_joint
-from skelgraph.ops import EdgePattern, SparseAdjacency, mix
+from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.options import Channels, Rate
 from skelgraph.topology import GraphLike
 
@@ -25,7 +26,7 @@ class WeightedJacobiConv(SkeletonConv):
 
     with the symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
     normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. What moves
-    nothing between joints is beside :func:`~skelgraph.ops.mix`.
+    nothing between joints is beside :func:`~skelgraph.ops.graph_conv`.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -104,7 +105,7 @@ class WeightedJacobiConv(SkeletonConv):
         for weight in (self.initial_weight, self.modulation):
             nn.init.xavier_uniform_(weight.unsqueeze(0), gain=1.414)
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         return self.sweep(x, self.project(x if x0 is None else x0))
@@ -121,7 +122,7 @@ class WeightedJacobiConv(SkeletonConv):
         if self.neighbours:
             jacobi = adjacency - self.eye
             graph = jacobi.unsqueeze(0) if edges is None else edges(jacobi)
-            y = x @ passed + mix(x, own.unsqueeze(0), graph, modulation=self.modulation)
+            y = x @ passed + graph_conv(x, own.unsqueeze(0), graph, modulation=self.modulation)
         else:  # the matrix is diagonal: a multiplication
             diagonal = adjacency.diagonal() if edges is None else adjacency
             y = torch.addcmul(x @ passed, (diagonal - 1).unsqueeze(-1) * self.modulation, x @ own)

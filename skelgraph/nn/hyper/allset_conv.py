@@ -10,8 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
-from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Over, Reduce
 from skelgraph.options import Channels, CheckedOptions, Count, Finite, Rate

@@ -14,7 +14,7 @@ from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.hyper_conv import HypergraphLike, own_hypergraph
 from skelgraph.nn.hyper.hyperedges import Hyperedges
-from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.init import xavier
 from skelgraph.options import Channels, CheckedOptions, Positive
 from skelgraph.text import shown
 

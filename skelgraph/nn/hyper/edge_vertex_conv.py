@@ -12,12 +12,11 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.hyper_conv import HyperConv
-from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.init import xavier
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence
-from skelgraph.ops.incidence import inverse_sqrt, scale
+from skelgraph.ops.products import inverse_sqrt, scale
 from skelgraph.options import Channels
-from skelgraph.topology import JointHypergraph, SkeletonLike
-from skelgraph.topology import skeleton as as_skeleton
+from skelgraph.topology import JointHypergraph, SkeletonLike, as_skeleton
 
 Kind = Literal["censnet", "directed", "difference"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
-from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import inverse, scale
+from skelgraph.ops.products import inverse, scale
 from skelgraph.options import Channels, Finite
 
 

@@ -265,10 +265,3 @@ def own_hypergraph(hypergraph: HypergraphLike) -> JointHypergraph:
     if isinstance(hypergraph, JointHypergraph):
         return copy.deepcopy(hypergraph)
     return JointHypergraph.from_skeleton(hypergraph)
-
-
-def linear(in_channels: int, out_channels: int, bias: bool = True) -> nn.Linear:
-    """A linear map, lazy if its input channels are open (-1); see :meth:`HyperConv.infer_channels`."""
-    if in_channels == -1:
-        return nn.LazyLinear(out_channels, bias)
-    return nn.Linear(in_channels, out_channels, bias)

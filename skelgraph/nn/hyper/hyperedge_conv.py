@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.conv.skeleton_conv import per_joint
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels, linear
+from skelgraph.nn.features import accepts_flat_batch
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
 from skelgraph.nn.hyper.hyperedges import Count
-from skelgraph.nn.hyper.relation_attention import xavier
+from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import DenseIncidence, Incidence
-from skelgraph.ops.incidence import Reduce, inverse, inverse_sqrt, product, scale
+from skelgraph.ops.incidence import Reduce
+from skelgraph.ops.products import inverse, inverse_sqrt, product, scale
 from skelgraph.options import Channels
 from skelgraph.topology import JointHypergraph
 
@@ -168,7 +169,7 @@ class HyperedgeConv(HyperConv):
             x = incidence.to_nodes(y, reduce=self.e2v)
         return self._biased(x, "post"), y
 
-    @per_joint
+    @accepts_flat_batch
     def _smooth(self, x: Tensor) -> Tensor:
         """Both stages as one matrix between joints."""
         operator = self.exact("operator")

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from skelgraph.errors import unknown_name
 from skelgraph.fixed import FixedBuffers
-from skelgraph.nn.conv.skeleton_conv import per_joint
+from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.nn.hyper.hyper_conv import HypergraphLike
 from skelgraph.nn.hyper.hyperedge_conv import hyperedge_operator
-from skelgraph.ops import mix
+from skelgraph.ops import graph_conv
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import JointHypergraph
 
@@ -105,13 +105,13 @@ class LearnedOperatorConv(CheckedOptions, FixedBuffers):
         matrix = matrix / (matrix.sum(dim=1, keepdim=True) + 1e-3)
         return matrix if self.gates is None else matrix * self.gates[:, None, None]
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         bias: Tensor | None = self.bias
         if bias is not None:
             bias = bias.squeeze(0) if self.gates is None else self.gates @ bias
-        return mix(x, self.weight, self.adjacency(), bias=bias)
+        return graph_conv(x, self.weight, self.adjacency(), bias=bias)
 
     def extra_repr(self) -> str:
         """Channels, joints and number of scales."""

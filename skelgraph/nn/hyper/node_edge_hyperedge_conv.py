@@ -11,7 +11,8 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_features
-from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention, xavier
+from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention
+from skelgraph.nn.init import xavier
 from skelgraph.nn.mixer import FeedForward
 from skelgraph.options import Amount, Channels, CheckedOptions, Count, Positive, Rate
 from skelgraph.topology import JointHypergraph, SkeletonLike

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from torch.nn.parameter import is_lazy
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_features
+from skelgraph.nn.init import xavier
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 Mask = Literal["soft", "hard", "none"]
@@ -61,8 +61,8 @@ class RelationAttention(CheckedOptions, FixedBuffers):
     of the keys shifts all scores of a joint alike and has no effect.
 
     Example:
-        >>> from skelgraph import skeleton
-        >>> attention = RelationAttention(8, 12, skeleton("h36m17").hop_distance(), heads=3)
+        >>> from skelgraph import as_skeleton
+        >>> attention = RelationAttention(8, 12, as_skeleton("h36m17").hop_distance(), heads=3)
         >>> x = torch.randn(4, 17, 8)
         >>> attention(x, x).shape
         torch.Size([4, 17, 12])
@@ -156,15 +156,3 @@ class RelationAttention(CheckedOptions, FixedBuffers):
     def extra_repr(self) -> str:
         """Channels, heads and mask."""
         return f"{self.in_channels}, {self.out_channels}, heads={self.heads}, mask={self.mask!r}"
-
-
-def xavier(linear: nn.Linear, rows: int | None = None, columns: int | None = None) -> None:
-    """Zero the bias of a linear layer and draw its weight Xavier-uniform; a layer that joins several maps, of so many
-    ``rows`` or ``columns`` each, map by map. One whose input channels are still open is left for later."""
-    if is_lazy(linear.weight):
-        return
-    for part in linear.weight.detach().split(rows or linear.out_features, dim=0):
-        for weight in part.split(columns or linear.in_features, dim=1):
-            nn.init.xavier_uniform_(weight)
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)

@@ -7,12 +7,13 @@ from typing import Any
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, linear
+from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
 from skelgraph.nn.hyper.hyperedges import Count
-from skelgraph.nn.hyper.relation_attention import xavier
 from skelgraph.nn.hyper.uni_conv import propagation_roots
+from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import Reduce, scale
+from skelgraph.ops.incidence import Reduce
+from skelgraph.ops.products import scale
 from skelgraph.options import Channels, Rate
 
 

@@ -13,7 +13,7 @@ import torch
 
 from skelgraph import nn as sgnn
 from skelgraph.nn.conv.weight_sharing_conv import SHARING
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 
 CONVS = {
     **{f"WeightSharingConv[{s}]": functools.partial(sgnn.WeightSharingConv, sharing=s) for s in SHARING},
@@ -87,7 +87,7 @@ def randomised(conv, seed=0):
 @pytest.mark.parametrize("layout", ["h36m17", "h36m16", "coco17", HAND], ids=str)
 def test_any_skeleton_and_leading_dimensions(make, layout):
     conv = make(4, 8, layout)
-    joints = skeleton(layout).num_joints
+    joints = as_skeleton(layout).num_joints
     for lead in [(), (1,), (3,), (2, 5)]:
         assert conv(torch.randn(*lead, joints, 4)).shape == (*lead, joints, 8)
 

@@ -10,7 +10,7 @@ from torch_geometric.nn import ChebConv
 
 from skelgraph.nn import ChebyshevGraphConv
 from skelgraph.nn.conv.chebyshev_graph_conv import chebyshev_polynomials
-from skelgraph.topology import skeleton
+from skelgraph.topology import as_skeleton
 
 
 @pytest.mark.parametrize(("file", "hops", "normalize"), [("", 2, True), ("_unnormalised", 3, False)])
@@ -39,7 +39,7 @@ def test_equals_equation_by_loops(hops):
 
 def test_bones_alone_give_the_polynomials_of_the_literature():
     """PyG scales the spectrum by 2 / lambda_max; with lambda_max = 2 its operator is ours of L - I."""
-    graph = skeleton("h36m17")
+    graph = as_skeleton("h36m17")
     x = torch.randn(17, 3)
     theirs = ChebConv(3, 2, K=2, normalization="sym")
     conv = ChebyshevGraphConv(3, 2, graph, hops=1, adjacency=graph.adjacency())
@@ -73,7 +73,7 @@ def test_negative_degree_is_refused():
 @pytest.mark.parametrize(("normalize", "normalization"), [(True, "sym"), (False, None)])
 @pytest.mark.parametrize("lambda_max", [2.0, 3.7])
 def test_scaled_laplacian_matches_pyg(dense, normalize, normalization, lambda_max):
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     adjacency = layout.adjacency()
     given = adjacency if dense else adjacency.to_sparse()
     ours = ChebyshevGraphConv(
@@ -99,7 +99,7 @@ def test_scaled_laplacian_matches_pyg(dense, normalize, normalization, lambda_ma
 
 @pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
 def test_sparse_adjacency_is_the_dense_one(layout):
-    adjacency = skeleton("h36m17").adjacency("row", self_loops=True)
+    adjacency = as_skeleton("h36m17").adjacency("row", self_loops=True)
     x = torch.randn(2, 17, 3)
     for dense in (True, False):
         conv = ChebyshevGraphConv(3, 4, "h36m17", adjacency=adjacency, dense=dense)

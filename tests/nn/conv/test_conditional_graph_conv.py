@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelgraph.nn import ConditionalGraphConv, ModulatedGraphConv
-from skelgraph.topology import skeleton
+from skelgraph.topology import as_skeleton
 
 FILES = {
     "conditional": {},
@@ -32,7 +32,7 @@ def test_matches_official_code(file, golden, assert_official):
 
 def test_modulated_convolution_of_the_same_code_matches(golden, assert_official):
     """Without experts it is the published layer, on the mean over a joint and its neighbours."""
-    conv = ModulatedGraphConv(5, 7, "h36m16", adjacency=skeleton("h36m16").adjacency("row", self_loops=True))
+    conv = ModulatedGraphConv(5, 7, "h36m16", adjacency=as_skeleton("h36m16").adjacency("row", self_loops=True))
     names = {"W": "weight", "M": "modulation", "bias": "bias", "adj2": "affinity.offset"}
     assert_official(golden("any_gcn_conv_modulated"), conv, lambda official: {names[k]: v for k, v in official.items()})
 

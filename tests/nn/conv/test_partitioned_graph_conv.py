@@ -7,7 +7,7 @@ import torch
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn import PartitionedGraphConv, partitioned_adjacency
-from skelgraph.topology import Skeleton, skeleton
+from skelgraph.topology import Skeleton, as_skeleton
 
 HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], symmetric_pairs=[(1, 5), (2, 6)], name="hand7")
 
@@ -47,7 +47,7 @@ def test_every_edge_is_in_one_slice_and_rows_are_means(layout, frames):
     adjacency = partitioned_adjacency(layout, frames)
     assert ((adjacency > 0).sum(dim=0) <= 1).all()
     torch.testing.assert_close(adjacency.sum(dim=(0, 2)), torch.ones(adjacency.size(1)))
-    bones = torch.block_diag(*[skeleton(layout).adjacency()] * frames) > 0
+    bones = torch.block_diag(*[as_skeleton(layout).adjacency()] * frames) > 0
     assert ((adjacency.sum(dim=0) > 0) | ~bones).all()
 
 

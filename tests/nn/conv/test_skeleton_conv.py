@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn import ImplicitFairingConv, ModulatedAdjacency, SemGraphConv, SkeletonConv, per_joint
+from skelgraph.nn import ImplicitFairingConv, ModulatedAdjacency, SemGraphConv, SkeletonConv, accepts_flat_batch
 from skelgraph.topology import Graph
 
 
@@ -21,7 +21,7 @@ class Linear(SkeletonConv):
         self.affinity = ModulatedAdjacency(torch.eye(self.skeleton.num_joints, device="cpu"))
         self.reset_parameters()
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x):
         return self.affinity() @ self.maps(x)
 
@@ -36,7 +36,7 @@ class Flat(SkeletonConv):
             self.bias = nn.Parameter(torch.empty(out_channels))
         self.reset_parameters()
 
-    @per_joint
+    @accepts_flat_batch
     def forward(self, x):
         return x @ self.weight
 

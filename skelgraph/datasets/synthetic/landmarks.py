@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, softplus
 
-from skelgraph.datasets.kinematics import INDEX, JOINTS, STATURE, Attachment, BodySize, place
+from skelgraph.datasets.synthetic.kinematics import INDEX, JOINTS, STATURE, Attachment, BodySize, place
 from skelgraph.topology import Skeleton
 
 BRANCH_LIMIT = 40.0  # degrees that a joint without a known name turns at most

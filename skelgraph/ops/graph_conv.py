@@ -15,7 +15,7 @@ from skelgraph.text import shown
 Order = Literal["auto", "transform", "aggregate"]
 
 
-def mix(
+def graph_conv(
     x: Tensor,
     weight: Tensor,
     adjacency: Tensor | SparseAdjacency,
@@ -163,7 +163,7 @@ def _aggregate_channels(h: Tensor, adjacency: Tensor | SparseAdjacency) -> Tenso
 
 
 def empty_weight(num_parts: int, in_channels: int, out_channels: int) -> Tensor:
-    """An uninitialised weight ``(K, C_in, C_out)`` for :func:`mix`, which lies in memory as the product of
+    """An uninitialised weight ``(K, C_in, C_out)`` for :func:`graph_conv`, which lies in memory as the product of
     ``order="transform"`` reads it: no forward pass copies it."""
     return torch.empty(in_channels, num_parts, out_channels).transpose(0, 1)
 
@@ -182,7 +182,7 @@ def _check(
         raise SkelgraphError(f"order must be 'auto', 'transform' or 'aggregate', got {shown(order)}")
     if x.dim() < 2 or weight.dim() not in (3, 4) or len(graph) < 3:
         raise SkelgraphError(
-            "mix needs x (..., J, C_in), weight (K, [J,] C_in, C_out) and adjacency (..., K, I, J), got "
+            "graph_conv needs x (..., J, C_in), weight (K, [J,] C_in, C_out) and adjacency (..., K, I, J), got "
             f"{tuple(x.shape)}, {tuple(weight.shape)} and {graph}"
         )
     parts = graph[0] if channelwise else graph[-3]

@@ -9,8 +9,7 @@ import numpy as np
 
 from skelgraph.errors import TopologyError
 from skelgraph.text import plain, shown
-from skelgraph.topology.layouts import SkeletonLike
-from skelgraph.topology.layouts import skeleton as as_skeleton
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skelgraph import Skeleton, list_skeletons, skeleton
-from skelgraph.datasets.motions import ACTIONS
+from skelgraph import Skeleton, as_skeleton, list_skeletons
 from skelgraph.datasets.synthetic import BODIES, CAMERAS, SUBJECTS, SyntheticMocap, generate
+from skelgraph.datasets.synthetic.motions import ACTIONS
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import project, world_to_camera
 
-BODY = skeleton("halpe26")  # with head top, toes and heels
+BODY = as_skeleton("halpe26")  # with head top, toes and heels
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_downsampling_keeps_every_nth_frame() -> None:
 @pytest.mark.parametrize("name", list_skeletons())
 def test_any_layout_works(name: str) -> None:
     dataset = SyntheticMocap(split="test", skeleton=name, subjects=["S9"], actions=["Sitting"], seconds=0.5)
-    assert dataset.poses_3d.shape == (4 * 13, skeleton(name).num_joints, 3)
+    assert dataset.poses_3d.shape == (4 * 13, as_skeleton(name).num_joints, 3)
     assert dataset.keypoints_2d.abs().max() < 1.01
     assert (dataset.poses_3d[:, dataset.skeleton.root] == 0).all()
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelgraph.datasets.kinematics import INDEX, STATURE, BodySize, forward_kinematics
-from skelgraph.datasets.motion_curves import Motion
+from skelgraph.datasets.synthetic.kinematics import INDEX, STATURE, BodySize, forward_kinematics
+from skelgraph.datasets.synthetic.motion_curves import Motion
 
 
 def motion(seconds: float = 4.0, seed: int = 0) -> Motion:

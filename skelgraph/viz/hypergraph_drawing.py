@@ -8,7 +8,7 @@ import numpy as np
 
 from skelgraph.errors import TopologyError
 from skelgraph.text import plain
-from skelgraph.topology.drawing import CENTRE, draw_skeleton, rest_positions
+from skelgraph.viz.drawing import CENTRE, draw_skeleton, rest_positions
 
 if TYPE_CHECKING:
     from skelgraph.topology.hypergraph import JointHypergraph

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelgraph.datasets.kinematics import INDEX, LIMITS
-from skelgraph.datasets.motions import _JOG, _TREAD, _WALK, ACTIONS, _Gait, compose
+from skelgraph.datasets.synthetic.kinematics import INDEX, LIMITS
+from skelgraph.datasets.synthetic.motions import _JOG, _TREAD, _WALK, ACTIONS, _Gait, compose
 
 
 def test_there_are_actions_enough() -> None:

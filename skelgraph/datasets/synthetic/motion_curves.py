@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from skelgraph.datasets.kinematics import INDEX, JOINTS
+from skelgraph.datasets.synthetic.kinematics import INDEX, JOINTS
 
 Curve: TypeAlias = Tensor | float
 

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from skelgraph import topology
 from skelgraph.datasets.cameras import Camera
-from skelgraph.datasets.kinematics import Attachment, BodySize, forward_kinematics, place, stand_on_floor
-from skelgraph.datasets.landmarks import attach, locate
 from skelgraph.datasets.mocap import check_split
-from skelgraph.datasets.motion_curves import Motion
-from skelgraph.datasets.motions import ACTIONS, compose
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
+from skelgraph.datasets.synthetic.kinematics import Attachment, BodySize, forward_kinematics, place, stand_on_floor
+from skelgraph.datasets.synthetic.landmarks import attach, locate
+from skelgraph.datasets.synthetic.motion_curves import Motion
+from skelgraph.datasets.synthetic.motions import ACTIONS, compose
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.options import Int64, checked
 from skelgraph.text import shown
@@ -119,7 +119,7 @@ class SyntheticMocap(PoseDataset):
         names = _select("action", ACTIONS, ACTIONS if actions is None else actions)
         if not 0.1 <= seconds < math.inf:
             raise DataError(f"seconds is {seconds}, expected at least 0.1.")
-        skeleton = topology.skeleton(skeleton)
+        skeleton = topology.as_skeleton(skeleton)
         lengths = _check_lengths(bone_lengths, skeleton)
 
         takes = [

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from skelgraph import Skeleton, list_skeletons, skeleton
-from skelgraph.datasets.kinematics import STATURE, BodySize
-from skelgraph.datasets.landmarks import BRANCH_LIMIT, attach
+from skelgraph import Skeleton, as_skeleton, list_skeletons
 from skelgraph.datasets.synthetic import generate
+from skelgraph.datasets.synthetic.kinematics import STATURE, BodySize
+from skelgraph.datasets.synthetic.landmarks import BRANCH_LIMIT, attach
 
 # Of the registered layouts those of people; others may have been registered by other tests.
-LAYOUTS = [name for name in list_skeletons() if "hip" in " ".join(skeleton(name).joint_names)]
+LAYOUTS = [name for name in list_skeletons() if "hip" in " ".join(as_skeleton(name).joint_names)]
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 HAND = Skeleton(
     [-1, *(0 if joint % 4 == 1 else joint - 1 for joint in range(1, 21))],
@@ -34,14 +34,14 @@ def perform(layout: Skeleton, action: str = "Throwing", size: BodySize | None = 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_joint_of_a_known_layout_has_a_place_of_its_own(name: str) -> None:
-    found = attach(skeleton(name))
+    found = attach(as_skeleton(name))
     assert None not in found
     assert len(set(found)) == len(found)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_left_and_right_are_mirror_images(name: str) -> None:
-    layout = skeleton(name)
+    layout = as_skeleton(name)
     found = attach(layout)
     for a, b in ((found[left], found[right]) for left, right in layout.symmetric_pairs):
         assert a is not None
@@ -52,7 +52,7 @@ def test_left_and_right_are_mirror_images(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_anatomical_bones_are_rigid(name: str) -> None:
-    layout = skeleton(name)
+    layout = as_skeleton(name)
     lengths = bones(layout, perform(layout))
     rigid = lengths.amax(0) - lengths.amin(0) < 1e-6
     if name in ("h36m17", "h36m16", "mpi_inf_3dhp17", "mpi_inf_3dhp28"):
@@ -96,7 +96,7 @@ def test_toes_are_further_out_than_ankles_where_both_are() -> None:
 
 
 def test_spines_are_spread_in_the_order_of_their_bones() -> None:
-    layout = skeleton("mpi_inf_3dhp28")  # lists them as spine3, spine4, spine2, spine
+    layout = as_skeleton("mpi_inf_3dhp28")  # lists them as spine3, spine4, spine2, spine
     standing = perform(layout, "Talking")[..., 2].mean(0)
     chain = [
         layout.index(name) for name in ("pelvis", "spine", "spine2", "spine3", "spine4", "neck", "head", "head_top")
@@ -128,7 +128,7 @@ def test_nameless_joints_turn_only_so_far() -> None:
 
 
 def test_an_unknown_joint_hangs_on_its_known_parent() -> None:
-    known = skeleton("h36m17")
+    known = as_skeleton("h36m17")
     layout = Skeleton([*known.parents, known.index("right_wrist")], joint_names=[*known.joint_names, "racket"])
     positions = perform(layout)
     torch.testing.assert_close(positions[:, :17], perform(known), atol=0.02, rtol=0)  # raised a little at most
@@ -136,7 +136,7 @@ def test_an_unknown_joint_hangs_on_its_known_parent() -> None:
 
 
 def test_given_bone_lengths_are_kept_exactly_and_scale_with_stature() -> None:
-    layout = skeleton("coco17")
+    layout = as_skeleton("coco17")
     lengths = torch.tensor([0.1 + 0.02 * joint for joint in range(17)], dtype=torch.float64)
     for size in (BodySize(STATURE), BodySize(1.5, arms=1.2)):
         positions = perform(layout, size=size, bone_lengths=lengths)
@@ -145,14 +145,14 @@ def test_given_bone_lengths_are_kept_exactly_and_scale_with_stature() -> None:
 
 
 def test_given_bone_lengths_keep_the_feet_on_the_floor() -> None:
-    layout = skeleton("h36m17")
+    layout = as_skeleton("h36m17")
     default = perform(layout, "Walking")
     giant = perform(layout, "Walking", bone_lengths=2 * torch.tensor([1.0] * 17).double())
     torch.testing.assert_close(giant[..., 2].amin(-1), default[..., 2].amin(-1))
 
 
 def test_the_motion_is_the_same_for_every_skeleton() -> None:
-    full, small = skeleton("h36m17"), skeleton("h36m16")
+    full, small = as_skeleton("h36m17"), as_skeleton("h36m16")
     shared = [full.index(name) for name in small.joint_names]
     assert torch.equal(perform(full)[:, shared], perform(small))
     assert torch.equal(perform(HAND)[:, 0, :2], perform(full)[:, 0, :2])

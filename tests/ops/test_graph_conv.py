@@ -1,4 +1,4 @@
-"""``ops.mix`` against its equation written out in loops."""
+"""``ops.graph_conv`` against its equation written out in loops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skelgraph.ops import empty_weight, mix
+from skelgraph.ops import empty_weight, graph_conv
 
 
 def by_loops(
@@ -79,7 +79,7 @@ def test_equals_equation(poses, senders, receivers, groups, per_group, c_in, c_o
         "channelwise": form == "channelwise",
     }
     tensors = random(poses, senders, c_in), random(k, *nodes, c_in, c_out), random(*lead, receivers, senders)
-    torch.testing.assert_close(mix(*tensors, **arguments), by_loops(*tensors, **arguments))
+    torch.testing.assert_close(graph_conv(*tensors, **arguments), by_loops(*tensors, **arguments))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
@@ -91,7 +91,7 @@ def test_orders_agree_in_values_and_gradients(order, groups):
     adjacency = torch.rand(4, 5, 5, dtype=torch.float64, requires_grad=True)
 
     def gradients(which):
-        y = mix(x, weight, adjacency, groups=groups, order=which)
+        y = graph_conv(x, weight, adjacency, groups=groups, order=which)
         return y, *torch.autograd.grad(y.square().sum(), (x, weight, adjacency))
 
     for actual, expected in zip(gradients(order), gradients("auto"), strict=True):
@@ -105,28 +105,28 @@ def test_gradcheck():
     adjacency = torch.rand(4, 4, 4, dtype=torch.float64, requires_grad=True)
     modulation = torch.randn(4, 4, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda *t: mix(t[0], t[1], t[2], modulation=t[3], groups=2), (x, weight, adjacency, modulation)
+        lambda *t: graph_conv(t[0], t[1], t[2], modulation=t[3], groups=2), (x, weight, adjacency, modulation)
     )
 
 
 @pytest.mark.parametrize("lead", [(), (1,), (2, 3)])
 def test_leading_dimensions(lead):
     x, weight, adjacency = torch.randn(*lead, 5, 3), torch.randn(2, 3, 4), torch.rand(2, 5, 5)
-    assert mix(x, weight, adjacency).shape == (*lead, 5, 4)
-    single = mix(x.reshape(-1, 5, 3)[0], weight, adjacency)
-    torch.testing.assert_close(mix(x, weight, adjacency).reshape(-1, 5, 4)[0], single)
-    per_sample = mix(x, weight, adjacency.expand(*lead, 2, 5, 5))
-    torch.testing.assert_close(per_sample, mix(x, weight, adjacency))
+    assert graph_conv(x, weight, adjacency).shape == (*lead, 5, 4)
+    single = graph_conv(x.reshape(-1, 5, 3)[0], weight, adjacency)
+    torch.testing.assert_close(graph_conv(x, weight, adjacency).reshape(-1, 5, 4)[0], single)
+    per_sample = graph_conv(x, weight, adjacency.expand(*lead, 2, 5, 5))
+    torch.testing.assert_close(per_sample, graph_conv(x, weight, adjacency))
 
 
 def test_empty_batch():
-    assert mix(torch.randn(0, 5, 3), torch.randn(2, 3, 4), torch.rand(2, 5, 5)).shape == (0, 5, 4)
+    assert graph_conv(torch.randn(0, 5, 3), torch.randn(2, 3, 4), torch.rand(2, 5, 5)).shape == (0, 5, 4)
 
 
 def test_fullgraph_compiles():
     x, weight, adjacency = torch.randn(3, 5, 3), torch.randn(2, 3, 4), torch.rand(2, 5, 5)
-    compiled = torch.compile(mix, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(x, weight, adjacency), mix(x, weight, adjacency))
+    compiled = torch.compile(graph_conv, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x, weight, adjacency), graph_conv(x, weight, adjacency))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_fullgraph_compiles():
         (((2, 5, 3), (2, 4, 4), (2, 5, 5)), {}, "do not fit"),
         (((2, 5, 3), (3, 3, 4), (2, 5, 5)), {}, "do not fit"),
         (((2, 5, 3), (2, 3, 4), (2, 6, 6)), {}, "do not fit"),
-        (((2, 5, 3), (3, 4), (2, 5, 5)), {}, "mix needs"),
+        (((2, 5, 3), (3, 4), (2, 5, 5)), {}, "graph_conv needs"),
         (((2, 5, 3), (2, 4, 3, 4), (2, 5, 5)), {}, "matrices per partition"),
         (((2, 5, 3), (2, 3, 4), (3, 2, 5, 5)), {}, "leading dimensions"),
         (((2, 5, 3), (2, 3, 4), (2, 3, 5, 5)), {"channelwise": True}, "C_out = 4"),
@@ -148,7 +148,7 @@ def test_fullgraph_compiles():
 def test_errors_name_the_fault(shapes, options, fault):
     x, weight, adjacency = (torch.randn(*shape) for shape in shapes)
     with pytest.raises(ValueError, match=fault):
-        mix(x, weight, adjacency, **options)
+        graph_conv(x, weight, adjacency, **options)
 
 
 def test_empty_weight_lies_as_it_is_read():

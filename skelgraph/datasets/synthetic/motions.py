@@ -1,7 +1,7 @@
 """The named actions of the synthetic data set, each a few joint-angle curves with a random style.
 
 Actions are written for a right-handed person; half of the performances are mirrored. Angles are anatomical, in degrees:
-see :mod:`skelgraph.datasets.kinematics`.
+see :mod:`skelgraph.datasets.synthetic.kinematics`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from skelgraph.datasets.kinematics import JOINTS, mirror_angles, soft_limit
-from skelgraph.datasets.motion_curves import Curve, Motion
+from skelgraph.datasets.synthetic.kinematics import JOINTS, mirror_angles, soft_limit
+from skelgraph.datasets.synthetic.motion_curves import Curve, Motion
 
 # Of each joint's flexion, abduction and rotation: the size of the random posture and of the restless motion, degrees.
 _RESTLESS = {

@@ -14,8 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgba
 
 from skelgraph.errors import TopologyError
-from skelgraph.topology import Skeleton, list_skeletons, skeleton
-from skelgraph.topology.drawing import (
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons
+from skelgraph.viz.drawing import (
     CENTRE,
     LEFT,
     RIGHT,
@@ -51,7 +51,7 @@ def same_color(color: Any, other: Any) -> bool:
 
 
 def test_joint_colors() -> None:
-    skel = skeleton("h36m17")
+    skel = as_skeleton("h36m17")
     colors = joint_colors(skel)
     assert [colors[skel.index(joint)] for joint in ("left_knee", "right_wrist", "head")] == [LEFT, RIGHT, CENTRE]
     assert joint_colors("h36m17", "black") == ["black"] * 17
@@ -68,7 +68,7 @@ def test_left_is_bluish_and_right_reddish() -> None:
 
 
 def test_draw_2d_keeps_the_coordinates(ax_2d: Any) -> None:
-    skel = skeleton("h36m17")
+    skel = as_skeleton("h36m17")
     positions = torch.randn(17, 2, requires_grad=True)
     lines: Any = draw_skeleton(skel, positions, ax_2d, linewidth=4, alpha=0.5, label="truth")
     assert len(lines.get_segments()) == 16
@@ -84,7 +84,7 @@ def test_draw_2d_keeps_the_coordinates(ax_2d: Any) -> None:
 
 
 def test_draw_3d_is_upright(ax_3d: Any) -> None:
-    skel = skeleton("h36m17")
+    skel = as_skeleton("h36m17")
     pose = standing_pose()
     lines: Any = draw_skeleton("h36m17", pose, ax_3d)
     segments = np.asarray(lines._segments3d)
@@ -143,7 +143,7 @@ def test_bad_positions(ax_2d: Any, ax_3d: Any) -> None:
 
 @pytest.mark.parametrize("name", list_skeletons())
 def test_rest_positions_are_a_standing_figure(name: str) -> None:
-    skel = skeleton(name)
+    skel = as_skeleton(name)
     figure = rest_positions(skel)
     assert figure.shape == (skel.num_joints, 2)
     assert len({tuple(point) for point in figure.tolist()}) == skel.num_joints  # no joint hides another
@@ -165,7 +165,7 @@ def test_rest_positions_of_an_unknown_tree() -> None:
 
 
 def test_plot(ax_2d: Any) -> None:
-    skel = skeleton("coco17")
+    skel = as_skeleton("coco17")
     assert skel.plot(ax=ax_2d) is ax_2d
     texts = [text.get_text() for text in ax_2d.texts]
     assert texts == [f"{joint} {name}" for joint, name in enumerate(skel.joint_names)]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skelgraph.datasets.kinematics import (
+from skelgraph.datasets.synthetic.kinematics import (
     INDEX,
     JOINTS,
     LIMITS,
