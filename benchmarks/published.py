@@ -85,7 +85,7 @@ class SemGraphConv(nn.Module):
         super().__init__()
         pattern = torch.zeros(ours.attention.shape).flatten()
         pattern[ours.attention.index] = 1
-        self.register_buffer("pattern", pattern.view(ours.attention.shape) > 0)
+        self.register_buffer("pattern", pattern.view(ours.attention.shape[-2:]) > 0)
         self.weight, self.edges, self.bias = own(ours.weight), own(ours.attention.logits), own(ours.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,8 +100,8 @@ class HighOrderGraphConv(nn.Module):
     def __init__(self, ours: Any) -> None:
         super().__init__()
         self.concatenate = ours.reduce == "cat"
-        counts = [int(mask.sum()) for mask in ours.pattern]
-        self.register_buffer("patterns", ours.pattern > 0)
+        counts = [int(mask.sum()) for mask in ours.attention.mask]
+        self.register_buffer("patterns", ours.attention.mask > 0)
         self.edges = nn.ParameterList(own(edges) for edges in ours.attention.logits.split(counts, dim=1))
         self.weight, self.bias = own(ours.weight), own(ours.bias)
 

@@ -209,7 +209,7 @@ def test_topology_moves_with_the_layer_that_holds_it():
     expected = {id(held): dict(held.named_buffers()) for held in (hypergraph, pattern)}
     assert not any(buffer.is_meta for buffers in expected.values() for buffer in buffers.values())
     bound = on_meta(lambda: sgnn.UniConv(2, 3, hypergraph)).hypergraph
-    edges = on_meta(lambda: sgnn.ModulatedAdjacency(torch.ones(2, device="cpu"), edges=pattern)).edges
+    edges = on_meta(lambda: sgnn.ModulatedAdjacency(torch.ones(2, device="cpu"), partition=pattern)).edges
     for held, part in ((hypergraph, bound), (pattern, edges)):
         assert all(buffer.is_meta for buffer in part.buffers())
         part.to_empty(device="cpu")

@@ -13,7 +13,7 @@ from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, official_options
 from skelgraph.nn import HighOrderGraphConv
-from skelgraph.nn.conv.high_order_graph_conv import Hops, Reduce
+from skelgraph.nn.conv.high_order_graph_conv import HopFusion, Hops
 from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
@@ -96,7 +96,7 @@ class HGCN(ResidualGCN):
         num_blocks: Count = 4,
         num_hops: Amount = 3,
         hops: Hops = "walk",
-        reduce: Reduce = "cat",
+        reduce: HopFusion = "cat",
         dropout: Rate = 0.0,
         in_channels: Channels = 2,
         out_channels: Channels = 3,

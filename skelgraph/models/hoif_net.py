@@ -11,7 +11,7 @@ from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.nn import GraphConvBlock, ImplicitFairingConv, fairing_beta
-from skelgraph.nn.conv.high_order_graph_conv import Hops, Reduce
+from skelgraph.nn.conv.high_order_graph_conv import HopFusion, Hops
 from skelgraph.options import Amount, Channels, Count, Positive, Rate
 from skelgraph.topology import SkeletonLike
 
@@ -99,7 +99,7 @@ class HOIFNet(FrameLifter):
         super().__init__(skeleton, in_channels, out_channels)
         width = hidden_channels * (num_hops + 1)
 
-        def conv(c_in: int, c_out: int, layer: int, reduce: Reduce = "cat") -> ImplicitFairingConv:
+        def conv(c_in: int, c_out: int, layer: int, reduce: HopFusion = "cat") -> ImplicitFairingConv:
             beta = fairing_beta(layer, strength)
             return ImplicitFairingConv(
                 c_in, c_out, self.skeleton, num_hops=num_hops, hops=hops, reduce=reduce, alpha=alpha, beta=beta

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_features
-from skelgraph.ops import EdgePattern, SparseAdjacency
+from skelgraph.ops import Adjacency, EdgePattern
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
 ExpertMode = Literal["add", "mul", "no_skeleton"]
@@ -30,16 +30,16 @@ class ConditionalAdjacency(CheckedOptions, FixedBuffers):
     Args:
         in_channels: Channels of a joint.
         adjacency: The skeleton's matrix ``(J, J)``, or the values ``(E)`` of its edges.
-        partition: Masks ``(K, J, J)`` that the result is split with, or a pattern of edges, if ``symmetric`` with the
-            reverse of each: then the matrices are never built. On edges, pairs that no edge joins have no entry in the
-            experts: the result is that of matrices that are zero there.
+        partition: Masks ``(K, J, J)`` that the result is split with. Or the edges, if ``symmetric`` with the reverse of
+            each: then the experts are learned on these edges and 0 elsewhere.
         num_experts: Number of expert matrices, at least 1.
         mode: ``"add"``, ``"mul"`` or ``"no_skeleton"``.
         symmetric: Return the mean of the matrix and its transpose.
         dropout: Dropout rate of the mean joint before the gate.
 
     Shapes:
-        - input ``(..., J, C_in)``, output ``(..., K, J, J)``, on edges a :class:`~skelgraph.ops.SparseAdjacency`
+        - input ``(..., J, C_in)``, output ``(..., K, J, J)``; of edges the same matrices or a
+          :class:`~skelgraph.ops.SparseAdjacency`
         - ``experts`` ``(num_experts, J, J)``, on edges ``(num_experts, E)``; ``routing`` a linear map from ``C_in`` to
           ``num_experts``
 
@@ -77,7 +77,7 @@ class ConditionalAdjacency(CheckedOptions, FixedBuffers):
         masks = reverse = None
         if isinstance(partition, EdgePattern):
             self.edges = partition
-            reverse = partition.reverse(across=True) if symmetric else None
+            reverse = partition.reverse(over_partitions=True) if symmetric else None
         else:
             masks = partition / 2 if symmetric else partition  # half: a mean
         self.register_buffer("partition", masks, persistent=False)
@@ -92,7 +92,7 @@ class ConditionalAdjacency(CheckedOptions, FixedBuffers):
         nn.init.xavier_uniform_(self.experts)
         self.routing.reset_parameters()
 
-    def forward(self, x: Tensor) -> Tensor | SparseAdjacency:
+    def forward(self, x: Tensor) -> Adjacency:
         """The matrices ``(..., K, J, J)`` of poses ``(..., J, C_in)``."""
         check_features(self, x, self.routing.in_features)
         gates = self.routing(self.dropout(x.mean(dim=-2))).sigmoid()

@@ -2,9 +2,10 @@
 
 from skelgraph.ops.graph_conv import empty_weight, graph_conv
 from skelgraph.ops.incidence import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
-from skelgraph.ops.sparse import EdgePattern, SparseAdjacency
+from skelgraph.ops.sparse import Adjacency, EdgePattern, SparseAdjacency
 
 __all__ = [
+    "Adjacency",
     "DenseIncidence",
     "EdgePattern",
     "Incidence",

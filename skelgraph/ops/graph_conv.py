@@ -69,8 +69,8 @@ def graph_conv(
         adjacency = adjacency.reshape(-1, *adjacency.shape[-3:])
 
     if order == "auto":
-        free = weight.dim() == 3 and modulation is None and not channelwise
-        order = "aggregate" if free and _aggregate_first(weight, adjacency, groups) else "transform"
+        either_order = weight.dim() == 3 and modulation is None and not channelwise
+        order = "aggregate" if either_order and _aggregate_first(weight, adjacency, groups) else "transform"
 
     if order == "aggregate":
         y = _reduce(_aggregate(x.unsqueeze(-2), adjacency, weight.size(0)), weight, groups)
@@ -86,7 +86,8 @@ def graph_conv(
 
 
 def _aggregate_first(weight: Tensor, adjacency: Tensor | SparseAdjacency, groups: int) -> bool:
-    """Whether aggregating first is cheaper: multiply-adds per pose, plus ten for each number held in between."""
+    """Whether aggregating first is cheaper: multiply-adds per pose, plus ten per element of the tensor in between,
+    which is written and read."""
     num_parts, c_in, c_out = weight.shape
     receivers, senders = adjacency.shape[-2:]
     if isinstance(adjacency, SparseAdjacency):  # the product with it is the same for all groups

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,7 +26,8 @@ class SparseAdjacency:
         by_receiver: The order ``(E)`` that sorts the edges by receiver, then partition, of an :class:`EdgePattern`.
         by_sender: The order ``(E)`` that sorts them by sender, then partition. With both the products are ten to fifty
             times faster.
-        per_sample: The leading dimensions of the values are those of the features, not output channels.
+        per_sample: ``True``: values ``(..., E)``, a graph per sample, with the leading dimensions of the features.
+            ``False``: values ``(E)`` or ``(C_out, E)``.
 
     Raises:
         SkelgraphError: If the index and the values do not fit together.
@@ -58,16 +59,26 @@ class SparseAdjacency:
         lead = self.values.shape[:-1]
         return (*lead, *self.size) if self.per_sample else (self.size[0], *lead, *self.size[1:])
 
+    def __rmul__(self, factor: float) -> SparseAdjacency:
+        """All matrices times a number, as for a tensor: ``0.5 * adjacency``."""
+        return replace(self, values=factor * self.values)
+
+    def row_sums(self) -> Tensor:
+        """The sums of the rows of all matrices, ``(I, K)``."""
+        part, receiver, _ = self.index
+        num_parts, receivers, _ = self.size
+        return scatter(self.values, receiver * num_parts + part, dim_size=receivers * num_parts).view(receivers, -1)
+
+    def self_loops(self) -> Tensor:
+        """The weights ``(K, J)`` of the self loops, which are the diagonals of the matrices."""
+        part, receiver, sender = self.index
+        num_parts, num_nodes, _ = self.size
+        loops = self.values * (receiver == sender)
+        return scatter(loops, part * num_nodes + receiver, dim=-1, dim_size=num_parts * num_nodes).view(-1, num_nodes)
+
     def to_dense(self) -> Tensor:
         """The matrices."""
-        part, receiver, sender = self.index
-        _, receivers, senders = self.size
-        flat = scatter(
-            self.values,
-            (part * receivers + receiver) * senders + sender,
-            dim=-1,
-            dim_size=torch.Size(self.size).numel(),
-        )
+        flat = scatter(self.values, edge_places(self.index, self.size), dim=-1, dim_size=torch.Size(self.size).numel())
         matrices = flat.unflatten(-1, self.size)
         return matrices if self.per_sample else matrices.movedim(-3, 0)
 
@@ -98,40 +109,58 @@ class SparseAdjacency:
         return scatter(messages, receiver, dim=1, dim_size=self.size[1])
 
 
+Adjacency: TypeAlias = Tensor | SparseAdjacency
+"""What :func:`~skelgraph.ops.graph_conv` takes: matrices ``(..., K, I, J)``, or the edges that they stand for."""
+
+
 class EdgePattern(FixedBuffers):
-    """Edges without values, sorted once for all products: ``pattern(values)`` is a :class:`SparseAdjacency`.
+    """Edges without values, ordered once for all products: ``pattern(values)`` is the adjacency with these values.
 
     It moves to devices with the layer that holds it, and has no entry in a state dict.
 
     Args:
         index: Partition, receiver and sender of every edge, ``(3, E)``.
         size: Number of partitions, receivers and senders.
+        dense: ``True``: ``pattern(values)`` is matrices. ``False``: it is a :class:`SparseAdjacency`. A layer computes
+            the same with both.
     """
 
     index: Tensor
-    by_receiver: Tensor
-    by_sender: Tensor
+    by_receiver: Tensor | None
+    by_sender: Tensor | None
     follows_default_device = False  # on its own it is topology
 
-    def __init__(self, index: Tensor, size: tuple[int, int, int]) -> None:
+    def __init__(self, index: Tensor, size: tuple[int, int, int], dense: bool = False) -> None:
         super().__init__()
         self.size = size
+        self.dense = dense
         part, receiver, sender = index
         self.register_buffer("index", index, persistent=False)
         for name, node in (("by_receiver", receiver), ("by_sender", sender)):
-            self.register_buffer(name, (node * size[0] + part).argsort(stable=True), persistent=False)
+            order = None if dense else (node * size[0] + part).argsort(stable=True)
+            self.register_buffer(name, order, persistent=False)
 
-    def forward(self, values: Tensor, per_sample: bool = False) -> SparseAdjacency:
+    def forward(self, values: Tensor, per_sample: bool = False) -> Adjacency:
         """The adjacency with these values ``(E)``, ``(C_out, E)`` or ``per_sample`` ``(..., E)``."""
-        return SparseAdjacency(self.index, values, self.size, self.by_receiver, self.by_sender, per_sample)
+        sparse = SparseAdjacency(self.index, values, self.size, self.by_receiver, self.by_sender, per_sample)
+        return sparse.to_dense() if self.dense else sparse
 
-    def reverse(self, across: bool = False) -> Tensor:
-        """The place ``(E)`` of the reverse of every edge, in the same partition or ``across`` all.
+    def places(self, over_partitions: bool = False) -> Tensor:
+        """The place ``(E)`` of every edge in the flattened matrices ``(K, I, J)``; ``over_partitions``: in their sum
+        ``(I, J)``."""
+        index = self.index.new_tensor([[0], [1], [1]]) * self.index if over_partitions else self.index
+        return edge_places(index, self.size)
+
+    def reverse(self, over_partitions: bool = False) -> Tensor:
+        """The place ``(E)`` of the reverse of every edge among the edges: in the same partition, or in any
+        (``over_partitions``).
 
         Raises:
             SkelgraphError: If an edge has no reverse, or edges are equal.
         """
-        part, receiver, sender = self.index.new_tensor([[0], [1], [1]]) * self.index if across else self.index
+        part, receiver, sender = self.index
+        if over_partitions:
+            part = torch.zeros_like(part)
         num_nodes = max(self.size[1:])
         key, mirrored = ((part * num_nodes + i) * num_nodes + j for i, j in ((receiver, sender), (sender, receiver)))
         place = torch.empty_like(key).scatter(0, mirrored.argsort(), key.argsort())
@@ -139,17 +168,23 @@ class EdgePattern(FixedBuffers):
             raise SkelgraphError(f"{self} needs the reverse of every edge, and each edge once")
         return place
 
-    def softmax(self, logits: Tensor, across: bool = False) -> Tensor:
-        """Softmax over the edges of every receiver, in every partition or ``across`` all; for each row of ``logits
-        ([C,] E)``."""
+    def softmax(self, logits: Tensor, over_partitions: bool = False) -> Tensor:
+        """Softmax over the edges of every receiver: in each partition, or one over all of them (``over_partitions``);
+        for each row of ``logits ([C,] E)``."""
         num_parts, receivers, _ = self.size
         part, receiver, _ = self.index
-        rows = receiver if across else part * receivers + receiver
-        return softmax(logits, rows, num_nodes=receivers if across else num_parts * receivers, dim=-1)
+        rows = receiver if over_partitions else part * receivers + receiver
+        return softmax(logits, rows, num_nodes=receivers if over_partitions else num_parts * receivers, dim=-1)
 
     def extra_repr(self) -> str:
         """Size and number of edges."""
         return f"{self.size}, edges={self.index.size(1)}"
+
+
+def edge_places(index: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """The place of every edge in the flattened matrices."""
+    part, receiver, sender = index
+    return (part * size[1] + receiver) * size[2] + sender
 
 
 class _EdgeProduct(torch.autograd.Function):

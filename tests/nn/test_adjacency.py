@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelgraph.nn import ModulatedAdjacency, SoftmaxAdjacency, self_and_neighbours
-from skelgraph.nn.adjacency import learned_edges, self_and_neighbour_edges
+from skelgraph.nn.adjacency import Edges, is_neighbour
 from skelgraph.topology import Skeleton
 
 
@@ -59,9 +59,9 @@ def test_modulated_adjacency_on_edges(symmetric):
     """Of a directed graph: both directions are learned if they are symmetrised."""
     matrix = torch.zeros(4, 4, dtype=torch.float64)
     matrix[0, 1], matrix[2, 1], matrix[1, 2], matrix[3, 3] = torch.rand(4, dtype=torch.float64)
-    receiver, sender, values = learned_edges(matrix.to_sparse_coo().coalesce(), symmetric)
+    receiver, sender, values = closed = Edges.of_matrix(matrix).closed(4, symmetric)
     assert len(values) == (4 + 2 + 2 if symmetric else 4 + 3)
-    edges = self_and_neighbour_edges(receiver, sender, 4)
+    edges = closed.pattern(is_neighbour, 2, 4)
     module = ModulatedAdjacency(values, symmetric, edges).double()
     assert module.offset.shape == values.shape
     dense = ModulatedAdjacency(matrix, symmetric).double()
@@ -72,7 +72,7 @@ def test_modulated_adjacency_on_edges(symmetric):
     assert set(module.state_dict()) == {"offset"}
     if not symmetric:
         with pytest.raises(ValueError, match="needs the reverse of every edge"):
-            ModulatedAdjacency(values, edges=edges)
+            ModulatedAdjacency(values, partition=edges)
 
 
 def test_stacked_patterns_keep_the_order_of_their_edges():

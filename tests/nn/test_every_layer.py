@@ -34,6 +34,12 @@ def both(cls, *inputs, **options):
     return [conv(cls, *inputs, dense=dense, **options) for dense in (True, False)]
 
 
+def learned(cls, *inputs, **options):
+    """On pairs of joints and on edges, these computed as matrices and as lists."""
+    forms = ({}, {"learn_on": "edges", "dense": True}, {"learn_on": "edges", "dense": False})
+    return [conv(cls, *inputs, **form, **options) for form in forms]
+
+
 def edges():
     return ops.EdgePattern(torch.tensor([[0, 0, 0], [0, 1, 2], [1, 0, 2]], device="cpu"), (1, 3, 3))
 
@@ -50,7 +56,10 @@ LAYERS = {
     "ConditionalAdjacency": [
         plain(sgnn.ConditionalAdjacency, 4, as_skeleton("h36m17").adjacency(), sgnn.self_and_neighbours(J), 3)
     ],
-    "ConditionalGraphConv": [*both(sgnn.ConditionalGraphConv), *both(sgnn.ConditionalGraphConv, modulate_self=True)],
+    "ConditionalGraphConv": [
+        *learned(sgnn.ConditionalGraphConv),
+        *learned(sgnn.ConditionalGraphConv, modulate_self=True),
+    ],
     "DropPath": [plain(sgnn.DropPath, 0.5)],
     "Dropout": [plain(sgnn.Dropout, 0.5)],
     "EdgeVertexConv": [
@@ -87,9 +96,9 @@ LAYERS = {
     "MLPGraphBlock": [plain(sgnn.MLPGraphBlock, 4, "h36m17", 6, inputs=("joints", "joints"))],
     "ModulatedAdjacency": [
         plain(sgnn.ModulatedAdjacency, as_skeleton("h36m17").adjacency(dtype=torch.float64), inputs=()),
-        plain(lambda: sgnn.ModulatedAdjacency(torch.ones(3, device="cpu"), edges=edges()), inputs=()),
+        plain(lambda: sgnn.ModulatedAdjacency(torch.ones(3, device="cpu"), partition=edges()), inputs=()),
     ],
-    "ModulatedGraphConv": [*both(sgnn.ModulatedGraphConv), *both(sgnn.ModulatedGraphConv, symmetric=False)],
+    "ModulatedGraphConv": [*learned(sgnn.ModulatedGraphConv), *learned(sgnn.ModulatedGraphConv, symmetric=False)],
     "NodeEdgeHyperedgeConv": [
         plain(
             sgnn.NodeEdgeHyperedgeConv, 4, "h36m17", 2, mask=mask, lift=lift, dynamic_hyperedges=2,
@@ -100,7 +109,7 @@ LAYERS = {
     "PartitionedGraphConv": both(sgnn.PartitionedGraphConv),
     "PostRefine": [plain(sgnn.PostRefine, "h36m17", 8, inputs=("poses", "poses"))],
     "RegularSplittingConv": [
-        *both(sgnn.RegularSplittingConv), *both(sgnn.RegularSplittingConv, "joints", "joints", reduce="sum")
+        *learned(sgnn.RegularSplittingConv), *learned(sgnn.RegularSplittingConv, "joints", "joints", reduce="sum")
     ],
     "RelationAttention": [
         plain(sgnn.RelationAttention, 4, 8, HYPERGRAPH.hyperedge_hops(), 2, mask=mask, inputs=("joints", "hyperedges"))
@@ -112,18 +121,19 @@ LAYERS = {
     "SemiDynamicHyperedges": [plain(lambda: sgnn.SemiDynamicHyperedges("h36m17", sgnn.KNNHyperedges(3, soft=True)))],
     "SoftmaxAdjacency": [
         plain(sgnn.SoftmaxAdjacency, as_skeleton("h36m17").hop_mask(1, "within"), 3, inputs=()),
-        plain(lambda: sgnn.SoftmaxAdjacency(edges(), across=True), inputs=()),
+        plain(lambda: sgnn.SoftmaxAdjacency(edges(), over_partitions=True), inputs=()),
     ],
     "TopKAttentionHyperedges": [plain(sgnn.TopKAttentionHyperedges, 4, 3)],
     "TubeSkin": [plain(sgnn.TubeSkin, "h36m17", inputs=("poses",))],
     "UniConv": [case for kind in ("gcn", "gat", "gin", "sage") for case in both(sgnn.UniConv, kind=kind)],
     "UniGCNIIConv": [plain(sgnn.UniGCNIIConv, 4, "h36m17", dense=dense) for dense in (True, False)],
     "WeightSharingConv": [
-        *(case for sharing in SHARING for case in both(sgnn.WeightSharingConv, sharing=sharing)),
-        *both(sgnn.WeightSharingConv, sharing="nosharing", num_experts=2),
+        *(case for sharing in SHARING if sharing != "nosharing" for case in both(sgnn.WeightSharingConv, sharing=sharing)),
+        *learned(sgnn.WeightSharingConv, sharing="nosharing"),
+        *learned(sgnn.WeightSharingConv, sharing="nosharing", num_experts=2),
     ],
     "WeightedJacobiConv": [
-        *both(sgnn.WeightedJacobiConv), *both(sgnn.WeightedJacobiConv, "joints", "joints", neighbours=True)
+        *learned(sgnn.WeightedJacobiConv), *learned(sgnn.WeightedJacobiConv, "joints", "joints", neighbours=True)
     ],
 }  # fmt: skip
 """Every layer, with what it is called with."""

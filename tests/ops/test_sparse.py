@@ -138,33 +138,33 @@ def test_bfloat16_autocast(pattern):
     torch.testing.assert_close(low.double(), expected, atol=0.2, rtol=0.1)
 
 
-@pytest.mark.parametrize("across", [False, True])
-def test_softmax_over_the_edges_of_a_receiver(across):
+@pytest.mark.parametrize("over_partitions", [False, True])
+def test_softmax_over_the_edges_of_a_receiver(over_partitions):
     index = torch.tensor([[0, 0, 1, 1, 1], [0, 0, 0, 2, 2], [0, 1, 1, 0, 1]])
     pattern = EdgePattern(index, (2, 3, 2))
     logits = torch.tensor([0.5, -1.0, 3.0, 2.0, 40.0])
-    runs = [(0, 3), (3, 5)] if across else [(0, 2), (2, 3), (3, 5)]
+    runs = [(0, 3), (3, 5)] if over_partitions else [(0, 2), (2, 3), (3, 5)]
     expected = torch.cat([logits[start:end].softmax(0) for start, end in runs])
-    torch.testing.assert_close(pattern.softmax(logits, across), expected)
-    torch.testing.assert_close(pattern.softmax(torch.stack([logits, logits]), across)[1], expected)
+    torch.testing.assert_close(pattern.softmax(logits, over_partitions), expected)
+    torch.testing.assert_close(pattern.softmax(torch.stack([logits, logits]), over_partitions)[1], expected)
 
 
-@pytest.mark.parametrize("across", [False, True])
-def test_reverse(across):
+@pytest.mark.parametrize("over_partitions", [False, True])
+def test_reverse(over_partitions):
     index = torch.tensor([[0, 1, 1, 0, 0, 1], [0, 1, 2, 1, 2, 2], [1, 2, 1, 0, 2, 2]])
-    if across:  # to each other in different partitions, each edge once over all
+    if over_partitions:  # to each other in different partitions, each edge once over all
         index = index[:, :5].clone()
         index[0, 3] = 1
     pattern = EdgePattern(index, (2, 3, 3))
-    assert pattern.reverse(across).tolist() == [3, 2, 1, 0, 4, 5][: index.size(1)]
-    if across:
+    assert pattern.reverse(over_partitions).tolist() == [3, 2, 1, 0, 4, 5][: index.size(1)]
+    if over_partitions:
         with pytest.raises(ValueError, match="needs the reverse of every edge"):
             pattern.reverse()
 
 
 def test_reverse_needs_each_edge_once():
     with pytest.raises(ValueError, match="needs the reverse of every edge"):
-        EdgePattern(torch.tensor([[0, 1], [2, 2], [2, 2]]), (2, 3, 3)).reverse(across=True)
+        EdgePattern(torch.tensor([[0, 1], [2, 2], [2, 2]]), (2, 3, 3)).reverse(over_partitions=True)
 
 
 def test_edges_in_the_form_of_pyg():

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from skelgraph.fixed import on_cpu
-from skelgraph.nn.adjacency import edge_list, graph_matrix
+from skelgraph.nn.adjacency import graph_edges
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
@@ -37,8 +37,8 @@ class ChebyshevGraphConv(SkeletonConv):
         adjacency: The matrix ``(J, J)`` :math:`\mathbf{A}`, dense or sparse; by default the row-normalised bones with
             self loops, of a graph its row-normalised edges as they are.
         normalize: Take the normalised Laplacian.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists, ``None``: dense up to 2**17
+            entries. Parameters and answers are the same.
         lambda_max: The largest eigenvalue of the Laplacian, by which the paper scales it to [-1, 1]; as released it is
             not scaled. PyG's ``ChebConv`` takes 2 for the normalised Laplacian.
 
@@ -86,13 +86,14 @@ class ChebyshevGraphConv(SkeletonConv):
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(hops + 1, dense)
         self.hops, self.normalize, self.lambda_max = hops, normalize, lambda_max
-        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
-        self.edges: EdgePattern | None = None
+        edges = graph_edges(self.skeleton, adjacency)
+        edges = edges._replace(values=edges.values.double())
         if self.dense:
-            self.register_exact("polynomials", chebyshev_polynomials(matrix.double(), hops, normalize, lambda_max))
+            matrix = edges.to_matrix(self.num_nodes)
+            self.register_exact("polynomials", chebyshev_polynomials(matrix, hops, normalize, lambda_max))
         else:
-            index, laplacian = sparse_laplacian(*edge_list(matrix.double()), len(matrix), normalize, lambda_max)
-            self.edges = EdgePattern(index, (1, *matrix.shape))
+            index, laplacian = sparse_laplacian(*edges, self.num_nodes, normalize, lambda_max)
+            self.edges = EdgePattern(index, (1, self.num_nodes, self.num_nodes))
             self.register_exact("laplacian", laplacian)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
@@ -114,7 +115,7 @@ class ChebyshevGraphConv(SkeletonConv):
 
     @accepts_flat_batch
     def _on_own_graph(self, x: Tensor) -> Tensor:
-        if self.edges is not None:
+        if not self.dense:
             return self._filter(x, self.edges(self.exact("laplacian")))
         return graph_conv(x, self.weight, self.exact("polynomials"), bias=self.bias)
 

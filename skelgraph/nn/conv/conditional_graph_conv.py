@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import graph_matrix, learned_edges, self_and_neighbour_edges, self_and_neighbours
+from skelgraph.nn.adjacency import LearnOn, graph_edges, is_neighbour
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, graph_conv
+from skelgraph.ops import graph_conv
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import GraphLike
 
@@ -37,16 +37,17 @@ class ConditionalGraphConv(SkeletonConv):
         expert_mode: How the experts act on the adjacency.
         symmetric: Symmetrise the matrix of every pose.
         routing_dropout: Dropout rate at the gate of the experts.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. On edges, pairs that no edge joins have no entry in the experts: the layer equals the one of
-            matrices that are zero there.
+        learn_on: ``"pairs"``: every expert has a number for every pair of joints, as released. ``"edges"``: one for
+            every edge, and 0 for the other pairs; the number of parameters grows with the edges, for large graphs.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists (needs ``learn_on="edges"``),
+            ``None``: dense for pairs, for edges up to 2**17 entries. Parameters and answers are the same.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``bias`` ``(C_out)``, ``conditional.experts``
-          ``(num_experts, J, J)``; on edges ``(num_experts, E)``, row by row, for the non-zero entries of the adjacency,
-          their reverse if ``symmetric``, and the self loops
+          ``(num_experts, J, J)``; learned on edges ``(num_experts, E)``, row by row, for the non-zero entries of the
+          adjacency, their reverse if ``symmetric``, and the self loops
 
     Raises:
         SkelgraphError: If the input is not on this skeleton or has other channels, there is no expert, ``expert_mode``
@@ -76,24 +77,19 @@ class ConditionalGraphConv(SkeletonConv):
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
         routing_dropout: Rate = 0.0,
+        learn_on: LearnOn = "pairs",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        self.dense = self.choose_dense(num_experts, dense)
-        num_joints = self.skeleton.num_joints
-        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
-        partition: Tensor | EdgePattern
-        if self.dense:
-            partition = self_and_neighbours(num_joints)
-        else:
-            receiver, sender, matrix = learned_edges(matrix, symmetric)
-            partition = self_and_neighbour_edges(receiver, sender, num_joints)
+        self.dense = self.choose_dense(num_experts, dense, learn_on)
+        edges = graph_edges(self.skeleton, adjacency)
+        fixed, partition = edges.learned(is_neighbour, 2, self.num_nodes, learn_on, self.dense, symmetric)
         self.modulate_self = modulate_self
         self.conditional = ConditionalAdjacency(
-            in_channels, matrix, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
+            in_channels, fixed, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
         )
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
-        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.modulation = nn.Parameter(torch.empty(self.num_nodes, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
 

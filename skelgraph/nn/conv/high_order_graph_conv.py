@@ -11,12 +11,12 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.nn.adjacency import SoftmaxAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, graph_conv
+from skelgraph.ops import EdgePattern, empty_weight, graph_conv
 from skelgraph.options import Amount, Channels
 from skelgraph.topology import Graph, GraphLike, Skeleton, as_graph
 
 Hops = Literal["walk", "exact", "within"]
-Reduce = Literal["cat", "sum"]
+HopFusion = Literal["cat", "sum"]
 
 
 class HighOrderGraphConv(SkeletonConv):
@@ -41,8 +41,8 @@ class HighOrderGraphConv(SkeletonConv):
         hops: What "``k`` hops apart" means: joined by a walk of exactly ``k`` bones (``"walk"``, as released), at
             distance ``k`` (``"exact"``, as published) or at most ``k`` (``"within"``).
         reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists, ``None``: dense up to 2**17
+            entries. Parameters and answers are the same.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -67,8 +67,6 @@ class HighOrderGraphConv(SkeletonConv):
         torch.Size([4, 17, 8])
     """
 
-    pattern: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -77,47 +75,39 @@ class HighOrderGraphConv(SkeletonConv):
         bias: bool = True,
         num_hops: Amount = 3,
         hops: Hops = "walk",
-        reduce: Reduce = "cat",
+        reduce: HopFusion = "cat",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.groups, width = hop_groups(out_channels, num_hops, reduce)
         self.num_hops, self.hops, self.reduce = num_hops, hops, reduce
         self.dense = self.choose_dense(num_hops + 1, dense)
-        if self.dense:
-            pattern = torch.stack([self.skeleton.hop_mask(k, hops) for k in range(num_hops + 1)])
-            self.attention = SoftmaxAdjacency(pattern)
-        else:
-            self.attention = SoftmaxAdjacency(hop_pattern(self.skeleton, num_hops, hops))
+        edges = hop_pattern(self.skeleton, num_hops, hops, self.dense)
+        self.attention = SoftmaxAdjacency(edges)
         self.weight = nn.Parameter(empty_weight(num_hops + 1, in_channels, width))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        # silences rows without any edge
-        self.register_buffer("pattern", pattern.float() if self.dense else None, persistent=False)
         self.reset_parameters()
 
     @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = self.attention()
-        if not isinstance(adjacency, SparseAdjacency):
-            adjacency = adjacency * self.pattern
-        return graph_conv(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
+        return graph_conv(x, self.weight, self.attention(), bias=self.bias, groups=self.groups)
 
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, num_hops={self.num_hops}, hops={self.hops}, reduce={self.reduce}"
 
 
-def hop_pattern(skeleton: Skeleton | Graph, num_hops: int, hops: Hops) -> EdgePattern:
+def hop_pattern(skeleton: Skeleton | Graph, num_hops: int, hops: Hops, dense: bool) -> EdgePattern:
     """The pairs that are 0 to ``num_hops`` hops apart, one partition for each hop."""
     num_nodes = skeleton.num_joints
     pairs = [as_graph(skeleton).hop_edges(k, hops).flip(0) for k in range(num_hops + 1)]
     parts = [torch.full_like(edges[:1], k) for k, edges in enumerate(pairs)]
     index = torch.cat([torch.cat(parts, dim=1), torch.cat(pairs, dim=1)])
-    return EdgePattern(index, (num_hops + 1, num_nodes, num_nodes))
+    return EdgePattern(index, (num_hops + 1, num_nodes, num_nodes), dense)
 
 
-def hop_groups(out_channels: int, num_hops: int, reduce: Reduce) -> tuple[int, int]:
+def hop_groups(out_channels: int, num_hops: int, reduce: HopFusion) -> tuple[int, int]:
     """Number of concatenated results of a layer over the hops 0 to ``num_hops``, and the channels of each.
 
     Raises:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.adjacency import identity
-from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, Hops, Reduce
+from skelgraph.fixed import on_cpu
+from skelgraph.nn.adjacency import AddedEdges
+from skelgraph.nn.conv.high_order_graph_conv import HighOrderGraphConv, HopFusion, Hops, hop_pattern
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
+from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
 
@@ -69,8 +70,6 @@ class ImplicitFairingConv(HighOrderGraphConv):
         torch.Size([4, 17, 8])
     """
 
-    eye: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -79,46 +78,38 @@ class ImplicitFairingConv(HighOrderGraphConv):
         bias: bool = True,
         num_hops: Amount = 3,
         hops: Hops = "walk",
-        reduce: Reduce = "cat",
+        reduce: HopFusion = "cat",
         alpha: Rate = 0.5,
         beta: float = fairing_beta(1),
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton, bias, num_hops, hops, reduce, dense)
         self.alpha, self.beta = alpha, beta
-        self.edges = None if self.attention.edges is None else with_initial(self.attention.edges)
-        eye = identity(self.num_nodes).expand_as(self.pattern) if self.dense else None
-        self.register_buffer("eye", eye, persistent=False)
+        edges = hop_pattern(self.skeleton, num_hops, hops, self.dense)
+        self.add_own, self.add_initial = (self_edges(edges, beta * alpha, own) for own in (True, False))
 
     @accepts_flat_batch
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = self.attention()
-        if isinstance(adjacency, SparseAdjacency):
-            return self._on_edges(x, x if x0 is None else x0, adjacency.values)
-        graphs = self.beta * (1 - self.alpha) * adjacency * self.pattern
-        initial = self.beta * self.alpha * self.eye
+        adjacency = self.beta * (1 - self.alpha) * self.attention()
         if x0 is None:
-            adjacency = graphs + initial
+            adjacency = self.add_own(adjacency)
         else:  # the initial features of the joints send like further joints
-            x, adjacency = torch.cat((x, x0), dim=-2), torch.cat((graphs, initial), dim=-1)
+            x, adjacency = torch.cat((x, x0), dim=-2), self.add_initial(adjacency)
         return graph_conv(x, self.weight, adjacency, bias=self.bias, groups=self.groups)
-
-    def _on_edges(self, x: Tensor, x0: Tensor, values: Tensor) -> Tensor:
-        assert self.edges is not None
-        initial = values.new_full((self.edges.index.size(1) - len(values),), self.beta * self.alpha)
-        adjacency = self.edges(torch.cat([self.beta * (1 - self.alpha) * values, initial]))
-        return graph_conv(torch.cat((x, x0), dim=-2), self.weight, adjacency, bias=self.bias, groups=self.groups)
 
     def extra_repr(self) -> str:
         """The arguments."""
         return f"{super().extra_repr()}, alpha={self.alpha}, beta={self.beta:.4g}"
 
 
-def with_initial(edges: EdgePattern) -> EdgePattern:
-    """The edges, and after them in every partition one from the initial features of each node to itself."""
+@on_cpu
+def self_edges(edges: EdgePattern, value: float, own: bool) -> AddedEdges:
+    """An edge from every node to itself in every partition: from the node's ``own`` features, or from its initial
+    features, which are further senders."""
     num_parts, num_nodes, _ = edges.size
-    part = torch.arange(num_parts, device=edges.index.device).repeat_interleave(num_nodes)
-    node = torch.arange(num_nodes, device=edges.index.device).repeat(num_parts)
-    own = torch.stack([part, node, num_nodes + node])
-    return EdgePattern(torch.cat([edges.index, own], dim=1), (num_parts, num_nodes, 2 * num_nodes))
+    part = torch.arange(num_parts).repeat_interleave(num_nodes)
+    node = torch.arange(num_nodes).repeat(num_parts)
+    index = torch.stack([part, node, node if own else num_nodes + node])
+    values = torch.full((len(node),), value, dtype=torch.float64)
+    return AddedEdges(index, values, (num_parts, num_nodes, num_nodes if own else 2 * num_nodes), edges)

@@ -7,17 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import (
-    ModulatedAdjacency,
-    graph_matrix,
-    identity,
-    learned_edges,
-    self_and_neighbour_edges,
-    self_and_neighbours,
-)
+from skelgraph.nn.adjacency import LearnOn, ModulatedAdjacency, graph_edges, is_neighbour
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import SparseAdjacency, empty_weight, graph_conv
+from skelgraph.ops import empty_weight, graph_conv
 from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
@@ -45,16 +38,17 @@ class ModulatedGraphConv(SkeletonConv):
         symmetric: Symmetrise the adjacency.
         modulation_init: ``"ones"`` as in the authors' network for ground-truth keypoints, ``"xavier"`` (uniform, gain
             1.414) as in their network for detected ones.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. On edges, pairs that no edge joins have no offset: the layer equals the one of matrices
-            whose offsets are zero there.
+        learn_on: ``"pairs"``: an offset for every pair of joints, as released. ``"edges"``: one for every edge, and 0
+            for the other pairs; the number of parameters grows with the edges, for large graphs.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists (needs ``learn_on="edges"``),
+            ``None``: dense for pairs, for edges up to 2**17 entries. Parameters and answers are the same.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``modulation`` ``(J, C_out)``, ``affinity.offset`` ``(J, J)``, ``bias``
-          ``(C_out)``; on edges ``affinity.offset`` ``(E)``, row by row, for the non-zero entries of the fixed matrix,
-          their reverse if ``symmetric``, and the self loops
+          ``(C_out)``; learned on edges ``affinity.offset`` ``(E)``, row by row, for the non-zero entries of the fixed
+          matrix, their reverse if ``symmetric``, and the self loops
 
     Raises:
         SkelgraphError: If the input is not on this skeleton or has other channels, or ``modulation_init`` is unknown.
@@ -72,8 +66,6 @@ class ModulatedGraphConv(SkeletonConv):
         torch.Size([4, 17, 8])
     """
 
-    partition: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -83,26 +75,20 @@ class ModulatedGraphConv(SkeletonConv):
         adjacency: Tensor | None = None,
         symmetric: bool = True,
         modulation_init: ModulationInit = "ones",
+        learn_on: LearnOn = "pairs",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.modulation_init = modulation_init
-        self.dense = self.choose_dense(1, dense)
-        num_joints, sparse = self.skeleton.num_joints, not self.dense
-        matrix = graph_matrix(self.skeleton, adjacency, sparse, self_loops=False)
+        self.dense = self.choose_dense(2, dense, learn_on)
+        edges = graph_edges(self.skeleton, adjacency, self_loops=False)
         if adjacency is None:
-            matrix = matrix + identity(num_joints, sparse)
-        if self.dense:
-            self.affinity = ModulatedAdjacency(matrix, symmetric)
-        else:
-            receiver, sender, values = learned_edges(matrix.coalesce(), symmetric)
-            self.affinity = ModulatedAdjacency(
-                values, symmetric, self_and_neighbour_edges(receiver, sender, num_joints)
-            )
+            edges = edges.with_identity(self.num_nodes)
+        fixed, partition = edges.learned(is_neighbour, 2, self.num_nodes, learn_on, self.dense, symmetric)
+        self.affinity = ModulatedAdjacency(fixed, symmetric, partition)
         self.weight = nn.Parameter(empty_weight(2, in_channels, out_channels))
-        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.modulation = nn.Parameter(torch.empty(self.num_nodes, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("partition", self_and_neighbours(num_joints) if self.dense else None, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -116,7 +102,4 @@ class ModulatedGraphConv(SkeletonConv):
     @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = self.affinity()
-        if not isinstance(adjacency, SparseAdjacency):
-            adjacency = adjacency * self.partition
-        return graph_conv(x, self.weight, adjacency, modulation=self.modulation, bias=self.bias)
+        return graph_conv(x, self.weight, self.affinity(), modulation=self.modulation, bias=self.bias)

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.utils import scatter
 
 from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
@@ -38,8 +37,8 @@ class PartitionedGraphConv(SkeletonConv):
         num_frames: Frames that the graph joins; node ``t * J + j`` is joint ``j`` of frame ``t``.
         center: Name or id of the joint that closer and further refer to; by default the middle of the skeleton, see
             :func:`partitioned_adjacency`.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists, ``None``: dense up to 2**17
+            entries. Parameters and answers are the same.
 
     Shapes:
         - input: ``(..., num_frames * J, C_in)`` or ``(B * num_frames * J, C_in)``
@@ -61,7 +60,7 @@ class PartitionedGraphConv(SkeletonConv):
         torch.Size([4, 51, 8])
     """
 
-    adjacency: Tensor
+    shares: Tensor
 
     def __init__(
         self,
@@ -79,9 +78,9 @@ class PartitionedGraphConv(SkeletonConv):
         self.dense = self.choose_dense(num_parts, dense)
         index, values = partitioned_edges(self.skeleton, num_frames, center, torch.get_default_dtype())
         size = (num_parts, self.num_nodes, self.num_nodes)
-        self.edges = None if self.dense else EdgePattern(index, size)
-        adjacency = SparseAdjacency(index, values, size).to_dense() if self.dense else values
-        self.register_buffer("adjacency", adjacency, persistent=False)
+        edges = EdgePattern(index, size, self.dense)
+        self.register_adjacency(edges, values)
+        self.register_exact("shares", SparseAdjacency(index, values.double(), size).row_sums())
         self.weight = nn.Parameter(torch.empty(num_parts, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(num_parts, out_channels)) if bias else None
         self.reset_parameters()
@@ -101,18 +100,8 @@ class PartitionedGraphConv(SkeletonConv):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., num_frames * J, C_in)`` to ``(..., num_frames * J, C_out)``."""
         # sum_k A_k (1 b_k) = (A_k 1)_k b: the mixed bias is one bias per node
-        bias = None if self.bias is None else self._shares() @ self.bias
-        return graph_conv(
-            x, self.weight, self.adjacency if self.edges is None else self.edges(self.adjacency), bias=bias
-        )
-
-    def _shares(self) -> Tensor:
-        """Sums ``(J, K)`` of the rows of every slice."""
-        if self.edges is None:
-            return self.adjacency.sum(dim=2).t()
-        (part, receiver, _), num_parts = self.edges.index, len(self.weight)
-        sums = scatter(self.adjacency, receiver * num_parts + part, dim_size=self.num_nodes * num_parts)
-        return sums.view(-1, num_parts)
+        bias = None if self.bias is None else self.exact("shares") @ self.bias
+        return graph_conv(x, self.weight, self.fixed_adjacency(), bias=bias)
 
     def extra_repr(self) -> str:
         """Channels, skeleton and frames."""

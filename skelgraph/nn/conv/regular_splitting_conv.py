@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges, self_and_neighbours
-from skelgraph.nn.conv.high_order_graph_conv import Reduce, hop_groups
+from skelgraph.fixed import on_cpu
+from skelgraph.nn.adjacency import Edges, LearnOn, ModulatedAdjacency, graph_edges, is_neighbour, self_and_neighbours
+from skelgraph.nn.conv.high_order_graph_conv import HopFusion, hop_groups
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, SparseAdjacency, empty_weight, graph_conv
+from skelgraph.ops import EdgePattern, empty_weight, graph_conv
 from skelgraph.options import Amount, Channels
 from skelgraph.topology import GraphLike
 
@@ -27,7 +28,7 @@ class RegularSplittingConv(SkeletonConv):
 
     with the symmetric :math:`\hat{\mathbf{A}}_k` of :class:`~skelgraph.nn.ModulatedAdjacency`: the ``k``-th power
     of the symmetrically normalised bones and a learned offset. With ``reduce="sum"`` the hops are added up. The initial
-    features go through one linear map beside :func:`~skelgraph.ops.graph_conv`: nothing moves between joints there.
+    features go through one linear map of their own, applied to each joint alone, without aggregation.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -36,9 +37,10 @@ class RegularSplittingConv(SkeletonConv):
         bias: Add a learned bias per channel.
         num_hops: The highest hop K.
         reduce: Concatenate (``"cat"``) or add up (``"sum"``) the hops.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. On edges, pairs that no walk of ``k`` bones joins have no offset of hop ``k``: the layer
-            equals the one of matrices whose offsets are zero there.
+        learn_on: ``"pairs"``: an offset for every pair of joints, as released. ``"edges"``: one for every pair that
+            a walk of ``k`` bones joins, and 0 for the others; for large graphs.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists (needs ``learn_on="edges"``),
+            ``None``: dense for pairs, for edges up to 2**17 entries. Parameters and answers are the same.
 
     Shapes:
         - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
@@ -46,8 +48,8 @@ class RegularSplittingConv(SkeletonConv):
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - with ``C = C_out / (K + 1)``, or ``C = C_out`` for the sum: ``weight`` ``(2 * (K + 1), C_in, C)``,
           ``initial_weight`` ``(K + 1, C_in, C)``, ``modulation`` ``(K + 1, J, C)``, ``affinity.offset``
-          ``(K + 1, J, J)``, ``bias`` ``(C_out)``; on edges ``affinity.offset`` ``(E)``, hop by hop and row by row, for
-          the non-zero entries of each power, their reverse and the self loops
+          ``(K + 1, J, J)``, ``bias`` ``(C_out)``; learned on edges ``affinity.offset`` ``(E)``, hop by hop and row by
+          row, for the non-zero entries of each power, their reverse and the self loops
 
     Raises:
         SkelgraphError: If an input is not on this skeleton or has other channels, the hops cannot share
@@ -66,8 +68,6 @@ class RegularSplittingConv(SkeletonConv):
         torch.Size([4, 16, 8])
     """
 
-    partition: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -75,25 +75,27 @@ class RegularSplittingConv(SkeletonConv):
         skeleton: GraphLike,
         bias: bool = True,
         num_hops: Amount = 3,
-        reduce: Reduce = "cat",
+        reduce: HopFusion = "cat",
+        learn_on: LearnOn = "pairs",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.groups, width = hop_groups(out_channels, num_hops, reduce)
         self.num_hops, self.reduce = num_hops, reduce
-        num_joints, num_terms = self.skeleton.num_joints, num_hops + 1
-        self.dense = self.choose_dense(2 * num_terms, dense)
-        bones = graph_matrix(self.skeleton, sparse=not self.dense, normalization="sym", self_loops=False).double()
-        if self.dense:
-            self.affinity = ModulatedAdjacency(torch.stack([bones.matrix_power(k) for k in range(num_terms)]))
+        num_terms = num_hops + 1
+        self.dense = self.choose_dense(2 * num_terms, dense, learn_on)
+        bones = graph_edges(self.skeleton, normalization="sym", self_loops=False)
+        powers = powers_of(bones._replace(values=bones.values.double()), num_hops, self.num_nodes)
+        if learn_on == "pairs":
+            fixed = torch.stack([power.to_matrix(self.num_nodes) for power in powers])
+            self.affinity = ModulatedAdjacency(fixed, partition=self_and_neighbours(self.num_nodes))
         else:
-            edges, values = power_edges(bones, num_hops)
-            self.affinity = ModulatedAdjacency(values, edges=edges)
+            values, edges = split_edges(powers, self.num_nodes, self.dense)
+            self.affinity = ModulatedAdjacency(values, partition=edges)
         self.weight = nn.Parameter(empty_weight(2 * num_terms, in_channels, width))
         self.initial_weight = nn.Parameter(empty_weight(num_terms, in_channels, width))
-        self.modulation = nn.Parameter(torch.empty(num_terms, num_joints, width))
+        self.modulation = nn.Parameter(torch.empty(num_terms, self.num_nodes, width))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        self.register_buffer("partition", self_and_neighbours(num_joints) if self.dense else None, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -105,13 +107,12 @@ class RegularSplittingConv(SkeletonConv):
     @accepts_flat_batch
     def forward(self, x: Tensor, x0: Tensor | None = None) -> Tensor:
         """Map ``(..., J, C_in)`` and initial features ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        adjacency = self.affinity()
-        if not isinstance(adjacency, SparseAdjacency):
-            adjacency = (adjacency.unsqueeze(1) * self.partition).flatten(0, 1)
         modulation = self.modulation.repeat_interleave(2, dim=0)
-        y = graph_conv(x, self.weight, adjacency, modulation=modulation, bias=self.bias, groups=self.groups)
-        concatenate = self.reduce == "cat"
-        initial = self.initial_weight.movedim(0, 1).flatten(1) if concatenate else self.initial_weight.sum(dim=0)
+        y = graph_conv(x, self.weight, self.affinity(), modulation=modulation, bias=self.bias, groups=self.groups)
+        if self.reduce == "cat":  # the maps V_k of all hops side by side
+            initial = self.initial_weight.movedim(0, 1).flatten(1)
+        else:
+            initial = self.initial_weight.sum(dim=0)
         return y + (x if x0 is None else x0) @ initial
 
     def extra_repr(self) -> str:
@@ -119,14 +120,22 @@ class RegularSplittingConv(SkeletonConv):
         return f"{super().extra_repr()}, num_hops={self.num_hops}, reduce={self.reduce}"
 
 
-def power_edges(matrix: Tensor, degree: int) -> tuple[EdgePattern, Tensor]:
-    """The edges on which the powers 0 to ``degree`` of a sparse matrix are learned, each split into self loops and the
-    rest, and their values."""
-    num_nodes = len(matrix)
-    power, index, values = identity(num_nodes, sparse=True).to(matrix.dtype), [], []
-    for k in range(degree + 1):
-        power = power if k == 0 else torch.sparse.mm(power, matrix).coalesce()
-        receiver, sender, fixed = learned_edges(power, symmetric=True)
-        index.append(torch.stack([2 * k + (receiver != sender), receiver, sender]))
-        values.append(fixed)
-    return EdgePattern(torch.cat(index, dim=1), (2 * degree + 2, num_nodes, num_nodes)), torch.cat(values)
+@on_cpu
+def powers_of(edges: Edges, degree: int, num_nodes: int) -> list[Edges]:
+    """The edges of the powers 0 to ``degree`` of a matrix."""
+    node, size = torch.arange(num_nodes), (num_nodes, num_nodes)
+    matrix = torch.sparse_coo_tensor(torch.stack([edges.receiver, edges.sender]), edges.values, size)
+    power = torch.sparse_coo_tensor(torch.stack([node, node]), torch.ones_like(node, dtype=edges.values.dtype), size)
+    powers = [Edges.of_matrix(power)]
+    for _ in range(degree):
+        power = torch.sparse.mm(power, matrix)
+        powers.append(Edges.of_matrix(power))
+    return powers
+
+
+def split_edges(powers: list[Edges], num_nodes: int, dense: bool) -> tuple[Tensor, EdgePattern]:
+    """Values and pattern of the edges on which the powers are learned, each split into self loops and the rest."""
+    hops = [power.closed(num_nodes, symmetric=True) for power in powers]
+    index = [torch.stack([2 * k + is_neighbour(*hop[:2]), *hop[:2]]) for k, hop in enumerate(hops)]
+    size = (2 * len(hops), num_nodes, num_nodes)
+    return torch.cat([hop.values for hop in hops]), EdgePattern(torch.cat(index, dim=1), size, dense)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import (
-    SoftmaxAdjacency,
-    edge_list,
-    graph_matrix,
-    self_and_neighbour_edges,
-    self_and_neighbours,
-)
+from skelgraph.nn.adjacency import AddedEdges, SoftmaxAdjacency, graph_edges, is_neighbour
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
+from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels
 from skelgraph.topology import GraphLike
 
@@ -40,8 +33,8 @@ class SemGraphConv(SkeletonConv):
         bias: Add a learned bias per channel.
         adjacency: Matrix ``(J, J)`` whose non-zero entries are the edges, self loops among them; by default the bones
             and the self loops, of a graph its edges as they are. A joint without any attends to all joints alike.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists, ``None``: dense up to 2**17
+            entries. Parameters and answers are the same.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -66,7 +59,8 @@ class SemGraphConv(SkeletonConv):
         torch.Size([4, 17, 8])
     """
 
-    partition: Tensor
+    channelwise = False
+    """Whether every output channel has edge weights of its own."""
 
     def __init__(
         self,
@@ -79,54 +73,20 @@ class SemGraphConv(SkeletonConv):
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(2, dense)
-        if self.dense:
-            self.attention = SoftmaxAdjacency(graph_matrix(self.skeleton, adjacency), channels=self._num_graphs())
-        else:
-            receiver, sender, _ = edge_list(graph_matrix(self.skeleton, adjacency, sparse=True))
-            edges = self_and_neighbour_edges(receiver, sender, self.num_nodes)
-            self.attention = SoftmaxAdjacency(edges, channels=self._num_graphs(), across=True)
-            self._add_uniform_rows(edges)
+        edges = graph_edges(self.skeleton, adjacency).pattern(is_neighbour, 2, self.num_nodes, self.dense)
+        self.attention = SoftmaxAdjacency(edges, out_channels if self.channelwise else None, over_partitions=True)
+        self.uniform = uniform_rows(edges)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        partition = self_and_neighbours(self.skeleton.num_joints) if self.dense else None
-        self.register_buffer("partition", partition, persistent=False)
         self.reset_parameters()
-
-    def _num_graphs(self) -> int:
-        return 1
-
-    def _add_uniform_rows(self, edges: EdgePattern) -> None:
-        """Let the joints without edges attend to all joints alike by three edges each, not by one from every joint:
-        the mean joint, a further sender, goes to the neighbours' weight, the joint itself from there to its own."""
-        size = self.num_nodes
-        alone = (edges.index[1].bincount(minlength=size) == 0).nonzero().flatten()
-        self.edges: EdgePattern | None = None
-        if not len(alone):
-            return
-        partition = torch.tensor([[1], [1], [0]], device=alone.device).expand(3, len(alone))
-        sender = torch.stack([torch.full_like(alone, size), alone, alone])
-        added = torch.stack([partition.flatten(), alone.repeat(3), sender.flatten()])
-        self.edges = EdgePattern(torch.cat([edges.index, added], dim=1), (2, size, size + 1))
-        shares = torch.tensor([1, -1 / size, 1 / size], dtype=torch.float64, device=alone.device)
-        self.register_exact("shares", shares.repeat_interleave(len(alone)))
-
-    def _on_edges(self, x: Tensor, attention: SparseAdjacency) -> tuple[Tensor, SparseAdjacency]:
-        """The senders and their edges, those of joints without edges among them."""
-        if self.edges is None:
-            return x, attention
-        values = attention.values
-        values = torch.cat([values, self.exact("shares").expand(*values.shape[:-1], -1)], dim=-1)
-        return torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.edges(values)
 
     @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         adjacency = self.attention()
-        if isinstance(adjacency, SparseAdjacency):
-            x, adjacency = self._on_edges(x, adjacency)
-        else:
-            adjacency = adjacency * self.partition
-        return graph_conv(x, self.weight, adjacency, bias=self.bias)
+        if self.uniform is not None:  # the mean joint is a further sender
+            x, adjacency = torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.uniform(adjacency)
+        return graph_conv(x, self.weight, adjacency, bias=self.bias, channelwise=self.channelwise)
 
 
 class SemCHGraphConv(SemGraphConv):
@@ -144,8 +104,7 @@ class SemCHGraphConv(SemGraphConv):
         torch.Size([4, 17, 8])
     """
 
-    def _num_graphs(self) -> int:
-        return self.out_channels
+    channelwise = True
 
     def reset_parameters(self) -> None:
         """Initialise as released."""
@@ -154,14 +113,19 @@ class SemCHGraphConv(SemGraphConv):
             bound = 1 / math.sqrt(self.in_channels)
             nn.init.uniform_(self.bias, -bound, bound)
 
-    @accepts_flat_batch
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
-        graphs = self.attention()
-        if isinstance(graphs, SparseAdjacency):
-            # a list for every channel, also where there is one channel
-            graphs = replace(graphs, values=graphs.values.view(self.out_channels, self.attention.logits.size(1)))
-            x, graphs = self._on_edges(x, graphs)
-        else:
-            graphs = graphs.view(self.out_channels, *self.partition.shape[1:]) * self.partition.unsqueeze(1)
-        return graph_conv(x, self.weight, graphs, bias=self.bias, channelwise=True)
+
+def uniform_rows(edges: EdgePattern) -> AddedEdges | None:
+    """Let the joints without edges attend to all joints alike, as the masked softmax of the released code does.
+
+    Not by an edge from every joint, but by three for each such joint: the mean of all joints is a further sender, which
+    goes to the neighbours' weight, and the joint's own share of it moves from there to the weight of self loops.
+    """
+    _, receiver, _ = edges.index
+    size = edges.size[1]
+    alone = (receiver.bincount(minlength=size) == 0).nonzero().flatten()
+    if not len(alone):
+        return None
+    part = torch.tensor([1, 1, 0], device="cpu").repeat_interleave(len(alone))
+    sender = torch.cat([torch.full_like(alone, size), alone, alone])
+    shares = torch.tensor([1, -1 / size, 1 / size], dtype=torch.float64, device="cpu").repeat_interleave(len(alone))
+    return AddedEdges(torch.stack([part, alone.repeat(3), sender]), shares, (2, size, size + 1), edges)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any
 
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
+from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
+from skelgraph.nn.adjacency import LearnOn
 from skelgraph.nn.features import check_edges, check_features
 from skelgraph.nn.init import reset_parts
+from skelgraph.ops import Adjacency, EdgePattern
 from skelgraph.ops.products import inverse
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import plain
-from skelgraph.topology import Graph, GraphLike, Skeleton, as_skeleton
+from skelgraph.topology import Graph, GraphLike, as_skeleton
 
 DENSE_LIMIT = 2**17
-"""Up to so many entries of its adjacency matrices a layer multiplies with them, unless the caller says otherwise."""
+"""Largest number of entries of the dense adjacency matrices of a layer; above it the layer takes edge lists."""
 
 
 class SkeletonConv(CheckedOptions, FixedBuffers):
@@ -38,23 +41,48 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
     """
 
     weight: nn.Parameter
+    adjacency: Tensor
     bias: nn.Parameter | None
 
     def __init__(self, in_channels: Channels, out_channels: Channels, skeleton: GraphLike) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
-        # a graph has the part of a skeleton that its layers ask for
-        self.skeleton = cast(Skeleton, skeleton) if isinstance(skeleton, Graph) else as_skeleton(skeleton)
+        # Graph offers num_joints and its edges, which is all that the layers that take one read
+        self.skeleton: Any = skeleton if isinstance(skeleton, Graph) else as_skeleton(skeleton)
 
     @property
     def num_nodes(self) -> int:
         """Nodes of the graph: the joints, or those of several frames for a layer that joins frames."""
         return self.skeleton.num_joints
 
-    def choose_dense(self, num_matrices: int, dense: bool | None) -> bool:
-        """Whether a layer with a sparse form takes its dense one: as it was told, else by the size of the matrices."""
+    def choose_dense(self, num_matrices: int, dense: bool | None, learn_on: LearnOn = "edges") -> bool:
+        """Whether the layer computes with dense matrices or with edge lists. It is the same layer either way.
+
+        Args:
+            num_matrices: How many dense matrices ``(num_nodes, num_nodes)`` there would be.
+            dense: What the caller asks for; ``None``: dense up to :data:`DENSE_LIMIT` entries.
+            learn_on: ``"pairs"``: the layer learns matrices, so that they are dense.
+
+        Raises:
+            SkelgraphError: If edge lists are asked for, but matrices are learned.
+        """
+        if learn_on == "pairs":
+            if dense is False:
+                raise SkelgraphError(
+                    "dense is False and learn_on is 'pairs'; expected learn_on='edges', to learn no matrices"
+                )
+            return True
         return num_matrices * self.num_nodes**2 <= DENSE_LIMIT if dense is None else dense
+
+    def register_adjacency(self, edges: EdgePattern, values: Tensor) -> None:
+        """Keep an adjacency that is not learned, for :meth:`fixed_adjacency`."""
+        self.edges = edges
+        self.register_buffer("adjacency", edges(values) if edges.dense else values, persistent=False)
+
+    def fixed_adjacency(self) -> Adjacency:
+        """The adjacency of :meth:`register_adjacency`."""
+        return self.adjacency if self.edges.dense else self.edges(self.adjacency)
 
     def given_edges(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Receivers, senders and row-normalised weights ``(E)`` of the graph that a call has in place of the bound one.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.fixed import on_cpu
-from skelgraph.nn.adjacency import edge_list, graph_matrix, learned_edges
+from skelgraph.nn.adjacency import LearnOn, Partition, graph_edges, is_neighbour, one_partition
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
@@ -18,14 +16,6 @@ from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.ops.graph_conv import Order
 from skelgraph.options import Amount, Channels, Rate
 from skelgraph.topology import GraphLike
-
-
-def _whole(receiver: Tensor, sender: Tensor) -> Tensor:
-    return torch.zeros_like(receiver + sender)
-
-
-def _self_and_neighbours(receiver: Tensor, sender: Tensor) -> Tensor:
-    return (receiver != sender).long()
 
 
 def _self_upper_lower(receiver: Tensor, sender: Tensor) -> Tensor:
@@ -41,25 +31,18 @@ class _Rule(NamedTuple):
     the sender or the receiver."""
 
     num_parts: int | None
-    part: Callable[[Tensor, Tensor], Tensor]
+    part: Partition
     owner: Literal["all", "sender", "receiver"]
-
-    @on_cpu
-    def masks(self, num_joints: int) -> Tensor:
-        """The split as masks ``(K, J, J)``."""
-        joints = torch.arange(num_joints)
-        parts = self.part(joints[:, None], joints)
-        return torch.stack([parts == k for k in range(self.num_parts or num_joints)]).to(torch.get_default_dtype())
 
 
 Sharing = Literal["vanilla", "dc_vanilla", "preagg", "dc_preagg", "postagg", "dc_postagg", "convst", "nosharing"]
 SHARING: dict[Sharing, _Rule] = {
-    "vanilla": _Rule(1, _whole, "all"),
-    "dc_vanilla": _Rule(2, _self_and_neighbours, "all"),
-    "preagg": _Rule(1, _whole, "sender"),
-    "dc_preagg": _Rule(2, _self_and_neighbours, "sender"),
-    "postagg": _Rule(1, _whole, "receiver"),
-    "dc_postagg": _Rule(2, _self_and_neighbours, "receiver"),
+    "vanilla": _Rule(1, one_partition, "all"),
+    "dc_vanilla": _Rule(2, is_neighbour, "all"),
+    "preagg": _Rule(1, one_partition, "sender"),
+    "dc_preagg": _Rule(2, is_neighbour, "sender"),
+    "postagg": _Rule(1, one_partition, "receiver"),
+    "dc_postagg": _Rule(2, is_neighbour, "receiver"),
     "convst": _Rule(3, _self_upper_lower, "all"),
     "nosharing": _Rule(None, _by_sender, "receiver"),
 }
@@ -98,9 +81,12 @@ class WeightSharingConv(SkeletonConv):
         expert_mode: How the experts act on the adjacency.
         symmetric: Symmetrise the matrix of every pose; without experts it stays as it is.
         routing_dropout: Dropout rate at the gate of the experts.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. On edges, pairs that no edge joins have no weight and no entry in the experts: the layer
-            equals the one of matrices that are zero there.
+        learn_on: What ``"nosharing"`` has a weight for, and every expert a number. ``"pairs"``: every pair of joints,
+            as released. ``"edges"``: every edge, and 0 for the other pairs; the number of parameters grows with the
+            edges, for large graphs. Other kinds of sharing without experts are the same with both.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists (needs ``learn_on="edges"``),
+            ``None``: dense for pairs, for edges up to 2**17 entries. Parameters and answers are the same.
+            Without experts, the other kinds of sharing learn the same on both.
 
     Calls take PyG's ``edge_index`` ``(2, E)`` in place of the bound graph, for batches ``x (N, C_in)`` of different
     graphs (and, with leading dimensions, for one large graph): with ``"vanilla"``, ``"dc_vanilla"`` and ``"convst"``,
@@ -111,9 +97,9 @@ class WeightSharingConv(SkeletonConv):
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``bias`` ``(C_out)``; with experts ``conditional.experts`` ``(num_experts, J, J)`` and ``conditional.routing``
-        - on edges ``weight`` ``(E, C_in, C_out)`` of ``"nosharing"`` and ``conditional.experts`` ``(num_experts, E)``,
-          for the columns of ``edges.index``: the non-zero entries of the adjacency and, with experts, the self loops
-          and, if ``symmetric``, their reverse
+        - learned on edges, ``weight`` of ``"nosharing"`` is ``(E, C_in, C_out)`` and ``conditional.experts``
+          ``(num_experts, E)``, for the edges row by row: the non-zero entries of the adjacency and, with experts, the
+          self loops and, if ``symmetric``, the reverse of all
 
     Raises:
         SkelgraphError: If the input is not on this skeleton or has other channels, ``sharing`` or ``expert_mode`` is
@@ -133,8 +119,6 @@ class WeightSharingConv(SkeletonConv):
         torch.Size([4, 17, 8])
     """
 
-    adjacency: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -147,45 +131,36 @@ class WeightSharingConv(SkeletonConv):
         expert_mode: ExpertMode = "add",
         symmetric: bool = True,
         routing_dropout: Rate = 0.2,
+        learn_on: LearnOn = "pairs",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.sharing = sharing
         rule, num_joints = SHARING[sharing], self.skeleton.num_joints
         num_parts = rule.num_parts or num_joints
-        self.dense = self.choose_dense(num_parts + num_experts, dense)
+        learned_on = learn_on if num_experts or sharing == "nosharing" else "edges"
+        self.dense = self.choose_dense(num_parts + num_experts, dense, learned_on)
         self.order = _ORDER[rule.owner]
-        matrix = graph_matrix(self.skeleton, adjacency, sparse=not self.dense)
+        edges = graph_edges(self.skeleton, adjacency)
         if sharing == "nosharing":
-            matrix = matrix.t()
-        self.edges: EdgePattern | None = None
-        self.single: EdgePattern | None = None
-        if self.dense:
-            partition = rule.masks(num_joints)
-            values, fixed = matrix, matrix * partition
+            edges = edges.transposed(num_joints)
+        if num_experts and learned_on == "edges":
+            edges = edges.closed(num_joints, symmetric)
+        self.own_senders: EdgePattern | None = None
+        if sharing == "nosharing" and learned_on == "edges":
+            self.own_senders = own_senders(edges.receiver, num_joints, self.dense)
+            weight = torch.empty(len(edges.values), in_channels, out_channels)
         else:
-            matrix = matrix.coalesce()
-            receiver, sender, values = learned_edges(matrix, symmetric) if num_experts else edge_list(matrix)
-            index = torch.stack([rule.part(receiver, sender), receiver, sender])
-            self.edges, fixed = EdgePattern(index, (num_parts, num_joints, num_joints)), values
-            if sharing == "nosharing":
-                self.single = single_senders(receiver, num_joints)
+            weight = _empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels)
+        as_matrices = self.dense and self.own_senders is None
         self.conditional: ConditionalAdjacency | None = None
         if num_experts:
+            fixed, partition = edges.learned(rule.part, num_parts, num_joints, learned_on, as_matrices, symmetric)
             self.conditional = ConditionalAdjacency(
-                in_channels,
-                values,
-                partition if self.edges is None else self.edges,
-                num_experts,
-                expert_mode,
-                symmetric,
-                dropout=routing_dropout,
+                in_channels, fixed, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
             )
-        self.register_buffer("adjacency", None if num_experts else fixed, persistent=False)
-        if self.single is None:
-            weight = _empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels)
         else:
-            weight = torch.empty(len(values), in_channels, out_channels)
+            self.register_adjacency(edges.pattern(rule.part, num_parts, num_joints, as_matrices), edges.values)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -204,15 +179,12 @@ class WeightSharingConv(SkeletonConv):
 
     @accepts_flat_batch
     def _on_own_graph(self, x: Tensor) -> Tensor:
-        adjacency: Tensor | SparseAdjacency
-        if self.conditional is not None:
-            adjacency = self.conditional(x)
-        else:
-            adjacency = self.adjacency if self.edges is None else self.edges(self.adjacency)
-        if self.single is None or not isinstance(adjacency, SparseAdjacency):
+        adjacency: Any = self.fixed_adjacency() if self.conditional is None else self.conditional(x)
+        if self.own_senders is None:
             return graph_conv(x, self.weight, adjacency, bias=self.bias, order=self.order)
-        x = x.index_select(-2, adjacency.index[2])  # a copy of the sender for every edge, which has a weight of its own
-        adjacency = self.single(adjacency.values, adjacency.per_sample)
+        # every edge has a weight of its own: a copy of its sender is a sender of its own, with that weight
+        x = x.index_select(-2, adjacency.index[2])
+        adjacency = self.own_senders(adjacency.values, adjacency.per_sample)
         return graph_conv(x, self.weight.unsqueeze(0), adjacency, bias=self.bias, order="transform")
 
     def extra_repr(self) -> str:
@@ -230,8 +202,8 @@ def _empty_weight(owner: str, parts: int, num_joints: int, in_channels: int, out
     return torch.empty(num_joints, parts, in_channels, out_channels).transpose(0, 1)
 
 
-def single_senders(receiver: Tensor, num_nodes: int) -> EdgePattern:
-    """Edges that each have a sender of their own, and so a weight: the nodes repeated for the edges that they send."""
+def own_senders(receiver: Tensor, num_nodes: int, dense: bool) -> EdgePattern:
+    """The edges to these receivers, each from a sender of its own."""
     num_edges = len(receiver)
     index = torch.stack([torch.zeros_like(receiver), receiver, torch.arange(num_edges, device=receiver.device)])
-    return EdgePattern(index, (1, num_nodes, num_edges))
+    return EdgePattern(index, (1, num_nodes, num_edges), dense)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, graph_matrix, identity, learned_edges
+from skelgraph.fixed import on_cpu
+from skelgraph.nn.adjacency import AddedEdges, Edges, LearnOn, ModulatedAdjacency, graph_edges, one_partition
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
+from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels, Rate
 from skelgraph.topology import GraphLike
 
@@ -25,8 +26,8 @@ class WeightedJacobiConv(SkeletonConv):
         \mathbf{H} = \mathbf{M} \odot (\mathbf{X} \mathbf{W}_0)
 
     with the symmetric :math:`\check{\mathbf{A}}` of :class:`~skelgraph.nn.ModulatedAdjacency`: the symmetrically
-    normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. What moves
-    nothing between joints is beside :func:`~skelgraph.ops.graph_conv`.
+    normalised bones :math:`\hat{\mathbf{A}}`, without self loops, and a learned offset :math:`\mathbf{Q}`. What is
+    applied to each joint alone is computed without :func:`~skelgraph.ops.graph_conv`.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -36,18 +37,19 @@ class WeightedJacobiConv(SkeletonConv):
         alpha: Weight of the initial features.
         neighbours: Follow the published rule, in which joints receive from their neighbours. By default the rule of the
             released code, to which the published accuracies and weights belong, see below.
-        dense: Work with matrices or on the edges alone; by default on the edges where the matrices would have more than
-            2**17 entries. On edges, pairs that no edge joins have no offset: the layer equals the one of matrices
-            whose offsets are zero there.
+        learn_on: ``"pairs"``: an offset for every pair of joints, as released. ``"edges"``: one for every edge, and 0
+            for the other pairs; the number of parameters grows with the edges, for large graphs.
+        dense: How the layer computes: ``True``: dense matrices, ``False``: edge lists (needs ``learn_on="edges"``),
+            ``None``: dense for pairs, for edges up to 2**17 entries. Parameters and answers are the same.
 
     Shapes:
         - input: features ``(..., J, C_in)`` or ``(B * J, C_in)``, and initial features of the same shape (the input
           itself if not given)
         - output: ``(..., J, C_out)`` or ``(B * J, C_out)``
         - ``weight`` ``(2, C_in, C_out)``, ``initial_weight`` ``(C_in, C_out)``, ``modulation`` ``(J, C_out)``,
-          ``affinity.offset`` ``(J, J)``, ``bias`` ``(C_out)``; on edges ``affinity.offset`` ``(E)``, row by row, for
-          the edges, their reverse and the self loops, or ``(J)`` for the self loops that the released rule uses
-
+          ``affinity.offset`` ``(J, J)``, ``bias`` ``(C_out)``; learned on edges ``affinity.offset`` ``(E)``, row by
+          row, for the edges, their reverse and the self loops, or ``(J)`` for the self loops that the released
+          rule uses
     Raises:
         SkelgraphError: If an input is not on this skeleton or has other channels.
 
@@ -66,8 +68,6 @@ class WeightedJacobiConv(SkeletonConv):
         torch.Size([4, 16, 16])
     """
 
-    eye: Tensor
-
     def __init__(
         self,
         in_channels: Channels,
@@ -76,27 +76,26 @@ class WeightedJacobiConv(SkeletonConv):
         bias: bool = True,
         alpha: Rate = 0.1,
         neighbours: bool = False,
+        learn_on: LearnOn = "pairs",
         dense: bool | None = None,
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.alpha = alpha
         self.neighbours = neighbours
-        self.dense = self.choose_dense(1, dense)
-        num_joints = self.skeleton.num_joints
+        self.dense = self.choose_dense(1, dense, learn_on)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.initial_weight = nn.Parameter(torch.empty(in_channels, out_channels))
-        self.modulation = nn.Parameter(torch.empty(num_joints, out_channels))
+        self.modulation = nn.Parameter(torch.empty(self.num_nodes, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
-        matrix = graph_matrix(self.skeleton, sparse=not self.dense, normalization="sym", self_loops=False)
-        if self.dense:
-            self.affinity, eye = ModulatedAdjacency(matrix), identity(num_joints)
-        else:
-            receiver, sender, values = learned_edges(matrix, symmetric=True)
-            kept = (receiver == sender) | neighbours
-            index = torch.stack([torch.zeros_like(receiver), receiver, sender])[:, kept]
-            edges = EdgePattern(index, (1, num_joints, num_joints))
-            self.affinity, eye = ModulatedAdjacency(values[kept], edges=edges), (index[1] == index[2]).float()
-        self.register_buffer("eye", eye, persistent=False)
+        edges = graph_edges(self.skeleton, normalization="sym", self_loops=False)
+        if learn_on == "pairs":
+            self.affinity = ModulatedAdjacency(edges.to_matrix(self.num_nodes))
+        else:  # the rule without neighbours reads the self loops alone
+            edges = edges.closed(self.num_nodes, symmetric=True)
+            edges = Edges(*(field[(edges.receiver == edges.sender) | neighbours] for field in edges))
+            pattern = edges.pattern(one_partition, 1, self.num_nodes, self.dense)
+            self.affinity = ModulatedAdjacency(edges.values, partition=pattern)
+        self.minus_identity = minus_identity(self.num_nodes, self.affinity.edges) if neighbours else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -117,14 +116,11 @@ class WeightedJacobiConv(SkeletonConv):
     def sweep(self, x: Tensor, projected: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` and projected initial features ``(..., J, C_out)`` to ``(..., J, C_out)``."""
         own, passed = self.weight.unbind(0)
-        graph, edges = self.affinity(), self.affinity.edges
-        adjacency = (1 - self.alpha) * (graph.values if isinstance(graph, SparseAdjacency) else graph)
-        if self.neighbours:
-            jacobi = adjacency - self.eye
-            graph = jacobi.unsqueeze(0) if edges is None else edges(jacobi)
-            y = x @ passed + graph_conv(x, own.unsqueeze(0), graph, modulation=self.modulation)
+        if self.minus_identity is not None:
+            jacobi = self.minus_identity((1 - self.alpha) * self.affinity())
+            y = x @ passed + graph_conv(x, own.unsqueeze(0), jacobi, modulation=self.modulation)
         else:  # the matrix is diagonal: a multiplication
-            diagonal = adjacency.diagonal() if edges is None else adjacency
+            diagonal = (1 - self.alpha) * self.affinity.self_loops().squeeze(0)
             y = torch.addcmul(x @ passed, (diagonal - 1).unsqueeze(-1) * self.modulation, x @ own)
         y = torch.addcmul(y, self.alpha * self.modulation, projected)
         return y if self.bias is None else y + self.bias
@@ -132,3 +128,11 @@ class WeightedJacobiConv(SkeletonConv):
     def extra_repr(self) -> str:
         """Channels, skeleton and rule."""
         return super().extra_repr() + (", neighbours=True" if self.neighbours else "")
+
+
+@on_cpu
+def minus_identity(num_nodes: int, edges: EdgePattern | None) -> AddedEdges:
+    """Subtract the identity from an adjacency."""
+    node = torch.arange(num_nodes)
+    index, values = torch.stack([torch.zeros_like(node), node, node]), torch.full((num_nodes,), -1.0)
+    return AddedEdges(index, values, (1, num_nodes, num_nodes), edges)

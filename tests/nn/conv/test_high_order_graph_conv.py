@@ -60,7 +60,7 @@ def test_matches_official_code(file, reduce, golden, assert_official):
 @pytest.mark.parametrize(("layout", "sizes"), [("h36m16", (16, 30, 52, 68)), ("h36m17", (17, 32, 55, 76))])
 def test_pattern_sizes_are_the_published_ones(layout, sizes):
     conv = HighOrderGraphConv(2, 4, layout)
-    assert tuple(int(n) for n in conv.pattern.sum(dim=(1, 2))) == sizes
+    assert tuple(int(n) for n in conv.attention.mask.sum(dim=(1, 2))) == sizes
     assert conv.attention.logits.shape == (1, sum(sizes))
 
 

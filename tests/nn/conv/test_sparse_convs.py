@@ -14,6 +14,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.utils import add_self_loops, grid
 
 from skelgraph import nn as sgnn
+from skelgraph.nn.conv import skeleton_conv
 from skelgraph.topology import Graph, Skeleton
 
 CALLED = ("vanilla", "dc_vanilla", "convst")
@@ -57,6 +58,16 @@ INITIAL = ("ImplicitFairingConv", "RegularSplittingConv", "WeightedJacobiConv")
 """Layers that take initial features too."""
 
 
+LEARNED = ("Modulated", "RegularSplitting", "WeightedJacobi", "Conditional")
+"""Layers that learn a number for every pair of joints or for every edge."""
+
+
+def on_edges(name):
+    """What a layer needs to be told to learn on the edges."""
+    learned = name.startswith(LEARNED) or "experts" in name or "nosharing" in name
+    return {"learn_on": "edges"} if learned else {}
+
+
 def mesh(height, width, weighted=False):
     """A grid with diagonals and self loops."""
     edge_index, _ = grid(height, width)
@@ -94,7 +105,8 @@ def places(sparse, key, value):
 def both_forms(name, graph):
     """A layer with random parameters in its dense form and on the edges, and the places of these parameters in it."""
     torch.manual_seed(0)
-    dense, sparse = (SPARSE[name](3, 8, graph, dense=choice) for choice in (True, False))
+    dense = SPARSE[name](3, 8, graph, dense=True)
+    sparse = SPARSE[name](3, 8, graph, dense=False, **on_edges(name))
     state, at = {}, {}
     for key, parameter in dense.named_parameters():
         at[key] = places(sparse, key, parameter)
@@ -137,6 +149,47 @@ def test_agrees_after_a_move_to_float64(name, graph):
     dense, sparse = dense.double(), sparse.double()
     x = with_initial(name, torch.randn(2, graph.num_joints, 3, dtype=torch.float64))
     torch.testing.assert_close(sparse(*x), dense(*x), atol=1e-10, rtol=0)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("learn_on", ["pairs", "edges"])
+@pytest.mark.parametrize("name", SPARSE)
+def test_how_it_computes_changes_nothing(name, learn_on, monkeypatch):
+    """``dense=`` and the size of the graph: the same parameters and the same answers, learned on pairs or on edges."""
+    learned = {"learn_on": learn_on} if on_edges(name) else {}
+    graph, convs = GRAPHS["weighted mesh"], []
+    forms = (None, True) if learned.get("learn_on") == "pairs" else (None, True, False)
+    for limit in (0, skeleton_conv.DENSE_LIMIT):
+        monkeypatch.setattr(skeleton_conv, "DENSE_LIMIT", limit)
+        for dense in forms:
+            torch.manual_seed(0)
+            convs.append(SPARSE[name](3, 8, graph, dense=dense, **learned))
+    for parameter in convs[0].parameters():
+        torch.nn.init.normal_(parameter)
+    x = with_initial(name, torch.randn(2, graph.num_nodes, 3))
+    expected = convs[0](*x)
+    for conv in convs[1:]:
+        conv.load_state_dict(convs[0].state_dict())
+        torch.testing.assert_close(conv(*x), expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in SPARSE if on_edges(name)])
+def test_matrices_that_are_learned_are_dense(name):
+    with pytest.raises(ValueError, match=r"dense is False and learn_on is 'pairs'; expected learn_on='edges'"):
+        SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False)
+    with pytest.raises(ValueError, match="learn_on is 'nodes'; expected 'pairs' or 'edges'"):
+        SPARSE[name](3, 8, GRAPHS["skeleton"], learn_on="nodes")
+
+
+@pytest.mark.parametrize("size", [256, 257, 362, 363, 400])
+def test_the_size_of_a_graph_chooses_no_other_model(size):
+    """Below and above the sizes at which layers change to edge lists."""
+    ring = torch.stack([torch.arange(size), torch.arange(1, size + 1) % size])
+    graph = Graph(size, torch.cat([ring, ring.flip(0)], dim=1))
+    for cls in (sgnn.ModulatedGraphConv, sgnn.WeightedJacobiConv):
+        assert cls(4, 4, graph).affinity.offset.shape == (size, size)
+        assert cls(4, 4, graph, learn_on="edges").affinity.offset.dim() == 1
+    assert sgnn.SemGraphConv(4, 4, graph).attention.logits.shape == (1, 2 * size)
 
 
 @pytest.mark.usefixtures("double")
@@ -247,7 +300,7 @@ def _axes(places, parameter):
 
 @pytest.mark.parametrize("name", SPARSE)
 def test_autocast_and_reset(name):
-    conv = SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False)
+    conv = SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False, **on_edges(name))
     x = torch.randn(2, 7, 3)
     expected = conv(x)
     with torch.autocast("cpu", torch.bfloat16):
@@ -260,7 +313,7 @@ def test_autocast_and_reset(name):
 
 @pytest.mark.parametrize("name", SPARSE)
 def test_compiles_as_one_graph(name):
-    conv = SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False)
+    conv = SPARSE[name](3, 8, GRAPHS["skeleton"], dense=False, **on_edges(name))
     x = torch.randn(2, 7, 3)
     torch.testing.assert_close(torch.compile(conv, fullgraph=True, backend="aot_eager")(x), conv(x))
     torch._dynamo.reset()
@@ -287,7 +340,7 @@ class NoSquare(TorchDispatchMode):
 def test_no_square_matrix_on_a_large_mesh(name):
     graph = mesh(100, 200)
     with NoSquare(graph.num_nodes**2 // 50) as mode:
-        conv = SPARSE[name](4, 8, graph)
+        conv = SPARSE[name](4, 8, graph, **on_edges(name))
         x = torch.randn(graph.num_nodes, 4, requires_grad=True)
         y = conv(x)
         y.sum().backward()
@@ -344,7 +397,7 @@ def test_nodes_without_edges_attend_to_all_alike(cls, edges, out_channels):
         second = torch.autograd.grad(first[0].square().sum(), [x, conv.weight])
         results.append([y, *first, *second, conv(x.flatten(0, 2).detach())])
     torch.testing.assert_close(results[1], results[0], atol=1e-10, rtol=0)
-    assert conv.shares.numel() == 3 * (5 - len(set(edges[1])))
+    assert conv.uniform.num_new == 3 * (5 - len(set(edges[1])))
     own, neighbours = conv.weight
     expected = ((x[..., 1, :] @ own + (x.sum(dim=-2) - x[..., 1, :]) @ neighbours) / 5 + conv.bias).detach()
     torch.testing.assert_close(results[1][0][..., 1, :], expected, atol=1e-10, rtol=0)
