@@ -1,6 +1,6 @@
 """Reusable layers and blocks, bound to a skeleton, on ``(..., J, C)`` tensors."""
 
-from skelgraph.nn.adjacency import ModulatedAdjacency, SoftmaxAdjacency, graph_matrix, self_and_neighbours
+from skelgraph.nn.adjacency import ModulatedAdjacency, SoftmaxAdjacency
 from skelgraph.nn.blocks import ConvFactory, GraphConvBlock, JointBatchNorm, ResidualGraphBlock
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency
 from skelgraph.nn.conv import (
@@ -21,6 +21,7 @@ from skelgraph.nn.conv import (
     partitioned_adjacency,
 )
 from skelgraph.nn.dropout import Dropout
+from skelgraph.nn.edges import graph_matrix, self_and_neighbours
 from skelgraph.nn.hyper import (
     AllSetConv,
     AssignedHyperedges,

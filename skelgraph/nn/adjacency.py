@@ -1,4 +1,4 @@
-"""How the adjacency of a graph layer is made: its edges and their partitions, and weights learned on them.
+"""How the adjacency of a graph layer is learned, and fixed edges added to it.
 
 A layer hands what these modules return to :func:`~skelgraph.ops.graph_conv` and need not know whether it is matrices or
 edge lists: that is a property of the :class:`~skelgraph.ops.EdgePattern`.
@@ -6,24 +6,16 @@ edge lists: that is a property of the :class:`~skelgraph.ops.EdgePattern`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import TopologyError
-from skelgraph.fixed import FixedBuffers, on_cpu
+from skelgraph.fixed import FixedBuffers
 from skelgraph.ops import Adjacency, EdgePattern, SparseAdjacency
 from skelgraph.ops.sparse import edge_places
 from skelgraph.options import Channels, CheckedOptions
-from skelgraph.topology import Graph, Skeleton
 
 MASKED = -9e15
 """Logit of an absent edge: exactly 0 after the softmax, while a row without any edge becomes uniform, not NaN."""
-
-LearnOn = Literal["pairs", "edges"]
-"""What an adjacency is learned on: a number for every pair of nodes (matrices), or one for every edge."""
 
 
 class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
@@ -202,141 +194,3 @@ class AddedEdges(FixedBuffers):
         if self.num_new:
             adjacency = nn.functional.pad(adjacency, (0, self.num_new))
         return adjacency + (added if adjacency.dim() == 3 else added.unsqueeze(-3))
-
-
-Partition = Callable[[Tensor, Tensor], Tensor]
-"""The partition of every edge, by its receiver and its sender."""
-
-
-def one_partition(receiver: Tensor, sender: Tensor) -> Tensor:
-    """All edges in one partition."""
-    return torch.zeros_like(receiver + sender)
-
-
-def is_neighbour(receiver: Tensor, sender: Tensor) -> Tensor:
-    """Two partitions: 0 for self loops, 1 for edges between neighbours."""
-    return (receiver != sender).long()
-
-
-@on_cpu
-def partition_masks(part: Partition, num_parts: int, num_joints: int) -> Tensor:
-    """A partition of all pairs of nodes as masks ``(K, J, J)``."""
-    nodes = torch.arange(num_joints)
-    parts = part(nodes[:, None], nodes)
-    return torch.stack([parts == k for k in range(num_parts)]).to(torch.get_default_dtype())
-
-
-def self_and_neighbours(num_joints: int) -> Tensor:
-    """Masks ``(2, J, J)`` that split an adjacency into its diagonal (self) and the rest (neighbours)."""
-    return partition_masks(is_neighbour, 2, num_joints)
-
-
-class Edges(NamedTuple):
-    """The edges of one graph while a layer is built, row by row.
-
-    Shapes:
-        Receivers, senders and values, each ``(E)``.
-    """
-
-    receiver: Tensor
-    sender: Tensor
-    values: Tensor
-
-    @classmethod
-    def of_matrix(cls, matrix: Tensor) -> Edges:
-        """The non-zero entries of a matrix, dense or sparse."""
-        matrix = matrix.to_sparse_coo().coalesce()
-        present = matrix.values() != 0
-        receiver, sender = matrix.indices()[:, present]
-        return cls(receiver, sender, matrix.values()[present])
-
-    def to_matrix(self, num_nodes: int) -> Tensor:
-        """The matrix ``(J, J)``."""
-        index = torch.stack([torch.zeros_like(self.receiver), self.receiver, self.sender])
-        return SparseAdjacency(index, self.values, (1, num_nodes, num_nodes)).to_dense().squeeze(0)
-
-    def transposed(self, num_nodes: int) -> Edges:
-        """The edges the other way, row by row."""
-        order = (self.sender * num_nodes + self.receiver).argsort()
-        return Edges(self.sender[order], self.receiver[order], self.values[order])
-
-    @on_cpu
-    def closed(self, num_nodes: int, symmetric: bool) -> Edges:
-        """The edges on which an adjacency is learned: these, all self loops and, to symmetrise, the reverse of every
-        edge; the values of those that are new are 0."""
-        loops = torch.arange(num_nodes)
-        reverse = (self.sender, self.receiver) if symmetric else (loops[:0], loops[:0])
-        receiver = torch.cat([self.receiver, reverse[0], loops])
-        sender = torch.cat([self.sender, reverse[1], loops])
-        keys, place = torch.unique(receiver * num_nodes + sender, return_inverse=True)
-        values = self.values.new_zeros(len(keys)).index_add(0, place[: len(self.values)], self.values)
-        return Edges(keys // num_nodes, keys % num_nodes, values)
-
-    def with_identity(self, num_nodes: int) -> Edges:
-        """The edges of the matrix plus the identity."""
-        edges = self.closed(num_nodes, symmetric=False)
-        return edges._replace(values=edges.values + (edges.receiver == edges.sender))
-
-    def pattern(self, part: Partition, num_parts: int, num_nodes: int, dense: bool = False) -> EdgePattern:
-        """The edges without their values, in partitions."""
-        index = torch.stack([part(self.receiver, self.sender), self.receiver, self.sender])
-        return EdgePattern(index, (num_parts, num_nodes, num_nodes), dense)
-
-    def learned(
-        self, part: Partition, num_parts: int, num_nodes: int, learn_on: LearnOn, dense: bool, symmetric: bool
-    ) -> tuple[Tensor, Tensor | EdgePattern]:
-        """What an adjacency that is learned on these edges starts from, and how it is split.
-
-        Returns:
-            ``learn_on="pairs"``: the matrix ``(J, J)`` and the masks ``(K, J, J)``; ``learn_on="edges"``: the values
-            ``(E)`` of the :meth:`closed` edges and their pattern.
-        """
-        if learn_on == "pairs":
-            return self.to_matrix(num_nodes), partition_masks(part, num_parts, num_nodes)
-        closed = self.closed(num_nodes, symmetric)
-        return closed.values, closed.pattern(part, num_parts, num_nodes, dense)
-
-
-@on_cpu
-def graph_edges(
-    skeleton: Skeleton | Graph,
-    adjacency: Tensor | None = None,
-    normalization: Literal["row", "sym"] = "row",
-    self_loops: bool = True,
-) -> Edges:
-    """The edges of :func:`graph_matrix`.
-
-    Raises:
-        TopologyError: If the matrix has another shape.
-    """
-    size, dtype = (skeleton.num_joints, skeleton.num_joints), torch.get_default_dtype()
-    if adjacency is None:
-        if isinstance(skeleton, Graph):
-            adjacency = skeleton.sparse_adjacency(normalization, dtype)
-        else:
-            adjacency = skeleton.adjacency(normalization, self_loops, dtype)
-    if tuple(adjacency.shape) != size:
-        raise TopologyError(f"adjacency has shape {tuple(adjacency.shape)}; expected one row per joint of {skeleton!r}")
-    return Edges.of_matrix(adjacency.to(dtype))
-
-
-def graph_matrix(
-    skeleton: Skeleton | Graph,
-    adjacency: Tensor | None = None,
-    normalization: Literal["row", "sym"] = "row",
-    self_loops: bool = True,
-) -> Tensor:
-    """The ``(J, J)`` adjacency that a layer was given, checked; by default the mean over a joint and its neighbours, on
-    a graph over the neighbours alone (it has the self loops that it is to have).
-
-    Args:
-        skeleton: What the layer is bound to.
-        adjacency: The matrix, dense or sparse.
-        normalization: That of the default matrix.
-        self_loops: Add self loops to the bones of the default matrix.
-
-    Raises:
-        TopologyError: If the matrix has another shape.
-    """
-    edges = graph_edges(skeleton, adjacency, normalization, self_loops)
-    return edges.to_matrix(skeleton.num_joints)

@@ -17,7 +17,7 @@ ExpertMode = Literal["add", "mul", "no_skeleton"]
 
 
 class ConditionalAdjacency(CheckedOptions, FixedBuffers):
-    r"""The adjacency of every single pose, as in the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: learned
+    r"""An adjacency for every pose, as in the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: learned
     expert matrices, weighted by a gate on the mean joint.
 
     .. math::

@@ -1,4 +1,4 @@
-"""The primitive under all graph layers: transform every node with each weight, then mix the nodes."""
+"""The primitive under all graph layers: transform every node with each weight, then aggregate over the nodes."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def _reduce(z: Tensor, weight: Tensor, groups: int) -> Tensor:
 
 
 def _aggregate(h: Tensor, adjacency: Tensor | SparseAdjacency, groups: int) -> Tensor:
-    """Mix the nodes of ``h (B, J, K or 1, C)`` with ``adjacency ([B,] K, I, J)`` into ``(B, I, groups, C)`` in one
-    product.
+    """Aggregate the nodes of ``h (B, J, K or 1, C)`` with ``adjacency ([B,] K, I, J)`` into ``(B, I, groups,
+    C)`` in one product.
 
     ``h`` is read in place as ``(B, J * K, C)``. A concatenation of groups is one product too: its matrix has a row for
     each ``(receiver, group)`` and zeros where a partition belongs to another group.
@@ -155,7 +155,7 @@ def _aggregate(h: Tensor, adjacency: Tensor | SparseAdjacency, groups: int) -> T
 
 
 def _aggregate_channels(h: Tensor, adjacency: Tensor | SparseAdjacency) -> Tensor:
-    """Mix the nodes of ``h (B, J, K, C)`` with one matrix per channel, ``adjacency (K, C, I, J)``, into ``(B, I,
+    """Aggregate the nodes of ``h (B, J, K, C)`` with one matrix per channel, ``adjacency (K, C, I, J)``, into ``(B, I,
     C)``."""
     if isinstance(adjacency, SparseAdjacency):
         return adjacency.aggregate_channels(h)

@@ -83,7 +83,7 @@ class SparseAdjacency:
         return matrices if self.per_sample else matrices.movedim(-3, 0)
 
     def aggregate(self, h: Tensor, groups: int) -> Tensor:
-        """Mix the nodes of ``h (B, J, K or 1, C)`` into ``(B, I, groups, C)``."""
+        """Aggregate the nodes of ``h (B, J, K or 1, C)`` into ``(B, I, groups, C)``."""
         num_poses, _, num_parts, channels = h.shape
         part, receiver, sender = self.index
         row = receiver * groups + part // (self.size[0] // groups)
@@ -103,7 +103,7 @@ class SparseAdjacency:
         return y.reshape(num_poses, self.size[1], groups, channels)
 
     def aggregate_channels(self, h: Tensor) -> Tensor:
-        """Mix the nodes of ``h (B, J, K, C)`` with the values of every channel into ``(B, I, C)``."""
+        """Aggregate the nodes of ``h (B, J, K, C)`` with the values of every channel into ``(B, I, C)``."""
         part, receiver, sender = self.index
         messages = h.flatten(1, 2).index_select(1, sender * h.size(2) + part) * self.values.t()
         return scatter(messages, receiver, dim=1, dim_size=self.size[1])

@@ -95,7 +95,7 @@ class Graph:
 
     @property
     def num_joints(self) -> int:
-        """The number of nodes, by the name that layers know it by."""
+        """Alias of ``num_nodes``, so that a graph can stand in for a skeleton."""
         return self.num_nodes
 
     def adjacency(

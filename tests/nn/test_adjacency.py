@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelgraph.nn import ModulatedAdjacency, SoftmaxAdjacency, self_and_neighbours
-from skelgraph.nn.adjacency import Edges, is_neighbour
+from skelgraph.nn.edges import Edges, is_neighbour
 from skelgraph.topology import Skeleton
 
 
@@ -59,9 +59,9 @@ def test_modulated_adjacency_on_edges(symmetric):
     """Of a directed graph: both directions are learned if they are symmetrised."""
     matrix = torch.zeros(4, 4, dtype=torch.float64)
     matrix[0, 1], matrix[2, 1], matrix[1, 2], matrix[3, 3] = torch.rand(4, dtype=torch.float64)
-    receiver, sender, values = closed = Edges.of_matrix(matrix).closed(4, symmetric)
+    receiver, sender, values, _ = closed = Edges.of_matrix(matrix).closed(symmetric)
     assert len(values) == (4 + 2 + 2 if symmetric else 4 + 3)
-    edges = closed.pattern(is_neighbour, 2, 4)
+    edges = closed.pattern(is_neighbour, 2)
     module = ModulatedAdjacency(values, symmetric, edges).double()
     assert module.offset.shape == values.shape
     dense = ModulatedAdjacency(matrix, symmetric).double()

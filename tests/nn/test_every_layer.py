@@ -44,6 +44,7 @@ def edges():
     return ops.EdgePattern(torch.tensor([[0, 0, 0], [0, 1, 2], [1, 0, 2]], device="cpu"), (1, 3, 3))
 
 
+SHARED = [sharing for sharing in SHARING if sharing != "nosharing"]
 LAYERS = {
     "AllSetConv": [
         *both(sgnn.AllSetConv, heads=2),
@@ -128,7 +129,7 @@ LAYERS = {
     "UniConv": [case for kind in ("gcn", "gat", "gin", "sage") for case in both(sgnn.UniConv, kind=kind)],
     "UniGCNIIConv": [plain(sgnn.UniGCNIIConv, 4, "h36m17", dense=dense) for dense in (True, False)],
     "WeightSharingConv": [
-        *(case for sharing in SHARING if sharing != "nosharing" for case in both(sgnn.WeightSharingConv, sharing=sharing)),
+        *(case for sharing in SHARED for case in both(sgnn.WeightSharingConv, sharing=sharing)),
         *learned(sgnn.WeightSharingConv, sharing="nosharing"),
         *learned(sgnn.WeightSharingConv, sharing="nosharing", num_experts=2),
     ],

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from skelgraph.fixed import on_cpu
-from skelgraph.nn.adjacency import graph_edges
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import graph_edges
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.ops.products import inverse_sqrt
@@ -86,13 +86,11 @@ class ChebyshevGraphConv(SkeletonConv):
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(hops + 1, dense)
         self.hops, self.normalize, self.lambda_max = hops, normalize, lambda_max
-        edges = graph_edges(self.skeleton, adjacency)
-        edges = edges._replace(values=edges.values.double())
+        edges = graph_edges(self.skeleton, adjacency).double()
         if self.dense:
-            matrix = edges.to_matrix(self.num_nodes)
-            self.register_exact("polynomials", chebyshev_polynomials(matrix, hops, normalize, lambda_max))
+            self.register_exact("polynomials", chebyshev_polynomials(edges.to_matrix(), hops, normalize, lambda_max))
         else:
-            index, laplacian = sparse_laplacian(*edges, self.num_nodes, normalize, lambda_max)
+            index, laplacian = sparse_laplacian(*edges, normalize, lambda_max)
             self.edges = EdgePattern(index, (1, self.num_nodes, self.num_nodes))
             self.register_exact("laplacian", laplacian)
         self.weight = nn.Parameter(torch.empty(hops + 1, in_channels, out_channels))
@@ -109,8 +107,8 @@ class ChebyshevGraphConv(SkeletonConv):
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``, on the bound graph or that of ``edge_index``."""
         if edge_index is None:
             return self._on_own_graph(x)
-        edges, num_nodes = self.given_edges(x, edge_index, edge_weight), x.size(-2)
-        index, values = sparse_laplacian(*edges, num_nodes, self.normalize, self.lambda_max)
+        edges, num_nodes = self.edges_of_call(x, edge_index, edge_weight), x.size(-2)
+        index, values = sparse_laplacian(*edges, self.normalize, self.lambda_max)
         return self._filter(x, SparseAdjacency(index, values, (1, num_nodes, num_nodes)))
 
     @accepts_flat_batch

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import LearnOn, graph_edges, is_neighbour
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import LearnOn, graph_edges, is_neighbour
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import graph_conv
 from skelgraph.options import Channels, Count, Rate
@@ -83,7 +83,7 @@ class ConditionalGraphConv(SkeletonConv):
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(num_experts, dense, learn_on)
         edges = graph_edges(self.skeleton, adjacency)
-        fixed, partition = edges.learned(is_neighbour, 2, self.num_nodes, learn_on, self.dense, symmetric)
+        fixed, partition = edges.learned(is_neighbour, 2, learn_on, self.dense, symmetric)
         self.modulate_self = modulate_self
         self.conditional = ConditionalAdjacency(
             in_channels, fixed, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout

@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import LearnOn, ModulatedAdjacency, graph_edges, is_neighbour
+from skelgraph.nn.adjacency import ModulatedAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import LearnOn, graph_edges, is_neighbour
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import empty_weight, graph_conv
 from skelgraph.options import Channels
@@ -83,8 +84,8 @@ class ModulatedGraphConv(SkeletonConv):
         self.dense = self.choose_dense(2, dense, learn_on)
         edges = graph_edges(self.skeleton, adjacency, self_loops=False)
         if adjacency is None:
-            edges = edges.with_identity(self.num_nodes)
-        fixed, partition = edges.learned(is_neighbour, 2, self.num_nodes, learn_on, self.dense, symmetric)
+            edges = edges.with_identity()
+        fixed, partition = edges.learned(is_neighbour, 2, learn_on, self.dense, symmetric)
         self.affinity = ModulatedAdjacency(fixed, symmetric, partition)
         self.weight = nn.Parameter(empty_weight(2, in_channels, out_channels))
         self.modulation = nn.Parameter(torch.empty(self.num_nodes, out_channels))

@@ -33,7 +33,7 @@ class PartitionedGraphConv(SkeletonConv):
         in_channels: Channels of every node at the input.
         out_channels: Channels of every node at the output.
         skeleton: Skeleton or layout name.
-        bias: Add a learned bias per slice and channel; the adjacency mixes it as it does the features.
+        bias: Add a learned bias per slice and channel; the adjacency acts on it as on the features.
         num_frames: Frames that the graph joins; node ``t * J + j`` is joint ``j`` of frame ``t``.
         center: Name or id of the joint that closer and further refer to; by default the middle of the skeleton, see
             :func:`partitioned_adjacency`.

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.fixed import on_cpu
-from skelgraph.nn.adjacency import Edges, LearnOn, ModulatedAdjacency, graph_edges, is_neighbour, self_and_neighbours
+from skelgraph.nn.adjacency import ModulatedAdjacency
 from skelgraph.nn.conv.high_order_graph_conv import HopFusion, hop_groups
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import Edges, LearnOn, graph_edges, is_neighbour, self_and_neighbours
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, empty_weight, graph_conv
 from skelgraph.options import Amount, Channels
@@ -85,12 +86,12 @@ class RegularSplittingConv(SkeletonConv):
         num_terms = num_hops + 1
         self.dense = self.choose_dense(2 * num_terms, dense, learn_on)
         bones = graph_edges(self.skeleton, normalization="sym", self_loops=False)
-        powers = powers_of(bones._replace(values=bones.values.double()), num_hops, self.num_nodes)
+        powers = powers_of(bones.double(), num_hops)
         if learn_on == "pairs":
-            fixed = torch.stack([power.to_matrix(self.num_nodes) for power in powers])
+            fixed = torch.stack([power.to_matrix() for power in powers])
             self.affinity = ModulatedAdjacency(fixed, partition=self_and_neighbours(self.num_nodes))
         else:
-            values, edges = split_edges(powers, self.num_nodes, self.dense)
+            values, edges = split_edges(powers, self.dense)
             self.affinity = ModulatedAdjacency(values, partition=edges)
         self.weight = nn.Parameter(empty_weight(2 * num_terms, in_channels, width))
         self.initial_weight = nn.Parameter(empty_weight(num_terms, in_channels, width))
@@ -121,9 +122,9 @@ class RegularSplittingConv(SkeletonConv):
 
 
 @on_cpu
-def powers_of(edges: Edges, degree: int, num_nodes: int) -> list[Edges]:
+def powers_of(edges: Edges, degree: int) -> list[Edges]:
     """The edges of the powers 0 to ``degree`` of a matrix."""
-    node, size = torch.arange(num_nodes), (num_nodes, num_nodes)
+    node, size = torch.arange(edges.num_nodes), (edges.num_nodes, edges.num_nodes)
     matrix = torch.sparse_coo_tensor(torch.stack([edges.receiver, edges.sender]), edges.values, size)
     power = torch.sparse_coo_tensor(torch.stack([node, node]), torch.ones_like(node, dtype=edges.values.dtype), size)
     powers = [Edges.of_matrix(power)]
@@ -133,9 +134,9 @@ def powers_of(edges: Edges, degree: int, num_nodes: int) -> list[Edges]:
     return powers
 
 
-def split_edges(powers: list[Edges], num_nodes: int, dense: bool) -> tuple[Tensor, EdgePattern]:
+def split_edges(powers: list[Edges], dense: bool) -> tuple[Tensor, EdgePattern]:
     """Values and pattern of the edges on which the powers are learned, each split into self loops and the rest."""
-    hops = [power.closed(num_nodes, symmetric=True) for power in powers]
+    hops, num_nodes = [power.closed(symmetric=True) for power in powers], powers[0].num_nodes
     index = [torch.stack([2 * k + is_neighbour(*hop[:2]), *hop[:2]]) for k, hop in enumerate(hops)]
     size = (2 * len(hops), num_nodes, num_nodes)
     return torch.cat([hop.values for hop in hops]), EdgePattern(torch.cat(index, dim=1), size, dense)

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.adjacency import AddedEdges, SoftmaxAdjacency, graph_edges, is_neighbour
+from skelgraph.nn.adjacency import AddedEdges, SoftmaxAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import graph_edges, is_neighbour
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels
@@ -73,7 +74,7 @@ class SemGraphConv(SkeletonConv):
     ) -> None:
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(2, dense)
-        edges = graph_edges(self.skeleton, adjacency).pattern(is_neighbour, 2, self.num_nodes, self.dense)
+        edges = graph_edges(self.skeleton, adjacency).pattern(is_neighbour, 2, self.dense)
         self.attention = SoftmaxAdjacency(edges, out_channels if self.channelwise else None, over_partitions=True)
         self.uniform = uniform_rows(edges)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))

@@ -10,7 +10,7 @@ from torch_geometric.utils import scatter
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.nn.adjacency import LearnOn
+from skelgraph.nn.edges import Edges, LearnOn
 from skelgraph.nn.features import check_edges, check_features
 from skelgraph.nn.init import reset_parts
 from skelgraph.ops import Adjacency, EdgePattern
@@ -84,8 +84,8 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         """The adjacency of :meth:`register_adjacency`."""
         return self.adjacency if self.edges.dense else self.edges(self.adjacency)
 
-    def given_edges(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Receivers, senders and row-normalised weights ``(E)`` of the graph that a call has in place of the bound one.
+    def edges_of_call(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None) -> Edges:
+        """The edges, with row-normalised weights, of the graph that a call has in place of the bound one.
 
         Raises:
             SkelgraphError: If the input has other channels, or the edges are no edges among its nodes.
@@ -95,7 +95,7 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         sender, receiver = edge_index
         weight = x.new_ones(len(sender)) if edge_weight is None else edge_weight
         degree = scatter(weight, receiver, dim_size=x.size(-2))
-        return receiver, sender, weight * inverse(degree)[receiver]
+        return Edges(receiver, sender, weight * inverse(degree)[receiver], x.size(-2))
 
     def reset_parameters(self) -> None:
         """Initialise as the released codes of this family do; a layer adds what is its own.

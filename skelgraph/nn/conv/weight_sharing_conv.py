@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.adjacency import LearnOn, Partition, graph_edges, is_neighbour, one_partition
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency, ExpertMode
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import LearnOn, Partition, graph_edges, is_neighbour, one_partition
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, SparseAdjacency, graph_conv
 from skelgraph.ops.graph_conv import Order
@@ -143,9 +143,9 @@ class WeightSharingConv(SkeletonConv):
         self.order = _ORDER[rule.owner]
         edges = graph_edges(self.skeleton, adjacency)
         if sharing == "nosharing":
-            edges = edges.transposed(num_joints)
+            edges = edges.transposed()
         if num_experts and learned_on == "edges":
-            edges = edges.closed(num_joints, symmetric)
+            edges = edges.closed(symmetric)
         self.own_senders: EdgePattern | None = None
         if sharing == "nosharing" and learned_on == "edges":
             self.own_senders = own_senders(edges.receiver, num_joints, self.dense)
@@ -155,12 +155,12 @@ class WeightSharingConv(SkeletonConv):
         as_matrices = self.dense and self.own_senders is None
         self.conditional: ConditionalAdjacency | None = None
         if num_experts:
-            fixed, partition = edges.learned(rule.part, num_parts, num_joints, learned_on, as_matrices, symmetric)
+            fixed, partition = edges.learned(rule.part, num_parts, learned_on, as_matrices, symmetric)
             self.conditional = ConditionalAdjacency(
                 in_channels, fixed, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
             )
         else:
-            self.register_adjacency(edges.pattern(rule.part, num_parts, num_joints, as_matrices), edges.values)
+            self.register_adjacency(edges.pattern(rule.part, num_parts, as_matrices), edges.values)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -172,8 +172,8 @@ class WeightSharingConv(SkeletonConv):
         rule = SHARING[self.sharing]
         if rule.owner != "all" or self.conditional is not None:
             raise SkelgraphError(f"{self} has weights of single joints or experts, which belong to its own graph")
-        receiver, sender, values = self.given_edges(x, edge_index, edge_weight)
-        index, num_nodes = torch.stack([rule.part(receiver, sender), receiver, sender]), x.size(-2)
+        receiver, sender, values, num_nodes = self.edges_of_call(x, edge_index, edge_weight)
+        index = torch.stack([rule.part(receiver, sender), receiver, sender])
         adjacency = SparseAdjacency(index, values, (self.weight.size(0), num_nodes, num_nodes))
         return graph_conv(x, self.weight, adjacency, bias=self.bias)
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.fixed import on_cpu
-from skelgraph.nn.adjacency import AddedEdges, Edges, LearnOn, ModulatedAdjacency, graph_edges, one_partition
+from skelgraph.nn.adjacency import AddedEdges, ModulatedAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
+from skelgraph.nn.edges import LearnOn, graph_edges, one_partition
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels, Rate
@@ -89,11 +90,11 @@ class WeightedJacobiConv(SkeletonConv):
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         edges = graph_edges(self.skeleton, normalization="sym", self_loops=False)
         if learn_on == "pairs":
-            self.affinity = ModulatedAdjacency(edges.to_matrix(self.num_nodes))
+            self.affinity = ModulatedAdjacency(edges.to_matrix())
         else:  # the rule without neighbours reads the self loops alone
-            edges = edges.closed(self.num_nodes, symmetric=True)
-            edges = Edges(*(field[(edges.receiver == edges.sender) | neighbours] for field in edges))
-            pattern = edges.pattern(one_partition, 1, self.num_nodes, self.dense)
+            edges = edges.closed(symmetric=True)
+            edges = edges.select((edges.receiver == edges.sender) | neighbours)
+            pattern = edges.pattern(one_partition, 1, self.dense)
             self.affinity = ModulatedAdjacency(edges.values, partition=pattern)
         self.minus_identity = minus_identity(self.num_nodes, self.affinity.edges) if neighbours else None
         self.reset_parameters()
