@@ -69,18 +69,18 @@ class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
 
     def forward(self) -> Adjacency:
         """The adjacency for the present logits."""
-        if self.blank is None or self.index is None:
+        blank, index, mask = self.blank, self.index, self.mask
+        if blank is None or index is None:
             assert self.edges is not None
             values = self.edges.softmax(self.logits, self.over_partitions)
             return self.edges(values if self.per_channel else values.squeeze(0))
         if not self.per_channel:
-            logits = self.blank.scatter(1, self.index.unsqueeze(0), self.logits)
-            matrices = logits.view(self.shape).softmax(dim=-1)
-            return matrices if self.mask is None else matrices * self.mask
+            matrices = blank.scatter(1, index.unsqueeze(0), self.logits).view(self.shape).softmax(dim=-1)
+            return matrices if mask is None else matrices * mask
         channels = self.logits.size(0)
-        logits = self.blank.expand(channels, -1).scatter(1, self.index.expand(channels, -1), self.logits)
+        logits = blank.expand(channels, -1).scatter(1, index.expand(channels, -1), self.logits)
         matrices = logits.view(channels, *self.shape).softmax(dim=-1)
-        return matrices if self.mask is None else matrices.movedim(0, -3) * self.mask.unsqueeze(-3)
+        return matrices if mask is None else matrices.movedim(0, -3) * mask.unsqueeze(-3)
 
     def extra_repr(self) -> str:
         """Pattern size and number of edges."""
@@ -138,11 +138,16 @@ class ModulatedAdjacency(CheckedOptions, FixedBuffers):
             return self.edges(learned)
         if self.symmetric:
             learned = torch.lerp(learned, learned.mT, 0.5)
-        matrices = learned.view(-1, *learned.shape[-2:])
-        return matrices if self.masks is None else (matrices.unsqueeze(1) * self.masks).flatten(0, 1)
+        masks = self.masks
+        if learned.dim() == 2:
+            return learned.unsqueeze(0) if masks is None else learned * masks
+        return learned if masks is None else (learned.unsqueeze(1) * masks).flatten(0, 1)
 
     def self_loops(self) -> Tensor:
-        """The weights of the self loops, the diagonals ``(H * K, J)`` of the matrices."""
+        """The weights ``(..., J)`` of the self loops, the diagonals of the learned matrices."""
+        if self.edges is None:
+            fixed = self.exact("fixed").diagonal(dim1=-2, dim2=-1)
+            return fixed + self.offset.diagonal(dim1=-2, dim2=-1)
         adjacency = self()
         if isinstance(adjacency, SparseAdjacency):
             return adjacency.self_loops()

@@ -121,8 +121,8 @@ class WeightedJacobiConv(SkeletonConv):
             jacobi = self.minus_identity((1 - self.alpha) * self.affinity())
             y = x @ passed + graph_conv(x, own.unsqueeze(0), jacobi, modulation=self.modulation)
         else:  # the matrix is diagonal: a multiplication
-            diagonal = (1 - self.alpha) * self.affinity.self_loops().squeeze(0)
-            y = torch.addcmul(x @ passed, (diagonal - 1).unsqueeze(-1) * self.modulation, x @ own)
+            diagonal = (1 - self.alpha) * self.affinity.self_loops()
+            y = torch.addcmul(x @ passed, (diagonal - 1).view(-1, 1) * self.modulation, x @ own)
         y = torch.addcmul(y, self.alpha * self.modulation, projected)
         return y if self.bias is None else y + self.bias
 
