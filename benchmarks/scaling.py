@@ -1,12 +1,13 @@
-"""Time and peak memory of ``SemGraphConv`` and ``HyperedgeConv`` on meshes of 100 to 100 000 nodes, matrices against
-edges.
+"""Time and peak memory of ``SemGraphConv``, ``ModulatedGraphConv`` and ``HyperedgeConv`` on meshes of 100 to 100 000
+nodes, matrices against edges.
 
     python benchmarks/scaling.py [--channels 64] [--threads 1] [--docs docs/benchmarks/scaling.md]
 
 The meshes are tori of quads with self loops, nine edges per node; the hyperedges are one per node, the node and its
 eight neighbours. Every cell is one process of its own, which builds the layer and takes forward and backward passes of
 one mesh; its time is the median of repeats, its memory the rise of the resident peak over what it had before the layer
-was built. Matrices are left out where one alone would take more than ``--dense-gigabytes``.
+was built. ``ModulatedGraphConv`` learns on pairs where it has matrices and on edges where it has none: two models.
+Matrices are left out where one alone would take more than ``--dense-gigabytes``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from reporting import parser, save, table
 from timing import peak_megabytes
 from torch import Tensor, nn
 
-from skelgraph.nn import HyperedgeConv, SemGraphConv
+from skelgraph.nn import HyperedgeConv, ModulatedGraphConv, SemGraphConv
 from skelgraph.topology import Graph, JointHypergraph
 
 DEFAULT_SIZES = [100, 400, 1024, 4096, 10_000, 40_000, 100_000]
@@ -43,6 +44,9 @@ def torus(num_nodes: int) -> Tensor:
 def build(layer: str, edges: Tensor, num_nodes: int, channels: int, dense: bool) -> nn.Module:
     if layer == "SemGraphConv":
         return SemGraphConv(channels, channels, Graph(num_nodes, edges), dense=dense)
+    if layer == "ModulatedGraphConv":
+        learn_on = "pairs" if dense else "edges"
+        return ModulatedGraphConv(channels, channels, Graph(num_nodes, edges), learn_on=learn_on, dense=dense)
     hypergraph = JointHypergraph(edges, num_nodes, num_nodes)
     return HyperedgeConv(channels, channels, hypergraph, dense=dense)
 
@@ -100,7 +104,7 @@ def cell(layer: str, num_nodes: int, dense: bool, arguments: argparse.Namespace)
 
 def main() -> None:
     options = parser(__doc__, seconds=1)
-    options.add_argument("--layers", nargs="+", default=["SemGraphConv", "HyperedgeConv"])
+    options.add_argument("--layers", nargs="+", default=["SemGraphConv", "ModulatedGraphConv", "HyperedgeConv"])
     options.add_argument("--nodes", type=int, nargs="+", default=DEFAULT_SIZES)
     options.add_argument("--channels", type=int, default=64)
     options.add_argument("--dense-gigabytes", type=float, default=0.1, help="the largest single matrix")

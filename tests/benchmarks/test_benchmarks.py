@@ -59,7 +59,7 @@ def test_layers(run):
 
 def test_scaling(run):
     numbers, page = run("scaling", "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
-    assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 2
+    assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 3
     assert "| HyperedgeConv | 30 | - |" in page
 
 

@@ -84,9 +84,11 @@ class SemGraphConv(SkeletonConv):
     @accepts_flat_batch
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
+        # S * I and S * (1 - I), the two partitions of one softmax over the edges of every joint
         adjacency = self.attention()
-        if self.uniform is not None:  # the mean joint is a further sender
+        if self.uniform is not None:  # there are joints without edges; the mean joint is a further sender
             x, adjacency = torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.uniform(adjacency)
+        # sum_k A_k X W_k + b
         return graph_conv(x, self.weight, adjacency, bias=self.bias, channelwise=self.channelwise)
 
 
