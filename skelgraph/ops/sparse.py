@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.ops.products import has_sparse_product
+from skelgraph.ops.sparse_product import SparsePattern, compress, has_sparse_product, sparse_product
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +23,8 @@ class SparseAdjacency:
         index: Partition, receiver and sender of every edge, ``(3, E)``, in any order; values of equal edges add up.
         values: Value of every edge ``(E)``, for every output channel ``(C_out, E)`` or per sample ``(..., E)``.
         size: Number of partitions, receivers and senders.
-        by_receiver: The order ``(E)`` that sorts the edges by receiver, then partition, of an :class:`EdgePattern`.
-        by_sender: The order ``(E)`` that sorts them by sender, then partition. With both the products are ten to fifty
-            times faster.
+        compressed: The same edges sorted by receiver and by sender, of an :class:`EdgePattern`, with which products are
+            ten to fifty times faster.
         per_sample: ``True``: values ``(..., E)``, a graph per sample, with the leading dimensions of the features.
             ``False``: values ``(E)`` or ``(C_out, E)``.
 
@@ -36,8 +35,7 @@ class SparseAdjacency:
     index: Tensor
     values: Tensor
     size: tuple[int, int, int]
-    by_receiver: Tensor | None = None
-    by_sender: Tensor | None = None
+    compressed: CompressedEdges | None = None
     per_sample: bool = False
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -85,21 +83,20 @@ class SparseAdjacency:
     def aggregate(self, h: Tensor, groups: int) -> Tensor:
         """Aggregate the nodes of ``h (B, J, K or 1, C)`` into ``(B, I, groups, C)``."""
         num_poses, _, num_parts, channels = h.shape
-        part, receiver, sender = self.index
-        row = receiver * groups + part // (self.size[0] // groups)
-        column = sender * num_parts + part % num_parts
-        num_rows, x = self.size[1] * groups, h.flatten(1, 2)
-        by_row, by_column, values = self.by_receiver, self.by_sender, self.values.to(h.dtype)
-        if by_row is None or by_column is None or not has_sparse_product(h):
-            y = scatter(x.index_select(1, column) * self.values.unsqueeze(-1), row, dim=1, dim_size=num_rows)
-        elif self.per_sample:  # one matrix with a block for each sample
-            sizes = num_rows, x.size(1), part.numel(), part.numel()
-            blocks = map(_blocks, (row, column, by_row, by_column), sizes, [num_poses] * 4)
-            y = _EdgeProduct.apply(x.flatten(0, 1), values.flatten(), *blocks, num_poses * num_rows)
+        num_rows = self.size[1] * groups
+        if self.compressed is None or not has_sparse_product(h):
+            part, receiver, sender = self.index
+            row = receiver * groups + part // (self.size[0] // groups)
+            column = sender * num_parts + part % num_parts
+            messages = h.flatten(1, 2).index_select(1, column) * self.values.unsqueeze(-1)
+            y = scatter(messages, row, dim=1, dim_size=num_rows)
         else:
-            wide = x.movedim(1, 0).flatten(1)
-            y = _EdgeProduct.apply(wide, values, row, column, by_row, by_column, num_rows)
-            y = y.view(num_rows, num_poses, channels).movedim(1, 0)
+            pattern, values = self.compressed.matrix_of(self.size[0], groups, num_parts), self.values.to(h.dtype)
+            if self.per_sample:  # one matrix with a block for each sample
+                y = sparse_product(pattern.blocks(num_poses), h.flatten(0, 2), values.flatten())
+            else:
+                y = sparse_product(pattern, h.flatten(1, 2).movedim(1, 0).flatten(1), values)
+                y = y.view(num_rows, num_poses, channels).movedim(1, 0)
         return y.reshape(num_poses, self.size[1], groups, channels)
 
     def aggregate_channels(self, h: Tensor) -> Tensor:
@@ -111,6 +108,40 @@ class SparseAdjacency:
 
 Adjacency: TypeAlias = Tensor | SparseAdjacency
 """What :func:`~skelgraph.ops.graph_conv` takes: matrices ``(..., K, I, J)``, or the edges that they stand for."""
+
+
+class CompressedEdges(NamedTuple):
+    """Edges sorted by receiver and partition, and by sender and partition."""
+
+    receiver_ptr: Tensor
+    by_receiver: Tensor
+    sender_ptr: Tensor
+    by_sender: Tensor
+    column: Tensor
+    row: Tensor
+
+    @classmethod
+    def from_index(cls, index: Tensor, size: tuple[int, int, int]) -> CompressedEdges:
+        """Sort the edges both ways."""
+        part, receiver, sender = index
+        num_parts, receivers, senders = size
+        row, column = receiver * num_parts + part, sender * num_parts + part
+        by_receiver, by_sender = row.argsort(stable=True), column.argsort(stable=True)
+        return cls(
+            compress(row, receivers * num_parts), by_receiver,
+            compress(column, senders * num_parts), by_sender,
+            column[by_receiver], row[by_sender],
+        )  # fmt: skip
+
+    def matrix_of(self, num_parts: int, groups: int, sending_parts: int) -> SparsePattern:
+        """The pattern of the matrix whose rows are receivers and groups of partitions, and whose columns are senders
+        and partitions (``sending_parts``, or 1 if all partitions have the same features)."""
+        each, shared = num_parts // groups, num_parts // sending_parts
+        return SparsePattern(
+            self.receiver_ptr[::each], self.column // shared if shared > 1 else self.column,
+            self.sender_ptr[::shared], self.row // each if each > 1 else self.row,
+            self.by_receiver, self.by_sender,
+        )  # fmt: skip
 
 
 class EdgePattern(FixedBuffers):
@@ -126,24 +157,23 @@ class EdgePattern(FixedBuffers):
     """
 
     index: Tensor
-    by_receiver: Tensor | None
-    by_sender: Tensor | None
     follows_default_device = False  # on its own it is topology
 
     def __init__(self, index: Tensor, size: tuple[int, int, int], dense: bool = False) -> None:
         super().__init__()
         self.size = size
         self.dense = dense
-        part, receiver, sender = index
         self.register_buffer("index", index, persistent=False)
-        for name, node in (("by_receiver", receiver), ("by_sender", sender)):
-            order = None if dense else (node * size[0] + part).argsort(stable=True)
-            self.register_buffer(name, order, persistent=False)
+        compressed = None if dense else CompressedEdges.from_index(index, size)
+        for name in CompressedEdges._fields:
+            self.register_buffer(name, getattr(compressed, name, None), persistent=False)
 
     def forward(self, values: Tensor, per_sample: bool = False) -> Adjacency:
         """The adjacency with these values ``(E)``, ``(C_out, E)`` or ``per_sample`` ``(..., E)``."""
-        sparse = SparseAdjacency(self.index, values, self.size, self.by_receiver, self.by_sender, per_sample)
-        return sparse.to_dense() if self.dense else sparse
+        if self.dense:
+            return SparseAdjacency(self.index, values, self.size, per_sample=per_sample).to_dense()
+        compressed = CompressedEdges(*(self.get_buffer(name) for name in CompressedEdges._fields))
+        return SparseAdjacency(self.index, values, self.size, compressed, per_sample)
 
     def places(self, over_partitions: bool = False) -> Tensor:
         """The place ``(E)`` of every edge in the flattened matrices ``(K, I, J)``; ``over_partitions``: in their sum
@@ -185,123 +215,3 @@ def edge_places(index: Tensor, size: tuple[int, int, int]) -> Tensor:
     """The place of every edge in the flattened matrices."""
     part, receiver, sender = index
     return (part * size[1] + receiver) * size[2] + sender
-
-
-class _EdgeProduct(torch.autograd.Function):
-    """Product of a sparse matrix with learned values and the features of all poses. Its backward pass uses the sorted
-    transpose, where torch's own would build it every time, and holds no message of any edge.
-
-    It is linear in the features and in the values, so that its derivatives are products like it and :class:`_EdgeDot`,
-    whose derivatives are products again: there are derivatives of any order.
-    """
-
-    @staticmethod
-    def forward(
-        x: Tensor, values: Tensor, row: Tensor, column: Tensor, by_row: Tensor, by_column: Tensor, num_rows: int
-    ) -> Tensor:
-        if _has_legacy_batch(x, values):
-            messages = x.index_select(0, column) * values.unsqueeze(-1)
-            return messages.new_zeros(num_rows, x.size(1)).index_add(0, row, messages)
-        return _matrix(row, column, values, by_row, (num_rows, x.size(0))) @ x
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _save(ctx, inputs[:6])
-        ctx.num_rows = inputs[6]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, values, row, column, by_row, by_column = ctx.saved_tensors
-        grad_x = grad_values = None
-        if ctx.needs_input_grad[0]:
-            grad_x = _EdgeProduct.apply(grad, values, column, row, by_column, by_row, x.size(0))
-        if ctx.needs_input_grad[1]:
-            grad_values = _EdgeDot.apply(grad, x, row, column, by_row, by_column)
-        return grad_x, grad_values, None, None, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, dx: Tensor | None, dvalues: Tensor | None, *_: None) -> Tensor:
-        x, values, *edges = ctx.saved_tensors
-        moved = [(dx, values), (x, dvalues)]
-        return sum(_EdgeProduct.apply(a, b, *edges, ctx.num_rows) for a, b in moved if a is not None and b is not None)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor, *edges: Any) -> tuple[Tensor, int]:
-        """All samples as one matrix with a block for each."""
-        num_rows = edges[-1]
-        x, values, *edges_of = _samples(info.batch_size, in_dims[:6], (x, values, *edges[:-1]))
-        sizes = num_rows, x.size(1), values.size(1), values.size(1)
-        blocks = map(_blocks, edges_of, sizes, [info.batch_size] * 4)
-        y = _EdgeProduct.apply(x.flatten(0, 1), values.flatten(), *blocks, info.batch_size * num_rows)
-        return y.unflatten(0, (info.batch_size, num_rows)), 0
-
-
-class _EdgeDot(torch.autograd.Function):
-    """The scalar product of the features at both ends of every edge, ``(E)``: the derivative of :class:`_EdgeProduct`
-    by the values."""
-
-    @staticmethod
-    def forward(left: Tensor, right: Tensor, row: Tensor, column: Tensor, by_row: Tensor, by_column: Tensor) -> Tensor:
-        if _has_legacy_batch(left, right):
-            return (left.index_select(0, row) * right.index_select(0, column)).sum(dim=-1)
-        blank = _matrix(row, column, left.new_zeros(row.numel()), by_row, (left.size(0), right.size(0)))
-        sampled = torch.sparse.sampled_addmm(blank, left, right.t(), beta=0).values()
-        return torch.empty_like(sampled).index_copy_(0, by_row, sampled)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _save(ctx, inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        left, right, row, column, by_row, by_column = ctx.saved_tensors
-        grad_left = grad_right = None
-        if ctx.needs_input_grad[0]:
-            grad_left = _EdgeProduct.apply(right, grad, row, column, by_row, by_column, left.size(0))
-        if ctx.needs_input_grad[1]:
-            grad_right = _EdgeProduct.apply(left, grad, column, row, by_column, by_row, right.size(0))
-        return grad_left, grad_right, None, None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, dleft: Tensor | None, dright: Tensor | None, *_: None) -> Tensor:
-        left, right, *edges = ctx.saved_tensors
-        moved = [(dleft, right), (left, dright)]
-        return sum(_EdgeDot.apply(a, b, *edges) for a, b in moved if a is not None and b is not None)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[Tensor, int]:
-        """All samples as one matrix with a block for each."""
-        left, right, *edges = _samples(info.batch_size, in_dims, inputs)
-        num_edges = edges[0].size(1)
-        blocks = map(_blocks, edges, (left.size(1), right.size(1), num_edges, num_edges), [info.batch_size] * 4)
-        y = _EdgeDot.apply(left.flatten(0, 1), right.flatten(0, 1), *blocks)
-        return y.unflatten(0, (info.batch_size, num_edges)), 0
-
-
-def _has_legacy_batch(*tensors: Tensor) -> bool:
-    """Whether ``torch.autograd.grad(..., is_grads_batched=True)`` is at work, which knows nothing of our ``vmap``."""
-    return any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
-
-
-def _save(ctx: Any, tensors: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*tensors)
-    ctx.save_for_forward(*tensors)
-
-
-def _samples(num_samples: int, dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
-    """Tensors with the samples of a ``vmap`` first, those that are the same for all of them repeated."""
-    return [
-        value.expand(num_samples, *value.shape) if dim is None else value.movedim(dim, 0)
-        for dim, value in zip(dims, tensors, strict=True)
-    ]
-
-
-def _blocks(place: Tensor, size: int, num_blocks: int) -> Tensor:
-    """Places in the first of equal blocks (or, given ``(B, E)``, in each), as places in all."""
-    return (torch.arange(num_blocks, device=place.device).unsqueeze(1) * size + place).flatten()
-
-
-def _matrix(row: Tensor, column: Tensor, values: Tensor, by_row: Tensor, size: tuple[int, int]) -> Tensor:
-    ptr = row.new_zeros(size[0] + 1)
-    torch.cumsum(row.bincount(minlength=size[0]), 0, out=ptr[1:])
-    return torch.sparse_csr_tensor(ptr, column[by_row], values[by_row], size, check_invariants=False)

@@ -146,21 +146,22 @@ class WeightSharingConv(SkeletonConv):
             edges = edges.transposed()
         if num_experts and learned_on == "edges":
             edges = edges.closed(symmetric)
+        part, as_matrices = rule.part, self.dense
         self.own_senders: EdgePattern | None = None
         if sharing == "nosharing" and learned_on == "edges":
             self.own_senders = own_senders(edges.receiver, num_joints, self.dense)
+            part, num_parts, as_matrices = one_partition, 1, False  # that is what the weights of the edges are for
             weight = torch.empty(len(edges.values), in_channels, out_channels)
         else:
             weight = _empty_weight(rule.owner, num_parts, num_joints, in_channels, out_channels)
-        as_matrices = self.dense and self.own_senders is None
         self.conditional: ConditionalAdjacency | None = None
         if num_experts:
-            fixed, partition = edges.learned(rule.part, num_parts, learned_on, as_matrices, symmetric)
+            fixed, partition = edges.learned(part, num_parts, learned_on, as_matrices, symmetric)
             self.conditional = ConditionalAdjacency(
                 in_channels, fixed, partition, num_experts, expert_mode, symmetric, dropout=routing_dropout
             )
         else:
-            self.register_adjacency(edges.pattern(rule.part, num_parts, as_matrices), edges.values)
+            self.register_adjacency(edges.pattern(part, num_parts, as_matrices), edges.values)
         self.weight = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()

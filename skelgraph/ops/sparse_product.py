@@ -1,0 +1,230 @@
+"""The one product with a sparse matrix under graph and hyperedge layers, differentiable any number of times."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
+
+
+@dataclass(frozen=True, eq=False)
+class SparsePattern:
+    """Where a matrix ``(R, S)`` has entries: in compressed rows, and the same for its transpose, so that a backward
+    pass need not sort anything.
+
+    No tuple or pytree: ``torch.func.vmap`` over a backward pass is not to look into it.
+
+    Args:
+        row_ptr: Where each row begins in ``column``, ``(R + 1)``.
+        column: Columns of the entries, row by row, ``(nnz)``.
+        column_ptr: Where each column begins in ``row``, ``(S + 1)``.
+        row: Rows of the entries, column by column, ``(nnz)``.
+        by_row: Place among the values of every entry of ``column``; ``None`` if all values are 1.
+        by_column: Place among the values of every entry of ``row``.
+    """
+
+    row_ptr: Tensor
+    column: Tensor
+    column_ptr: Tensor
+    row: Tensor
+    by_row: Tensor | None = None
+    by_column: Tensor | None = None
+
+    @classmethod
+    def from_index(cls, row: Tensor, column: Tensor, size: tuple[int, int]) -> SparsePattern:
+        """Sort the entries of a matrix of ones both ways."""
+        return cls(
+            compress(row, size[0]), column[row.argsort(stable=True)],
+            compress(column, size[1]), row[column.argsort(stable=True)],
+        )  # fmt: skip
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return self.row_ptr.numel() - 1, self.column_ptr.numel() - 1
+
+    def transposed(self) -> SparsePattern:
+        """The pattern of the transpose."""
+        return SparsePattern(self.column_ptr, self.row, self.row_ptr, self.column, self.by_column, self.by_row)
+
+    def blocks(self, count: int) -> SparsePattern:
+        """The pattern of the matrix that has this one ``count`` times on its diagonal."""
+        (rows, columns), entries = self.size, self.column.numel()
+        return SparsePattern(
+            *_repeat_rows(self.row_ptr, self.column, columns, count),
+            *_repeat_rows(self.column_ptr, self.row, rows, count),
+            None if self.by_row is None else _repeat(self.by_row, entries, count),
+            None if self.by_column is None else _repeat(self.by_column, entries, count),
+        )
+
+    def matrix(self, values: Tensor) -> Tensor:
+        """The matrix with these values ``(nnz)``, or with values that are in the order of the rows already."""
+        values = values if self.by_row is None else values[self.by_row]
+        return torch.sparse_csr_tensor(self.row_ptr, self.column, values, self.size, check_invariants=False)
+
+    def rows(self) -> Tensor:
+        """The row of every entry of ``column``."""
+        return torch.arange(self.size[0], device=self.column.device).repeat_interleave(self.row_ptr.diff())
+
+
+def sparse_product(pattern: SparsePattern, x: Tensor, values: Tensor | None = None) -> Tensor:
+    """Multiply a sparse matrix ``(R, S)`` with features.
+
+    Args:
+        pattern: Where the matrix has entries.
+        x: Features ``(S, C)``.
+        values: Values of the entries ``(nnz)``, in the order that the pattern was made from; by default ones.
+
+    Returns:
+        ``(R, C)``.
+    """
+    return _SparseProduct.apply(x, x.new_ones(pattern.column.numel()) if values is None else values, pattern)
+
+
+def has_sparse_product(x: Tensor) -> bool:
+    """Whether torch multiplies sparse matrices with features of this kind."""
+    return (
+        not torch.compiler.is_compiling()  # sparse tensors break the graph
+        and x.device.type in ("cpu", "cuda")
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
+        and torch._C._functorch.peek_interpreter_stack() is None  # vmap and torch.func.grad cannot wrap them
+    )
+
+
+def compress(row: Tensor, num_rows: int) -> Tensor:
+    """Where each row begins among entries that are sorted by row, ``(num_rows + 1)``."""
+    ptr = row.new_zeros(num_rows + 1)
+    torch.cumsum(row.bincount(minlength=num_rows), 0, out=ptr[1:])
+    return ptr
+
+
+class _SparseProduct(torch.autograd.Function):
+    """It is linear in the features and in the values, so that its derivatives are products like it and
+    :class:`_SampledProduct`, whose derivatives are products again: there are derivatives of any order. It holds no
+    message of any edge.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, values: Tensor, pattern: SparsePattern) -> Tensor:
+        if _has_legacy_batch(x, values):
+            values = values if pattern.by_row is None else values.index_select(0, pattern.by_row)
+            messages = x.index_select(0, pattern.column) * values.unsqueeze(-1)
+            return messages.new_zeros(pattern.size[0], x.size(1)).index_add(0, pattern.rows(), messages)
+        return pattern.matrix(values) @ x
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _save(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, values = ctx.saved_tensors
+        grad_x = grad_values = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _SparseProduct.apply(grad, values, ctx.pattern.transposed())
+        if ctx.needs_input_grad[1]:
+            grad_values = _SampledProduct.apply(grad, x, ctx.pattern)
+        return grad_x, grad_values, None
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dvalues: Tensor | None, _: None) -> Tensor:
+        x, values = ctx.saved_tensors
+        moved = [(dx, values), (x, dvalues)]
+        return sum(_SparseProduct.apply(a, b, ctx.pattern) for a, b in moved if a is not None and b is not None)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor, pattern: SparsePattern
+    ) -> tuple[Tensor, int]:
+        count = info.batch_size
+        if in_dims[1] is None and in_dims[0] is not None:  # samples of the features are further columns
+            x = x.movedim(in_dims[0], 1)
+            return _SparseProduct.apply(x.flatten(1), values, pattern).unflatten(1, x.shape[1:]), 1
+        x, values = _samples(count, in_dims[:2], (x, values))  # one matrix with a block for each
+        y = _SparseProduct.apply(x.flatten(0, 1), values.flatten(), pattern.blocks(count))
+        return y.unflatten(0, (count, pattern.size[0])), 0
+
+
+class _SampledProduct(torch.autograd.Function):
+    """The scalar product of the features at row and column of every entry, ``(nnz)``: the derivative of
+    :class:`_SparseProduct` by the values."""
+
+    @staticmethod
+    def forward(left: Tensor, right: Tensor, pattern: SparsePattern) -> Tensor:
+        if _has_legacy_batch(left, right):
+            products = left.index_select(0, pattern.rows()) * right.index_select(0, pattern.column)
+            sampled = products.sum(dim=-1)
+        else:
+            blank = torch.sparse_csr_tensor(
+                pattern.row_ptr, pattern.column, left.new_zeros(pattern.column.numel()), pattern.size,
+                check_invariants=False,
+            )  # fmt: skip
+            sampled = torch.sparse.sampled_addmm(blank, left, right.t(), beta=0).values()
+        if pattern.by_row is None:
+            return sampled.clone()
+        return torch.empty_like(sampled).index_copy(0, pattern.by_row, sampled)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _save(ctx, inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        left, right = ctx.saved_tensors
+        grad_left = grad_right = None
+        if ctx.needs_input_grad[0]:
+            grad_left = _SparseProduct.apply(right, grad, ctx.pattern)
+        if ctx.needs_input_grad[1]:
+            grad_right = _SparseProduct.apply(left, grad, ctx.pattern.transposed())
+        return grad_left, grad_right, None
+
+    @staticmethod
+    def jvp(ctx: Any, dleft: Tensor | None, dright: Tensor | None, _: None) -> Tensor:
+        left, right = ctx.saved_tensors
+        moved = [(dleft, right), (left, dright)]
+        return sum(_SampledProduct.apply(a, b, ctx.pattern) for a, b in moved if a is not None and b is not None)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], left: Tensor, right: Tensor, pattern: SparsePattern
+    ) -> tuple[Tensor, int]:
+        count = info.batch_size
+        left, right = _samples(count, in_dims[:2], (left, right))
+        y = _SampledProduct.apply(left.flatten(0, 1), right.flatten(0, 1), pattern.blocks(count))
+        return y.unflatten(0, (count, pattern.column.numel())), 0
+
+
+def _has_legacy_batch(*tensors: Tensor) -> bool:
+    """Whether ``torch.autograd.grad(..., is_grads_batched=True)`` is at work, which knows nothing of our ``vmap``."""
+    return any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...]) -> None:
+    *tensors, ctx.pattern = inputs
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _samples(count: int, dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
+    """Tensors with the samples of a ``vmap`` first, those that are the same for all of them repeated."""
+    return [
+        value.expand(count, *value.shape) if dim is None else value.movedim(dim, 0)
+        for dim, value in zip(dims, tensors, strict=True)
+    ]
+
+
+def _repeat(place: Tensor, size: int, count: int) -> Tensor:
+    """Places in the first of equal blocks, as places in all."""
+    return (torch.arange(count, device=place.device).unsqueeze(1) * size + place).flatten()
+
+
+def _repeat_rows(ptr: Tensor, column: Tensor, num_columns: int, count: int) -> tuple[Tensor, Tensor]:
+    """Compressed rows of equal blocks."""
+    begins = _repeat(ptr[:-1], column.numel(), count)
+    return torch.cat([begins, begins.new_tensor([column.numel() * count])]), _repeat(column, num_columns, count)
