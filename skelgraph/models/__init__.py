@@ -2,21 +2,22 @@
 
 from skelgraph.models.any_gcn import AnyGCN, any_gcn_conv
 from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
+from skelgraph.models.factory import create_model
 from skelgraph.models.graph_mlp import GraphMLP
 from skelgraph.models.hgcn import HGCN
 from skelgraph.models.hgn import HGN, HGNOutput
 from skelgraph.models.hoif_net import HOIFNet
 from skelgraph.models.lifter import FrameLifter, PoseLifter
+from skelgraph.models.loading import load_model
 from skelgraph.models.martinez import Martinez
 from skelgraph.models.mlp_graph import MLPGraph
 from skelgraph.models.modulated_gcn import ModulatedGCN
 from skelgraph.models.nehs_net import NEHSFeatures, NEHSNet
 from skelgraph.models.official import load_official
 from skelgraph.models.optimized import OptimizedLifter, optimize
-from skelgraph.models.registry import ModelInfo, create_model, list_models, model_info, register_model
+from skelgraph.models.registry import ModelInfo, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
 from skelgraph.models.rs_net import RSNet
-from skelgraph.models.saved import load_model
 from skelgraph.models.sem_gcn import SemGCN
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose

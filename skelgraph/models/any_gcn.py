@@ -10,9 +10,9 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.any_gcn_graphs import GraphPreset, Refinement, any_gcn_adjacency
-from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
+from skelgraph.models.state_dicts import OfficialLayout, StateDict
 from skelgraph.nn import (
     ChebyshevGraphConv,
     ConditionalGraphConv,

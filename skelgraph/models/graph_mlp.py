@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.official import OfficialLayout, StateDict, count, split_slices
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, count, split_slices
 from skelgraph.nn import GraphMLPBlock
 from skelgraph.nn.mixer import PathRate
 from skelgraph.options import Channels, Count, Frames, Rate

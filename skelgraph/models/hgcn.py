@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, official_options
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_logits
 from skelgraph.nn import HighOrderGraphConv
 from skelgraph.nn.conv.high_order_graph_conv import HopFusion, Hops
 from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
-
-
-def join_hops(state: StateDict, part: str, joined: str, join: Callable[[list[Tensor]], Tensor]) -> StateDict:
-    """Turn the parameters that the official high-order layers keep per hop into ours, and drop those that they never
-    use.
-
-    Args:
-        state: Official tensors, the output layer renamed to ``head``.
-        part: Name of the parameter per hop, without its number.
-        joined: Name of ours.
-        join: How it is made of those of the hops.
-    """
-    ours = dict(state)
-    for prefix in [key.removesuffix("bias_2") for key in state if key.endswith(".bias_2")]:
-        # hidden layers concatenate the hops and never read the bias of the sum, the output layer the other way round
-        summed = ours.pop(f"{prefix}bias_2")
-        if prefix == "head.":
-            ours["head.bias"] = summed
-        num_hops = state[f"{prefix}bias"].numel() // summed.numel()
-        ours[prefix + joined] = join([ours.pop(f"{prefix}{part}{k}") for k in range(num_hops)])
-    return ours
-
-
-join_logits = functools.partial(
-    join_hops, part="e_", joined="attention.logits", join=functools.partial(torch.cat, dim=1)
-)
-"""The official edge weights as the logits of :class:`~skelgraph.nn.SoftmaxAdjacency`."""
 
 
 def _options(state: StateDict) -> dict[str, Any]:

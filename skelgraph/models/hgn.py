@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import FrameLifter
-from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_non_local
 from skelgraph.nn import GraphConvBlock, GroupedNonLocal, ResidualGraphBlock, SemGraphConv, TubeSkin, multi_scale_mse
 from skelgraph.options import Channels, Rate
 from skelgraph.topology import Graph, MultiScaleGraph, SkeletonLike, tube_hierarchy

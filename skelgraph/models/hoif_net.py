@@ -6,10 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skelgraph.models.hgcn import join_logits
 from skelgraph.models.lifter import FrameLifter
-from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_logits
 from skelgraph.nn import GraphConvBlock, ImplicitFairingConv, fairing_beta
 from skelgraph.nn.conv.high_order_graph_conv import HopFusion, Hops
 from skelgraph.options import Amount, Channels, Count, Positive, Rate

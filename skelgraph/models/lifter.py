@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.models.official import OfficialLayout
 from skelgraph.models.pretrained import Pretrained
+from skelgraph.models.state_dicts import OfficialLayout
 from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Frames
 from skelgraph.text import plain

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
-from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, count
 from skelgraph.nn import Dropout
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike

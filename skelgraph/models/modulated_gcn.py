@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from skelgraph.models.official import OfficialLayout, StateDict
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
+from skelgraph.models.state_dicts import OfficialLayout, StateDict
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, ModulatedGraphConv
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike

@@ -1,4 +1,4 @@
-"""The registry of models: ``create_model("sem_gcn")``, ``list_models("*gcn*")``."""
+"""The registry of models: what is known of each under its name. It imports none of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 import psutil
 import torch
+from torch import nn
 
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.models.lifter import PoseLifter
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
-Model = TypeVar("Model", bound=type[PoseLifter])
+Model = TypeVar("Model", bound=type[nn.Module])
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ModelInfo:
     """
 
     name: str
-    cls: type[PoseLifter]
+    cls: type[Any]
     paper: str
     url: str
     published_skeleton: str
@@ -52,7 +52,7 @@ def register_model(
     published_skeleton: str = "h36m17",
     published: Mapping[str, tuple[float | None, float | None]] | None = None,
 ) -> Callable[[Model], Model]:
-    """Class decorator that puts a :class:`PoseLifter` into the registry under ``name``.
+    """Class decorator that puts a :class:`~skelgraph.models.PoseLifter` into the registry under ``name``.
 
     Its constructor takes the skeleton first and has a default for everything else.
 
@@ -63,7 +63,7 @@ def register_model(
     def register(cls: Model) -> Model:
         if name in _MODELS:
             raise SkelgraphError(f"model {name!r} is registered already, by {_MODELS[name].cls.__name__}")
-        cls.registered_name = name
+        cls.registered_name = name  # type: ignore[attr-defined]
         _MODELS[name] = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
         return cls
 
@@ -86,21 +86,8 @@ def model_info(name: str) -> ModelInfo:
     return _MODELS[name]
 
 
-def create_model(name: str, skeleton: SkeletonLike = "h36m17", **options: Any) -> PoseLifter:
-    """Build a registered model on any skeleton.
-
-    Args:
-        name: A name of :func:`list_models`.
-        skeleton: Skeleton or layout name.
-        **options: Options of the model's class; the published hyper-parameters are the defaults.
-
-    Returns:
-        The model, freshly initialised, in training mode.
-
-    Raises:
-        SkelgraphError: If the model, the skeleton or an option is unknown, an option is not what its annotation says
-            (:mod:`skelgraph.options`), or the memory that is free cannot hold the model.
-    """
+def build_model(name: str, skeleton: SkeletonLike, options: Mapping[str, Any]) -> Any:
+    """Build a registered model, see :func:`~skelgraph.models.create_model`."""
     info = model_info(name)
     for option in options:
         if option not in info.options:

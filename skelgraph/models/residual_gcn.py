@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
-from skelgraph.models.official import StateDict, count, join_non_local
+from skelgraph.models.state_dicts import StateDict, count, join_non_local
 from skelgraph.nn import ConvFactory, GraphConvBlock, ResidualGraphBlock
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import Skeleton, SkeletonLike

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skelgraph.models.hgcn import join_hops
 from skelgraph.models.lifter import FrameLifter
-from skelgraph.models.official import OfficialLayout, StateDict, join_non_local
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_hops, join_non_local
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, RegularSplittingConv
 from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
+from skelgraph.files import Skipped
+from skelgraph.models.registry import build_model
 from skelgraph.text import plain, shown
-
-if TYPE_CHECKING:
-    from skelgraph.models.lifter import PoseLifter
 
 StateDict = dict[str, Tensor]
 
@@ -36,65 +32,7 @@ DTYPES = frozenset(
 """The types of numbers that weights are read in."""
 
 
-def load_model(path: str | Path) -> PoseLifter:
-    """Load a model that this library saved, in evaluation mode.
-
-    Args:
-        path: A folder or safetensors file of ``model.save_pretrained`` or ``skelgraph convert-official``, or
-            ``best.ckpt`` or ``last.ckpt`` of a training run. Weights in the layout of the authors' code are loaded by
-            :func:`~skelgraph.models.load_official`.
-
-    Raises:
-        CheckpointError: If there is no such file, or it is damaged or none of these.
-    """
-    from skelgraph.models.pretrained import FILE_NAME, load_weights
-
-    path = as_path(path, CheckpointError)
-    if path.is_dir():
-        path /= FILE_NAME
-    if is_safetensors(path):
-        return load_weights(path)
-    return model_of_run(read_checkpoint(path), path)
-
-
-def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
-    """Rebuild the model in a checkpoint of a training run, in evaluation mode.
-
-    Args:
-        checkpoint: The content of the file.
-        path: The file.
-
-    Raises:
-        CheckpointError: If the checkpoint is not one of this library, or damaged.
-    """
-    label = f"checkpoint {plain(str(path), 500)}"
-    config, state = checkpoint.get("skelgraph"), checkpoint.get("state_dict")
-    for name, entry in (("skelgraph", config), ("state_dict", state)):
-        if isinstance(entry, Skipped):
-            raise CheckpointError(f"{label}: {name!r} is {entry.name}, which is refused and was not executed")
-    if not isinstance(config, Mapping) or not isinstance(state, Mapping):
-        raise CheckpointError(
-            f"{label} was not written by `skelgraph train`: the entries 'skelgraph' and 'state_dict' are missing or no "
-            "dictionaries; weights of the authors' own code are read with skelgraph.load_official"
-        )
-    settings = config.get("config")
-    if not isinstance(settings, Mapping) or not {"model", "skeleton", "options"} <= settings.keys():
-        raise CheckpointError(
-            f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options"
-        )
-    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith("model."))]
-    if others not in ([], ["mean_pose"]):
-        raise CheckpointError(f"{label}: unexpected entries in 'state_dict': {', '.join(others[:10])}")
-    for key, value in state.items():
-        if reason := why_unread(value):
-            raise CheckpointError(f"{label}: {plain(key)} is {reason}")
-    weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model = sketch(settings["model"], settings["skeleton"], settings["options"], os.path.getsize(path), label)
-    load_checked(model, weights, label)
-    return model.eval()
-
-
-def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> PoseLifter:
+def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Any:
     """Build a model on ``meta``, where it takes no memory, from what a file says of it.
 
     Args:
@@ -107,8 +45,6 @@ def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Pos
     Raises:
         CheckpointError: If there is no such model.
     """
-    from skelgraph.models.registry import create_model
-
     parents = skeleton.get("parents") if isinstance(skeleton, Mapping) else None
     if isinstance(parents, list | tuple) and len(parents) ** 2 > size + 2**20:
         raise CheckpointError(
@@ -117,7 +53,7 @@ def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Pos
     if not isinstance(options, Mapping) or not all(isinstance(option, str) for option in options):
         raise CheckpointError(f"{label} has an unusable configuration: options is {shown(options)}")
     try:
-        return on_meta(lambda: create_model(name, *([] if skeleton is None else [skeleton]), **options))
+        return on_meta(lambda: build_model(name, "h36m17" if skeleton is None else skeleton, options))
     except (SkelgraphError, TypeError) as error:
         raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from skelgraph.models.official import OfficialLayout
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
+from skelgraph.models.state_dicts import OfficialLayout
 from skelgraph.nn import GroupedNonLocal, SemGraphConv
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike

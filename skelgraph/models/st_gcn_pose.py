@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.official import OfficialLayout, StateDict, count, join_non_local, split_slices
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, count, join_non_local, split_slices
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, JointBatchNorm, PartitionedGraphConv
 from skelgraph.options import Channels, Frames, Rate
 from skelgraph.topology import Skeleton, SkeletonLike, body_parts, part_skeleton

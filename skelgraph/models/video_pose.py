@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter, replicate_frames
-from skelgraph.models.official import OfficialLayout, StateDict, count
 from skelgraph.models.registry import register_model
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, count
 from skelgraph.nn import Dropout
 from skelgraph.options import Channels, Frames, Rate
 from skelgraph.text import shown

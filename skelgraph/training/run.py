@@ -31,7 +31,7 @@ from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import as_path, is_safetensors
 from skelgraph.models import PoseLifter, create_model, load_model
-from skelgraph.models.saved import model_of_run
+from skelgraph.models.loading import model_of_run
 from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike, as_skeleton, skeleton_config

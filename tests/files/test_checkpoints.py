@@ -130,7 +130,7 @@ def test_convert_official_reads_them(golden: Any, tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_module_saved_whole_gives_its_weights(tmp_path: Path, kind: str) -> None:
-    from skelgraph.models.official import unwrap_state_dict
+    from skelgraph.models.state_dicts import unwrap_state_dict
 
     module, path = GraphNet(), tmp_path / "whole.pth"
     expected = module.state_dict()

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from skelgraph.files import read_checkpoint
 from skelgraph.models import load_official
-from skelgraph.models.official import read_checkpoint, unwrap_state_dict
+from skelgraph.models.state_dicts import unwrap_state_dict
 from skelgraph.nn import DropPath
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelgraph.errors import TopologyError
-from skelgraph.models.official import OfficialLayout, join_non_local
+from skelgraph.models.state_dicts import OfficialLayout, join_non_local
 from skelgraph.nn import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
 from skelgraph.topology import Skeleton, as_graph, as_skeleton
 
