@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import HypergraphConv
 
 from skelgraph.nn import HyperedgeConv
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import JointHypergraph, from_pyg, to_pyg
 
 HAS_DHG = importlib.util.find_spec("dhg") is not None
 
@@ -61,7 +61,7 @@ def sides_of(hypergraph: JointHypergraph, poses: Tensor) -> dict[str, Side]:
     flat = poses.flatten(0, 1)
     ours, built = build(lambda: HyperedgeConv(channels, channels, hypergraph))
     nn.init.normal_(ours.bias)
-    union, union_built = build(lambda: hypergraph.to_pyg(batch))
+    union, union_built = build(lambda: to_pyg(hypergraph, batch))
     pyg = HypergraphConv(channels, channels)
     pyg.load_state_dict(ours.state_dict())
     sides = {
@@ -71,7 +71,7 @@ def sides_of(hypergraph: JointHypergraph, poses: Tensor) -> dict[str, Side]:
     if HAS_DHG:
         import dhg
 
-        lists = JointHypergraph.from_pyg(union).hyperedges
+        lists = from_pyg(union).hyperedges
 
         def make() -> dhg.Hypergraph:
             graph = dhg.Hypergraph(len(flat), list(lists))

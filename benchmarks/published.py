@@ -621,10 +621,10 @@ class NEHSNet(nn.Module):
         self.register_buffer("incidence", graph.incidence.clone())  # (J, M)
         self.register_buffer("inside", graph.bones_in_hyperedges().clone())  # (K, M)
         self.embeddings = nn.ModuleList(
-            copy.deepcopy(m.linear) for m in (ours.node_embedding, ours.edge_embedding, ours.hyperedge_embedding)
+            copy.deepcopy(m.linear) for m in (ours.node_embedding, ours.bone_embedding, ours.hyperedge_embedding)
         )
         self.positions = nn.ParameterList(
-            own(m.position) for m in (ours.node_embedding, ours.edge_embedding, ours.hyperedge_embedding)
+            own(m.position) for m in (ours.node_embedding, ours.bone_embedding, ours.hyperedge_embedding)
         )
         self.blocks = nn.ModuleList(NEHSBlock(block) for block in ours.blocks)
         self.norm, self.head = copy.deepcopy(ours.norm), copy.deepcopy(ours.head)
@@ -653,7 +653,7 @@ def row_means(matrix: Tensor) -> Tensor:
 class NEHSBlock(nn.Module):
     def __init__(self, ours: Any) -> None:
         super().__init__()
-        edge, hyperedge, width = ours.edge, ours.hyperedge, ours.channels
+        edge, hyperedge, width = ours.bone, ours.hyperedge, ours.channels
         norms = ours.node_norm, edge.norm, hyperedge.norm, edge.token_norm, hyperedge.token_norm, ours.ffn_norm
         self.norms = nn.ModuleList(copy.deepcopy(norm) for norm in norms)
         first, second = slice(width), slice(width, None)

@@ -18,7 +18,7 @@ from torch_geometric.nn import HypergraphConv
 from skelgraph import as_skeleton, create_model
 from skelgraph.datasets import load_dataset
 from skelgraph.nn import HyperedgeConv
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import JointHypergraph, to_pyg
 from skelgraph.training import LiftingModule, PoseData
 
 STREAMS = ("joints", "bones", "hyperedges")
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> torch.Tensor:
     print(f"joints {tuple(joints.shape)}, hyperedges {tuple(hyperedges.shape)}")
 
     # 3. The same in PyG: a batch is one large graph, and our parameters load into PyG's layer.
-    data = hypergraph.to_pyg(batch_size=8, x=poses)
+    data = to_pyg(hypergraph, batch_size=8, x=poses)
     pyg_conv = HypergraphConv(2, 64)
     pyg_conv.load_state_dict(conv.state_dict())
     same = pyg_conv(data.x, data.edge_index, num_edges=data.num_hyperedges)

@@ -224,7 +224,7 @@ def test_options_of_a_model(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert "cpn: 49.50 / 38.83" in out
     rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.count("│") == 5}
     assert rows.keys() >= model_info("nehs_net").options.keys()
-    assert all(word in rows["use_edge"] for word in ("true", "true or false", "Have a stream of bones."))
+    assert all(word in rows["use_bones"] for word in ("true", "true or false", "Have a stream of bones."))
     assert all(word in rows["dropout"] for word in ("0.3", "a number from 0 to 1", "Dropout rate."))
     assert all(word in rows["in_frames"] for word in ("null", "an integer from 1 to 100000 or none", "Frames of the"))
     assert "names of hyperedge_groups, or lists of joint ids" in rows["hyperedges"].lower()

@@ -181,11 +181,11 @@ def facts():
         graph.hop_mask(2),
         graph.binary().edge_weight,
     )
-    yield from (hypergraph.hyperedge_index, hypergraph.weight, hypergraph.incidence, hypergraph.group_index)
+    yield from (hypergraph.hyperedge_index, hypergraph.hyperedge_weight, hypergraph.incidence, hypergraph.group_index)
     yield from (hypergraph.bone_incidence(), hypergraph.bone_hops(), hypergraph.hyperedge_hops())
-    yield from (hypergraph.bones_in_hyperedges(), hypergraph.node_degree, hypergraph.coalesce().weight)
+    yield from (hypergraph.bones_in_hyperedges(), hypergraph.node_degree, hypergraph.coalesce().hyperedge_weight)
     yield from (JointHypergraph.from_khop(hand, 1).incidence, JointHypergraph.from_bones(hand).incidence)
-    yield hypergraph.to_pyg(2).edge_index
+    yield topology.to_pyg(hypergraph, 2).edge_index
     yield from (tube.padded(1).edge_weight, tube.averaging(0, 2), tube.order(1), tube.position(2), tube.children(1))
     yield MultiScaleGraph.from_hetero_data(tube.to_hetero_data()).graphs[-1].edge_weight
     yield MultiScaleGraph.coarsen("h36m17", 2, "corrected").parents[1]
@@ -204,14 +204,22 @@ def test_topology_is_computed_on_the_cpu():
 
 
 def test_topology_moves_with_the_layer_that_holds_it():
-    hypergraph = on_meta(lambda: JointHypergraph.from_skeleton("h36m17"))
     pattern = on_meta(lambda: EdgePattern(torch.tensor([[0, 0], [0, 1], [1, 0]], device="cpu"), (1, 2, 2)))
-    expected = {id(held): dict(held.named_buffers()) for held in (hypergraph, pattern)}
-    assert not any(buffer.is_meta for buffers in expected.values() for buffer in buffers.values())
-    bound = on_meta(lambda: sgnn.UniConv(2, 3, hypergraph)).hypergraph
+    expected = dict(pattern.named_buffers())
+    assert not any(buffer.is_meta for buffer in expected.values())
     edges = on_meta(lambda: sgnn.ModulatedAdjacency(torch.ones(2, device="cpu"), partition=pattern)).edges
-    for held, part in ((hypergraph, bound), (pattern, edges)):
-        assert all(buffer.is_meta for buffer in part.buffers())
-        part.to_empty(device="cpu")
-        assert all(torch.equal(buffer, expected[id(held)][name]) for name, buffer in part.named_buffers())
-    assert not hypergraph.weight.is_meta, "a layer has a copy"
+    assert all(buffer.is_meta for buffer in edges.buffers())
+    edges.to_empty(device="cpu")
+    assert all(torch.equal(buffer, expected[name]) for name, buffer in edges.named_buffers())
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_layers_move_what_they_keep_of_a_hypergraph(dense):
+    hypergraph = on_meta(lambda: JointHypergraph.from_skeleton("h36m17", hyperedge_weight=[0.1 + m for m in range(15)]))
+    expected = dict(sgnn.UniConv(2, 3, hypergraph, dense=dense).named_buffers())
+    conv = on_meta(lambda: sgnn.UniConv(2, 3, hypergraph, dense=dense))
+    assert expected
+    assert all(buffer.is_meta for buffer in conv.buffers())
+    assert not conv.hypergraph.hyperedge_weight.is_meta, "the hypergraph itself stays where it is"
+    conv.to_empty(device="cpu")
+    assert all(torch.equal(buffer, expected[name]) for name, buffer in conv.named_buffers())

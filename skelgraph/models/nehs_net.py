@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.registry import register_model
-from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, Lift, NodeEdgeHyperedgeConv
+from skelgraph.nn.hyper.node_edge_hyperedge_conv import Fusion, NodeEdgeHyperedgeConv, Update
 from skelgraph.nn.hyper.relation_attention import Mask
 from skelgraph.nn.init import xavier
 from skelgraph.options import Amount, Channels, Count, Frames, Positive, Rate
@@ -20,16 +20,17 @@ from skelgraph.topology.hyperedge_groups import possible_groups
 from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
 FrameMode = Literal["center", "concat"]
-Hyperedges = str | Sequence[str] | Sequence[Sequence[int]]
+HyperedgeSpec = str | Sequence[str] | Sequence[Sequence[int]]
 
 
 class NEHSFeatures(NamedTuple):
-    """The streams after the last block: joints ``x (B, J, C)``, bones ``e (B, K, C)``, hyperedges ``y (B, M, C)``, and
-    the gates ``(B, blocks, J, streams)`` in the order joints, bones, hyperedges; ``None`` for what the model lacks."""
+    """The streams after the last block: joints ``x (B, J, C)``, bones ``bone_attr (B, K, C)``, hyperedges
+    ``hyperedge_attr (B, M, C)``, and the gates ``(B, blocks, J, streams)`` in the order joints, bones, hyperedges;
+    ``None`` for what the model lacks."""
 
     x: Tensor
-    e: Tensor | None
-    y: Tensor | None
+    bone_attr: Tensor | None
+    hyperedge_attr: Tensor | None
     gates: Tensor | None
 
 
@@ -56,10 +57,10 @@ class NEHSNet(PoseLifter):
         d_model: Width.
         n_heads: Heads of each attention.
         dropout: Dropout rate.
-        use_edge: Have a stream of bones.
-        use_hyperedge: Have a stream of hyperedges.
+        use_bones: Have a stream of bones.
+        use_hyperedges: Have a stream of hyperedges.
         exchange: Send messages between bones and hyperedges.
-        lift: Update of bones and hyperedges: ``"linear"``, or ``"pool"`` without learned maps.
+        update: Update of bones and hyperedges: ``"linear"``, or ``"pool"`` without learned maps.
         fusion: How joints fuse the streams: ``"gate"``, ``"mean"`` or ``"concat"``.
         mask: How joints see bones and hyperedges: ``"soft"``, ``"hard"`` (incident ones only) or ``"none"``.
         ffn_ratio: Hidden width of the perceptrons relative to ``d_model``.
@@ -94,14 +95,14 @@ class NEHSNet(PoseLifter):
         d_model: Channels = 252,
         n_heads: Count = 6,
         dropout: Rate = 0.3,
-        use_edge: bool = True,
-        use_hyperedge: bool = True,
+        use_bones: bool = True,
+        use_hyperedges: bool = True,
         exchange: bool = True,
-        lift: Lift = "linear",
+        update: Update = "linear",
         fusion: Fusion = "gate",
         mask: Mask = "soft",
         ffn_ratio: Positive = 2.0,
-        hyperedges: Hyperedges | None = None,
+        hyperedges: HyperedgeSpec | None = None,
         frame_mode: FrameMode = "center",
         in_frames: Frames | None = None,
         dynamic_hyperedges: Amount = 0,
@@ -118,17 +119,17 @@ class NEHSNet(PoseLifter):
         self.register_buffer("members", members.contiguous(), persistent=False)
         frames = self.num_frames
         self.node_embedding = _Embedding(2 * frames, d_model, self.skeleton.num_joints)
-        self.edge_embedding = _Embedding(5 * frames, d_model, len(bones)) if use_edge else None
-        self.hyperedge_embedding = _Embedding(4 * frames, d_model, len(members)) if use_hyperedge else None
+        self.bone_embedding = _Embedding(5 * frames, d_model, len(bones)) if use_bones else None
+        self.hyperedge_embedding = _Embedding(4 * frames, d_model, len(members)) if use_hyperedges else None
         self.blocks = nn.ModuleList(
             NodeEdgeHyperedgeConv(
                 d_model,
                 self.hypergraph,
                 n_heads,
-                use_edge=use_edge,
-                use_hyperedge=use_hyperedge,
+                use_bones=use_bones,
+                use_hyperedges=use_hyperedges,
                 exchange=exchange,
-                lift=lift,
+                update=update,
                 fusion=fusion,
                 mask=mask,
                 ffn_ratio=ffn_ratio,
@@ -154,16 +155,16 @@ class NEHSNet(PoseLifter):
     def streams(self, keypoints_2d: Tensor) -> NEHSFeatures:
         """The three streams of ``(B, J, 2)`` or ``(B, T, J, 2)`` after the last block, and the gates of all blocks."""
         clip = self.window(keypoints_2d)
-        x, e, y = self.node_embedding(clip), None, None
-        if self.edge_embedding is not None:
-            e = self.edge_embedding(_bone_features(clip, self.bones))
+        x, bone_attr, hyperedge_attr = self.node_embedding(clip), None, None
+        if self.bone_embedding is not None:
+            bone_attr = self.bone_embedding(_bone_features(clip, self.bones))
         if self.hyperedge_embedding is not None:
-            y = self.hyperedge_embedding(_hyperedge_features(clip, self.members))
+            hyperedge_attr = self.hyperedge_embedding(_hyperedge_features(clip, self.members))
         gates = []
         for block in self.blocks:
-            x, e, y, gate = block(x, e, y, return_gates=True)
+            x, bone_attr, hyperedge_attr, gate = block(x, bone_attr, hyperedge_attr, return_gates=True)
             gates.append(gate)
-        return NEHSFeatures(x, e, y, None if gates[0] is None else torch.stack(gates, dim=1))
+        return NEHSFeatures(x, bone_attr, hyperedge_attr, None if gates[0] is None else torch.stack(gates, dim=1))
 
 
 class _Embedding(nn.Module):
@@ -205,7 +206,7 @@ def _hyperedge_features(x: Tensor, members: Tensor) -> Tensor:
     return torch.cat((mean, (variance + _SMALLEST).sqrt()), dim=-1)
 
 
-def _hypergraph(skeleton: Skeleton, hyperedges: Hyperedges | None) -> JointHypergraph:
+def _hypergraph(skeleton: Skeleton, hyperedges: HyperedgeSpec | None) -> JointHypergraph:
     if hyperedges is None:
         return JointHypergraph.from_skeleton(skeleton, possible_groups(skeleton, DEFAULT_GROUPS) or "whole")
     names: list[Any] = [hyperedges] if isinstance(hyperedges, str) else list(hyperedges)

@@ -1,7 +1,7 @@
 """The numeric core: the primitives that every layer is made of, on graphs and on hypergraphs."""
 
 from skelgraph.ops.graph_conv import empty_weight, graph_conv
-from skelgraph.ops.incidence import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
+from skelgraph.ops.incidence import DenseIncidence, Incidence, IncidenceRows, Send, SparseIncidence
 from skelgraph.ops.sparse import Adjacency, EdgePattern, SparseAdjacency
 
 __all__ = [
@@ -9,8 +9,8 @@ __all__ = [
     "DenseIncidence",
     "EdgePattern",
     "Incidence",
-    "IncidenceMessages",
     "IncidenceRows",
+    "Send",
     "SparseAdjacency",
     "SparseIncidence",
     "empty_weight",

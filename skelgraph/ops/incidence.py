@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from typing import Any, ClassVar, Literal, NamedTuple, Optional, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
 import torch
 from torch import Tensor
-from torch_geometric.nn import MessagePassing
-from torch_geometric.typing import OptTensor
 from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.fixed import FixedBuffers
-from skelgraph.ops.products import has_sparse_product, inverse, product, scale
+from skelgraph.ops.products import inverse, product, scale
 from skelgraph.text import shown
-
-warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
 
 Reduce = Literal["sum", "mean", "max", "softmax"]
 Over = Literal["nodes", "hyperedges"]
@@ -68,9 +62,9 @@ class DenseIncidence:
         """Gather ``x (..., J, C)`` in hyperedges ``(..., M, C)``, with coefficients of this class or memberships."""
         return _pool(self.matrix.mT, x, None if alpha is None else alpha.mT, reduce)
 
-    def to_nodes(self, y: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
-        """Gather ``y (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or memberships."""
-        return _pool(self.matrix, y, alpha, reduce)
+    def to_nodes(self, hyperedge_attr: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``hyperedge_attr (..., M, C)`` in nodes ``(..., J, C)``, with coefficients or memberships."""
+        return _pool(self.matrix, hyperedge_attr, alpha, reduce)
 
     def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
         """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
@@ -93,6 +87,23 @@ class DenseIncidence:
         return each if self._index is None else each / self.matrix[node, hyperedge].to(each.dtype).unsqueeze(-1)
 
 
+class Send(Protocol):
+    """How features are sent along incidences and gathered where these end."""
+
+    def __call__(
+        self,
+        index: Tensor,
+        x: Tensor,
+        alpha: Tensor | None,
+        reduce: Reduce,
+        size: tuple[int, int],
+        rows: IncidenceRows | None,
+    ) -> Tensor:
+        """Gather the features ``x (..., S, C)`` of the senders ``index[0]`` at the receivers ``index[1]``, ``(..., R,
+        C)`` with ``size = (S, R)``: each head times its coefficient of ``alpha (..., nnz, heads)`` if there are any.
+        ``rows`` are the same incidences in compressed rows, if they are at hand."""
+
+
 class SparseIncidence:
     """Memberships of nodes in hyperedges as an index: gather and scatter, in time and memory that grow with it.
 
@@ -100,8 +111,9 @@ class SparseIncidence:
         index: Node and hyperedge of every incidence, ``(2, nnz)``.
         num_nodes: Number of nodes.
         num_hyperedges: Number of hyperedges.
-        messages: What sends the messages, usually the layer itself.
-        rows: The same incidences by row, for a hypergraph that stays: sums then take a tenth of the time.
+        send: How features are sent along the incidences: the message passing of a layer, which hooks and explainers
+            of PyG reach.
+        rows: The same incidences in compressed rows, for a hypergraph that stays: sums then take a tenth of the time.
     """
 
     def __init__(
@@ -109,13 +121,13 @@ class SparseIncidence:
         index: Tensor,
         num_nodes: int,
         num_hyperedges: int,
-        messages: IncidenceMessages,
+        send: Send,
         rows: IncidenceRows | None = None,
     ) -> None:
         self.index = index
         self.num_nodes = num_nodes
         self.num_hyperedges = num_hyperedges
-        self.messages = messages
+        self.send = send
         self.rows = rows
 
     def node_degree(self, weight: Tensor) -> Tensor:
@@ -136,18 +148,13 @@ class SparseIncidence:
         _check(alpha, reduce)
         if reduce == "mean":
             return scale(self.to_hyperedges(x, alpha), inverse(self.hyperedge_degree().to(_wide(x))))
-        fused = self.rows is not None and alpha is None and reduce == "sum" and not self.messages.explain
-        if self.rows is not None and fused and has_sparse_product(x):
-            matrix, transpose = self.rows.matrices(x)
-            return self.messages.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
-        size = (self.num_nodes, self.num_hyperedges)
-        return self.messages.propagate(self.index, x=x, alpha=alpha, reduce=reduce, transpose=None, size=size)
+        return self.send(self.index, x, alpha, reduce, (self.num_nodes, self.num_hyperedges), self.rows)
 
-    def to_nodes(self, y: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
-        """Gather ``y (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or one."""
+    def to_nodes(self, hyperedge_attr: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
+        """Gather ``hyperedge_attr (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or one."""
         rows = None if self.rows is None else self.rows.transposed()
-        back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.messages, rows)
-        return back.to_hyperedges(y, alpha, reduce)
+        back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.send, rows)
+        return back.to_hyperedges(hyperedge_attr, alpha, reduce)
 
     def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
         """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
@@ -209,49 +216,11 @@ class IncidenceRows(NamedTuple):
         )
 
 
-class IncidenceMessages(FixedBuffers, MessagePassing):
-    """PyG message passing along incidences, so that its hooks and explainers reach the sparse path of every layer."""
-
-    propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "transpose": OptTensor}
-    """The arguments that PyG compiles :meth:`propagate` for."""
-    propagate: Any
-    _edge_mask: Tensor | None
-    _apply_sigmoid: bool
-
-    def __init__(self) -> None:
-        super().__init__(aggr="sum", node_dim=-2)
-        # explainers need the plain form of propagate, for which PyG takes the compiled one of a parent class
-        type(self)._orig_propagate = MessagePassing.propagate
-
-    def message(self, x_j: Tensor, alpha: OptTensor) -> Tensor:
-        """What goes along an incidence: the features of its sender, each head times its coefficient."""
-        if alpha is None:
-            return x_j
-        return (x_j.unflatten(-1, (alpha.size(-1), -1)) * alpha.to(x_j.dtype).unsqueeze(-1)).flatten(-2)
-
-    def aggregate(self, inputs: Tensor, index: Tensor, dim_size: Optional[int], reduce: str) -> Tensor:  # noqa: UP045
-        """Sum, maximum, or sum weighted by the softmax of every channel."""
-        if reduce == "softmax":
-            inputs = inputs * softmax(inputs, index, num_nodes=dim_size, dim=-2)
-            reduce = "sum"
-        return scatter(inputs, index, dim=-2, dim_size=dim_size, reduce=reduce)
-
-    def explain_message(self, inputs: Tensor) -> Tensor:
-        """What goes along an incidence, times the mask of an explainer: one number per incidence, in the order of the
-        ``hyperedge_index`` of the bound hypergraph or of the call, the same on the way to hyperedges and back."""
-        mask = self._edge_mask
-        if mask is None or mask.shape != inputs.shape[-2:-1]:
-            found = "none" if mask is None else tuple(mask.shape)
-            raise SkelgraphError(
-                f"the mask of the explainer is {found}; expected one number for each of {inputs.size(-2)} incidences"
-            )
-        return inputs * (mask.sigmoid() if self._apply_sigmoid else mask).to(inputs.dtype).unsqueeze(-1)
-
-    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: OptTensor) -> Tensor:
-        """Sum without holding the messages: a product of the sparse matrix with all features at once."""
-        columns = x.movedim(-2, 0)
-        y = _SparseProduct.apply(columns.flatten(1), _Both(edge_index, transpose))
-        return y.view(edge_index.size(0), *columns.shape[1:]).movedim(0, -2)
+def sparse_product(matrix: Tensor, transpose: Tensor, x: Tensor) -> Tensor:
+    """Multiply a sparse matrix ``(R, S)``, whose transpose is at hand, with all samples ``x (..., S, C)`` at once."""
+    columns = x.movedim(-2, 0)
+    y = _SparseProduct.apply(columns.flatten(1), _Both(matrix, transpose))
+    return y.view(matrix.size(0), *columns.shape[1:]).movedim(0, -2)
 
 
 class _Both:

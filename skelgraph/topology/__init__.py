@@ -4,7 +4,8 @@ from skelgraph.topology.body_parts import body_parts, part_skeleton
 from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups
-from skelgraph.topology.hypergraph import JointHypergraph, bone_incidence
+from skelgraph.topology.hypergraph import HypergraphLike, JointHypergraph, as_hypergraph, bone_incidence
+from skelgraph.topology.hypergraph_data import DHGHypergraph, JointHypergraphData, from_dhg, from_pyg, to_dhg, to_pyg
 from skelgraph.topology.layouts import (
     SkeletonLike,
     as_skeleton,
@@ -19,17 +20,23 @@ from skelgraph.topology.tube_mesh import tube_faces, tube_hierarchy
 
 __all__ = [
     "HYPEREDGE_GROUPS",
+    "DHGHypergraph",
     "Graph",
     "GraphLike",
+    "HypergraphLike",
     "JointHypergraph",
+    "JointHypergraphData",
     "MatchingRule",
     "MultiScaleGraph",
     "Skeleton",
     "SkeletonLike",
     "as_graph",
+    "as_hypergraph",
     "as_skeleton",
     "body_parts",
     "bone_incidence",
+    "from_dhg",
+    "from_pyg",
     "heavy_edge_matching",
     "hyperedge_groups",
     "list_skeletons",
@@ -38,6 +45,8 @@ __all__ = [
     "read_skeleton",
     "register_skeleton",
     "skeleton_config",
+    "to_dhg",
+    "to_pyg",
     "tube_faces",
     "tube_hierarchy",
 ]

@@ -14,13 +14,13 @@ from skelgraph.text import shown
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
-Hyperedges = list[list[int]]
+HyperedgeLists = list[list[int]]
 
 # The joints that bend in the middle of a limb, as the named layouts call them.
 _MIDDLE = {"elbow", "knee", "fore_arm", "leg"}
 
 
-def hyperedge_groups(skeleton: SkeletonLike, name: str) -> Hyperedges:
+def hyperedge_groups(skeleton: SkeletonLike, name: str) -> HyperedgeLists:
     """Return the hyperedges of one named group, each a list of ascending joint ids.
 
     Args:
@@ -65,31 +65,31 @@ def possible_groups(skeleton: SkeletonLike, names: Iterable[str]) -> list[str]:
     return possible
 
 
-def _parts(skeleton: Skeleton) -> Hyperedges:
+def _parts(skeleton: Skeleton) -> HyperedgeLists:
     _need(skeleton, "parts", bool(skeleton.parts), "body parts")
     others = [skeleton.parts[part] for part in _right_before_left(skeleton) if part != "torso"]
     torso = set(skeleton.parts.get("torso", ())).union(*(_attached(skeleton, part) for part in others))
     return [list(torso), *map(list, others)]
 
 
-def _sides(skeleton: Skeleton) -> Hyperedges:
+def _sides(skeleton: Skeleton) -> HyperedgeLists:
     _need(skeleton, "sides", bool(skeleton.symmetric_pairs), "symmetric pairs")
     return [list(skeleton.right), list(skeleton.left)]
 
 
-def _halves(skeleton: Skeleton) -> Hyperedges:
+def _halves(skeleton: Skeleton) -> HyperedgeLists:
     legs = _limbs(skeleton, "leg", "halves")
     limb_joints = _joints(legs + _limbs(skeleton, "arm", None))
     lower = _joints(legs) | (_hung_on(skeleton, legs) - limb_joints)
     return [[joint for joint in range(skeleton.num_joints) if joint not in lower], list(lower)]
 
 
-def _sym(skeleton: Skeleton) -> Hyperedges:
+def _sym(skeleton: Skeleton) -> HyperedgeLists:
     _need(skeleton, "sym", bool(skeleton.symmetric_pairs), "symmetric pairs")
     return [list(pair) for pair in skeleton.symmetric_pairs]
 
 
-def _parts10(skeleton: Skeleton) -> Hyperedges:
+def _parts10(skeleton: Skeleton) -> HyperedgeLists:
     arms, legs = (_limbs(skeleton, kind, "parts10") for kind in ("arm", "leg"))
     shoulders, hips = _hung_on(skeleton, arms), _hung_on(skeleton, legs)
     lower = _between(skeleton, shoulders | hips)
@@ -103,8 +103,8 @@ def _parts10(skeleton: Skeleton) -> Hyperedges:
     ]
 
 
-def _chains(num_bones: int) -> Callable[[Skeleton], Hyperedges]:
-    def chains(skeleton: Skeleton) -> Hyperedges:
+def _chains(num_bones: int) -> Callable[[Skeleton], HyperedgeLists]:
+    def chains(skeleton: Skeleton) -> HyperedgeLists:
         paths = [[joint, *_ancestors(skeleton, joint)[:num_bones]] for joint in range(skeleton.num_joints)]
         paths = [path for path in paths if len(path) == num_bones + 1]
         _need(skeleton, f"chains{num_bones}", bool(paths), f"directed path of {num_bones} bones")
@@ -113,22 +113,22 @@ def _chains(num_bones: int) -> Callable[[Skeleton], Hyperedges]:
     return chains
 
 
-def _contralateral(skeleton: Skeleton) -> Hyperedges:
+def _contralateral(skeleton: Skeleton) -> HyperedgeLists:
     _need(skeleton, "contralateral", bool(skeleton.symmetric_pairs), "symmetric pairs")
     arms, legs = (_joints(_limbs(skeleton, kind, "contralateral")) for kind in ("arm", "leg"))
     right, left = set(skeleton.right), set(skeleton.left)
     return [list(legs & right | arms & left), list(legs & left | arms & right)]
 
 
-def _extremities(skeleton: Skeleton) -> Hyperedges:
+def _extremities(skeleton: Skeleton) -> HyperedgeLists:
     return [[joint for joint in range(skeleton.num_joints) if joint not in skeleton.parents]]
 
 
-def _whole(skeleton: Skeleton) -> Hyperedges:
+def _whole(skeleton: Skeleton) -> HyperedgeLists:
     return [list(range(skeleton.num_joints))]
 
 
-_GROUPS: dict[str, Callable[[Skeleton], Hyperedges]] = {
+_GROUPS: dict[str, Callable[[Skeleton], HyperedgeLists]] = {
     "parts": _parts,
     "sides": _sides,
     "halves": _halves,
@@ -202,7 +202,7 @@ def _between(skeleton: Skeleton, joints: set[int]) -> set[int]:
     return set(on_path.any(dim=(1, 2)).nonzero().flatten().tolist())
 
 
-def _limb_halves(skeleton: Skeleton, limb: tuple[int, ...]) -> Hyperedges:
+def _limb_halves(skeleton: Skeleton, limb: tuple[int, ...]) -> HyperedgeLists:
     """A limb cut at the joint where it bends, which belongs to both halves, as does where it hangs to the upper one."""
     middle = _middle(skeleton, limb)
     lower = {joint for joint in limb if joint == middle or middle in _ancestors(skeleton, joint)}

@@ -1,16 +1,18 @@
-"""The joint hypergraph: groups of joints of any size as data, and the matrices that layers need."""
+"""The joint hypergraph: groups of joints of any size as immutable data, and the matrices that layers need."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from skelgraph.errors import TopologyError
-from skelgraph.fixed import FixedBuffers, on_cpu
+from skelgraph.fixed import on_cpu
 from skelgraph.options import Int64, check_option
 from skelgraph.text import plain, shown
 from skelgraph.topology.arrays import to_ids, to_tensor
@@ -18,48 +20,50 @@ from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_grou
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
-if TYPE_CHECKING:
-    from torch_geometric.data.hypergraph_data import HyperGraphData
-
-    from skelgraph.topology.hypergraph_data import JointHypergraphData
-
 DEFAULT_GROUPS = ("parts", "sides", "halves", "sym")
 
 
-class JointHypergraph(FixedBuffers):
+@dataclass(frozen=True, eq=False, init=False, repr=False)
+class JointHypergraph:
     """Hyperedges, groups of any number of nodes, with positive weights; the nodes are joints, of a skeleton or not.
 
-    A module that holds buffers only, so that the device and dtype moves of a model reach it; they are no part of a
-    state dict. Equal hyperedges are kept apart, see :meth:`coalesce`.
+    A hypergraph cannot be changed, is hashable and compares by content; every tensor that it gives out is a new one, on
+    the CPU. Layers keep what they need of it in buffers of their own. Equal hyperedges are kept apart, see
+    :meth:`coalesce`.
 
     Args:
         hyperedge_index: Node and hyperedge of every incidence, in PyG's convention; in any order.
         num_nodes: Number of nodes; a node may be in no hyperedge.
         num_hyperedges: Number of hyperedges.
-        weight: Weight of every hyperedge, 1 by default. A floating-point tensor keeps its type; other numbers take
-            torch's default type.
+        hyperedge_weight: Weight of every hyperedge, 1 by default. A floating-point tensor keeps its type; other numbers
+            take torch's default type.
         groups: Hyperedge ids by group name; every hyperedge is in exactly one group. By default all are in ``"main"``.
         skeleton: The skeleton of the joints, for the methods about bones and for :meth:`plot`.
 
     Shapes:
-        - ``hyperedge_index``: ``(2, nnz)``, int64; the buffer is grouped by hyperedge, nodes ascending
-        - ``weight``: ``(M,)``
+        - ``hyperedge_index``: ``(2, nnz)``, int64; kept grouped by hyperedge, nodes ascending
+        - ``hyperedge_weight``: ``(M,)``
 
     Raises:
         TopologyError: If an id is out of range, a node is twice in a hyperedge, a hyperedge is empty, a weight is not
             positive and finite, or the groups or the skeleton do not fit; the message names the hyperedge.
 
     Example:
-        >>> hypergraph = JointHypergraph.from_skeleton("h36m17")
-        >>> hypergraph
+        >>> hypergraph = JointHypergraph.from_lists(4, [[0, 1, 2], [2, 3]])
+        >>> hypergraph.hyperedge_index.tolist()
+        [[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]]
+        >>> hypergraph.hyperedge_weight.tolist()
+        [1.0, 1.0]
+        >>> JointHypergraph.from_skeleton("h36m17")
         JointHypergraph(num_nodes=17, num_hyperedges=15, groups=[parts, sides, halves, sym])
-        >>> hypergraph.hyperedges[1]
-        (14, 15, 16)
     """
 
-    hyperedge_index: Tensor
-    weight: Tensor
-    follows_default_device = False  # on its own it is topology
+    num_nodes: int
+    num_hyperedges: int
+    groups: Mapping[str, tuple[int, ...]]
+    skeleton: Skeleton | None
+    _hyperedge_index: Tensor
+    _hyperedge_weight: Tensor
 
     @on_cpu
     def __init__(
@@ -67,18 +71,22 @@ class JointHypergraph(FixedBuffers):
         hyperedge_index: Tensor,
         num_nodes: int,
         num_hyperedges: int,
-        weight: Tensor | Sequence[float] | None = None,
+        hyperedge_weight: Tensor | Sequence[float] | None = None,
         groups: Mapping[str, Iterable[int]] | None = None,
         skeleton: SkeletonLike | None = None,
     ) -> None:
-        super().__init__()
-        self.num_nodes = check_option("num_nodes", num_nodes, Int64)
-        self.num_hyperedges = check_option("num_hyperedges", num_hyperedges, Int64)
-        self.register_buffer("hyperedge_index", _check_index(hyperedge_index, num_nodes, num_hyperedges), False)
-        device = self.hyperedge_index.device
-        self.register_buffer("weight", _check_weight(weight, num_hyperedges).to(device), False)
-        self.groups: dict[str, tuple[int, ...]] = _check_groups(groups, num_hyperedges)
-        self.skeleton: Skeleton | None = None if skeleton is None else as_skeleton(skeleton)
+        num_nodes = check_option("num_nodes", num_nodes, Int64)
+        num_hyperedges = check_option("num_hyperedges", num_hyperedges, Int64)
+        fields = {
+            "num_nodes": num_nodes,
+            "num_hyperedges": num_hyperedges,
+            "_hyperedge_index": _check_index(hyperedge_index, num_nodes, num_hyperedges),
+            "_hyperedge_weight": _check_weight(hyperedge_weight, num_hyperedges),
+            "groups": MappingProxyType(_check_groups(groups, num_hyperedges)),
+            "skeleton": None if skeleton is None else as_skeleton(skeleton),
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
         if self.skeleton is not None and self.skeleton.num_joints != num_nodes:
             raise TopologyError(f"skeleton is {self.skeleton!r}; expected one of {num_nodes} joints")
 
@@ -90,7 +98,7 @@ class JointHypergraph(FixedBuffers):
         Args:
             num_nodes: Number of nodes.
             hyperedges: The nodes of every hyperedge, in any order.
-            **options: ``weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
+            **options: ``hyperedge_weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
 
         Raises:
             TopologyError: As :class:`JointHypergraph`.
@@ -110,7 +118,7 @@ class JointHypergraph(FixedBuffers):
 
         Args:
             incidence: 1 where a node is in a hyperedge.
-            **options: ``weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
+            **options: ``hyperedge_weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
 
         Shapes:
             ``(J, M)``.
@@ -134,14 +142,14 @@ class JointHypergraph(FixedBuffers):
         cls,
         skeleton: SkeletonLike,
         groups: str | Sequence[str] = DEFAULT_GROUPS,
-        weight: Tensor | Sequence[float] | None = None,
+        hyperedge_weight: Tensor | Sequence[float] | None = None,
     ) -> JointHypergraph:
         """Return named groups of hyperedges on a skeleton.
 
         Args:
             skeleton: A skeleton with parts and symmetric pairs, or the name of a layout.
             groups: Names of :func:`~skelgraph.topology.hyperedge_groups`, in their order.
-            weight: Weight of every hyperedge.
+            hyperedge_weight: Weight of every hyperedge.
 
         Raises:
             TopologyError: If the skeleton lacks what a group is made of (the message lists the groups that it can
@@ -165,7 +173,9 @@ class JointHypergraph(FixedBuffers):
                     f"({known}), or JointHypergraph.from_lists(num_joints, [[...], ...]) with hyperedges of your own"
                 ) from None
             ids[name] = range(first, len(hyperedges))
-        return cls.from_lists(skeleton.num_joints, hyperedges, weight=weight, groups=ids, skeleton=skeleton)
+        return cls.from_lists(
+            skeleton.num_joints, hyperedges, hyperedge_weight=hyperedge_weight, groups=ids, skeleton=skeleton
+        )
 
     @classmethod
     def from_bones(cls, skeleton: SkeletonLike) -> JointHypergraph:
@@ -185,98 +195,70 @@ class JointHypergraph(FixedBuffers):
         near = skeleton.hop_mask(k, "within")
         return cls.from_incidence(near, groups=_one_group(f"{k}-hop", near), skeleton=skeleton)
 
-    @classmethod
-    def from_pyg(
-        cls,
-        data: HyperGraphData | Tensor,
-        num_nodes: int | Tensor | None = None,
-        num_hyperedges: int | Tensor | None = None,
-        **options: Any,
-    ) -> JointHypergraph:
-        """Return the hypergraph of PyG's ``HyperGraphData`` or of a ``hyperedge_index``.
+    def __eq__(self, other: object) -> bool:
+        """Whether nodes, hyperedges, weights, groups and skeleton are the same."""
+        if not isinstance(other, JointHypergraph):
+            return NotImplemented
+        return (
+            (self.num_nodes, self.num_hyperedges, list(self.groups.items()), self.skeleton)
+            == (other.num_nodes, other.num_hyperedges, list(other.groups.items()), other.skeleton)
+            and torch.equal(self._hyperedge_index, other._hyperedge_index)
+            and self._hyperedge_weight.dtype == other._hyperedge_weight.dtype
+            and torch.equal(self._hyperedge_weight, other._hyperedge_weight)
+        )
 
-        Args:
-            data: A data object or batch (``hyperedge_weight`` is read if there is one), or an index ``(2, nnz)``.
-            num_nodes: Number of nodes; by default the rows of ``data.x``, else the ``num_nodes`` that was set (what PyG
-                answers is wrong where the numbers of nodes and hyperedges agree), else the largest id + 1.
-            num_hyperedges: Number of hyperedges (a tensor: of every graph of a batch), by default that of the data,
-                else the largest id + 1.
-            **options: ``weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
+    def __hash__(self) -> int:
+        """Hash all fields but the weights."""
+        index = self._hyperedge_index.numpy().tobytes()
+        return hash((self.num_nodes, self.num_hyperedges, index, tuple(self.groups.items()), self.skeleton))
 
-        Raises:
-            TopologyError: As :class:`JointHypergraph`.
-        """
-        if isinstance(data, Tensor):
-            index = data
-        elif not hasattr(data, "edge_index") or not hasattr(data, "get"):
-            raise TopologyError(f"data is {shown(data)}; expected PyG's HyperGraphData or a hyperedge_index (2, nnz)")
-        else:
-            index = data.edge_index
-            options.setdefault("weight", data.get("hyperedge_weight", None))
-            stored = stored_sizes(data)
-            num_nodes = stored[0] if num_nodes is None else num_nodes
-            num_hyperedges = stored[1] if num_hyperedges is None else num_hyperedges
-        if num_nodes is None:
-            num_nodes = int(index[0].max()) + 1 if index.numel() else 0
-        if num_hyperedges is None:
-            num_hyperedges = int(index[1].max()) + 1 if index.numel() else 0
-        return cls(index, total(num_nodes), total(num_hyperedges), **options)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor: a mapping proxy can be neither pickled nor copied."""
+        index, weight = self.hyperedge_index, self.hyperedge_weight
+        return type(self), (index, self.num_nodes, self.num_hyperedges, weight, dict(self.groups), self.skeleton)
 
-    @classmethod
-    def from_dhg(cls, hypergraph: Any, skeleton: SkeletonLike | None = None) -> JointHypergraph:
-        """Return the hypergraph of a ``dhg.Hypergraph``, its hyperedge groups in their order.
+    def __repr__(self) -> str:  # noqa: D105
+        groups = plain(", ".join(self.groups), 200)
+        return f"JointHypergraph(num_nodes={self.num_nodes}, num_hyperedges={self.num_hyperedges}, groups=[{groups}])"
 
-        Args:
-            hypergraph: A ``dhg.Hypergraph``.
-            skeleton: The skeleton of the joints.
+    @property
+    def hyperedge_index(self) -> Tensor:
+        """Node and hyperedge of every incidence, ``(2, nnz)``, int64, grouped by hyperedge, nodes ascending."""
+        return self._hyperedge_index.clone()
 
-        Raises:
-            TopologyError: If it has vertex weights, which would be lost, or a vertex twice in a hyperedge.
-        """
-        if any(weight != 1 for weight in hypergraph.v_weight or ()):
-            raise TopologyError(
-                "the dhg.Hypergraph has vertex weights other than 1; expected weights on hyperedges only"
-            )
-        hyperedges: list[Sequence[int]] = []
-        weights: list[float] = []
-        groups: dict[str, range] = {}
-        for name in hypergraph.group_names:
-            lists, group_weights = hypergraph.e_of_group(name)
-            groups[name] = range(len(hyperedges), len(hyperedges) + len(lists))
-            hyperedges += lists
-            weights += group_weights
-        return cls.from_lists(
-            hypergraph.num_v, hyperedges, weight=weights, groups=groups or None, skeleton=skeleton
-        ).to(hypergraph.device)
+    @property
+    def hyperedge_weight(self) -> Tensor:
+        """The weights of the hyperedges, ``(M,)``."""
+        return self._hyperedge_weight.clone()
 
     @property
     def hyperedges(self) -> tuple[tuple[int, ...], ...]:
         """The node ids of every hyperedge, ascending."""
-        nodes = self.hyperedge_index[0].cpu().split(self.hyperedge_degree.int().tolist())
+        nodes = self._hyperedge_index[0].split(self.hyperedge_degree.int().tolist())
         return tuple(tuple(members.tolist()) for members in nodes)
 
     @property
     def incidence(self) -> Tensor:
         """The incidence matrix ``(J, M)``: 1 where a joint is in a hyperedge."""
-        matrix = self.weight.new_zeros(self.num_nodes, self.num_hyperedges)
-        matrix[self.hyperedge_index[0], self.hyperedge_index[1]] = 1
+        matrix = self._hyperedge_weight.new_zeros(self.num_nodes, self.num_hyperedges)
+        matrix[self._hyperedge_index[0], self._hyperedge_index[1]] = 1
         return matrix
 
     @property
     def node_degree(self) -> Tensor:
         """Sum of the weights of the hyperedges of every joint, ``(J,)``."""
-        nodes, hyperedges = self.hyperedge_index
-        return self.weight.new_zeros(self.num_nodes).index_add(0, nodes, self.weight[hyperedges])
+        (nodes, hyperedges), weight = self._hyperedge_index, self._hyperedge_weight
+        return weight.new_zeros(self.num_nodes).index_add(0, nodes, weight[hyperedges])
 
     @property
     def hyperedge_degree(self) -> Tensor:
         """Number of joints of every hyperedge, ``(M,)``."""
-        return self.hyperedge_index[1].bincount(minlength=self.num_hyperedges).to(self.weight.dtype)
+        return self._hyperedge_index[1].bincount(minlength=self.num_hyperedges).to(self._hyperedge_weight.dtype)
 
     @property
     def group_index(self) -> Tensor:
         """Position of the group of every hyperedge in :attr:`groups`, ``(M,)``, int64."""
-        index = self.hyperedge_index.new_empty(self.num_hyperedges)
+        index = self._hyperedge_index.new_empty(self.num_hyperedges)
         for position, ids in enumerate(self.groups.values()):
             index[list(ids)] = position
         return index
@@ -302,7 +284,7 @@ class JointHypergraph(FixedBuffers):
         Raises:
             TopologyError: If there is no skeleton.
         """
-        incidence = self.incidence.cpu()
+        incidence = self.incidence
         ends = torch.tensor(self._skeleton().edges, dtype=torch.int64).view(-1, 2)
         return incidence[ends[:, 0]] * incidence[ends[:, 1]]
 
@@ -334,7 +316,7 @@ class JointHypergraph(FixedBuffers):
         Raises:
             TopologyError: If there is no skeleton.
         """
-        return _nearest(self.hop_distance(), self.incidence.cpu())
+        return _nearest(self.hop_distance(), self.incidence)
 
     @on_cpu
     def coalesce(self, op: Literal["mean", "sum", "max"] = "mean") -> JointHypergraph:
@@ -353,92 +335,12 @@ class JointHypergraph(FixedBuffers):
         place = torch.tensor(
             [first.setdefault((of_group[m], members), len(first)) for m, members in enumerate(self.hyperedges)]
         )
-        weight = self.weight.new_zeros(len(first)).scatter_reduce(
-            0, place.to(self.weight.device), self.weight, {"max": "amax"}.get(op, op), include_self=False
+        weight = self._hyperedge_weight.new_zeros(len(first)).scatter_reduce(
+            0, place, self._hyperedge_weight, {"max": "amax"}.get(op, op), include_self=False
         )
         groups = {name: [m for (group, _), m in first.items() if group == name] for name in self.groups}
         lists = [members for _, members in first]
-        merged = self.from_lists(self.num_nodes, lists, weight=weight, groups=groups, skeleton=self.skeleton)
-        return merged.to(self.weight.device)
-
-    def to_pyg(self, batch_size: int | None = None, x: Tensor | None = None) -> JointHypergraphData:
-        """Return PyG's ``HyperGraphData``; for a batch of poses the disjoint union of ``batch_size`` copies.
-
-        ``data.edge_index`` is the ``hyperedge_index`` of ``HypergraphConv``, ``data.hyperedge_weight`` its weight and
-        ``data.num_hyperedges`` what its argument ``num_edges`` must be.
-
-        Args:
-            batch_size: Number of copies; without it one graph without ``data.batch``.
-            x: Features of the nodes.
-
-        Shapes:
-            ``x``: ``(J, C)``, or ``(batch_size, J, C)``; ``data.x`` is ``(batch_size * J, C)``.
-
-        Raises:
-            TopologyError: If the batch size is not positive or ``x`` has another shape.
-        """
-        from skelgraph.topology.hypergraph_data import JointHypergraphData
-
-        batch_size = check_option("batch_size", batch_size, Int64 | None)
-        if batch_size is not None and batch_size < 1:
-            raise TopologyError(f"batch_size is {batch_size}; expected at least 1")
-        lead = () if batch_size is None else (batch_size,)
-        if x is not None and not isinstance(x, Tensor):
-            raise TopologyError(f"x is {shown(x)}; expected a tensor")
-        if x is not None and x.shape[:-1] != (*lead, self.num_nodes):
-            raise TopologyError(f"x has shape {tuple(x.shape)}; expected {(*lead, self.num_nodes)} and channels")
-        copies = batch_size or 1
-        data = JointHypergraphData(
-            x=None if x is None else x.reshape(-1, x.size(-1)),
-            edge_index=disjoint_union(self.hyperedge_index, copies, self.num_nodes, self.num_hyperedges),
-            hyperedge_weight=self.weight.repeat(copies),
-            num_nodes=copies * self.num_nodes,
-            num_hyperedges=copies * self.num_hyperedges,
-        )
-        if batch_size is not None:
-            data.batch = torch.arange(copies, device=self.weight.device).repeat_interleave(self.num_nodes)
-        return data
-
-    def to_dhg(self) -> Any:
-        """Return the ``dhg.Hypergraph`` with the same hyperedges, weights and groups; needs the extra ``hypergraph``.
-
-        Raises:
-            TopologyError: If something would be lost: DHG merges equal hyperedges of a group, orders hyperedges by
-                group, and cannot be without hyperedges.
-        """
-        self._check_dhg()
-        try:
-            import dhg
-        except ImportError as error:
-            raise TopologyError("to_dhg needs DHG: pip install 'skelgraph[hypergraph]'") from error
-
-        result = dhg.Hypergraph(self.num_nodes, device=self.hyperedge_index.device)
-        hyperedges, weights = self.hyperedges, self.weight.tolist()
-        for name, ids in self.groups.items():
-            lists = [list(hyperedges[m]) for m in ids]
-            result.add_hyperedges(lists, e_weight=[weights[m] for m in ids], group_name=name)
-        return result
-
-    def _check_dhg(self) -> None:
-        if self.num_hyperedges == 0:
-            raise TopologyError("the hypergraph has no hyperedges, which DHG does not allow")
-        order = [hyperedge for ids in self.groups.values() for hyperedge in ids]
-        if moved := [hyperedge for place, hyperedge in enumerate(order) if place != hyperedge]:
-            raise TopologyError(
-                f"groups: hyperedge {moved[0]} would get another id, as DHG orders hyperedges by group; "
-                "expected groups one after the other"
-            )
-        hyperedges = self.hyperedges
-        for name, ids in self.groups.items():
-            first: dict[tuple[int, ...], int] = {}
-            for m in ids:
-                if (other := first.setdefault(hyperedges[m], m)) != m:
-                    raise TopologyError(
-                        f"hyperedges {other} and {m} of group {shown(name)} are equal and DHG would merge them; "
-                        "call coalesce() first if that is what you want"
-                    )
-        if empty := [name for name, ids in self.groups.items() if not ids]:
-            raise TopologyError(f"groups: {shown(empty[0])} is empty and would be lost")
+        return self.from_lists(self.num_nodes, lists, hyperedge_weight=weight, groups=groups, skeleton=self.skeleton)
 
     def plot(self, positions: Any = None, ax: Any = None) -> Any:
         """Draw the hyperedges as coloured areas over the skeleton.
@@ -458,11 +360,6 @@ class JointHypergraph(FixedBuffers):
 
         return plot_hypergraph(self, positions, ax)
 
-    def extra_repr(self) -> str:
-        """Numbers of nodes and hyperedges and the groups."""
-        groups = plain(", ".join(self.groups), 200)
-        return f"num_nodes={self.num_nodes}, num_hyperedges={self.num_hyperedges}, groups=[{groups}]"
-
     def _skeleton(self) -> Skeleton:
         if self.skeleton is None:
             raise TopologyError("the hypergraph has no skeleton; hand one to its constructor for what is about bones")
@@ -481,37 +378,6 @@ def bone_incidence(skeleton: SkeletonLike) -> Tensor:
     for bone, (parent, child) in enumerate(skeleton.edges):
         matrix[parent, bone], matrix[child, bone] = -1, 1
     return matrix
-
-
-def disjoint_union(index: Tensor, copies: int, num_nodes: int, num_hyperedges: int) -> Tensor:
-    """Return the ``hyperedge_index`` of so many copies of a hypergraph side by side, as PyG batches them.
-
-    Shapes:
-        ``(2, nnz)`` to ``(2, copies * nnz)``.
-    """
-    step = index.new_tensor([[num_nodes], [num_hyperedges]])
-    shift = torch.arange(copies, device=index.device).repeat_interleave(index.size(1))
-    return index.repeat(1, copies) + step * shift
-
-
-def stored_sizes(data: HyperGraphData) -> tuple[int | None, int | None]:
-    """Return the numbers of nodes and hyperedges that PyG's data object holds, ``None`` where it holds none: the rows
-    of ``x``, else what ``num_nodes`` was set to (what PyG answers is wrong where both numbers agree), and
-    ``num_hyperedges``."""
-    stored = {key: data[key] for key in ("x", "num_nodes", "num_hyperedges") if key in data}
-    num_nodes = stored["x"].size(0) if stored.get("x") is not None else stored.get("num_nodes")
-    num_hyperedges = stored.get("num_hyperedges")
-    return (
-        None if num_nodes is None else total(num_nodes),
-        None if num_hyperedges is None else total(num_hyperedges),
-    )
-
-
-def total(count: int | Tensor) -> int:
-    """Return a number as an integer, or the sum of the numbers of all graphs of a batch."""
-    if isinstance(count, int) and not isinstance(count, bool):  # told without the checker, which cannot be compiled
-        return count
-    return check_option("the count", count.sum().item() if isinstance(count, Tensor) else count, Int64)
 
 
 def _one_group(name: str, hyperedges: Any) -> dict[str, range]:
@@ -534,6 +400,7 @@ def _check_index(index: Tensor, num_nodes: int, num_hyperedges: int) -> Tensor:
         raise TopologyError(f"hyperedge_index is {found}; expected an int64 tensor (2, nnz)")
     if num_nodes < 0 or num_hyperedges < 0:
         raise TopologyError(f"num_nodes={num_nodes} and num_hyperedges={num_hyperedges} must not be negative")
+    index = index.cpu()
     nodes, hyperedges = index
     _refuse(index, (hyperedges < 0) | (hyperedges >= num_hyperedges), f"expected 0 to {num_hyperedges - 1} hyperedges")
     _refuse(index, (nodes < 0) | (nodes >= num_nodes), f"expected joint ids 0 to {num_nodes - 1}")
@@ -558,16 +425,16 @@ def _check_weight(weight: Tensor | Sequence[float] | None, num_hyperedges: int) 
     if weight is None:
         return torch.ones(num_hyperedges)
     if not isinstance(weight, Tensor) or not weight.is_floating_point():
-        weight = to_tensor("weight", weight, torch.get_default_dtype())
+        weight = to_tensor("hyperedge_weight", weight, torch.get_default_dtype())
     if weight.shape != (num_hyperedges,):
         raise TopologyError(
-            f"weight has shape {tuple(weight.shape)}; expected one for each of {num_hyperedges} hyperedges"
+            f"hyperedge_weight has shape {tuple(weight.shape)}; expected one for each of {num_hyperedges} hyperedges"
         )
     wrong = (~(weight.isfinite() & (weight > 0))).nonzero()
     if len(wrong):
         hyperedge = int(wrong[0])
         raise TopologyError(f"hyperedge {hyperedge} has weight {weight[hyperedge].item()}; expected a positive number")
-    return weight.detach().clone()
+    return weight.detach().clone().cpu()
 
 
 def _as_ids(what: str, ids: Iterable[int]) -> tuple[int, ...]:
@@ -600,3 +467,18 @@ def _check_groups(groups: Mapping[str, Iterable[int]] | None, num_hyperedges: in
         if hyperedge not in owner:
             raise TopologyError(f"groups: hyperedge {hyperedge} is in no group; expected one group")
     return checked
+
+
+HypergraphLike: TypeAlias = JointHypergraph | SkeletonLike
+
+
+def as_hypergraph(hypergraph: HypergraphLike) -> JointHypergraph:
+    """Return a hypergraph as it is, and a skeleton or layout name as the hypergraph of its default groups.
+
+    Raises:
+        TopologyError: If the skeleton lacks what these groups are made of; the message says what to do.
+        SkelgraphError: If it is none of these.
+    """
+    if isinstance(hypergraph, JointHypergraph):
+        return hypergraph
+    return JointHypergraph.from_skeleton(hypergraph)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,11 +11,23 @@ from skelgraph.errors import TopologyError
 from skelgraph.text import plain
 from skelgraph.viz.drawing import CENTRE, draw_skeleton, rest_positions
 
-if TYPE_CHECKING:
-    from skelgraph.topology.hypergraph import JointHypergraph
+
+class Hypergraph(Protocol):
+    """What of a hypergraph is drawn; :class:`~skelgraph.topology.JointHypergraph` has it."""
+
+    @property
+    def num_nodes(self) -> int: ...  # noqa: D102
+    @property
+    def num_hyperedges(self) -> int: ...  # noqa: D102
+    @property
+    def hyperedges(self) -> tuple[tuple[int, ...], ...]: ...  # noqa: D102
+    @property
+    def groups(self) -> Mapping[str, tuple[int, ...]]: ...  # noqa: D102
+    @property
+    def skeleton(self) -> Any: ...  # noqa: D102
 
 
-def plot_hypergraph(hypergraph: JointHypergraph, positions: Any = None, ax: Any = None) -> Any:
+def plot_hypergraph(hypergraph: Hypergraph, positions: Any = None, ax: Any = None) -> Any:
     """Draw the hyperedges of a hypergraph; see :meth:`JointHypergraph.plot`."""
     points = _positions(hypergraph, positions)
     if ax is not None:
@@ -37,7 +50,7 @@ def plot_hypergraph(hypergraph: JointHypergraph, positions: Any = None, ax: Any 
     return axes
 
 
-def _draw(hypergraph: JointHypergraph, ids: Any, points: np.ndarray, ax: Any) -> None:
+def _draw(hypergraph: Hypergraph, ids: Any, points: np.ndarray, ax: Any) -> None:
     from matplotlib import colormaps
     from matplotlib.patches import Polygon
 
@@ -63,7 +76,7 @@ def _draw(hypergraph: JointHypergraph, ids: Any, points: np.ndarray, ax: Any) ->
     ax.set_axis_off()
 
 
-def _positions(hypergraph: JointHypergraph, positions: Any) -> np.ndarray:
+def _positions(hypergraph: Hypergraph, positions: Any) -> np.ndarray:
     if positions is not None:
         if hasattr(positions, "detach"):
             positions = positions.detach().cpu()

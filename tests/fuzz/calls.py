@@ -20,7 +20,7 @@ from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.pose_dataset import MotionClip
 from skelgraph.models import create_model, list_models, load_official, model_info, optimize
 from skelgraph.text import shown
-from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton
+from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton, from_pyg, to_pyg
 
 from . import silly
 from .case import Case, Room, Wrong
@@ -140,7 +140,7 @@ ARGUMENTS: dict[str, Callable[[], Any]] = {
 OPTIONS: dict[str, dict[str, Callable[[], Any]]] = {
     "ResidualGraphBlock": {"conv": lambda: layers.SemGraphConv, "skeleton": lambda: as_skeleton(LAYOUT)},
     "AllSetConv": {"heads": lambda: 2},
-    "EdgeVertexConv": {"edge_channels": lambda: 3},
+    "EdgeVertexConv": {"bone_channels": lambda: 3},
     "PostRefine": {"hidden_channels": lambda: 8},
     "RelationAttention": {"token_channels": lambda: 4},
     "NodeEdgeHyperedgeConv": {"hypergraph": lambda: LAYOUT, "heads": lambda: 2},
@@ -182,10 +182,10 @@ EXTRA: dict[str, Callable[[random.Random], Any]] = {
             torch.rand(3, JOINTS, 5),
             torch.rand(JOINTS - 1, 3),
             torch.full((JOINTS, 3), float("nan")),
-            layers.Hyperedges(torch.rand(2, JOINTS, 3), torch.rand(2, 3)),
-            layers.Hyperedges(torch.rand(2, JOINTS, 3), torch.rand(5)),
-            JointHypergraph.from_lists(JOINTS, [[0, 1], [2]]).to_pyg(),
-            JointHypergraph.from_lists(JOINTS, [[0, 1], [2]]).to_pyg(2),
+            layers.Memberships(torch.rand(2, JOINTS, 3), torch.rand(2, 3)),
+            layers.Memberships(torch.rand(2, JOINTS, 3), torch.rand(5)),
+            to_pyg(JointHypergraph.from_lists(JOINTS, [[0, 1], [2]])),
+            to_pyg(JointHypergraph.from_lists(JOINTS, [[0, 1], [2]]), 2),
         ]
     ),
     "edge_index": lambda rng: rng.choice(
@@ -199,11 +199,11 @@ EXTRA: dict[str, Callable[[random.Random], Any]] = {
         ]
     ),
     "edge_weight": lambda rng: rng.choice([torch.ones(2), torch.ones(3), torch.zeros(2), torch.tensor([1.0, np.nan])]),
-    "weight": lambda rng: rng.choice([torch.ones(2), torch.ones(10), torch.zeros(2), torch.full((2,), -1.0)]),
-    "y": lambda rng: torch.randn(rng.choice([(2, 2, 4), (2, 3, 4), (2, 11, 4), (0, 2, 4)])),
-    "e": lambda rng: torch.randn(rng.choice([(2, 16, 4), (2, 17, 4), (0, 16, 4)])),
+    "hyperedge_weight": lambda rng: rng.choice([torch.ones(2), torch.ones(10), torch.zeros(2), torch.full((2,), -1.0)]),
+    "hyperedge_attr": lambda rng: torch.randn(rng.choice([(2, 2, 4), (2, 3, 4), (2, 11, 4), (0, 2, 4)])),
+    "bone_attr": lambda rng: torch.randn(rng.choice([(2, 16, 4), (2, 17, 4), (0, 16, 4)])),
     "x0": lambda rng: torch.randn(rng.choice([(2, 17, 4), (2, 17, 5), (34, 4)])),
-    "num_hyperedges": lambda rng: rng.choice([0, 1, 2, 3, 10, 10**10, -1, torch.tensor(3)]),
+    "num_edges": lambda rng: rng.choice([0, 1, 2, 3, 10, 10**10, -1, torch.tensor(3)]),
     "return_hyperedges": lambda rng: True,
     "return_attention_weights": lambda rng: True,
     "return_gates": lambda rng: True,
@@ -250,7 +250,7 @@ def layer_options(rng: random.Random, number: int, room: Room) -> Case:
     def action() -> None:
         layer = cls(**arguments | given)
         repr(layer)
-        changed = {"in_channels", "channels", "skeleton", "hypergraph", "num_features", "edge_channels", "conv"}
+        changed = {"in_channels", "channels", "skeleton", "hypergraph", "num_features", "bone_channels", "conv"}
         changed |= {"adjacency", "distance", "pattern", "partition", "token_channels", "builder"}
         if not changed & given.keys():
             layer(*inputs)
@@ -271,7 +271,7 @@ def layer_inputs(rng: random.Random, number: int, room: Room) -> Case:
         arguments["dense"] = rng.choice([None, True, False])
     inputs = list(good_inputs(name))
     parameters = list(inspect.signature(cls.forward).parameters.values())[1:]
-    options = [p.name for p in parameters[len(inputs) :] if p.kind is p.POSITIONAL_OR_KEYWORD]
+    options = [p.name for p in parameters[len(inputs) :] if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     text, given = "good", {}
     if options and rng.random() < 0.6:
         for key in rng.sample(options, rng.randint(1, min(3, len(options)))):
@@ -345,7 +345,7 @@ def _use_hypergraph(result: Any) -> None:
         lambda h: h.hyperedges,
         lambda h: (h.node_degree, h.hyperedge_degree, h.group_index),
         lambda h: h.coalesce(),
-        lambda h: JointHypergraph.from_pyg(h.to_pyg()),
+        lambda h: from_pyg(to_pyg(h)),
         lambda h: layers.HyperedgeConv(2, 3, h)(torch.zeros(1, h.num_nodes, 2)),
         lambda h: layers.HyperedgeConv(2, 3, h, dense=False)(torch.zeros(0, h.num_nodes, 2)),
     ):
@@ -439,7 +439,7 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
             "hyperedge_index": torch.tensor([[0, 1, 2], [0, 0, 1]]),
             "num_nodes": 3,
             "num_hyperedges": 2,
-            "weight": [1.0, 2.0],
+            "hyperedge_weight": [1.0, 2.0],
             "groups": {"a": [0], "b": [1]},
             "skeleton": None,
         },
@@ -447,27 +447,27 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
     ),
     "JointHypergraph.from_lists": (
         JointHypergraph.from_lists,
-        lambda: {"num_nodes": 4, "hyperedges": [[0, 1], [1, 2, 3]], "weight": [1.0, 2.0]},
+        lambda: {"num_nodes": 4, "hyperedges": [[0, 1], [1, 2, 3]], "hyperedge_weight": [1.0, 2.0]},
         _use_hypergraph,
     ),
     "JointHypergraph.from_incidence": (
         JointHypergraph.from_incidence,
-        lambda: {"incidence": torch.ones(4, 2), "weight": [1.0, 2.0]},
+        lambda: {"incidence": torch.ones(4, 2), "hyperedge_weight": [1.0, 2.0]},
         _use_hypergraph,
     ),
     "JointHypergraph.from_skeleton": (
         JointHypergraph.from_skeleton,
-        lambda: {"skeleton": LAYOUT, "groups": ("parts", "sym"), "weight": None},
+        lambda: {"skeleton": LAYOUT, "groups": ("parts", "sym"), "hyperedge_weight": None},
         _use_hypergraph,
     ),
     "JointHypergraph.from_khop": (JointHypergraph.from_khop, lambda: {"skeleton": LAYOUT, "k": 2}, _use_hypergraph),
-    "JointHypergraph.from_pyg": (
-        JointHypergraph.from_pyg,
+    "from_pyg": (
+        from_pyg,
         lambda: {"data": torch.tensor([[0, 1, 2], [0, 0, 1]]), "num_nodes": 3, "num_hyperedges": 2},
         _use_hypergraph,
     ),
-    "JointHypergraph.to_pyg": (
-        JointHypergraph.from_lists(4, [[0, 1], [1, 2, 3]]).to_pyg,
+    "to_pyg": (
+        functools.partial(to_pyg, JointHypergraph.from_lists(4, [[0, 1], [1, 2, 3]])),
         lambda: {"batch_size": 2, "x": torch.zeros(8, 3)},
         repr,
     ),

@@ -16,11 +16,11 @@ from skelgraph.topology import Skeleton, as_skeleton
 SMALL = {"depth": 2, "d_model": 12, "n_heads": 2}
 TOTALS = [
     ({}, 4_047_600),
-    ({"use_edge": False}, 2_697_741),
-    ({"use_hyperedge": False}, 2_698_227),
-    ({"use_edge": False, "use_hyperedge": False}, 1_538_877),
+    ({"use_bones": False}, 2_697_741),
+    ({"use_hyperedges": False}, 2_698_227),
+    ({"use_bones": False, "use_hyperedges": False}, 1_538_877),
     ({"exchange": False}, 3_666_576),
-    ({"lift": "pool", "ffn_ratio": 4}, 4_047_600),
+    ({"update": "pool", "ffn_ratio": 4}, 4_047_600),
     ({"ffn_ratio": 1}, 3_665_820),
     ({"ffn_ratio": 4}, 4_811_160),
     ({"fusion": "mean"}, 4_040_787),
@@ -100,10 +100,10 @@ def test_direction_of_bones_does_not_matter():
     turned = copy.deepcopy(model)
     turned.bones.copy_(model.bones.flip(1))
     with torch.no_grad():
-        turned.edge_embedding.linear.weight[:, :2] *= -1
+        turned.bone_embedding.linear.weight[:, :2] *= -1
         for block in turned.blocks:
-            block.edge.from_joints.matrix.neg_()
-            block.edge.map.weight[:, :12] *= -1
+            block.bone.from_joints.matrix.neg_()
+            block.bone.map.weight[:, :12] *= -1
     x = torch.randn(3, 17, 2)
     torch.testing.assert_close(turned(x), model(x), atol=1e-5, rtol=0)
     turned.bones.copy_(model.bones)
@@ -116,8 +116,8 @@ def test_gates_start_at_a_third_and_come_out():
     pose, features = model(x)
     assert pose.shape == (2, 17, 3)
     assert features.x.shape == (2, 17, 252)
-    assert features.e.shape == (2, 16, 252)
-    assert features.y.shape == (2, 15, 252)
+    assert features.bone_attr.shape == (2, 16, 252)
+    assert features.hyperedge_attr.shape == (2, 15, 252)
     assert features.gates.shape == (2, 3, 17, 3)
     assert (features.gates == 1 / torch.tensor(3.0)).all()
     torch.testing.assert_close(model.head(model.norm(features.x)), pose)
@@ -128,9 +128,9 @@ def test_gates_start_at_a_third_and_come_out():
 @pytest.mark.parametrize(
     ("options", "absent", "streams"),
     [
-        ({"use_edge": False}, {"e"}, 2),
-        ({"use_hyperedge": False}, {"y"}, 2),
-        ({"use_edge": False, "use_hyperedge": False}, {"e", "y", "gates"}, None),
+        ({"use_bones": False}, {"bone_attr"}, 2),
+        ({"use_hyperedges": False}, {"hyperedge_attr"}, 2),
+        ({"use_bones": False, "use_hyperedges": False}, {"bone_attr", "hyperedge_attr", "gates"}, None),
         ({"fusion": "concat"}, {"gates"}, None),
     ],
 )
@@ -165,13 +165,13 @@ def test_fixed_matrices(golden):
     block = model.blocks[0]
     assert torch.equal(model.bones, reference["skeleton.bones"])
     assert torch.equal(model.members.mT.double(), reference["graph.incidence"])
-    assert torch.equal(block.edge.from_joints.matrix.double(), reference["skeleton.B1"].mT)
+    assert torch.equal(block.bone.from_joints.matrix.double(), reference["skeleton.B1"].mT)
     assert torch.equal(block.hyperedge.from_joints.matrix.mT.double(), reference["graph.incidence"])
-    assert torch.equal(block.edge.from_others.matrix.double(), reference["skeleton.S"])
+    assert torch.equal(block.bone.from_others.matrix.double(), reference["skeleton.S"])
     assert torch.equal(block.hyperedge.from_others.matrix.mT.double(), reference["skeleton.S"])
     assert torch.equal(block.node_attention.distance, reference["skeleton.hop"])
     assert torch.equal(block.hyperedge.attention.distance, reference["ref.relattn.dist"])
-    assert [block.node_attention.table.size(1), block.edge.attention.table.size(1)] == [9, 8]
+    assert [block.node_attention.table.size(1), block.bone.attention.table.size(1)] == [9, 8]
 
 
 def test_group_by_name_and_as_lists():
@@ -189,7 +189,7 @@ def test_input_features():
     """By loops: vector, length and midpoint of bones; mean and deviation per axis of hyperedges."""
     model = build().double()
     seen = []
-    for embedding in (model.node_embedding, model.edge_embedding, model.hyperedge_embedding):
+    for embedding in (model.node_embedding, model.bone_embedding, model.hyperedge_embedding):
         embedding.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, 0]))
     x = torch.rand(3, 17, 2, dtype=torch.float64)
     model(x)
@@ -212,7 +212,7 @@ def test_concat_mode_sees_all_frames():
     added = 2 * 12 * (2 + 5 + 4)
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in centre.parameters()) + added
     state = centre.state_dict()
-    for stream in ("node", "edge", "hyperedge"):
+    for stream in ("node", "bone", "hyperedge"):
         key = f"{stream}_embedding.linear.weight"
         weight = state[key].new_zeros(*state[key].shape, 3)
         weight[..., 1] = state[key]  # of every channel the middle frame only
@@ -256,7 +256,7 @@ def test_any_skeleton_has_the_groups_it_can_have(layout, groups):
     [
         ({"n_heads": 5}, "heads is 5; expected a divisor of the width 12"),
         ({"mask": "semi"}, "expected 'soft', 'hard' or 'none'"),
-        ({"lift": "conv"}, "expected 'linear' or 'pool'"),
+        ({"update": "conv"}, "expected 'linear' or 'pool'"),
         ({"fusion": "max"}, "expected 'gate', 'mean' or 'concat'"),
         ({"frame_mode": "all"}, "expected 'center' or 'concat'"),
         ({"frame_mode": "concat"}, "in_frames is None"),

@@ -102,10 +102,10 @@ LAYERS = {
     "ModulatedGraphConv": [*learned(sgnn.ModulatedGraphConv), *learned(sgnn.ModulatedGraphConv, symmetric=False)],
     "NodeEdgeHyperedgeConv": [
         plain(
-            sgnn.NodeEdgeHyperedgeConv, 4, "h36m17", 2, mask=mask, lift=lift, dynamic_hyperedges=2,
+            sgnn.NodeEdgeHyperedgeConv, 4, "h36m17", 2, mask=mask, update=update, dynamic_hyperedges=2,
             inputs=("joints", "bones", "hyperedges"),
         )
-        for mask, lift in (("soft", "linear"), ("hard", "pool"))
+        for mask, update in (("soft", "linear"), ("hard", "pool"))
     ],
     "PartitionedGraphConv": both(sgnn.PartitionedGraphConv),
     "PostRefine": [plain(sgnn.PostRefine, "h36m17", 8, inputs=("poses", "poses"))],

@@ -64,7 +64,7 @@ def test_models_need_tensors() -> None:
         model([[0.0, 0.0]] * J)
 
 
-@pytest.mark.parametrize("hyper", ["weight", "y"])
+@pytest.mark.parametrize("hyper", ["hyperedge_weight", "hyperedge_attr"])
 def test_weights_and_hyperedges_need_tensors(hyper: str) -> None:
     layer = sgnn.AllSetConv(4, 8, HYPERGRAPH)
     with pytest.raises(SkelgraphError, match=f"as {hyper}"):

@@ -79,16 +79,16 @@ def run(layer: nn.Module) -> Any:
     if name == "TubeSkin":
         return layer(torch.randn(2, layer.skeleton.num_joints, 3))
     if name == "EdgeVertexConv":
-        return layer(x, torch.zeros(2, 6, layer.edge_channels))
+        return layer(x, torch.zeros(2, 6, layer.bone_channels))
     if name == "NodeEdgeHyperedgeConv":
-        e = torch.zeros(2, 6, channels) if layer.edge is not None else None
-        y = torch.zeros(2, 3, channels) if layer.hyperedge is not None else None
-        return layer(x, e, y)
+        bones = torch.zeros(2, 6, channels) if layer.bone is not None else None
+        hyperedges = torch.zeros(2, 3, channels) if layer.hyperedge is not None else None
+        return layer(x, bones, hyperedges)
     if name == "RelationAttention":
         return layer(x, torch.zeros(2, 3, layer.token_channels))
     if name == "HyperedgeAttentionConv":
         width = layer.hyperedge_channels or channels
-        return layer(x, y=torch.zeros(2, 3, width))
+        return layer(x, hyperedge_attr=torch.zeros(2, 3, width))
     if name == "MLPGraphBlock":
         return layer(x, x)
     if name in ("SetTransformer", "DeepSet"):  # inside of a layer, on its incidence

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skelgraph.ops import DenseIncidence, IncidenceMessages, IncidenceRows, SparseIncidence
+from skelgraph.nn.hyper.messages import IncidenceMessages
+from skelgraph.ops import DenseIncidence, IncidenceRows, SparseIncidence
 from skelgraph.ops.products import inverse, inverse_sqrt
 
 MESSAGES = IncidenceMessages()
@@ -35,7 +36,7 @@ def by_loops(matrix: Tensor, x: Tensor, reduce: str) -> Tensor:
 def both(matrix: Tensor, rows: bool):
     index = matrix.nonzero().t().contiguous()
     compressed = IncidenceRows.from_index(index, *matrix.shape) if rows else None
-    return DenseIncidence(matrix), SparseIncidence(index, *matrix.shape, MESSAGES, compressed)
+    return DenseIncidence(matrix), SparseIncidence(index, *matrix.shape, MESSAGES.send, compressed)
 
 
 def random_matrix(nodes: int, hyperedges: int, seed: int) -> Tensor:
@@ -157,8 +158,8 @@ def test_no_incidences_and_empty_batches():
     x = torch.randn(2, 4, 3)
     for incidence in (
         DenseIncidence(torch.zeros(4, 0)),
-        SparseIncidence(index, 4, 0, MESSAGES),
-        SparseIncidence(index, 4, 0, MESSAGES, IncidenceRows.from_index(index, 4, 0)),
+        SparseIncidence(index, 4, 0, MESSAGES.send),
+        SparseIncidence(index, 4, 0, MESSAGES.send, IncidenceRows.from_index(index, 4, 0)),
     ):
         y = incidence.to_hyperedges(x, reduce="mean")
         assert y.shape == (2, 0, 3)

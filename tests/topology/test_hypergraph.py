@@ -14,15 +14,27 @@ from torch_geometric.data.hypergraph_data import HyperGraphData
 from torch_geometric.loader import DataLoader
 
 import skelgraph.topology.hypergraph
+import skelgraph.topology.hypergraph_data
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.topology import JointHypergraph, Skeleton, as_skeleton, bone_incidence
+from skelgraph.nn import HyperedgeConv
+from skelgraph.topology import (
+    JointHypergraph,
+    Skeleton,
+    as_skeleton,
+    bone_incidence,
+    from_dhg,
+    from_pyg,
+    to_dhg,
+    to_pyg,
+)
 
 LISTS = [[2, 0], [1], [3, 1, 2], [0, 2]]
+CHAIN = Skeleton([-1, 0, 1, 2])
 
 
 def same(a: JointHypergraph, b: JointHypergraph) -> bool:
-    return (a.num_nodes, a.hyperedges, a.groups, a.weight.tolist()) == (
-        b.num_nodes, b.hyperedges, b.groups, b.weight.tolist()
+    return (a.num_nodes, a.hyperedges, a.groups, a.hyperedge_weight.tolist()) == (
+        b.num_nodes, b.hyperedges, b.groups, b.hyperedge_weight.tolist()
     )  # fmt: skip
 
 
@@ -72,8 +84,8 @@ def test_round_trips(lists):
     shuffled = hypergraph.hyperedge_index[:, torch.randperm(hypergraph.hyperedge_index.size(1))]
     assert same(JointHypergraph(shuffled, 7, len(lists)), hypergraph)
     assert same(JointHypergraph.from_incidence(hypergraph.incidence), hypergraph)
-    assert same(JointHypergraph.from_pyg(hypergraph.hyperedge_index, 7), hypergraph)
-    assert same(JointHypergraph.from_pyg(hypergraph.to_pyg()), hypergraph)
+    assert same(from_pyg(hypergraph.hyperedge_index, 7), hypergraph)
+    assert same(from_pyg(to_pyg(hypergraph)), hypergraph)
 
 
 def test_index_is_grouped_and_equal_hyperedges_are_kept():
@@ -105,36 +117,95 @@ def test_groups_by_name_in_the_order_asked_for():
 def test_coalesce_merges_within_groups(op, merged):
     lists = [[0, 1], [2], [1, 0], [0, 1]]
     groups = {"a": [0, 1, 2], "b": [3]}
-    hypergraph = JointHypergraph.from_lists(3, lists, weight=[1.0, 2.0, 4.0, 8.0], groups=groups)
+    hypergraph = JointHypergraph.from_lists(3, lists, hyperedge_weight=[1.0, 2.0, 4.0, 8.0], groups=groups)
     result = hypergraph.coalesce(op)
     assert result.hyperedges == ((0, 1), (2,), (0, 1))
-    assert result.weight.tolist() == [merged, 2.0, 8.0]
+    assert result.hyperedge_weight.tolist() == [merged, 2.0, 8.0]
     assert result.groups == {"a": (0, 1), "b": (2,)}
     with pytest.raises(TopologyError, match="expected 'mean', 'sum' or 'max'"):
         hypergraph.coalesce("median")
 
 
-def test_is_a_module_of_buffers_that_move():
-    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=torch.tensor([0.1, 1, 2, 3], dtype=torch.float64))
-    assert hypergraph.weight.dtype == torch.float64, "a given type is kept"
-    assert not list(hypergraph.parameters())
-    assert not hypergraph.state_dict()
-    model = torch.nn.Sequential(hypergraph).float()
-    assert model[0].weight.dtype == torch.float32
-    assert model[0].hyperedge_index.dtype == torch.int64
-    assert all(buffer.device.type == "meta" for buffer in model.to("meta").buffers())
-    for twin in (copy.deepcopy(JointHypergraph.from_lists(4, LISTS)),
-                 pickle.loads(pickle.dumps(JointHypergraph.from_lists(4, LISTS)))):  # fmt: skip
-        assert same(twin, JointHypergraph.from_lists(4, LISTS))
+def weighted(**changes):
+    weight, groups = torch.tensor([0.1, 1, 2, 3]), {"a": [0, 2], "b": [1, 3]}
+    options = {"hyperedges": LISTS, "hyperedge_weight": weight, "groups": groups, "skeleton": CHAIN}
+    return JointHypergraph.from_lists(4, **options | changes)
+
+
+def test_cannot_be_changed():
+    hypergraph = weighted()
+    for name in ("num_nodes", "hyperedge_index", "hyperedge_weight", "groups", "skeleton", "name"):
+        with pytest.raises(AttributeError):
+            setattr(hypergraph, name, None)
+    with pytest.raises(TypeError):
+        hypergraph.groups["c"] = (0,)
+    for tensor in (hypergraph.hyperedge_index, hypergraph.hyperedge_weight, hypergraph.incidence):
+        tensor.zero_()
+    assert hypergraph == weighted(), "every tensor that it gives out is a new one"
+
+
+def test_given_types_are_kept():
+    weight = torch.tensor([0.1, 1, 2, 3], dtype=torch.float64)
+    hypergraph = JointHypergraph.from_lists(4, LISTS, hyperedge_weight=weight)
+    assert hypergraph.hyperedge_weight.dtype == torch.float64
+    assert hypergraph.hyperedge_index.dtype == torch.int64
+
+
+def test_compares_by_content_and_is_hashable():
+    hypergraph = weighted()
+    index = hypergraph.hyperedge_index.flip(1)
+    again = JointHypergraph(index, 4, 4, hypergraph.hyperedge_weight, {"a": (0, 2), "b": (1, 3)}, CHAIN)
+    assert again == hypergraph
+    assert hash(again) == hash(hypergraph)
+    assert len({again, hypergraph}) == 1
+    others = [
+        weighted(hyperedges=[[2, 0], [1], [3, 1, 2], [0, 3]]),
+        weighted(hyperedge_weight=torch.tensor([0.1, 1, 2, 3.5])),
+        weighted(hyperedge_weight=torch.tensor([0.1, 1, 2, 3]).double()),
+        weighted(groups={"a": [0, 3], "b": [1, 2]}),
+        weighted(groups={"b": [1, 3], "a": [0, 2]}),
+        weighted(skeleton=None),
+        weighted(skeleton=None, hyperedges=LISTS[:3], hyperedge_weight=None, groups=None),
+        4,
+    ]
+    assert all(other != hypergraph for other in others)
+
+
+def test_copies_and_pickles():
+    for twin in (copy.deepcopy(weighted()), copy.copy(weighted()), pickle.loads(pickle.dumps(weighted()))):
+        assert twin == weighted()
+
+
+def test_models_that_hold_one_move_and_it_stays():
+    hypergraph = weighted()
+    model = torch.nn.Sequential(HyperedgeConv(2, 3, hypergraph)).double()
+    x = torch.randn(2, 4, 2, dtype=torch.float64)
+    expected = model(x)
+    torch.testing.assert_close(model[0](x, hypergraph), expected)
+    twin = copy.deepcopy(model)
+    assert twin[0].hypergraph == hypergraph
+    assert torch.equal(twin(x), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(model))(x), expected)
+    assert all(buffer.is_meta for buffer in twin.to("meta").buffers())
+    assert hypergraph == weighted()
+
+
+def test_is_an_argument_of_compiled_models():
+    conv = HyperedgeConv(2, 3)
+    x = torch.randn(2, 4, 2)
+    compiled = torch.compile(conv, fullgraph=True, backend="aot_eager")
+    for hypergraph in (weighted(), weighted(hyperedges=[[0], [1, 3], [2, 0, 3], [1]])):
+        torch.testing.assert_close(compiled(x, hypergraph), conv(x, hypergraph))
+    torch._dynamo.reset()
 
 
 def test_weights_are_copied():
     weight = torch.ones(4, requires_grad=True)
-    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=weight)
-    assert not hypergraph.weight.requires_grad
+    hypergraph = JointHypergraph.from_lists(4, LISTS, hyperedge_weight=weight)
+    assert not hypergraph.hyperedge_weight.requires_grad
     with torch.no_grad():
         weight.zero_()
-    assert hypergraph.weight.tolist() == [1, 1, 1, 1]
+    assert hypergraph.hyperedge_weight.tolist() == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -144,11 +215,15 @@ def test_weights_are_copied():
         ([[0], [-1]], {}, r"hyperedge 1 holds joint -1"),
         ([[0], [1, 2, 1]], {}, r"hyperedge 1 holds joint 1; it is there already"),
         ([[0], [], [1]], {}, r"hyperedge 1 is empty"),
-        ([[0], [1]], {"weight": [1.0, 0.0]}, r"hyperedge 1 has weight 0\.0; expected a positive number"),
-        ([[0], [1]], {"weight": [-1.0, 2.0]}, r"hyperedge 0 has weight -1\.0"),
-        ([[0], [1]], {"weight": [1.0, float("nan")]}, r"hyperedge 1 has weight nan"),
-        ([[0], [1]], {"weight": [float("inf"), 1.0]}, r"hyperedge 0 has weight inf"),
-        ([[0], [1]], {"weight": [1.0]}, r"weight has shape \(1,\); expected one for each of 2 hyperedges"),
+        ([[0], [1]], {"hyperedge_weight": [1.0, 0.0]}, r"hyperedge 1 has weight 0\.0; expected a positive number"),
+        ([[0], [1]], {"hyperedge_weight": [-1.0, 2.0]}, r"hyperedge 0 has weight -1\.0"),
+        ([[0], [1]], {"hyperedge_weight": [1.0, float("nan")]}, r"hyperedge 1 has weight nan"),
+        ([[0], [1]], {"hyperedge_weight": [float("inf"), 1.0]}, r"hyperedge 0 has weight inf"),
+        (
+            [[0], [1]],
+            {"hyperedge_weight": [1.0]},
+            r"hyperedge_weight has shape \(1,\); expected one for each of 2 hyperedges",
+        ),
         ([[0], [1]], {"groups": {"a": [0]}}, r"hyperedge 1 is in no group"),
         ([[0], [1]], {"groups": {"a": [0, 1], "b": [1]}}, r"hyperedge 1 is in 'a' and 'b'"),
         ([[0], [1]], {"groups": {"a": [0, 1, 2]}}, r"groups\['a'\] holds hyperedge 2"),
@@ -182,21 +257,21 @@ def test_errors_of_index_and_matrix():
 
 
 def test_batch_is_a_disjoint_union():
-    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=[1.0, 2.0, 3.0, 4.0])
+    hypergraph = JointHypergraph.from_lists(4, LISTS, hyperedge_weight=[1.0, 2.0, 3.0, 4.0])
     x = torch.randn(3, 4, 2)
-    data = hypergraph.to_pyg(3, x)
-    loaded = next(iter(DataLoader([hypergraph.to_pyg(x=pose) for pose in x], batch_size=3)))
+    data = to_pyg(hypergraph, 3, x)
+    loaded = next(iter(DataLoader([to_pyg(hypergraph, x=pose) for pose in x], batch_size=3)))
     assert torch.equal(data.edge_index, loaded.edge_index)
     assert torch.equal(data.hyperedge_weight, loaded.hyperedge_weight)
     assert torch.equal(data.x, loaded.x)
     assert torch.equal(data.batch, loaded.batch)
     assert (data.num_nodes, data.num_hyperedges) == (12, 12)
     assert data.validate()
-    union = JointHypergraph.from_pyg(loaded)
+    union = from_pyg(loaded)
     assert union.hyperedges[4:8] == tuple(tuple(j + 4 for j in sorted(members)) for members in LISTS)
     for batch_size, shape in [(0, None), (2, (3, 4, 2)), (None, (3, 4, 2))]:
         with pytest.raises(TopologyError, match=r"batch_size|x has shape"):
-            hypergraph.to_pyg(batch_size, None if shape is None else torch.zeros(shape))
+            to_pyg(hypergraph, batch_size, None if shape is None else torch.zeros(shape))
 
 
 def test_number_of_nodes_is_not_guessed():
@@ -206,17 +281,17 @@ def test_number_of_nodes_is_not_guessed():
     x = torch.zeros(5, 1)
     theirs = HyperGraphData(x=x, edge_index=hypergraph.hyperedge_index, num_nodes=5)
     assert int(theirs.num_nodes) == 4
-    ours = hypergraph.to_pyg(x=x)
+    ours = to_pyg(hypergraph, x=x)
     assert isinstance(ours, HyperGraphData)
     assert (ours.num_nodes, ours.num_edges) == (5, 5)
     ours.num_nodes = 6
     assert ours.num_nodes == 6
-    assert JointHypergraph.from_pyg(theirs).num_nodes == 5
-    assert JointHypergraph.from_pyg(hypergraph.to_pyg()).num_nodes == 5
-    loaded = next(iter(DataLoader([hypergraph.to_pyg(x=x)] * 2, batch_size=2)))
+    assert from_pyg(theirs).num_nodes == 5
+    assert from_pyg(to_pyg(hypergraph)).num_nodes == 5
+    loaded = next(iter(DataLoader([to_pyg(hypergraph, x=x)] * 2, batch_size=2)))
     assert (loaded.num_nodes, loaded.num_edges) == (10, 10)
-    assert torch.equal(loaded.edge_index, hypergraph.to_pyg(2).edge_index)
-    assert same(JointHypergraph.from_pyg(pickle.loads(pickle.dumps(loaded))), JointHypergraph.from_pyg(loaded))
+    assert torch.equal(loaded.edge_index, to_pyg(hypergraph, 2).edge_index)
+    assert same(from_pyg(pickle.loads(pickle.dumps(loaded))), from_pyg(loaded))
 
 
 SUBSETS = [[2, 0, 3], [1, 2], [3], [], [0, 1, 2, 3]]
@@ -225,9 +300,9 @@ SUBSETS = [[2, 0, 3], [1, 2], [3], [], [0, 1, 2, 3]]
 @pytest.mark.parametrize("subset", SUBSETS)
 @pytest.mark.parametrize("mask", [False, True])
 def test_subgraph_of_a_data_object(subset, mask):
-    """Hyperedges keep those of their nodes that stay, and go where fewer than two do; as many nodes as hyperedges."""
-    hypergraph = JointHypergraph.from_lists(4, LISTS, weight=[0.5, 1.0, 2.0, 3.0])
-    data = hypergraph.to_pyg(x=torch.arange(4.0)[:, None])
+    """Memberships keep those of their nodes that stay, and go where fewer than two do; as many nodes as hyperedges."""
+    hypergraph = JointHypergraph.from_lists(4, LISTS, hyperedge_weight=[0.5, 1.0, 2.0, 3.0])
+    data = to_pyg(hypergraph, x=torch.arange(4.0)[:, None])
     data.edge_attr = torch.arange(4) * 10
     order = sorted(subset) if mask else subset
     chosen = torch.tensor([joint in subset for joint in range(4)]) if mask else torch.tensor(subset, dtype=torch.int64)
@@ -236,7 +311,7 @@ def test_subgraph_of_a_data_object(subset, mask):
     kept = {m: members for m, members in kept.items() if len(members) > 1}
     assert part.x.flatten().tolist() == order
     assert (part.num_nodes, part.num_hyperedges, part.num_edges) == (len(subset), len(kept), len(kept))
-    assert part.hyperedge_weight.tolist() == hypergraph.weight[list(kept)].tolist()
+    assert part.hyperedge_weight.tolist() == hypergraph.hyperedge_weight[list(kept)].tolist()
     assert part.edge_attr.tolist() == [10 * m for m in kept]
     found = [set() for _ in kept]
     for node, hyperedge in part.edge_index.t().tolist():
@@ -244,7 +319,7 @@ def test_subgraph_of_a_data_object(subset, mask):
     assert found == [set(members) for members in kept.values()]
     assert torch.equal(data.edge_index, hypergraph.hyperedge_index), "the whole stays as it was"
     if kept:
-        again = JointHypergraph.from_pyg(part)
+        again = from_pyg(part)
         assert (again.num_nodes, again.num_hyperedges) == (len(subset), len(kept))
 
 
@@ -252,7 +327,7 @@ def test_subgraph_agrees_with_pyg():
     hypergraph = JointHypergraph.from_skeleton("h36m17")
     theirs = HyperGraphData(x=torch.randn(17, 2), edge_index=hypergraph.hyperedge_index)
     subset = torch.tensor([0, 3, 4, 7, 8, 11, 12, 16])
-    expected, ours = theirs.subgraph(subset), hypergraph.to_pyg(x=theirs.x).subgraph(subset)
+    expected, ours = theirs.subgraph(subset), to_pyg(hypergraph, x=theirs.x).subgraph(subset)
     assert torch.equal(ours.x, expected.x)
     assert torch.equal(ours.edge_index, expected.edge_index)
     assert ours.num_hyperedges == int(expected.num_edges)
@@ -261,7 +336,7 @@ def test_subgraph_agrees_with_pyg():
 
 def test_subgraph_of_a_batch():
     hypergraph = JointHypergraph.from_lists(4, LISTS)
-    batch = next(iter(DataLoader([hypergraph.to_pyg(x=torch.randn(4, 1)) for _ in range(2)], batch_size=2)))
+    batch = next(iter(DataLoader([to_pyg(hypergraph, x=torch.randn(4, 1)) for _ in range(2)], batch_size=2)))
     part = batch.subgraph(torch.tensor([0, 2, 6, 7]))
     assert part.batch.tolist() == [0, 0, 1, 1]
     assert part.edge_index.tolist() == [[0, 1, 0, 1, 2, 3], [0, 0, 1, 1, 2, 2]]
@@ -269,7 +344,7 @@ def test_subgraph_of_a_batch():
 
 
 def test_what_has_a_row_for_every_hyperedge():
-    data = JointHypergraph.from_lists(4, LISTS[:3]).to_pyg(x=torch.randn(4, 2))
+    data = to_pyg(JointHypergraph.from_lists(4, LISTS[:3]), x=torch.randn(4, 2))
     data.y = torch.tensor(1.0)
     assert data.is_edge_attr("hyperedge_weight")
     assert not any(data.is_edge_attr(key) for key in ("num_hyperedges", "y", "x", "num_nodes"))
@@ -277,56 +352,56 @@ def test_what_has_a_row_for_every_hyperedge():
 
 def test_numbers_may_be_those_of_every_graph_of_a_batch():
     parts = [JointHypergraph.from_lists(4, LISTS), JointHypergraph.from_lists(5, [[1, 4]])]
-    batch = next(iter(DataLoader([part.to_pyg() for part in parts], batch_size=2)))
-    joined = JointHypergraph.from_pyg(batch)
+    batch = next(iter(DataLoader([to_pyg(part) for part in parts], batch_size=2)))
+    joined = from_pyg(batch)
     assert (joined.num_nodes, joined.num_hyperedges) == (9, 5)
-    again = JointHypergraph.from_pyg(batch.edge_index, batch.num_nodes, batch.num_hyperedges)
+    again = from_pyg(batch.edge_index, batch.num_nodes, batch.num_hyperedges)
     assert again.hyperedges == joined.hyperedges
 
 
 def test_dhg_round_trip(require):
     require("dhg")
-    hypergraph = JointHypergraph.from_skeleton("h36m17", weight=torch.linspace(0.5, 2, 15))
-    exported = hypergraph.to_dhg()
+    hypergraph = JointHypergraph.from_skeleton("h36m17", hyperedge_weight=torch.linspace(0.5, 2, 15))
+    exported = to_dhg(hypergraph)
     assert exported.group_names == list(hypergraph.groups)
     assert torch.equal(exported.H.to_dense(), hypergraph.incidence)
     torch.testing.assert_close(exported.D_v.to_dense().diagonal(), hypergraph.node_degree)
-    back = JointHypergraph.from_dhg(exported, skeleton="h36m17")
+    back = from_dhg(exported, skeleton="h36m17")
     assert same(back, hypergraph)
     ungrouped = JointHypergraph.from_lists(4, [[0, 1], [2]])
-    assert same(JointHypergraph.from_dhg(ungrouped.to_dhg()), ungrouped)
+    assert same(from_dhg(to_dhg(ungrouped)), ungrouped)
 
 
 def test_dhg_does_not_change_the_lists_of_the_caller(require):
     require("dhg")
     hypergraph = JointHypergraph.from_lists(4, [[2, 0], [1]])
     before = hypergraph.hyperedge_index.clone()
-    hypergraph.to_dhg()
+    to_dhg(hypergraph)
     assert torch.equal(hypergraph.hyperedge_index, before)
 
 
 def test_what_dhg_would_lose_is_an_error(require):
     dhg = require("dhg")
     with pytest.raises(TopologyError, match="hyperedges 0 and 3 of group 'main' are equal"):
-        JointHypergraph.from_lists(4, LISTS).to_dhg()
+        to_dhg(JointHypergraph.from_lists(4, LISTS))
     apart = JointHypergraph.from_lists(4, LISTS, groups={"a": [0, 1, 2], "b": [3]})
-    assert same(JointHypergraph.from_dhg(apart.to_dhg()), apart), "DHG merges within a group only"
+    assert same(from_dhg(to_dhg(apart)), apart), "DHG merges within a group only"
     with pytest.raises(TopologyError, match="hyperedge 1 would get another id"):
-        JointHypergraph.from_lists(4, LISTS, groups={"a": [1, 3], "b": [0, 2]}).to_dhg()
+        to_dhg(JointHypergraph.from_lists(4, LISTS, groups={"a": [1, 3], "b": [0, 2]}))
     with pytest.raises(TopologyError, match="no hyperedges"):
-        JointHypergraph.from_lists(4, []).to_dhg()
+        to_dhg(JointHypergraph.from_lists(4, []))
     with pytest.raises(TopologyError, match="'b' is empty"):
-        JointHypergraph.from_lists(4, LISTS[:3], groups={"a": [0, 1, 2], "b": []}).to_dhg()
+        to_dhg(JointHypergraph.from_lists(4, LISTS[:3], groups={"a": [0, 1, 2], "b": []}))
     with pytest.raises(TopologyError, match="vertex weights"):
-        JointHypergraph.from_dhg(dhg.Hypergraph(2, [[0, 1]], v_weight=[1.0, 2.0]))
+        from_dhg(dhg.Hypergraph(2, [[0, 1]], v_weight=[1.0, 2.0]))
     with pytest.raises(TopologyError, match="hyperedge 0 holds joint 0; it is there already"):
-        JointHypergraph.from_dhg(dhg.Hypergraph(2, [[0, 0, 1]]))
+        from_dhg(dhg.Hypergraph(2, [[0, 0, 1]]))
 
 
 def test_without_dhg_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dhg", None)
     with pytest.raises(TopologyError, match=r"pip install 'skelgraph\[hypergraph\]'"):
-        JointHypergraph.from_lists(2, [[0]]).to_dhg()
+        to_dhg(JointHypergraph.from_lists(2, [[0]]))
 
 
 def test_large_hypergraphs_are_checked_without_loops():
@@ -335,7 +410,8 @@ def test_large_hypergraphs_are_checked_without_loops():
     assert hypergraph.hyperedge_degree.max() == 10
 
 
-def test_docstring_examples():
-    result = doctest.testmod(skelgraph.topology.hypergraph)
+@pytest.mark.parametrize("module", [skelgraph.topology.hypergraph, skelgraph.topology.hypergraph_data])
+def test_docstring_examples(module):
+    result = doctest.testmod(module)
     assert result.attempted
     assert not result.failed

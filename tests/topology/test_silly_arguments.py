@@ -13,7 +13,7 @@ from skelgraph import metrics, topology
 from skelgraph.datasets import PoseDataset, PoseWindows, SyntheticMocap, WindowLoader
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, optimize
-from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton
+from skelgraph.topology import Graph, JointHypergraph, MultiScaleGraph, Skeleton, as_skeleton, from_pyg, to_pyg
 
 INDEX = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
 INCIDENCES = torch.tensor([[0, 1, 2], [0, 0, 1]])
@@ -74,16 +74,21 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str]
     "members without end": (JointHypergraph.from_lists, (3, [[HUGE]]), {}, "hyperedges"),
     "joints of a hypergraph": (JointHypergraph.from_lists, (HUGE, [[0]]), {}, "num_nodes"),
     "incidence of text": (JointHypergraph.from_incidence, ("x",), {}, "incidence"),
-    "weight of text": (JointHypergraph.from_incidence, (torch.ones(3, 1),), {"weight": "x"}, "weight"),
+    "weight of text": (
+        JointHypergraph.from_incidence,
+        (torch.ones(3, 1),),
+        {"hyperedge_weight": "x"},
+        "hyperedge_weight",
+    ),
     "groups of a number": (JointHypergraph, (INCIDENCES, 3, 2), {"groups": 3}, "groups"),
     "groups of texts": (JointHypergraph, (INCIDENCES, 3, 2), {"groups": {"a": ["0"]}}, "groups"),
     "sparse incidences": (JointHypergraph, (INCIDENCES.to_sparse(), 3, 2), {}, "hyperedge_index"),
     "groups of a skeleton": (JointHypergraph.from_skeleton, ("h36m17", 3), {}, "groups"),
-    "data of a number": (JointHypergraph.from_pyg, (3,), {}, "data"),
-    "count of NaN": (JointHypergraph.from_pyg, (INCIDENCES, 3, torch.tensor(float("nan"))), {}, "count"),
+    "data of a number": (from_pyg, (3,), {}, "data"),
+    "count of NaN": (from_pyg, (INCIDENCES, 3, torch.tensor(float("nan"))), {}, "count"),
     "way to merge": (JointHypergraph(INCIDENCES, 3, 2).coalesce, ("a" * 10**5,), {}, "op is"),
-    "copies of text": (JointHypergraph(INCIDENCES, 3, 2).to_pyg, ("x",), {}, "batch_size"),
-    "features of a hypergraph": (JointHypergraph(INCIDENCES, 3, 2).to_pyg, (None, [1]), {}, "x is"),
+    "copies of text": (to_pyg, (JointHypergraph(INCIDENCES, 3, 2), "x"), {}, "batch_size"),
+    "features of a hypergraph": (to_pyg, (JointHypergraph(INCIDENCES, 3, 2), None, [1]), {}, "x is"),
     "frames of text": (windows, (), {"frames": "x"}, "frames"),
     "stride without end": (windows, (), {"stride": HUGE}, "stride"),
     "batch size of text": (WindowLoader, (windows(), "x"), {}, "batch_size"),

@@ -10,10 +10,10 @@ from skelgraph.nn.hyper.dynamic import (
 )
 from skelgraph.nn.hyper.edge_vertex_conv import EdgeVertexConv
 from skelgraph.nn.hyper.hnhn_conv import HNHNConv
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
+from skelgraph.nn.hyper.hyper_conv import HyperConv
 from skelgraph.nn.hyper.hyperedge_attention_conv import HyperedgeAttentionConv
 from skelgraph.nn.hyper.hyperedge_conv import HyperedgeConv, hyperedge_operator
-from skelgraph.nn.hyper.hyperedges import Hyperedges
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships
 from skelgraph.nn.hyper.learned_operator_conv import LearnedOperatorConv
 from skelgraph.nn.hyper.node_edge_hyperedge_conv import NodeEdgeHyperedgeConv
 from skelgraph.nn.hyper.relation_attention import RelationAttention
@@ -29,10 +29,10 @@ __all__ = [
     "HyperConv",
     "HyperedgeAttentionConv",
     "HyperedgeConv",
-    "Hyperedges",
-    "HypergraphLike",
+    "HypergraphInput",
     "KNNHyperedges",
     "LearnedOperatorConv",
+    "Memberships",
     "NodeEdgeHyperedgeConv",
     "RelationAttention",
     "SemiDynamicHyperedges",

@@ -10,11 +10,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Over, Reduce
 from skelgraph.options import Channels, CheckedOptions, Count, Finite, Rate
+from skelgraph.topology import HypergraphLike
 
 Variant = Literal["paper", "released"]
 
@@ -44,14 +46,15 @@ class AllSetConv(HyperConv):
         heads: Heads of the transformer.
         hidden_channels: Channels of every hyperedge; ``out_channels`` by default.
         bias: Give the maps after the sums (and those of the perceptrons) a bias.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
         variant: ``"paper"`` as above, or ``"released"``, what the authors' code computes: keys and values have a bias,
             and what hyperedges send on goes through a ReLU; of deepsets both perceptrons start with a layer
             normalisation, have another behind their ReLU, and end with a ReLU.
         num_layers: Layers of :math:`\mathrm{FF}`, 1 by default, or of each perceptron, 2 by default (2 for both in the
             authors' script).
-        v2e: How deepsets gather the joints of a hyperedge: ``"sum"`` as above, ``"mean"`` (the default of the authors'
-            script), ``"max"`` or ``"softmax"``. Transformers weigh them by their attention.
+        v2e: How deepsets gather the joints of a hyperedge (DHG's word: vertices to hyperedges): ``"sum"`` as above,
+            ``"mean"`` (the default of the authors' script), ``"max"`` or ``"softmax"``. Transformers weigh them by
+            their attention.
         e2v: How they gather the hyperedges of a joint, likewise.
         dropout: Dropout rate of what hyperedges send on, and in and behind the first perceptrons of released deepsets.
         negative_slope: Of the LeakyReLU of the transformer.
@@ -76,8 +79,6 @@ class AllSetConv(HyperConv):
         >>> AllSetConv(8, 12, "h36m17", heads=3)(torch.randn(4, 17, 8)).shape
         torch.Size([4, 17, 12])
     """
-
-    takes_hyperedges = True
 
     def __init__(
         self,
@@ -126,16 +127,46 @@ class AllSetConv(HyperConv):
         self.to_hyperedges.reset_parameters()
         self.to_nodes.reset_parameters()
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        self,
+        x: Tensor,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
+        hyperedge_attr: Tensor | None = None,
+        num_edges: NumEdges | None = None,
+        return_hyperedges: bool = False,
+        return_attention_weights: bool = False,
+    ) -> Output:
+        r"""Map ``(..., J, C_in)`` to ``(..., J, C_out)``.
+
+        Args:
+            x: Features of the nodes.
+            hypergraph: A hypergraph for this call, see :class:`HyperConv`.
+            hyperedge_weight: Not used, as hyperedge weights have no place in this layer.
+            hyperedge_attr: Features of the hyperedges, added before :math:`\mathrm{LN}_0` or :math:`\mathrm{MLP}_2`.
+            num_edges: Number of hyperedges of a ``hyperedge_index``.
+            return_hyperedges: Return ``(x, hyperedge_attr)`` with the features of the hyperedges.
+            return_attention_weights: Return ``(x, (index, alpha))``, or ``(x, hyperedge_attr, (index, alpha))``, with
+                the coefficients ``alpha (..., nnz, heads)`` of the incidences ``index (2, nnz)``; of a transformer, of
+                both directions, to hyperedges first. For ``x
+                (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
+        """
+        return self.run_two_stages(
+            x, hypergraph, hyperedge_weight, hyperedge_attr, num_edges, return_hyperedges, return_attention_weights
+        )
+
+    def two_stages(
+        self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor, hyperedge_attr: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """One function of sets after the other."""
-        if y is not None and y.size(-1) != self.hidden_channels:
+        if hyperedge_attr is not None and hyperedge_attr.size(-1) != self.hidden_channels:
             raise SkelgraphError(
-                f"{self} needs features y of the hyperedges with {self.hidden_channels} channels, got {tuple(y.shape)}"
+                f"{self} needs hyperedge_attr with {self.hidden_channels} channels, got {tuple(hyperedge_attr.shape)}"
             )
-        y, *alpha = self.to_hyperedges(x, incidence, y)
-        sent = self.dropout(y if self.activation is None else self.activation(y))
+        hyperedge_attr, *alpha = self.to_hyperedges(x, incidence, hyperedge_attr)
+        sent = self.dropout(hyperedge_attr if self.activation is None else self.activation(hyperedge_attr))
         x, *back = self.to_nodes(sent, incidence)
-        return x, y, *alpha, *back
+        return x, hyperedge_attr, *alpha, *back
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and kind."""

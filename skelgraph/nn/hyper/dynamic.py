@@ -12,11 +12,11 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import check_features
-from skelgraph.nn.hyper.hyper_conv import HypergraphLike, own_hypergraph
-from skelgraph.nn.hyper.hyperedges import Hyperedges
+from skelgraph.nn.hyper.hypergraph_input import Memberships
 from skelgraph.nn.init import xavier
 from skelgraph.options import Channels, CheckedOptions, Positive
 from skelgraph.text import shown
+from skelgraph.topology import HypergraphLike, as_hypergraph
 
 
 def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
@@ -74,9 +74,9 @@ class KNNHyperedges(CheckedOptions, nn.Module):
         self.k = k
         self.soft = soft
 
-    def forward(self, x: Tensor) -> Hyperedges:
+    def forward(self, x: Tensor) -> Memberships:
         """Build the hyperedges of ``(..., J, C)``."""
-        return Hyperedges(knn_hyperedges(x, self.k, self.soft))
+        return Memberships(knn_hyperedges(x, self.k, self.soft))
 
     def extra_repr(self) -> str:
         """Size and softness."""
@@ -124,14 +124,14 @@ class AssignedHyperedges(CheckedOptions, nn.Module):
         """Initialise the weight."""
         xavier(self.lin)
 
-    def forward(self, x: Tensor) -> Hyperedges:
+    def forward(self, x: Tensor) -> Memberships:
         """Build the hyperedges of ``(..., J, C)``."""
         check_features(self, x, self.lin.in_features)
         soft = (self.lin(x) / self.temperature).softmax(dim=-1)
         if not self.straight_through:
-            return Hyperedges(soft)
+            return Memberships(soft)
         hard = F.one_hot(soft.argmax(dim=-1), soft.size(-1)).to(soft.dtype)
-        return Hyperedges(hard + (soft - soft.detach()))
+        return Memberships(hard + (soft - soft.detach()))
 
 
 class TopKAttentionHyperedges(CheckedOptions, nn.Module):
@@ -179,12 +179,12 @@ class TopKAttentionHyperedges(CheckedOptions, nn.Module):
         for linear in (self.projection, self.hidden, self.out):
             xavier(linear)
 
-    def forward(self, x: Tensor) -> Hyperedges:
+    def forward(self, x: Tensor) -> Memberships:
         """Build the hyperedges of ``(..., J, C)``."""
         check_features(self, x, self.projection.in_features)
         incidence = knn_hyperedges(self.projection(x), self.k, soft=True)
         mean = incidence.mT @ x
-        return Hyperedges(incidence, self.out(self.hidden(mean).relu()).squeeze(-1).tanh())
+        return Memberships(incidence, self.out(self.hidden(mean).relu()).squeeze(-1).tanh())
 
 
 class SemiDynamicHyperedges(CheckedOptions, FixedBuffers):
@@ -208,13 +208,15 @@ class SemiDynamicHyperedges(CheckedOptions, FixedBuffers):
         torch.Size([4, 17, 32])
     """
 
-    memberships: Tensor
+    incidence_matrix: Tensor
+    hyperedge_weight: Tensor
 
     def __init__(self, hypergraph: HypergraphLike, builder: nn.Module) -> None:
         super().__init__()
-        self.hypergraph = own_hypergraph(hypergraph)
+        self.hypergraph = as_hypergraph(hypergraph)
         self.builder = builder
-        self.register_buffer("memberships", self.hypergraph.incidence, persistent=False)
+        self.register_buffer("incidence_matrix", self.hypergraph.incidence, persistent=False)
+        self.register_buffer("hyperedge_weight", self.hypergraph.hyperedge_weight, persistent=False)
         self.scale = nn.Parameter(torch.empty(()))
         self.reset_parameters()
 
@@ -225,13 +227,13 @@ class SemiDynamicHyperedges(CheckedOptions, FixedBuffers):
         if callable(reset):
             reset()
 
-    def forward(self, x: Tensor) -> Hyperedges:
+    def forward(self, x: Tensor) -> Memberships:
         """Build the hyperedges of ``(..., J, C)``."""
         check_features(self, x, nodes=self.hypergraph.num_nodes)
         incidence, weight = self.builder(x)
-        fixed = self.memberships.to(incidence.dtype).expand(*incidence.shape[:-1], -1)
+        fixed = self.incidence_matrix.to(incidence.dtype).expand(*incidence.shape[:-1], -1)
         joined = torch.cat([fixed, F.softplus(self.scale) * incidence], dim=-1)
         if weight is None:
             weight = incidence.new_ones(incidence.size(-1))
-        fixed_weight = self.hypergraph.weight.to(weight.dtype).expand(*weight.shape[:-1], -1)
-        return Hyperedges(joined, torch.cat([fixed_weight, weight], dim=-1))
+        fixed_weight = self.hyperedge_weight.to(weight.dtype).expand(*weight.shape[:-1], -1)
+        return Memberships(joined, torch.cat([fixed_weight, weight], dim=-1))

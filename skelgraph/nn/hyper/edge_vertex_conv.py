@@ -49,21 +49,21 @@ class EdgeVertexConv(HyperConv):
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output; of ``"difference"`` those at the input.
         skeleton: Skeleton or layout name.
-        edge_channels: Channels of every bone at the input; those of the joints by default.
-        edge_out_channels: Channels of every bone at the output; those of the joints by default, of ``"difference"``
+        bone_channels: Channels of every bone at the input; those of the joints by default.
+        bone_out_channels: Channels of every bone at the output; those of the joints by default, of ``"difference"``
             always those at the input.
         kind: ``"censnet"``, ``"directed"`` or ``"difference"``, as above.
         bounded: Send the scores of ``"censnet"`` through a sigmoid; as published they may grow and be negative.
         bias: Add learned biases.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
 
     Shapes:
         - input: joints ``(..., J, C_in)`` and bones ``(..., K, C_e)`` in the order of ``skeleton.edges``, or ``(B * J,
           C_in)`` and ``(B * K, C_e)``
-        - output: ``(x, z)`` in the same form
-        - censnet: ``lin_node.weight`` ``(C_out, C_in)``, ``lin_edge.weight`` ``(C_out_e, C_e)``, ``score_edge``
+        - output: ``(x, bone_attr)`` in the same form
+        - censnet: ``lin_node.weight`` ``(C_out, C_in)``, ``lin_bone.weight`` ``(C_out_e, C_e)``, ``score_bone``
           ``(C_e)``, ``score_node`` ``(C_in)``; directed: ``lin_node.weight`` ``(C_out, C_in + 2 C_e)``,
-          ``lin_edge.weight`` ``(C_out_e, C_e + 2 C_in)``; difference: ``lin_edge.weight`` ``(C_e, C_in)``
+          ``lin_bone.weight`` ``(C_out_e, C_e + 2 C_in)``; difference: ``lin_bone.weight`` ``(C_e, C_in)``
 
     Raises:
         SkelgraphError: If an option is unknown or the channels do not go with the kind.
@@ -75,22 +75,23 @@ class EdgeVertexConv(HyperConv):
     division by nearly zero; not so here.
 
     Example:
-        >>> x, z = EdgeVertexConv(8, 12, "h36m17", edge_channels=5)(torch.randn(4, 17, 8), torch.randn(4, 16, 5))
-        >>> x.shape, z.shape
+        >>> conv = EdgeVertexConv(8, 12, "h36m17", bone_channels=5)
+        >>> x, bone_attr = conv(torch.randn(4, 17, 8), torch.randn(4, 16, 5))
+        >>> x.shape, bone_attr.shape
         (torch.Size([4, 17, 12]), torch.Size([4, 16, 12]))
     """
 
     ends: Tensor
     node_degree: Tensor
-    edge_degree: Tensor
+    bone_degree: Tensor
 
     def __init__(
         self,
         in_channels: Channels,
         out_channels: Channels,
         skeleton: SkeletonLike,
-        edge_channels: Channels | None = None,
-        edge_out_channels: Channels | None = None,
+        bone_channels: Channels | None = None,
+        bone_out_channels: Channels | None = None,
         kind: Kind = "censnet",
         bounded: bool = False,
         bias: bool = True,
@@ -98,16 +99,16 @@ class EdgeVertexConv(HyperConv):
     ) -> None:
         bones = JointHypergraph.from_bones(skeleton)
         super().__init__(in_channels, out_channels, bones, dense)
-        edge_channels = in_channels if edge_channels is None else edge_channels
-        if edge_out_channels is None:
-            edge_out_channels = edge_channels if kind == "difference" else out_channels
-        if kind == "difference" and (out_channels, edge_out_channels) != (in_channels, edge_channels):
+        bone_channels = in_channels if bone_channels is None else bone_channels
+        if bone_out_channels is None:
+            bone_out_channels = bone_channels if kind == "difference" else out_channels
+        if kind == "difference" and (out_channels, bone_out_channels) != (in_channels, bone_channels):
             raise SkelgraphError(
-                f"out_channels={out_channels} and edge_out_channels={edge_out_channels} with kind='difference'; "
-                f"expected those of the input, {in_channels} and {edge_channels}"
+                f"out_channels={out_channels} and bone_out_channels={bone_out_channels} with kind='difference'; "
+                f"expected those of the input, {in_channels} and {bone_channels}"
             )
-        self.edge_channels = edge_channels
-        self.edge_out_channels = edge_out_channels
+        self.bone_channels = bone_channels
+        self.bone_out_channels = bone_out_channels
         self.kind = kind
         self.bounded = bounded
         ends = bones.hyperedge_index.new_tensor(as_skeleton(skeleton).edges).view(-1, 2).t().contiguous()
@@ -115,72 +116,72 @@ class EdgeVertexConv(HyperConv):
         if kind == "censnet":
             degree = bones.node_degree
             self.register_buffer("node_degree", degree + 1, persistent=False)
-            self.register_buffer("edge_degree", degree[ends].sum(dim=0) - 1, persistent=False)
+            self.register_buffer("bone_degree", degree[ends].sum(dim=0) - 1, persistent=False)
             self.lin_node = nn.Linear(in_channels, out_channels, bias)
-            self.lin_edge = nn.Linear(edge_channels, edge_out_channels, bias)
+            self.lin_bone = nn.Linear(bone_channels, bone_out_channels, bias)
             self.score_node = nn.Parameter(torch.empty(in_channels))
-            self.score_edge = nn.Parameter(torch.empty(edge_channels))
+            self.score_bone = nn.Parameter(torch.empty(bone_channels))
         elif kind == "directed":
-            self.lin_node = nn.Linear(in_channels + 2 * edge_channels, out_channels, bias)
-            self.lin_edge = nn.Linear(edge_channels + 2 * in_channels, edge_out_channels, bias)
+            self.lin_node = nn.Linear(in_channels + 2 * bone_channels, out_channels, bias)
+            self.lin_bone = nn.Linear(bone_channels + 2 * in_channels, bone_out_channels, bias)
         else:
-            self.lin_edge = nn.Linear(in_channels, edge_channels, bias)
+            self.lin_bone = nn.Linear(in_channels, bone_channels, bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Initialise all parameters."""
-        xavier(self.lin_edge)
+        xavier(self.lin_bone)
         if self.kind != "difference":
             xavier(self.lin_node)
         if self.kind == "censnet":
-            for score in (self.score_node, self.score_edge):
+            for score in (self.score_node, self.score_bone):
                 nn.init.uniform_(score, -(score.numel() ** -0.5), score.numel() ** -0.5)
 
-    def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, x: Tensor, bone_attr: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Map joints ``(..., J, C_in)`` and bones ``(..., K, C_e)`` to joints ``(..., J, C_out)`` and bones ``(..., K,
         C_out_e)``."""
         if self.explain:
             raise SkelgraphError(f"{self} has no messages that a mask per incidence could act on; set explain = False")
         check_features(self, x)
-        check_features(self, z, name="bones")
+        check_features(self, bone_attr, name="bones")
         bones, _ = self.incidence_of(x)
         flat = x.dim() == 2
-        self._check(x, bones, None, z, flat)
-        if z.size(-1) != self.edge_channels:
-            raise SkelgraphError(f"{self} needs bones with {self.edge_channels} channels, got {tuple(z.shape)}")
+        self._check(x, bones, None, bone_attr, flat)
+        if bone_attr.size(-1) != self.bone_channels:
+            raise SkelgraphError(f"{self} needs bones with {self.bone_channels} channels, got {tuple(bone_attr.shape)}")
         if flat:
             x = x.unflatten(0, (-1, bones.num_nodes))
-            z = z.unflatten(0, (x.size(0), bones.num_hyperedges))
-        x, z = {"censnet": self._censnet, "directed": self._directed, "difference": self._difference}[self.kind](
-            x, z, bones
-        )
-        return (x.flatten(0, 1), z.flatten(0, 1)) if flat else (x, z)
+            bone_attr = bone_attr.unflatten(0, (x.size(0), bones.num_hyperedges))
+        update = {"censnet": self._censnet, "directed": self._directed, "difference": self._difference}[self.kind]
+        x, bone_attr = update(x, bone_attr, bones)
+        return (x.flatten(0, 1), bone_attr.flatten(0, 1)) if flat else (x, bone_attr)
 
-    def _censnet(self, x: Tensor, z: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
-        node_score, edge_score = x @ self.score_node, z @ self.score_edge
+    def _censnet(self, x: Tensor, bone_attr: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
+        node_score, bone_score = x @ self.score_node, bone_attr @ self.score_bone
         if self.bounded:
-            node_score, edge_score = node_score.sigmoid(), edge_score.sigmoid()
-        node_root, edge_root = inverse_sqrt(self.node_degree), inverse_sqrt(self.edge_degree)
-        x = scale(_couple(scale(x, node_root), edge_score, bones.to_hyperedges, bones.to_nodes), node_root)
-        z = scale(_couple(scale(z, edge_root), node_score, bones.to_nodes, bones.to_hyperedges), edge_root)
-        return self.lin_node(x), self.lin_edge(z)
+            node_score, bone_score = node_score.sigmoid(), bone_score.sigmoid()
+        node_root, bone_root = inverse_sqrt(self.node_degree), inverse_sqrt(self.bone_degree)
+        x = scale(_couple(scale(x, node_root), bone_score, bones.to_hyperedges, bones.to_nodes), node_root)
+        bone_attr = scale(bone_attr, bone_root)
+        bone_attr = scale(_couple(bone_attr, node_score, bones.to_nodes, bones.to_hyperedges), bone_root)
+        return self.lin_node(x), self.lin_bone(bone_attr)
 
-    def _directed(self, x: Tensor, z: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
-        outgoing, incoming = (self._bones_by(end, bones).to_nodes(z, reduce="mean") for end in (0, 1))
+    def _directed(self, x: Tensor, bone_attr: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
+        outgoing, incoming = (self._bones_by(end, bones).to_nodes(bone_attr, reduce="mean") for end in (0, 1))
         parent, child = (x.index_select(-2, end) for end in self.ends)
-        x, z = torch.cat([x, incoming, outgoing], dim=-1), torch.cat([z, parent, child], dim=-1)
-        return self.lin_node(x), self.lin_edge(z)
+        x, bone_attr = torch.cat([x, incoming, outgoing], dim=-1), torch.cat([bone_attr, parent, child], dim=-1)
+        return self.lin_node(x), self.lin_bone(bone_attr)
 
-    def _difference(self, x: Tensor, z: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
+    def _difference(self, x: Tensor, bone_attr: Tensor, bones: Incidence) -> tuple[Tensor, Tensor]:
         parent, child = (x.index_select(-2, end) for end in self.ends)
-        return x, z + F.gelu(self.lin_edge(child - parent))
+        return x, bone_attr + F.gelu(self.lin_bone(child - parent))
 
     def _bones_by(self, end: int, bones: Incidence) -> Incidence:
         """Which bones have a joint as their parent (0) or child (1)."""
         ids = torch.arange(bones.num_hyperedges, device=self.ends.device)
         index = torch.stack([self.ends[end], ids])
         if isinstance(bones, SparseIncidence):
-            return SparseIncidence(index, bones.num_nodes, bones.num_hyperedges, self)
+            return SparseIncidence(index, bones.num_nodes, bones.num_hyperedges, self.send)
         one = bones.matrix.new_ones(())
         return DenseIncidence(torch.zeros_like(bones.matrix).index_put((index[0], index[1]), one))
 
@@ -189,8 +190,11 @@ class EdgeVertexConv(HyperConv):
         return super().extra_repr() + f", kind={self.kind!r}"
 
 
-def _couple(h: Tensor, score: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Tensor:
-    """Send features over what couples them, weighted by its score, and back: the coupling of any two. What returns to
-    where it started is replaced by the features themselves, as the couplings have ones on their diagonal."""
-    returned = back(score.unsqueeze(-1)).squeeze(-1)
-    return back(scale(there(h), score)) + h - scale(h, returned)
+def _couple(
+    h: Tensor, score: Tensor, gather: Callable[[Tensor], Tensor], scatter: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Multiply features with the coupling of any two: gather them at what joins them, weigh it by its score, and send
+    it back. What returns to where it started is replaced by the features themselves, as the couplings have ones on
+    their diagonal."""
+    returned = scatter(score.unsqueeze(-1)).squeeze(-1)
+    return scatter(scale(gather(h), score)) + h - scale(h, returned)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.products import inverse, scale
 from skelgraph.options import Channels, Finite
+from skelgraph.topology import HypergraphLike
 
 
 class HNHNConv(HyperConv):
@@ -30,7 +31,7 @@ class HNHNConv(HyperConv):
         alpha: Exponent: the mean over the hyperedges of a joint is weighted with their sizes to this power.
         beta: Exponent: the mean over the joints of a hyperedge is weighted with their degrees to this power.
         bias: Give both maps a bias.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -75,15 +76,15 @@ class HNHNConv(HyperConv):
         xavier(self.lin1)
         xavier(self.lin2)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
         """Two means, an activation between them."""
-        joint = _power(incidence.node_degree(weight), self.beta)
+        joint = _power(incidence.node_degree(hyperedge_weight), self.beta)
         total = incidence.hyperedge_degree(joint)
         mean = scale(incidence.to_hyperedges(scale(self.lin1(x), joint)), inverse(total))
-        y = scale(mean, weight).relu()
-        size = _power(incidence.hyperedge_degree().to(weight.dtype), self.alpha)
-        share = inverse(incidence.node_degree(weight * size))
-        return scale(incidence.to_nodes(scale(self.lin2(y), size)), share), y
+        hyperedge_attr = scale(mean, hyperedge_weight).relu()
+        size = _power(incidence.hyperedge_degree().to(hyperedge_weight.dtype), self.alpha)
+        share = inverse(incidence.node_degree(hyperedge_weight * size))
+        return scale(incidence.to_nodes(scale(self.lin2(hyperedge_attr), size)), share), hyperedge_attr
 
 
 def _power(degree: Tensor, exponent: float) -> Tensor:

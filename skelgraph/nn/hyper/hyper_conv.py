@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -10,48 +9,55 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import check_features, check_tensor
-from skelgraph.nn.hyper.hyperedges import Count, Hyperedges, read_hypergraph
-from skelgraph.ops import DenseIncidence, Incidence, IncidenceMessages, IncidenceRows, SparseIncidence
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships, NumEdges, read_hypergraph
+from skelgraph.nn.hyper.messages import IncidenceMessages
+from skelgraph.ops import DenseIncidence, Incidence, IncidenceRows, SparseIncidence
 from skelgraph.options import Channels, CheckedOptions
-from skelgraph.topology import JointHypergraph, SkeletonLike
-from skelgraph.topology.hypergraph import disjoint_union
+from skelgraph.topology import HypergraphLike, JointHypergraph, as_hypergraph
+from skelgraph.topology.hypergraph_data import disjoint_union
 
-DENSE_LIMIT = 4096
-"""Up to so many entries of the incidence matrix the dense path is taken unless the caller says otherwise."""
+DENSE_INCIDENCE_LIMIT = 4096
+"""Largest number of entries of an incidence matrix that layers multiply with; above it they use index lists, unless the
+caller says otherwise."""
 
-HypergraphLike: TypeAlias = JointHypergraph | SkeletonLike
 InChannels = Channels | Literal[-1]
 """Width of the input, -1 to read it off the first call."""
+AttentionWeights: TypeAlias = tuple[Tensor, Tensor]
+"""The incidences ``(2, nnz)`` and their coefficients ``(..., nnz, heads)``."""
+Output: TypeAlias = Tensor | tuple[Tensor | AttentionWeights, ...]
+"""The features of the nodes, or a tuple of these, of those of the hyperedges and of the attention weights, as far as
+they were asked for."""
 
 
 class HyperConv(CheckedOptions, IncidenceMessages):
     r"""Base of the hyperedge layers: ``in_channels``, ``out_channels`` and, if it stays the same, the hypergraph.
 
-    A subclass writes :meth:`convolve` once for one :class:`~skelgraph.ops.DenseIncidence` or
-    :class:`~skelgraph.ops.SparseIncidence`; this class finds out which, and takes care of the shapes.
+    A subclass writes :meth:`two_stages` once, for one :class:`~skelgraph.ops.DenseIncidence` or
+    :class:`~skelgraph.ops.SparseIncidence`; this class decides between them and takes care of the shapes. Where a layer
+    has options ``v2e`` and ``e2v``, these are DHG's words: vertices to hyperedges, and hyperedges to vertices.
 
     Args:
         in_channels: Channels of every node at the input; -1 to read them off the first call, as in PyG.
         out_channels: Channels of every node at the output.
         hypergraph: The hypergraph of all inputs, or a skeleton or layout name for the default groups of
-            :meth:`~skelgraph.topology.JointHypergraph.from_skeleton`; ``None`` if every call brings its own. The layer
-            keeps it as it is now: weights that change are handed to the call.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+            :meth:`~skelgraph.topology.JointHypergraph.from_skeleton`; ``None`` if every call brings its own.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries. Parameters
+            and answers are the same.
 
     Calls take, beside the features, a ``hypergraph`` that replaces that of the layer:
 
         - a :class:`~skelgraph.topology.JointHypergraph` or ``dhg.Hypergraph`` (converted at each call)
         - PyG's ``HyperGraphData``, or a batch of them, with its ``hyperedge_weight`` if there is one
         - PyG's ``hyperedge_index`` ``(2, nnz)``: for all samples of ``x (..., J, C)`` alike, or of a whole PyG batch
-          for ``x (B * J, C)``; ``num_hyperedges`` says how many there are (a tensor: in every graph of a batch), else
-          the largest id is read (which ``torch.compile`` cannot). Equal incidences count as many, as in PyG
+          for ``x (B * J, C)``; ``num_edges`` says how many hyperedges there are (a tensor: in every graph of a batch),
+          else the largest id is read (which ``torch.compile`` cannot). Equal incidences count as many, as in PyG
         - a matrix of memberships ``(J, R)`` or ``(..., J, R)``, of zeros and ones of any type or soft, or a sparse
           matrix of ones
         - what a builder of dynamic hyperedges returns
 
-    A tensor is told by its shape and range, see :func:`~skelgraph.nn.hyper.hyperedges.read_hypergraph`; on two nodes
-    integers ``(2, nnz)`` may be matrix or index, and the call must say: ``Hyperedges(incidence)``, or
-    ``num_hyperedges=``.
+    A tensor is told by its shape and range, see :func:`~skelgraph.nn.hyper.hypergraph_input.read_hypergraph`; on two
+    nodes integers ``(2, nnz)`` may be matrix or index, and the call must say: ``Memberships(incidence)``, or
+    ``num_edges=``.
 
     PyG's explainers act on every path: a mask has one number per incidence, in the order of
     ``hypergraph.hyperedge_index`` of the layer's hypergraph, or of the index that the call was handed.
@@ -65,10 +71,9 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         SkelgraphError: If there is no hypergraph, an id is out of range or an input has another shape.
     """
 
-    takes_hyperedges = False
-    """Whether :meth:`convolve` reads features of the hyperedges."""
-    memberships: Tensor
-    bound_weight: Tensor
+    hyperedge_index: Tensor
+    default_hyperedge_weight: Tensor
+    incidence_matrix: Tensor
 
     def __init__(
         self,
@@ -80,25 +85,27 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.hypergraph = None if hypergraph is None else own_hypergraph(hypergraph)
+        self.hypergraph = None if hypergraph is None else as_hypergraph(hypergraph)
         self.dense = dense
         if self.hypergraph is None:
             return
         hypergraph = self.hypergraph
-        self.register_buffer("bound_weight", hypergraph.weight.clone(), persistent=False)
-        if self.is_dense(hypergraph):
-            self.register_buffer("memberships", hypergraph.incidence, persistent=False)
+        index = hypergraph.hyperedge_index
+        self.register_buffer("hyperedge_index", index, persistent=False)
+        self.register_buffer("default_hyperedge_weight", hypergraph.hyperedge_weight, persistent=False)
+        if self.uses_matrix(hypergraph):
+            self.register_buffer("incidence_matrix", hypergraph.incidence, persistent=False)
         else:
-            rows = IncidenceRows.from_index(hypergraph.hyperedge_index, hypergraph.num_nodes, hypergraph.num_hyperedges)
+            rows = IncidenceRows.from_index(index, hypergraph.num_nodes, hypergraph.num_hyperedges)
             for name, buffer in rows._asdict().items():
                 self.register_buffer(f"rows_{name}", buffer, persistent=False)
 
-    def is_dense(self, hypergraph: JointHypergraph) -> bool:
-        """Whether the dense path is taken for a hypergraph."""
+    def uses_matrix(self, hypergraph: JointHypergraph) -> bool:
+        """Whether the layer works with the incidence matrix of a hypergraph, not with its index lists."""
         if self.explain:  # masks act on messages
             return False
         if self.dense is None:
-            return hypergraph.num_nodes * hypergraph.num_hyperedges <= DENSE_LIMIT
+            return hypergraph.num_nodes * hypergraph.num_hyperedges <= DENSE_INCIDENCE_LIMIT
         return self.dense
 
     @property
@@ -112,121 +119,150 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         """Initialise the parameters."""
         raise TypeError(f"{type(self).__name__} must define reset_parameters()")
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
-        """Map nodes ``(..., J, C_in)`` to nodes ``(..., J, C_out)`` and hyperedges ``(..., M, C)``; a layer with
-        attention also returns its coefficients."""
-        raise TypeError(f"{type(self).__name__} must define convolve()")
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
+        """The equation of the layer, from nodes to hyperedges and back.
+
+        Args:
+            x: Features of the nodes, ``(..., J, C_in)``.
+            incidence: Which node is in which hyperedge.
+            hyperedge_weight: Weights of the hyperedges, ``(M,)`` or ``(..., M)``.
+
+        A layer that takes features of the hyperedges has one more argument, ``hyperedge_attr=None``.
+
+        Returns:
+            The features of the nodes ``(..., J, C_out)``, those of the hyperedges ``(..., M, C)``, and of a layer with
+            attention its coefficients.
+        """
+        raise TypeError(f"{type(self).__name__} must define two_stages()")
 
     def forward(
         self,
         x: Tensor,
-        hypergraph: Any = None,
-        weight: Tensor | None = None,
-        y: Tensor | None = None,
-        num_hyperedges: Count | None = None,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
+        *,
+        num_edges: NumEdges | None = None,
         return_hyperedges: bool = False,
-        return_attention_weights: bool = False,
-    ) -> Any:
+    ) -> Output:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``.
 
         Args:
             x: Features of the nodes.
             hypergraph: A hypergraph for this call, see the class.
-            weight: Hyperedge weights in place of those of the hypergraph.
-            y: Features of the hyperedges, for the layers that take them.
-            num_hyperedges: Number of hyperedges of a ``hyperedge_index``.
-            return_hyperedges: Return ``(x, y)`` with the features of the hyperedges.
-            return_attention_weights: Return ``(x, (index, alpha))``, or ``(x, y, (index, alpha))``, with the
-                coefficients ``(..., nnz, heads)`` of the incidences ``index (2, nnz)``, for the layers that have them.
-                For ``x (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
+            hyperedge_weight: Hyperedge weights in place of those of the hypergraph.
+            num_edges: Number of hyperedges of a ``hyperedge_index``.
+            return_hyperedges: Return ``(x, hyperedge_attr)`` with the features of the hyperedges.
         """
+        return self.run_two_stages(
+            x, hypergraph, hyperedge_weight, None, num_edges, return_hyperedges=return_hyperedges
+        )
+
+    def run_two_stages(
+        self,
+        x: Tensor,
+        hypergraph: HypergraphInput | None,
+        hyperedge_weight: Tensor | None,
+        hyperedge_attr: Tensor | None,
+        num_edges: NumEdges | None,
+        return_hyperedges: bool,
+        return_attention_weights: bool = False,
+    ) -> Any:
+        """Check and reshape what a call was handed, take the two stages, and return what was asked for; the arguments
+        are those of the ``forward`` of the layers that have them all."""
         check_features(self, x)
-        for name, value in (("weight", weight), ("y", y)):
+        for name, value in (("hyperedge_weight", hyperedge_weight), ("hyperedge_attr", hyperedge_attr)):
             if value is not None:
                 check_tensor(self, value, name)
         if self.in_channels == -1:
             self.infer_channels(x)
-        if y is not None and not self.takes_hyperedges:
-            raise SkelgraphError(f"{self} takes no features of hyperedges")
-        counted = next((value.size(dim) for value, dim in ((weight, -1), (y, -2)) if value is not None), None)
-        incidence, own_weight, whole = self._read(x, hypergraph, num_hyperedges, counted)
-        if weight is None:
-            weight = own_weight
-        flat = x.dim() == 2 and not whole
-        self._check(x, incidence, weight, y, flat)
+        rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
+        num_expected = next((value.size(dim) for value, dim in rows if value is not None), None)
+        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, num_expected)
+        if hyperedge_weight is None:
+            hyperedge_weight = own_weight
+        flat = x.dim() == 2 and not is_union
+        self._check(x, incidence, hyperedge_weight, hyperedge_attr, flat)
         if flat:
             x = x.unflatten(0, (-1, incidence.num_nodes))
-            y = None if y is None else y.unflatten(0, (x.size(0), incidence.num_hyperedges))
-        wide = torch.promote_types(x.dtype, torch.float32)
-        weight = x.new_ones(incidence.num_hyperedges, dtype=wide) if weight is None else weight.to(wide)
-        x, y, *alphas = self.convolve(x, incidence, weight, y)
-        copies = x.size(0) if flat else None
+            if hyperedge_attr is not None:
+                hyperedge_attr = hyperedge_attr.unflatten(0, (x.size(0), incidence.num_hyperedges))
+        float32_or_wider = torch.promote_types(x.dtype, torch.float32)
+        if hyperedge_weight is None:
+            hyperedge_weight = x.new_ones(incidence.num_hyperedges, dtype=float32_or_wider)
+        hyperedge_weight = hyperedge_weight.to(float32_or_wider)
+        given_attr = [value for value in (hyperedge_attr,) if value is not None]
+        x, hyperedge_attr, *alphas = self.two_stages(x, incidence, hyperedge_weight, *given_attr)
+        num_samples = x.size(0) if flat else None
         if flat:
-            x, y = x.flatten(0, 1), y.flatten(0, 1)
-        results: list[Any] = [x, y] if return_hyperedges else [x]
+            x, hyperedge_attr = x.flatten(0, 1), hyperedge_attr.flatten(0, 1)
+        results: list[Any] = [x, hyperedge_attr] if return_hyperedges else [x]
         if return_attention_weights:
-            results.append(self._attention_weights(alphas, incidence, copies))
+            results.append(self._attention_weights(alphas, incidence, num_samples))
         return tuple(results) if len(results) > 1 else x
 
     def incidence_of(
-        self, x: Tensor, hypergraph: Any = None, num_hyperedges: Count | None = None
+        self, x: Tensor, hypergraph: HypergraphInput | None = None, num_edges: NumEdges | None = None
     ) -> tuple[Incidence, Tensor | None]:
         """Return the incidence that a call works on and the weights that come with the hypergraph."""
-        return self._read(x, hypergraph, num_hyperedges)[:2]
+        return self._read(x, hypergraph, num_edges)[:2]
 
     def _read(
-        self, x: Tensor, hypergraph: Any, num_hyperedges: Count | None, num_expected: int | None = None
+        self, x: Tensor, hypergraph: HypergraphInput | None, num_edges: NumEdges | None, num_expected: int | None = None
     ) -> tuple[Incidence, Tensor | None, bool]:
-        """The incidence, the weights that come with it, and whether its nodes are all rows of a flattened ``x``."""
-        if hypergraph is None:
-            if self.hypergraph is None:
-                raise SkelgraphError(
-                    f"{self} has no hypergraph; hand a JointHypergraph to its constructor or a hypergraph to the call"
-                )
-            return self._incidence_of_data(self.hypergraph), self.bound_weight, False
-        read = read_hypergraph(hypergraph, x, num_hyperedges, num_expected)
-        if isinstance(read, JointHypergraph):
-            return self._incidence_of_data(read), read.weight, False
-        if isinstance(read, Hyperedges):
+        """The incidence, the weights that come with it, and whether all rows of a flattened ``x`` are its nodes, as in
+        a PyG batch of different hypergraphs."""
+        if hypergraph is None or hypergraph is self.hypergraph:
+            return self._own_incidence(), self.default_hyperedge_weight, False
+        read = read_hypergraph(hypergraph, x, num_edges, num_expected)
+        if isinstance(read, Memberships):
             if self.explain:
                 raise SkelgraphError(
                     "explainers mask incidences, and a matrix of memberships has no order of them; hand its "
                     "incidences as a hyperedge_index (2, nnz)"
                 )
-            return DenseIncidence(read.incidence), read.weight, False
-        whole = read.num_nodes == x.size(-2)
+            return DenseIncidence(read.incidence), read.hyperedge_weight, False
+        size = read.num_nodes, read.num_hyperedges
+        if isinstance(read, JointHypergraph):
+            index, weight = read.hyperedge_index.to(x.device), read.hyperedge_weight.to(x.device)
+            if self.uses_matrix(read):
+                return DenseIncidence(read.incidence.to(x.device), index), weight, False
+            rows = None if self.explain else IncidenceRows.from_index(index, *size)
+            return SparseIncidence(index, *size, self.send, rows), weight, False
+        is_union = read.num_nodes == x.size(-2)
         if self.dense and not self.explain:
             node, hyperedge = read.index
-            matrix = x.new_zeros(read.num_nodes, read.num_hyperedges)
+            matrix = x.new_zeros(size)
             matrix = matrix.index_put((node, hyperedge), matrix.new_ones(()), accumulate=True)
-            return DenseIncidence(matrix, read.index), read.weight, whole
-        return SparseIncidence(read.index, read.num_nodes, read.num_hyperedges, self), read.weight, whole
+            return DenseIncidence(matrix, read.index), read.hyperedge_weight, is_union
+        return SparseIncidence(read.index, *size, self.send), read.hyperedge_weight, is_union
 
-    def _incidence_of_data(self, hypergraph: JointHypergraph) -> Incidence:
-        own = hypergraph is self.hypergraph
-        index, size = hypergraph.hyperedge_index, (hypergraph.num_nodes, hypergraph.num_hyperedges)
-        if self.is_dense(hypergraph):
-            return DenseIncidence(self.memberships if own else hypergraph.incidence, index)
+    def _own_incidence(self) -> Incidence:
+        """The incidence of the layer's hypergraph, from its buffers."""
+        hypergraph = self.hypergraph
+        if hypergraph is None:
+            raise SkelgraphError(
+                f"{self} has no hypergraph; hand a JointHypergraph to its constructor or a hypergraph to the call"
+            )
+        index, size = self.hyperedge_index, (hypergraph.num_nodes, hypergraph.num_hyperedges)
         if self.explain:
-            return SparseIncidence(index, *size, self)
-        if own:
-            rows = IncidenceRows(*(self.get_buffer(f"rows_{name}") for name in IncidenceRows._fields))
-        else:
-            rows = IncidenceRows.from_index(index, *size)
-        return SparseIncidence(index, *size, self, rows)
+            return SparseIncidence(index, *size, self.send)
+        if self.uses_matrix(hypergraph):
+            return DenseIncidence(self.incidence_matrix, index)
+        rows = IncidenceRows(*(self.get_buffer(f"rows_{name}") for name in IncidenceRows._fields))
+        return SparseIncidence(index, *size, self.send, rows)
 
     def _attention_weights(
-        self, alphas: list[Tensor], incidence: Incidence, copies: int | None
-    ) -> tuple[Tensor, Tensor]:
-        """The incidences and their coefficients; of ``copies`` flattened samples those of the disjoint union."""
+        self, alphas: list[Tensor], incidence: Incidence, num_samples: int | None
+    ) -> AttentionWeights:
+        """The incidences and their coefficients; of flattened samples those of the disjoint union."""
         if not alphas:
             raise SkelgraphError(f"{self} has no attention weights to return")
         index = incidence.index
         each = [incidence.by_incidence(alpha) for alpha in alphas]
-        if copies is not None:
+        if num_samples is not None:
             # coefficients that do not depend on the sample are the same in all
-            each = [a.expand(copies, *a.shape[-2:]).flatten(0, 1) for a in each]
-            index = disjoint_union(index, copies, incidence.num_nodes, incidence.num_hyperedges)
+            each = [a.expand(num_samples, *a.shape[-2:]).flatten(0, 1) for a in each]
+            index = disjoint_union(index, num_samples, incidence.num_nodes, incidence.num_hyperedges)
         return index, each[0] if len(each) == 1 else torch.stack(each)
 
     def infer_channels(self, x: Tensor) -> None:
@@ -239,15 +275,29 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if lazy:
             self.reset_parameters()
 
-    def _check(self, x: Tensor, incidence: Incidence, weight: Tensor | None, y: Tensor | None, flat: bool) -> None:
+    def _check(
+        self,
+        x: Tensor,
+        incidence: Incidence,
+        hyperedge_weight: Tensor | None,
+        hyperedge_attr: Tensor | None,
+        flat: bool,
+    ) -> None:
         nodes, hyperedges = incidence.num_nodes, incidence.num_hyperedges
         check_features(self, x, self.in_channels, nodes, flat=True)
-        if weight is not None and (weight.dim() == 0 or weight.size(-1) != hyperedges):
+        if hyperedge_weight is not None and (hyperedge_weight.dim() == 0 or hyperedge_weight.size(-1) != hyperedges):
             raise SkelgraphError(
-                f"{self} needs one weight for each of {hyperedges} hyperedges, got {tuple(weight.shape)}"
+                f"{self} needs one weight for each of {hyperedges} hyperedges, got {tuple(hyperedge_weight.shape)}"
             )
-        if y is not None and (y.dim() < 2 or (y.size(0) % max(hyperedges, 1) if flat else y.size(-2) != hyperedges)):
-            raise SkelgraphError(f"{self} needs features of {hyperedges} hyperedges, got {tuple(y.shape)}")
+        if hyperedge_attr is None:
+            return
+        fits = hyperedge_attr.dim() > 1
+        if fits and flat:
+            fits = hyperedge_attr.size(0) % max(hyperedges, 1) == 0
+        elif fits:
+            fits = hyperedge_attr.size(-2) == hyperedges
+        if not fits:
+            raise SkelgraphError(f"{self} needs features of {hyperedges} hyperedges, got {tuple(hyperedge_attr.shape)}")
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``."""
@@ -258,10 +308,3 @@ class HyperConv(CheckedOptions, IncidenceMessages):
 
     def __repr__(self) -> str:  # noqa: D105
         return f"{type(self).__name__}({self.extra_repr()})"
-
-
-def own_hypergraph(hypergraph: HypergraphLike) -> JointHypergraph:
-    """The hypergraph of a layer: a copy, so that what moves or converts the layer leaves that of the caller alone."""
-    if isinstance(hypergraph, JointHypergraph):
-        return copy.deepcopy(hypergraph)
-    return JointHypergraph.from_skeleton(hypergraph)

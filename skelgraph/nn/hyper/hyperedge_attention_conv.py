@@ -10,11 +10,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.products import inverse, scale
 from skelgraph.options import Channels, Count, Finite, Rate
+from skelgraph.topology import HypergraphLike
 
 
 class HyperedgeAttentionConv(HyperConv):
@@ -39,16 +41,16 @@ class HyperedgeAttentionConv(HyperConv):
         hypergraph: A :class:`~skelgraph.topology.JointHypergraph`, a skeleton or layout name for its default groups, or
             ``None`` if every call brings its own; see :class:`HyperConv`.
         heads: Number of heads.
-        hyperedge_channels: Channels of the features of the hyperedges that every call hands over as ``y``. By default
-            those are optional, have the channels of the joints and are the means of the joints if missing.
+        hyperedge_channels: Channels of the features ``hyperedge_attr`` that every call hands over. By default those are
+            optional, have the channels of the joints and are the means of the joints if missing.
         share: Map joints and hyperedges with the same weight; by default if their channels agree.
         mode: ``"node"`` or ``"edge"``, as above.
-        norm: ``"single"`` as above; ``"pyg"``: the coefficients multiply both stages on top of both means, as in PyG.
+        norm: ``"softmax"`` as above; ``"pyg"``: the coefficients multiply both stages on top of both means, as in PyG.
         concat: Concatenate the heads; otherwise their mean is taken.
         negative_slope: Of the LeakyReLU.
         dropout: Dropout rate of the coefficients.
         bias: Add a learned bias per channel.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``, hyperedges ``(..., M, C_e)`` or ``(B * M, C_e)``
@@ -71,8 +73,6 @@ class HyperedgeAttentionConv(HyperConv):
         torch.Size([4, 17, 12])
     """
 
-    takes_hyperedges = True
-
     def __init__(
         self,
         in_channels: InChannels,
@@ -82,7 +82,7 @@ class HyperedgeAttentionConv(HyperConv):
         hyperedge_channels: Channels | None = None,
         share: bool | None = None,
         mode: Literal["node", "edge"] = "node",
-        norm: Literal["single", "pyg"] = "single",
+        norm: Literal["softmax", "pyg"] = "softmax",
         concat: bool = True,
         negative_slope: Finite = 0.2,
         dropout: Rate = 0.0,
@@ -121,25 +121,55 @@ class HyperedgeAttentionConv(HyperConv):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        self,
+        x: Tensor,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
+        hyperedge_attr: Tensor | None = None,
+        num_edges: NumEdges | None = None,
+        return_hyperedges: bool = False,
+        return_attention_weights: bool = False,
+    ) -> Output:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``.
+
+        Args:
+            x: Features of the nodes.
+            hypergraph: A hypergraph for this call, see :class:`HyperConv`.
+            hyperedge_weight: Hyperedge weights in place of those of the hypergraph.
+            hyperedge_attr: Features of the hyperedges; by default the means of their joints.
+            num_edges: Number of hyperedges of a ``hyperedge_index``.
+            return_hyperedges: Return ``(x, hyperedge_attr)`` with the features of the hyperedges.
+            return_attention_weights: Return ``(x, (index, alpha))``, or ``(x, hyperedge_attr, (index, alpha))``, with
+                the coefficients ``alpha (..., nnz, heads)`` of the incidences ``index (2, nnz)``. For ``x
+                (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
+        """
+        return self.run_two_stages(
+            x, hypergraph, hyperedge_weight, hyperedge_attr, num_edges, return_hyperedges, return_attention_weights
+        )
+
+    def two_stages(
+        self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor, hyperedge_attr: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """Score every incidence, then the two stages."""
         h = self.lin(x)
-        alpha = self.dropout(self.attention(h, self._hyperedge_input(x, h, incidence, y), incidence, weight))
-        share = inverse(incidence.node_degree(weight))
+        g = self._map_hyperedges(x, h, incidence, hyperedge_attr)
+        alpha = self.dropout(self.attention(h, g, incidence, hyperedge_weight))
+        share = inverse(incidence.node_degree(hyperedge_weight))
         if self.norm == "pyg":
-            y = incidence.to_hyperedges(h, alpha, reduce="mean")
-            x = scale(incidence.to_nodes(y, alpha), share)
+            hyperedge_attr = incidence.to_hyperedges(h, alpha, reduce="mean")
+            x = scale(incidence.to_nodes(hyperedge_attr, alpha), share)
         elif self.mode == "node":
-            y = incidence.to_hyperedges(h, alpha)
-            x = scale(incidence.to_nodes(scale(y, weight)), share)
+            hyperedge_attr = incidence.to_hyperedges(h, alpha)
+            x = scale(incidence.to_nodes(scale(hyperedge_attr, hyperedge_weight)), share)
         else:
-            y = incidence.to_hyperedges(h, reduce="mean")
-            x = incidence.to_nodes(scale(y, weight.sign()), alpha)
+            hyperedge_attr = incidence.to_hyperedges(h, reduce="mean")
+            x = incidence.to_nodes(scale(hyperedge_attr, hyperedge_weight.sign()), alpha)
         if not self.concat:
             x = x.unflatten(-1, (self.heads, -1)).mean(dim=-2)
-        return (x if self.bias is None else x + self.bias), y, alpha
+        return (x if self.bias is None else x + self.bias), hyperedge_attr, alpha
 
-    def attention(self, h: Tensor, g: Tensor, incidence: Incidence, weight: Tensor) -> Tensor:
+    def attention(self, h: Tensor, g: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> Tensor:
         """The coefficients for mapped joints ``(..., J, heads * C)`` and hyperedges ``(..., M, heads * C)``."""
         node, hyperedge = self.att.squeeze(0).chunk(2, dim=-1)
         score = incidence.score(
@@ -147,27 +177,26 @@ class HyperedgeAttentionConv(HyperConv):
             (g.unflatten(-1, (self.heads, -1)) * hyperedge).sum(dim=-1),
         )
         score = F.leaky_relu(score, self.negative_slope)
-        if self.mode == "edge" and self.norm == "single":
-            magnitude = weight.abs().clamp_min(torch.finfo(weight.dtype).tiny).log().unsqueeze(-1)
+        if self.mode == "edge" and self.norm == "softmax":
+            tiny = torch.finfo(hyperedge_weight.dtype).tiny
+            magnitude = hyperedge_weight.abs().clamp_min(tiny).log().unsqueeze(-1)
             score = score + incidence.score(magnitude.new_zeros(incidence.num_nodes, 1), magnitude)
         return incidence.softmax(score, over="nodes" if self.mode == "node" else "hyperedges")
 
-    def _hyperedge_input(self, x: Tensor, h: Tensor, incidence: Incidence, y: Tensor | None) -> Tensor:
-        """The mapped features of the hyperedges."""
-        if y is None:
+    def _map_hyperedges(self, x: Tensor, h: Tensor, incidence: Incidence, hyperedge_attr: Tensor | None) -> Tensor:
+        """The mapped features of the hyperedges, ``(..., M, heads * C)``."""
+        expected = self.hyperedge_channels or self.in_channels
+        if hyperedge_attr is None:
             if self.hyperedge_channels is not None:
-                raise SkelgraphError(
-                    f"{self} needs features y of the hyperedges with {self.hyperedge_channels} channels"
-                )
+                raise SkelgraphError(f"{self} needs hyperedge_attr with {expected} channels")
             if self.lin_hyperedge is None:
                 return incidence.to_hyperedges(h, reduce="mean")  # the mean of maps is the map of the mean
-            y = incidence.to_hyperedges(x, reduce="mean")
-        expected = self.hyperedge_channels or self.in_channels
-        if y.size(-1) != expected:
+            hyperedge_attr = incidence.to_hyperedges(x, reduce="mean")
+        if hyperedge_attr.size(-1) != expected:
             raise SkelgraphError(
-                f"{self} needs features y of the hyperedges with {expected} channels, got {tuple(y.shape)}"
+                f"{self} needs hyperedge_attr with {expected} channels, got {tuple(hyperedge_attr.shape)}"
             )
-        return (self.lin if self.lin_hyperedge is None else self.lin_hyperedge)(y)
+        return (self.lin if self.lin_hyperedge is None else self.lin_hyperedge)(hyperedge_attr)
 
     def extra_repr(self) -> str:
         """Channels, hypergraph, heads and mode."""

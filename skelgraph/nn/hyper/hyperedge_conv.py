@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
-from skelgraph.nn.hyper.hyperedges import Count
+from skelgraph.nn.features import check_features
+from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import DenseIncidence, Incidence
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.products import inverse, inverse_sqrt, product, scale
 from skelgraph.options import Channels
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import HypergraphLike, JointHypergraph
 
 
 class HyperedgeConv(HyperConv):
@@ -39,6 +39,12 @@ class HyperedgeConv(HyperConv):
     :math:`\mathbf{D}_e` of the hyperedges. On soft memberships and weights of either sign the degrees are sums of
     magnitudes.
 
+    On the layer's own hypergraph both stages are one matrix between joints, :func:`hyperedge_operator`, which the layer
+    computes when it is built. A call that asks for joints alone multiplies with that matrix (``has_operator``) if both
+    stages are means, no weights of groups are learned, the layer works with matrices (``dense``) and there are at most
+    twice as many joints as hyperedges, as otherwise two stages are cheaper. All other calls take the two stages one
+    after the other; the numbers are the same up to rounding.
+
     Args:
         in_channels: Channels of every joint at the input.
         out_channels: Channels of every joint at the output.
@@ -48,12 +54,12 @@ class HyperedgeConv(HyperConv):
         weight_mode: ``"full"`` as above; ``"degree"``: the weights act on :math:`\mathbf{D}_v` alone, as in PyG.
         group_weights: Learn one weight :math:`\sigma(u_g)` per group of the hypergraph, which multiplies the weights of
             its hyperedges.
-        v2e: How a hyperedge gathers its joints: ``"mean"`` as above, ``"sum"``, ``"max"``, or ``"softmax"``, the sum
-            weighted by the softmax of each channel.
+        v2e: How a hyperedge gathers its joints (DHG's word: vertices to hyperedges): ``"mean"`` as above, ``"sum"``,
+            ``"max"``, or ``"softmax"``, the sum weighted by the softmax of each channel.
         e2v: How a joint gathers its hyperedges, likewise; a mean is divided by :math:`\mathbf{D}_v`.
         bias: ``"post"`` (or true) as above; ``"pre"``: added before the first stage, as in DHG; ``None`` (or false):
             none.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
 
     Shapes:
         - input: ``(..., J, C_in)`` or ``(B * J, C_in)``
@@ -72,10 +78,25 @@ class HyperedgeConv(HyperConv):
     have none.
 
     Example:
+        Four joints in the hyperedges {0, 1, 2} and {2, 3}, as PyG writes them:
+
+        >>> hyperedge_index = torch.tensor([[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]])
+        >>> conv = HyperedgeConv(1, 1, bias=None)
+        >>> _ = torch.nn.init.ones_(conv.lin.weight)
+        >>> x = torch.tensor([[1.0], [2.0], [3.0], [7.0]])
+        >>> joints, hyperedges = conv(x, hyperedge_index, return_hyperedges=True)
+        >>> hyperedges.flatten().tolist()  # (1 + 2 + 3) / 3 and (3 + 7) / 2
+        [2.0, 5.0]
+        >>> joints.flatten().tolist()
+        [2.0, 2.0, 3.5, 5.0]
+        >>> conv(x, hyperedge_index, hyperedge_weight=torch.tensor([1.0, 2.0])).flatten().tolist()
+        [2.0, 2.0, 4.0, 5.0]
+
+        The default groups of a layout:
+
         >>> conv = HyperedgeConv(8, 16, "h36m17")
-        >>> x, y = conv(torch.randn(4, 17, 8), return_hyperedges=True)
-        >>> x.shape, y.shape
-        (torch.Size([4, 17, 16]), torch.Size([4, 15, 16]))
+        >>> conv(torch.randn(4, 17, 8)).shape
+        torch.Size([4, 17, 16])
     """
 
     group_index: Tensor
@@ -113,7 +134,7 @@ class HyperedgeConv(HyperConv):
             self.register_buffer("group_index", self.hypergraph.group_index, persistent=False)
         self.has_operator = (
             self.hypergraph is not None
-            and self.is_dense(self.hypergraph)
+            and self.uses_matrix(self.hypergraph)
             and self.hypergraph.num_nodes <= 2 * self.hypergraph.num_hyperedges  # else two stages are cheaper
             and (v2e, e2v, group_weights) == ("mean", "mean", False)
         )
@@ -133,59 +154,66 @@ class HyperedgeConv(HyperConv):
         """The weights ``(M,)`` of the hyperedges of the layer, those of their groups multiplied in."""
         if self.hypergraph is None:
             raise SkelgraphError(f"{self} has no hypergraph")
-        return self._with_groups(self.bound_weight)
+        return self._times_group_weights(self.default_hyperedge_weight)
 
     def forward(
         self,
         x: Tensor,
-        hypergraph: Any = None,
-        weight: Tensor | None = None,
-        y: Tensor | None = None,
-        num_hyperedges: Count | None = None,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
+        *,
+        num_edges: NumEdges | None = None,
         return_hyperedges: bool = False,
-        return_attention_weights: bool = False,
-    ) -> Any:
+    ) -> Output:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``; see :meth:`HyperConv.forward`."""
-        given = hypergraph is not None or weight is not None or y is not None
-        if self.has_operator and not (given or return_hyperedges or return_attention_weights or self.explain):
-            if self.in_channels == -1:
-                self.infer_channels(x)
-            return self._smooth(x)
-        return super().forward(x, hypergraph, weight, y, num_hyperedges, return_hyperedges, return_attention_weights)
-
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
-        """The two stages one after the other."""
-        weight = self._with_groups(weight)
-        degree = incidence.node_degree(weight)
-        x = self._biased(self.lin(x), "pre")
-        if self.norm == "sym":
-            x = scale(x, inverse_sqrt(degree))
-        y = incidence.to_hyperedges(x, reduce=self.v2e)
-        if self.weight_mode == "full":
-            y = scale(y, weight)
-        if self.e2v == "mean":
-            x = scale(incidence.to_nodes(y), (inverse_sqrt if self.norm == "sym" else inverse)(degree))
-        else:
-            x = incidence.to_nodes(y, reduce=self.e2v)
-        return self._biased(x, "post"), y
-
-    @accepts_flat_batch
-    def _smooth(self, x: Tensor) -> Tensor:
-        """Both stages as one matrix between joints."""
+        asks_for_stages = return_hyperedges or hypergraph is not None or hyperedge_weight is not None
+        if asks_for_stages or self.explain or not self.has_operator:
+            return super().forward(
+                x, hypergraph, hyperedge_weight, num_edges=num_edges, return_hyperedges=return_hyperedges
+            )
+        # both stages as one matrix between joints
+        if self.in_channels == -1:
+            self.infer_channels(x)
+        check_features(self, x, self.in_channels, self.num_nodes, flat=True)
+        flat = x.dim() == 2
+        if flat:
+            x = x.unflatten(0, (-1, self.num_nodes))
         operator = self.exact("operator")
         if self.in_channels <= self.out_channels and self.bias_place != "pre":
-            return self._biased(self.lin(product(operator, x)), "post")
-        return self._biased(product(operator, self._biased(self.lin(x), "pre")), "post")
+            x = self.lin(product(operator, x))
+        else:
+            x = product(operator, self._add_bias(self.lin(x), "pre"))
+        x = self._add_bias(x, "post")
+        return x.flatten(0, 1) if flat else x
 
-    def _biased(self, x: Tensor, place: str) -> Tensor:
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
+        """Hyperedges gather their joints, then joints their hyperedges."""
+        hyperedge_weight = self._times_group_weights(hyperedge_weight)
+        degree = incidence.node_degree(hyperedge_weight)
+        x = self._add_bias(self.lin(x), "pre")
+        if self.norm == "sym":
+            x = scale(x, inverse_sqrt(degree))
+        hyperedge_attr = incidence.to_hyperedges(x, reduce=self.v2e)
+        if self.weight_mode == "full":
+            hyperedge_attr = scale(hyperedge_attr, hyperedge_weight)
+        if self.e2v == "mean":
+            root_or_inverse = inverse_sqrt if self.norm == "sym" else inverse
+            x = scale(incidence.to_nodes(hyperedge_attr), root_or_inverse(degree))
+        else:
+            x = incidence.to_nodes(hyperedge_attr, reduce=self.e2v)
+        return self._add_bias(x, "post"), hyperedge_attr
+
+    def _add_bias(self, x: Tensor, place: Literal["pre", "post"]) -> Tensor:
+        """Add the bias if this is the place for it."""
         return x if self.bias is None or self.bias_place != place else x + self.bias
 
-    def _with_groups(self, weight: Tensor) -> Tensor:
+    def _times_group_weights(self, hyperedge_weight: Tensor) -> Tensor:
+        """The weights of the hyperedges times the learned weights of their groups, if there are any."""
         if self.group_logits is None:
-            return weight
-        if weight.size(-1) != self.group_index.numel():
+            return hyperedge_weight
+        if hyperedge_weight.size(-1) != self.group_index.numel():
             raise SkelgraphError(f"{self} has weights for the groups of its own hypergraph, got another one")
-        return weight * self.group_logits.to(weight.dtype).sigmoid()[self.group_index]
+        return hyperedge_weight * self.group_logits.to(hyperedge_weight.dtype).sigmoid()[self.group_index]
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and what is not the default."""
@@ -208,10 +236,10 @@ def hyperedge_operator(
         ``(J, J)``, float64.
     """
     incidence = DenseIncidence(hypergraph.incidence.double())
-    weight = hypergraph.weight.double()
+    weight = hypergraph.hyperedge_weight.double()
     degree = incidence.node_degree(weight)
     share = inverse(incidence.hyperedge_degree()) * (weight if weight_mode == "full" else 1)
-    smooth = incidence.matrix * share @ incidence.matrix.mT
+    operator = incidence.matrix * share @ incidence.matrix.mT
     if norm == "sym":
-        return inverse_sqrt(degree).unsqueeze(-1) * smooth * inverse_sqrt(degree)
-    return inverse(degree).unsqueeze(-1) * smooth
+        return inverse_sqrt(degree).unsqueeze(-1) * operator * inverse_sqrt(degree)
+    return inverse(degree).unsqueeze(-1) * operator

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from skelgraph.errors import unknown_name
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.features import accepts_flat_batch
-from skelgraph.nn.hyper.hyper_conv import HypergraphLike
 from skelgraph.nn.hyper.hyperedge_conv import hyperedge_operator
 from skelgraph.ops import graph_conv
 from skelgraph.options import Channels, CheckedOptions
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import HypergraphLike, JointHypergraph, as_hypergraph
 
-_FLOOR = 1e-3  # joints without a common hyperedge start here, as 0 is no softplus
+_FLOOR = 1e-3  # where pairs of joints without a common hyperedge start: softplus is never 0
 
 
 class LearnedOperatorConv(CheckedOptions, FixedBuffers):
@@ -73,8 +72,7 @@ class LearnedOperatorConv(CheckedOptions, FixedBuffers):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if not isinstance(hypergraph, JointHypergraph):
-            hypergraph = JointHypergraph.from_skeleton(hypergraph)
+        hypergraph = as_hypergraph(hypergraph)
         scales = [hypergraph] if groups is None else [_group(hypergraph, name) for name in groups]
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -123,4 +121,4 @@ def _group(hypergraph: JointHypergraph, name: str) -> JointHypergraph:
         raise unknown_name("group of the hypergraph", name, hypergraph.groups)
     ids = list(hypergraph.groups[name])
     lists = [hypergraph.hyperedges[m] for m in ids]
-    return JointHypergraph.from_lists(hypergraph.num_nodes, lists, weight=hypergraph.weight[ids].cpu())
+    return JointHypergraph.from_lists(hypergraph.num_nodes, lists, hyperedge_weight=hypergraph.hyperedge_weight[ids])

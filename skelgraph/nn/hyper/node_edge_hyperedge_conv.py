@@ -15,9 +15,9 @@ from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention
 from skelgraph.nn.init import xavier
 from skelgraph.nn.mixer import FeedForward
 from skelgraph.options import Amount, Channels, CheckedOptions, Count, Positive, Rate
-from skelgraph.topology import JointHypergraph, SkeletonLike
+from skelgraph.topology import HypergraphLike, as_hypergraph
 
-Lift = Literal["linear", "pool"]
+Update = Literal["linear", "pool"]
 Fusion = Literal["gate", "mean", "concat"]
 
 
@@ -50,10 +50,11 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         hypergraph: A hypergraph that has a skeleton (its weights are not used), or a skeleton or layout name for the
             default groups of :meth:`~skelgraph.topology.JointHypergraph.from_skeleton`.
         heads: Heads of each attention.
-        use_edge: Have bones; without them ``e`` is ``None``.
-        use_hyperedge: Have hyperedges; without them ``y`` is ``None``.
+        use_bones: Have bones; without them ``bone_attr`` is ``None``.
+        use_hyperedges: Have hyperedges; without them ``hyperedge_attr`` is ``None``.
         exchange: Send messages between bones and hyperedges.
-        lift: ``"linear"`` as above; ``"pool"`` adds the sums of the messages as they are, without maps and activation.
+        update: ``"linear"`` as above; ``"pool"`` adds the sums of the messages as they are, without maps and
+            activation.
         fusion: ``"gate"`` as above; ``"mean"``: equal weights; ``"concat"``: one map of the concatenated messages. With
             joints alone there is nothing to fuse, and no :math:`\mathbf{W}_f`.
         mask: How joints see bones and hyperedges, see :class:`RelationAttention`; with ``"hard"`` joints still see each
@@ -65,10 +66,10 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         dropout: Dropout rate of updates, attention weights, fused messages and the perceptron.
 
     Shapes:
-        - input: ``x (..., J, C)``, ``e (..., K, C)`` for the bones in the order of ``skeleton.edges``, ``y (..., M,
-          C)``; or all flattened as in a PyG batch, ``(B * J, C)`` and so on
-        - output: ``(x, e, y)`` of the same shapes; with ``return_gates`` also the gates ``(..., J, S)`` of the streams
-          in the order joints, bones, hyperedges (``None`` where nothing is gated)
+        - input: ``x (..., J, C)``, ``bone_attr (..., K, C)`` for the bones in the order of ``skeleton.edges``,
+          ``hyperedge_attr (..., M, C)``; or all flattened as in a PyG batch, ``(B * J, C)`` and so on
+        - output: ``(x, bone_attr, hyperedge_attr)`` of the same shapes; with ``return_gates`` also the gates ``(..., J,
+          S)`` of the streams in the order joints, bones, hyperedges (``None`` where nothing is gated)
 
     Raises:
         SkelgraphError: If an option has an unknown value, the heads do not divide the channels, or the hypergraph has
@@ -82,21 +83,21 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
 
     Example:
         >>> layer = NodeEdgeHyperedgeConv(24, "h36m17")
-        >>> x, e, y = layer(torch.randn(4, 17, 24), torch.randn(4, 16, 24), torch.randn(4, 15, 24))
-        >>> x.shape, e.shape, y.shape
+        >>> x, bones, hyperedges = layer(torch.randn(4, 17, 24), torch.randn(4, 16, 24), torch.randn(4, 15, 24))
+        >>> x.shape, bones.shape, hyperedges.shape
         (torch.Size([4, 17, 24]), torch.Size([4, 16, 24]), torch.Size([4, 15, 24]))
     """
 
     def __init__(
         self,
         channels: Channels,
-        hypergraph: JointHypergraph | SkeletonLike,
+        hypergraph: HypergraphLike,
         heads: Count = 6,
         *,
-        use_edge: bool = True,
-        use_hyperedge: bool = True,
+        use_bones: bool = True,
+        use_hyperedges: bool = True,
         exchange: bool = True,
-        lift: Lift = "linear",
+        update: Update = "linear",
         fusion: Fusion = "gate",
         mask: Mask = "soft",
         ffn_ratio: Positive = 2.0,
@@ -105,31 +106,30 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         dropout: Rate = 0.0,
     ) -> None:
         super().__init__()
-        if dynamic_hyperedges and not use_hyperedge:
-            raise SkelgraphError(f"dynamic_hyperedges is {dynamic_hyperedges}; expected 0 without use_hyperedge")
-        if not isinstance(hypergraph, JointHypergraph):
-            hypergraph = JointHypergraph.from_skeleton(hypergraph)
+        if dynamic_hyperedges and not use_hyperedges:
+            raise SkelgraphError(f"dynamic_hyperedges is {dynamic_hyperedges}; expected 0 without use_hyperedges")
+        hypergraph = as_hypergraph(hypergraph)
         self.channels = channels
         self.temperature = temperature
-        bones, members = hypergraph.bone_incidence(), hypergraph.incidence.cpu()
-        inside = hypergraph.bones_in_hyperedges() if exchange and use_edge and use_hyperedge else None
+        bones, members = hypergraph.bone_incidence(), hypergraph.incidence
+        inside = hypergraph.bones_in_hyperedges() if exchange and use_bones and use_hyperedges else None
 
         def attention(distance: Tensor, mask: Mask = mask) -> RelationAttention:
             return RelationAttention(channels, channels, distance, heads, mask=mask, dropout=dropout)
 
         self.node_norm = nn.LayerNorm(channels)
         self.node_attention = attention(hypergraph.hop_distance(), "soft" if mask == "hard" else mask)
-        self.edge = self.hyperedge = None
-        if use_edge:
+        self.bone = self.hyperedge = None
+        if use_bones:
             others = None if inside is None else _Gather(inside, mean=True)
-            self.edge = _Stream(_Gather(bones.mT), others, attention(hypergraph.bone_hops()), lift, dropout)
-        if use_hyperedge:
+            self.bone = _Stream(_Gather(bones.mT), others, attention(hypergraph.bone_hops()), update, dropout)
+        if use_hyperedges:
             others = None if inside is None else _Gather(inside.mT, mean=True)
             means = _Gather(members.mT, mean=True)
-            self.hyperedge = _Stream(means, others, attention(hypergraph.hyperedge_hops()), lift, dropout)
+            self.hyperedge = _Stream(means, others, attention(hypergraph.hyperedge_hops()), update, dropout)
         self.assign = nn.Linear(channels, dynamic_hyperedges, bias=False) if dynamic_hyperedges else None
 
-        num_streams = 1 + use_edge + use_hyperedge
+        num_streams = 1 + use_bones + use_hyperedges
         self.gate = nn.Linear(num_streams * channels, num_streams) if num_streams > 1 and fusion == "gate" else None
         self.concat = fusion == "concat"
         joined = num_streams * channels if self.concat else channels
@@ -143,7 +143,7 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         """Initialise all parameters."""
         self.node_norm.reset_parameters()
         self.node_attention.reset_parameters()
-        for stream in (self.edge, self.hyperedge):
+        for stream in (self.bone, self.hyperedge):
             if stream is not None:
                 stream.reset_parameters()
         for linear in (self.assign, self.gate, self.fuse, self.ffn.linear1, self.ffn.linear2):
@@ -154,33 +154,39 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         self.ffn_norm.reset_parameters()
 
     def forward(
-        self, x: Tensor, e: Tensor | None = None, y: Tensor | None = None, return_gates: bool = False
+        self,
+        x: Tensor,
+        bone_attr: Tensor | None = None,
+        hyperedge_attr: Tensor | None = None,
+        return_gates: bool = False,
     ) -> tuple[Any, ...]:
-        """Map ``x (..., J, C)``, ``e (..., K, C)`` and ``y (..., M, C)`` to the same shapes."""
+        """Map ``x (..., J, C)``, ``bone_attr (..., K, C)`` and ``hyperedge_attr (..., M, C)`` to the same shapes."""
         num_joints = self.node_attention.num_joints
         self._check("x", x, num_joints)
-        self._check("e", e, None if self.edge is None else self.edge.attention.num_tokens)
-        self._check("y", y, None if self.hyperedge is None else self.hyperedge.attention.num_tokens)
+        self._check("bone_attr", bone_attr, None if self.bone is None else self.bone.attention.num_tokens)
+        num_hyperedges = None if self.hyperedge is None else self.hyperedge.attention.num_tokens
+        self._check("hyperedge_attr", hyperedge_attr, num_hyperedges)
         if x.dim() == 2:
             batch = (x.size(0) // num_joints, -1)
-            poses = (value if value is None else value.unflatten(0, batch) for value in (x, e, y))
+            streams = (x, bone_attr, hyperedge_attr)
+            poses = (value if value is None else value.unflatten(0, batch) for value in streams)
             rows = self(*poses, return_gates=return_gates)
             return tuple(value if value is None else value.flatten(0, 1) for value in rows)
 
         node = self.node_norm(x)
         messages = [self.node_attention(node, node)]
-        edge = None if self.edge is None else self.edge.norm(e)  # both are read before either is updated
-        hyperedge = None if self.hyperedge is None else self.hyperedge.norm(y)
-        if self.edge is not None and e is not None:
-            e = self.edge.update(e, node, hyperedge)
-            messages.append(self.edge.read(e, node))
-        if self.hyperedge is not None and y is not None:
-            y = self.hyperedge.update(y, node, edge)
-            messages.append(self.hyperedge.read(y, node, self.dynamic_tokens(node)))
+        bone = None if self.bone is None else self.bone.norm(bone_attr)  # both are read before either is updated
+        hyperedge = None if self.hyperedge is None else self.hyperedge.norm(hyperedge_attr)
+        if self.bone is not None and bone_attr is not None:
+            bone_attr = self.bone.update(bone_attr, node, hyperedge)
+            messages.append(self.bone.read(bone_attr, node))
+        if self.hyperedge is not None and hyperedge_attr is not None:
+            hyperedge_attr = self.hyperedge.update(hyperedge_attr, node, bone)
+            messages.append(self.hyperedge.read(hyperedge_attr, node, self.dynamic_tokens(node)))
         message, gates = self._fuse(messages)
         x = x + self.dropout(message)
         x = x + self.ffn(self.ffn_norm(x))
-        return (x, e, y, gates) if return_gates else (x, e, y)
+        return (x, bone_attr, hyperedge_attr, gates) if return_gates else (x, bone_attr, hyperedge_attr)
 
     def dynamic_tokens(self, node: Tensor) -> Tensor | None:
         """The features ``(..., R, C)`` of the dynamic hyperedges of ``(..., J, C)``; ``None`` if there are none."""
@@ -221,7 +227,7 @@ class _Stream(nn.Module):
         from_joints: Their messages from the joints.
         from_others: Their messages from the hyperedges or bones, if they take any.
         attention: Of the joints to them.
-        lift: As in :class:`NodeEdgeHyperedgeConv`.
+        update: As in :class:`NodeEdgeHyperedgeConv`.
         dropout: Dropout rate of the update.
     """
 
@@ -230,7 +236,7 @@ class _Stream(nn.Module):
         from_joints: _Gather,
         from_others: _Gather | None,
         attention: RelationAttention,
-        lift: Lift,
+        update: Update,
         dropout: float,
     ) -> None:
         super().__init__()
@@ -239,7 +245,7 @@ class _Stream(nn.Module):
         self.from_others = from_others
         self.norm = nn.LayerNorm(channels)
         num_messages = 1 if from_others is None else 2
-        self.map = nn.Linear(num_messages * channels, channels) if lift == "linear" else None
+        self.map = nn.Linear(num_messages * channels, channels) if update == "linear" else None
         self.token_norm = nn.LayerNorm(channels)
         self.attention = attention
         self.dropout = Dropout(dropout)

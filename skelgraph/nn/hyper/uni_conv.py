@@ -10,12 +10,14 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike, InChannels
+from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.products import inverse, inverse_sqrt, scale
 from skelgraph.options import Channels, Count, Finite, Rate
+from skelgraph.topology import HypergraphLike
 
 Kind = Literal["gcn", "sage", "gin", "gat"]
 Score = Literal["both", "hyperedge"]
@@ -50,12 +52,12 @@ class UniConv(HyperConv):
         negative_slope: Of the LeakyReLU of ``"gat"``.
         clamp: Limits for the scores of ``"gat"``; ``(0.001, 5.0)`` in DHG.
         bias: Add a learned bias per channel.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
         score: What the scores of ``"gat"`` depend on: ``"both"`` as above, or the ``"hyperedge"`` alone, without
             :math:`\mathbf{a}_v`, as in the authors' code.
         dropout: Dropout rate of the coefficients of ``"gat"``.
-        v2e: How a hyperedge gathers its joints: ``"mean"`` as above, ``"sum"``, ``"max"``, or ``"softmax"``, the sum
-            weighted by the softmax of each channel.
+        v2e: How a hyperedge gathers its joints (DHG's word: vertices to hyperedges): ``"mean"`` as above, ``"sum"``,
+            ``"max"``, or ``"softmax"``, the sum weighted by the softmax of each channel.
         e2v: How a joint gathers its hyperedges: ``"sum"`` as above, or likewise; a mean is divided by the weighted
             degrees. ``"gat"`` weighs them by its attention.
 
@@ -133,22 +135,49 @@ class UniConv(HyperConv):
                 nn.init.xavier_uniform_(self.att_node)
             nn.init.xavier_uniform_(self.att_hyperedge)
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
-        """What hyperedges gather, then the kind's way back."""
-        t = self.lin(x)
-        y = scale(incidence.to_hyperedges(t, reduce=self.v2e), weight)
-        if self.kind == "gat":
-            alpha = self.dropout(self.attention(t, y, incidence))
-            return incidence.to_nodes(y, alpha), y, alpha
-        if self.kind == "gcn":
-            root, mean_root = propagation_roots(incidence, weight)
-            return scale(self._gather(scale(y, mean_root), incidence, weight), root), y
-        own = t if self.kind == "sage" else (1 + self.eps) * t
-        return own + self._gather(y, incidence, weight), y
+    def forward(
+        self,
+        x: Tensor,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
+        *,
+        num_edges: NumEdges | None = None,
+        return_hyperedges: bool = False,
+        return_attention_weights: bool = False,
+    ) -> Output:
+        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``.
 
-    def attention(self, t: Tensor, y: Tensor, incidence: Incidence) -> Tensor:
+        Args:
+            x: Features of the nodes.
+            hypergraph: A hypergraph for this call, see :class:`HyperConv`.
+            hyperedge_weight: Hyperedge weights in place of those of the hypergraph.
+            num_edges: Number of hyperedges of a ``hyperedge_index``.
+            return_hyperedges: Return ``(x, hyperedge_attr)`` with the features of the hyperedges.
+            return_attention_weights: Return ``(x, (index, alpha))``, or ``(x, hyperedge_attr, (index, alpha))``, with
+                the coefficients ``alpha (..., nnz, heads)`` of the incidences ``index (2, nnz)``; for ``kind="gat"``.
+                For ``x (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
+        """
+        return self.run_two_stages(
+            x, hypergraph, hyperedge_weight, None, num_edges, return_hyperedges, return_attention_weights
+        )
+
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
+        """What hyperedges gather, then what joints gather of it, after the kind of the layer."""
+        t = self.lin(x)
+        hyperedge_attr = scale(incidence.to_hyperedges(t, reduce=self.v2e), hyperedge_weight)
+        if self.kind == "gat":
+            alpha = self.dropout(self.attention(t, hyperedge_attr, incidence))
+            return incidence.to_nodes(hyperedge_attr, alpha), hyperedge_attr, alpha
+        if self.kind == "gcn":
+            root, mean_root = propagation_roots(incidence, hyperedge_weight)
+            gathered = self._gather(scale(hyperedge_attr, mean_root), incidence, hyperedge_weight)
+            return scale(gathered, root), hyperedge_attr
+        own = t if self.kind == "sage" else (1 + self.eps) * t
+        return own + self._gather(hyperedge_attr, incidence, hyperedge_weight), hyperedge_attr
+
+    def attention(self, t: Tensor, hyperedge_attr: Tensor, incidence: Incidence) -> Tensor:
         """The coefficients of the hyperedges of every joint."""
-        hyperedge = (y.unflatten(-1, (self.heads, -1)) * self.att_hyperedge).sum(dim=-1)
+        hyperedge = (hyperedge_attr.unflatten(-1, (self.heads, -1)) * self.att_hyperedge).sum(dim=-1)
         if self.score == "both":
             node = (t.unflatten(-1, (self.heads, -1)) * self.att_node).sum(dim=-1)
         else:
@@ -156,19 +185,20 @@ class UniConv(HyperConv):
         score = F.leaky_relu(incidence.score(node, hyperedge), self.negative_slope)
         return incidence.softmax(score if self.clamp is None else score.clamp(*self.clamp), over="hyperedges")
 
-    def _gather(self, y: Tensor, incidence: Incidence, weight: Tensor) -> Tensor:
+    def _gather(self, hyperedge_attr: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> Tensor:
+        """What joints gather of the hyperedges."""
         if self.e2v == "mean":
-            return scale(incidence.to_nodes(y), inverse(incidence.node_degree(weight)))
-        return incidence.to_nodes(y, reduce=self.e2v)
+            return scale(incidence.to_nodes(hyperedge_attr), inverse(incidence.node_degree(hyperedge_weight)))
+        return incidence.to_nodes(hyperedge_attr, reduce=self.e2v)
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and kind."""
         return super().extra_repr() + f", kind={self.kind!r}"
 
 
-def propagation_roots(incidence: Incidence, weight: Tensor) -> tuple[Tensor, Tensor]:
+def propagation_roots(incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, Tensor]:
     r"""Return the normalisation of UniGCN: :math:`d_i^{-1/2}` of the joints and :math:`\bar d_m^{-1/2}` of the mean
     degrees in the hyperedges."""
-    degree = incidence.node_degree(weight)
+    degree = incidence.node_degree(hyperedge_weight)
     size = incidence.hyperedge_degree().to(degree.dtype)
     return inverse_sqrt(degree), inverse_sqrt(incidence.hyperedge_degree(degree) * inverse(size))

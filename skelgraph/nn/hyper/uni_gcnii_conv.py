@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.hyper.hyper_conv import HyperConv, HypergraphLike
-from skelgraph.nn.hyper.hyperedges import Count
+from skelgraph.nn.hyper.hyper_conv import HyperConv, Output
+from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.hyper.uni_conv import propagation_roots
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.products import scale
 from skelgraph.options import Channels, Rate
+from skelgraph.topology import HypergraphLike
 
 
 class UniGCNIIConv(HyperConv):
@@ -35,8 +34,9 @@ class UniGCNIIConv(HyperConv):
             ``None`` if every call brings its own; see :class:`HyperConv`.
         alpha: :math:`\alpha`, the share of the first features.
         beta: :math:`\beta`, the share of the learned map.
-        dense: Take the dense or the sparse path; by default the dense one up to 4096 entries of the incidence matrix.
-        v2e: How a hyperedge gathers its joints: ``"mean"`` as above, ``"sum"``, ``"max"`` or ``"softmax"``.
+        dense: True: matrices. False: index lists. None: matrices up to ``DENSE_INCIDENCE_LIMIT`` entries.
+        v2e: How a hyperedge gathers its joints (DHG's word: vertices to hyperedges): ``"mean"`` as above, ``"sum"``,
+            ``"max"`` or ``"softmax"``.
 
     Shapes:
         - input: ``(..., J, C)`` or ``(B * J, C)``, and ``x0`` of the same shape, by default the input
@@ -74,30 +74,33 @@ class UniGCNIIConv(HyperConv):
         """Initialise the weight."""
         xavier(self.lin)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         x: Tensor,
-        hypergraph: Any = None,
-        weight: Tensor | None = None,
+        hypergraph: HypergraphInput | None = None,
+        hyperedge_weight: Tensor | None = None,
         x0: Tensor | None = None,
-        num_hyperedges: Count | None = None,
+        *,
+        num_edges: NumEdges | None = None,
         return_hyperedges: bool = False,
-    ) -> Any:
+    ) -> Output:
         """Map ``(..., J, C)`` and the first features ``x0`` of the same shape to that shape; see
         :meth:`HyperConv.forward`."""
         first = x if x0 is None else x0
         if first.shape != x.shape:
             raise SkelgraphError(f"{self} needs x0 of the shape {tuple(x.shape)} of x, got {tuple(first.shape)}")
-        smooth, y = super().forward(x, hypergraph, weight, None, num_hyperedges, return_hyperedges=True)
-        z = (1 - self.alpha) * smooth + self.alpha * first
+        propagated, hyperedge_attr = self.run_two_stages(
+            x, hypergraph, hyperedge_weight, None, num_edges, return_hyperedges=True
+        )
+        z = (1 - self.alpha) * propagated + self.alpha * first
         x = (1 - self.beta) * z + self.beta * self.lin(z)
-        return (x, y) if return_hyperedges else x
+        return (x, hyperedge_attr) if return_hyperedges else x
 
-    def convolve(self, x: Tensor, incidence: Incidence, weight: Tensor, y: Tensor | None) -> tuple[Tensor, ...]:
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
         """The propagation alone."""
-        root, mean_root = propagation_roots(incidence, weight)
-        y = scale(incidence.to_hyperedges(x, reduce=self.v2e), weight)
-        return scale(incidence.to_nodes(scale(y, mean_root)), root), y
+        root, mean_root = propagation_roots(incidence, hyperedge_weight)
+        hyperedge_attr = scale(incidence.to_hyperedges(x, reduce=self.v2e), hyperedge_weight)
+        return scale(incidence.to_nodes(scale(hyperedge_attr, mean_root)), root), hyperedge_attr
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and shares."""

@@ -36,5 +36,5 @@ def topologies(reference) -> dict[str, JointHypergraph]:
     incidence = reference["graph.incidence"]
     return {
         "out": JointHypergraph.from_incidence(incidence),
-        "out_weighted": JointHypergraph.from_incidence(incidence, weight=reference["graph.hyperedge_weight"]),
+        "out_weighted": JointHypergraph.from_incidence(incidence, hyperedge_weight=reference["graph.hyperedge_weight"]),
     }

@@ -6,6 +6,7 @@ import copy
 import doctest
 import functools
 import importlib
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,14 +16,14 @@ import torch
 
 from skelgraph import nn as sgnn
 from skelgraph.nn.hyper import dynamic
-from skelgraph.topology import JointHypergraph, Skeleton
+from skelgraph.topology import JointHypergraph, Skeleton, to_pyg
 
 J, M = 7, 9
 LISTS = [[0, 1, 2], [2, 3], [4], [0, 5, 1, 3], [1, 2], [1, 2], [3, 4, 5], [0, 4], [5, 2]]
 TOPOLOGY = JointHypergraph.from_lists(
     J,
     LISTS,
-    weight=torch.linspace(0.5, 2.5, M, dtype=torch.float64),
+    hyperedge_weight=torch.linspace(0.5, 2.5, M, dtype=torch.float64),
     groups={"first": range(4), "second": range(4, M)},
 )
 """More hyperedges than joints, two of them equal, one of a single joint; joint 6 is in none."""
@@ -79,13 +80,13 @@ CASES = {
         without_sparse_path(sgnn.LearnedOperatorConv, groups=("second", "first")), call_time=False
     ),
     "EdgeVertexConv": Case(
-        functools.partial(sgnn.EdgeVertexConv, edge_channels=3), topology=FOREST, extra=3, call_time=False
+        functools.partial(sgnn.EdgeVertexConv, bone_channels=3), topology=FOREST, extra=3, call_time=False
     ),
     "EdgeVertexConv[bounded]": Case(
-        functools.partial(sgnn.EdgeVertexConv, edge_channels=3, bounded=True), topology=FOREST, extra=3, call_time=False
+        functools.partial(sgnn.EdgeVertexConv, bone_channels=3, bounded=True), topology=FOREST, extra=3, call_time=False
     ),
     "EdgeVertexConv[directed]": Case(
-        functools.partial(sgnn.EdgeVertexConv, edge_channels=3, kind="directed"), FOREST, 3, call_time=False
+        functools.partial(sgnn.EdgeVertexConv, bone_channels=3, kind="directed"), FOREST, 3, call_time=False
     ),
 }
 BY_JOINT = {"operator": (1, 2)}
@@ -123,7 +124,7 @@ def run(case, conv, x, *extra, **options):
     """All outputs as a tuple."""
     if case.topology is FOREST:
         return conv(x, *extra)
-    result = conv(x, **options, **({"y": extra[0]} if extra else {}))
+    result = conv(x, **options, **({"hyperedge_attr": extra[0]} if extra else {}))
     return result if isinstance(result, tuple) else (result,)
 
 
@@ -197,7 +198,7 @@ def test_gradcheck_with_an_isolated_joint(case, dense):
 
     def function(*tensors):
         state = dict(zip(parameters, tensors[len(values) :], strict=True))
-        keywords = {"y": tensors[1]} if len(values) > 1 and case.topology is TOPOLOGY else {}
+        keywords = {"hyperedge_attr": tensors[1]} if len(values) > 1 and case.topology is TOPOLOGY else {}
         arguments = tensors[: 1 if keywords else len(values)]
         return torch.func.functional_call(conv, state, arguments, keywords)
 
@@ -213,7 +214,7 @@ def test_gradcheck_with_an_empty_hyperedge(free):
     weight = torch.linspace(0.5, 2, M + 2, dtype=torch.float64).requires_grad_()
 
     def function(x, weight):
-        return run(case, conv, x, *extra, hypergraph=index, weight=weight, return_hyperedges=True)
+        return run(case, conv, x, *extra, hypergraph=index, hyperedge_weight=weight, return_hyperedges=True)
 
     assert torch.autograd.gradcheck(function, (x.requires_grad_(), weight), fast_mode=True)
 
@@ -249,7 +250,7 @@ def test_functional_transforms_are_equal_on_both_paths(any_time):
     for dense in (True, False):
         conv = randomised(case.make(3, 4, TOPOLOGY, dense=dense).double())
         x, *extra = inputs(case, 2, dtype=torch.float64, channels=3)
-        keywords = {"y": extra[0][0]} if extra else {}
+        keywords = {"hyperedge_attr": extra[0][0]} if extra else {}
         parameters = {name: value.detach() for name, value in conv.named_parameters()}
 
         def loss(parameters, x, conv=conv, keywords=keywords):
@@ -300,21 +301,21 @@ def test_hypergraphs_at_call_time(free, require):
     loose.load_state_dict(bound.state_dict())
     values = inputs(case, 3, dtype=torch.float64)
     expected = run(case, bound, *values)
-    weight = TOPOLOGY.weight
+    weight = TOPOLOGY.hyperedge_weight
     assert_same(run(case, loose, *values, hypergraph=TOPOLOGY), expected)
-    assert_same(run(case, loose, *values, hypergraph=TOPOLOGY.hyperedge_index, weight=weight), expected)
-    assert_same(run(case, loose, *values, hypergraph=TOPOLOGY.incidence.double(), weight=weight), expected)
-    assert_same(run(case, bound, *values, weight=weight), expected)
+    assert_same(run(case, loose, *values, hypergraph=TOPOLOGY.hyperedge_index, hyperedge_weight=weight), expected)
+    assert_same(run(case, loose, *values, hypergraph=TOPOLOGY.incidence.double(), hyperedge_weight=weight), expected)
+    assert_same(run(case, bound, *values, hyperedge_weight=weight), expected)
 
-    union = TOPOLOGY.to_pyg(3)
+    union = to_pyg(TOPOLOGY, 3)
     flat = run(case, loose, *(value.flatten(0, 1) for value in values), hypergraph=union.edge_index,
-               weight=union.hyperedge_weight)  # fmt: skip
+               hyperedge_weight=union.hyperedge_weight)  # fmt: skip
     assert_same(flat, [r.flatten(0, 1) for r in expected])
 
     if not case.extra:
         apart = [members for m, members in enumerate(LISTS) if m != 5]  # DHG merges equal hyperedges
-        ours = JointHypergraph.from_lists(J, apart, weight=torch.linspace(0.5, 2, M - 1))
-        theirs = dhg.Hypergraph(J, [list(members) for members in apart], e_weight=ours.weight.tolist())
+        ours = JointHypergraph.from_lists(J, apart, hyperedge_weight=torch.linspace(0.5, 2, M - 1))
+        theirs = dhg.Hypergraph(J, [list(members) for members in apart], e_weight=ours.hyperedge_weight.tolist())
         assert_same(run(case, loose, *values, hypergraph=theirs), run(case, loose, *values, hypergraph=ours))
 
 
@@ -365,7 +366,7 @@ def test_fullgraph_compiles(case, dense):
     conv = randomised(case.make(4, 8, case.topology, dense=dense))
     values = inputs(case, 3)
     compiled = torch.compile(conv, fullgraph=True, backend="aot_eager")
-    keywords = {"y": values[1]} if case.extra and case.topology is TOPOLOGY else {}
+    keywords = {"hyperedge_attr": values[1]} if case.extra and case.topology is TOPOLOGY else {}
     result = compiled(*values[: 1 if keywords else None], **keywords)
     assert_same(result if isinstance(result, tuple) else (result,), run(case, conv, *values), atol=1e-5, rtol=1e-5)
     torch._dynamo.reset()
@@ -384,7 +385,9 @@ def test_index_at_call_time_compiles(free):
     case = free
     conv = randomised(case.make(4, 8))
     values = inputs(case, 3)
-    options = {"hypergraph": TOPOLOGY.hyperedge_index, "num_hyperedges": M} | ({"y": values[1]} if case.extra else {})
+    options = {"hypergraph": TOPOLOGY.hyperedge_index, "num_edges": M} | (
+        {"hyperedge_attr": values[1]} if case.extra else {}
+    )
     compiled = torch.compile(conv, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(values[0], **options), conv(values[0], **options))
     torch._dynamo.reset()
@@ -420,7 +423,7 @@ def test_moves_to_another_device(case, dense):
     results = run(case, conv, *(value.to("meta") for value in inputs(case, 3)))
     assert results[0].shape == (3, J, 8)
     assert results[0].device.type == "meta"
-    assert TOPOLOGY.weight.device.type == "cpu", "the hypergraph of the caller stays where it is"
+    assert TOPOLOGY.hyperedge_weight.device.type == "cpu", "the hypergraph of the caller stays where it is"
 
 
 def test_without_bias(case):
@@ -439,7 +442,10 @@ def test_relabelling_joints_relabels_the_output(case):
         bones = [FOREST.edges.index((int(order[p]), int(order[c]))) for p, c in renamed.edges]
     else:
         renamed = JointHypergraph.from_lists(
-            J, [[place[j] for j in members] for members in LISTS], weight=TOPOLOGY.weight, groups=TOPOLOGY.groups
+            J,
+            [[place[j] for j in members] for members in LISTS],
+            hyperedge_weight=TOPOLOGY.hyperedge_weight,
+            groups=TOPOLOGY.groups,
         )
     conv, other = randomised(case.make(4, 8, case.topology).double()), case.make(4, 8, renamed).double()
     state = conv.state_dict()
@@ -460,7 +466,7 @@ def test_order_of_hyperedges_does_not_matter(any_time):
     renamed = JointHypergraph.from_lists(
         J,
         [LISTS[m] for m in order],
-        weight=TOPOLOGY.weight[order],
+        hyperedge_weight=TOPOLOGY.hyperedge_weight[order],
         groups={name: (group == g).nonzero().flatten().tolist() for g, name in enumerate(TOPOLOGY.groups)},
     )
     conv, other = randomised(case.make(4, 8, TOPOLOGY).double()), case.make(4, 8, renamed).double()
@@ -478,7 +484,7 @@ def test_large_topology_takes_the_sparse_path(any_time):
     lists = [torch.randperm(200, generator=generator)[:3].tolist() for _ in range(500)]
     large = JointHypergraph.from_lists(200, lists, groups={"first": range(100), "second": range(100, 500)})
     conv = randomised(case.make(4, 8, large).double())
-    assert not conv.is_dense(large)
+    assert not conv.uses_matrix(large)
     assert all(buffer.numel() < 5000 for buffer in conv.buffers())
     dense = case.make(4, 8, large, dense=True).double()
     dense.load_state_dict(conv.state_dict())
@@ -502,9 +508,11 @@ def test_bad_calls_are_named(any_time):
     x, *extra = inputs(case, 3)
     conv = case.make(4, 8, TOPOLOGY)
     with pytest.raises(ValueError, match="needs one weight for each of 9 hyperedges"):
-        run(case, conv, x, *extra, weight=torch.ones(4))
-    with pytest.raises(ValueError, match=r"needs features of 9 hyperedges|takes no features of hyperedges"):
-        conv(x, y=torch.zeros(3, 4, 4))
+        run(case, conv, x, *extra, hyperedge_weight=torch.ones(4))
+    takes_them = "hyperedge_attr" in inspect.signature(type(conv).forward).parameters
+    fault = "needs features of 9 hyperedges" if takes_them else "unexpected keyword argument 'hyperedge_attr'"
+    with pytest.raises(ValueError if takes_them else TypeError, match=fault):
+        conv(x, hyperedge_attr=torch.zeros(3, 4, 4))
 
 
 def test_calls_without_a_hypergraph_are_named(free):

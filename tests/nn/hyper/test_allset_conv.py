@@ -55,7 +55,7 @@ def test_by_loops_with_an_existing_state(kind):
             heads.append(alpha @ value + seed)
         z = part.norm0(torch.cat(heads) + state[m])
         expected.append(part.norm1(z + part.ff(z).relu()))
-    torch.testing.assert_close(conv(x, y=state, return_hyperedges=True)[1], torch.stack(expected))
+    torch.testing.assert_close(conv(x, hyperedge_attr=state, return_hyperedges=True)[1], torch.stack(expected))
 
 
 def layer_norm(row, part):
@@ -160,5 +160,5 @@ def test_errors():
         AllSetConv(8, 12, "h36m17", v2e="mean")
     with pytest.raises(SkelgraphError, match="kind is 'sum'"):
         AllSetConv(8, 12, "h36m17", kind="sum")
-    with pytest.raises(ValueError, match="features y of the hyperedges with 12 channels"):
-        AllSetConv(8, 12, "h36m17")(torch.randn(17, 8), y=torch.randn(15, 1))
+    with pytest.raises(ValueError, match="needs hyperedge_attr with 12 channels"):
+        AllSetConv(8, 12, "h36m17")(torch.randn(17, 8), hyperedge_attr=torch.randn(15, 1))

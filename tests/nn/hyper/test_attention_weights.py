@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn import AllSetConv, HNHNConv, HyperedgeAttentionConv, HyperedgeConv, Hyperedges, UniConv
-from skelgraph.topology import JointHypergraph
+from skelgraph.nn import AllSetConv, HNHNConv, HyperedgeAttentionConv, HyperedgeConv, Memberships, UniConv
+from skelgraph.topology import JointHypergraph, to_pyg
 
 LISTS = [[3, 0, 2], [0, 1], [4, 1, 2], [3], [2, 0]]
-HYPERGRAPH = JointHypergraph.from_lists(6, LISTS, weight=torch.linspace(0.5, 2, 5, dtype=torch.float64))
+HYPERGRAPH = JointHypergraph.from_lists(6, LISTS, hyperedge_weight=torch.linspace(0.5, 2, 5, dtype=torch.float64))
 INDEX = HYPERGRAPH.hyperedge_index
 LAYERS = {
     "node": (lambda *a, **o: HyperedgeAttentionConv(4, 6, *a, heads=2, **o), [1]),
@@ -48,13 +48,15 @@ def test_weights_sum_to_one_and_agree(name):
         assert torch.equal(index, INDEX)
         found.append(alpha)
 
-        _, (given, mixed) = free(x, INDEX[:, order], weight=HYPERGRAPH.weight, return_attention_weights=True)
+        _, (given, mixed) = free(
+            x, INDEX[:, order], hyperedge_weight=HYPERGRAPH.hyperedge_weight, return_attention_weights=True
+        )
         assert torch.equal(given, INDEX[:, order]), "in the order of the call"
         torch.testing.assert_close(mixed, alpha[..., order, :])
 
         flat, (union, rows) = bound(x.flatten(0, 1), return_attention_weights=True)
         torch.testing.assert_close(flat, out.flatten(0, 1))
-        assert torch.equal(union, HYPERGRAPH.to_pyg(3).edge_index)
+        assert torch.equal(union, to_pyg(HYPERGRAPH, 3).edge_index)
         torch.testing.assert_close(rows, alpha.flatten(-3 if name == "allset" else 0, -2))
     torch.testing.assert_close(*found, atol=1e-12, rtol=0)
     directions = found[0] if name == "allset" else found[0][None]
@@ -98,23 +100,20 @@ def test_weights_of_matrices():
     _, (_, expected) = conv(x, INDEX, return_attention_weights=True)
     torch.testing.assert_close(alpha, expected)
     soft = torch.rand(3, 6, 5, dtype=torch.float64)
-    _, (index, alpha) = conv(x, Hyperedges(soft), return_attention_weights=True)
+    _, (index, alpha) = conv(x, Memberships(soft), return_attention_weights=True)
     assert index.shape == (2, 30)
     assert alpha.shape == (3, 30, 1)
     sums = torch.zeros(3, 6, 1, dtype=torch.float64).index_add(1, index[0], alpha)
     torch.testing.assert_close(sums, torch.ones_like(sums))
 
 
-@pytest.mark.parametrize(
-    "conv",
-    [
-        HyperedgeConv(4, 4, HYPERGRAPH),
-        HNHNConv(4, 4, HYPERGRAPH),
-        UniConv(4, 4, HYPERGRAPH),
-        AllSetConv(4, 4, HYPERGRAPH, kind="deepsets"),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize("conv", [UniConv(4, 4, HYPERGRAPH), AllSetConv(4, 4, HYPERGRAPH, kind="deepsets")], ids=repr)
 def test_layers_without_attention_say_so(conv):
     with pytest.raises(SkelgraphError, match="has no attention weights to return"):
+        conv(torch.randn(6, 4), return_attention_weights=True)
+
+
+@pytest.mark.parametrize("conv", [HyperedgeConv(4, 4, HYPERGRAPH), HNHNConv(4, 4, HYPERGRAPH)], ids=repr)
+def test_layers_that_never_attend_have_no_such_argument(conv):
+    with pytest.raises(TypeError, match="return_attention_weights"):
         conv(torch.randn(6, 4), return_attention_weights=True)

@@ -1,4 +1,4 @@
-"""Hyperedges that depend on the features."""
+"""Memberships that depend on the features."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_straight_through_is_one_hot_with_soft_gradients():
 
 
 def test_semi_dynamic_puts_both_side_by_side():
-    static = JointHypergraph.from_lists(5, [[0, 1], [2, 3, 4]], weight=[2.0, 3.0])
+    static = JointHypergraph.from_lists(5, [[0, 1], [2, 3, 4]], hyperedge_weight=[2.0, 3.0])
     builder = SemiDynamicHyperedges(static, KNNHyperedges(2))
     x = torch.randn(3, 5, 4)
     incidence, weight = builder(x)
@@ -93,8 +93,8 @@ def test_semi_dynamic_puts_both_side_by_side():
     HyperedgeConv(4, 3)(x, builder(x)).square().sum().backward()
     assert builder.scale.grad != 0
     weighted = SemiDynamicHyperedges(static, TopKAttentionHyperedges(4, 2))(x)
-    assert weighted.weight.shape == (3, 7)
-    assert torch.equal(weighted.weight[:, :2], torch.tensor([[2.0, 3.0]]).expand(3, -1))
+    assert weighted.hyperedge_weight.shape == (3, 7)
+    assert torch.equal(weighted.hyperedge_weight[:, :2], torch.tensor([[2.0, 3.0]]).expand(3, -1))
 
 
 def test_top_k_attention_by_the_formula():
@@ -119,8 +119,8 @@ def test_negative_weights_are_normalised_by_magnitudes():
     torch.nn.init.eye_(conv.lin.weight)
     y = P.t() @ x / P.sum(dim=0)[:, None]
     expected = P @ (w[:, None] * y) / (P @ w.abs()).masked_fill(P.sum(dim=1) == 0, 1)[:, None]
-    torch.testing.assert_close(conv(x, P, weight=w), expected)
-    assert torch.equal(conv(x, P, weight=w)[4], torch.zeros(2, dtype=torch.float64))
+    torch.testing.assert_close(conv(x, P, hyperedge_weight=w), expected)
+    assert torch.equal(conv(x, P, hyperedge_weight=w)[4], torch.zeros(2, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from skelgraph.nn import (
     HNHNConv,
     HyperedgeAttentionConv,
     HyperedgeConv,
-    Hyperedges,
+    Memberships,
     UniConv,
 )
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import JointHypergraph, to_pyg
 
 LISTS = [[0, 2, 3], [0, 1], [4, 1, 2], [3], [2, 0]]
-HYPERGRAPH = JointHypergraph.from_lists(6, LISTS, weight=torch.linspace(0.5, 2, 5, dtype=torch.float64))
+HYPERGRAPH = JointHypergraph.from_lists(6, LISTS, hyperedge_weight=torch.linspace(0.5, 2, 5, dtype=torch.float64))
 INDEX = HYPERGRAPH.hyperedge_index
 
 
@@ -50,7 +50,7 @@ def by_hand(name, conv, x, mask):
     """The equation of each layer, with the mask as a factor of what is sent along incidences, both ways; what divides
     and what attends is not masked."""
     H, S = masked(mask)
-    w = HYPERGRAPH.weight
+    w = HYPERGRAPH.hyperedge_weight
     d, size = (H @ w).clamp(min=1e-9), H.sum(dim=0)
     if name == "HyperedgeConv":
         return ((S * w / size) @ S.t() @ conv.lin(x)) / d[:, None] + conv.bias
@@ -97,7 +97,7 @@ def test_every_path_gives_the_equation_with_the_mask(name):
     x, mask = torch.randn(2, 6, 4, dtype=torch.float64), torch.rand(INDEX.size(1), dtype=torch.float64)
     mask[2] = 0
     expected = torch.stack([by_hand(name, loose, sample, mask) for sample in x])
-    weight = HYPERGRAPH.weight
+    weight = HYPERGRAPH.hyperedge_weight
     for dense in (True, False):
         bound = make(HYPERGRAPH, dense=dense).double()
         bound.load_state_dict(loose.state_dict())
@@ -114,10 +114,12 @@ def test_every_path_gives_the_equation_with_the_mask(name):
         free.load_state_dict(loose.state_dict())
         order = torch.randperm(INDEX.size(1))
         set_masks(free, mask[order], INDEX[:, order], apply_sigmoid=False)
-        torch.testing.assert_close(free(x, INDEX[:, order], weight=weight), expected, msg="the order of the call")
+        torch.testing.assert_close(
+            free(x, INDEX[:, order], hyperedge_weight=weight), expected, msg="the order of the call"
+        )
         set_masks(free, mask, INDEX, apply_sigmoid=False)
         torch.testing.assert_close(free(x, HYPERGRAPH), expected)
-        data = HYPERGRAPH.to_pyg()
+        data = to_pyg(HYPERGRAPH)
         torch.testing.assert_close(free(x[0], data), expected[0])
 
 
@@ -157,7 +159,7 @@ def test_masks_that_fit_nothing_are_named():
     with pytest.raises(SkelgraphError, match=r"mask of the explainer is \(4,\); expected one number for each of 11"):
         conv(x)
     with pytest.raises(SkelgraphError, match="a matrix of memberships has no order of them"):
-        conv(x, Hyperedges(torch.rand(6, 3)))
+        conv(x, Memberships(torch.rand(6, 3)))
     bones = EdgeVertexConv(4, 4, "h36m17", kind="difference")
     set_masks(bones, torch.ones(32), INDEX)
     with pytest.raises(SkelgraphError, match="no messages that a mask per incidence could act on"):

@@ -23,7 +23,7 @@ def test_matches_dhg(reference, assert_reference, topologies, dense, out):
 @pytest.mark.parametrize(("alpha", "beta"), [(0.0, 0.0), (0.5, 0.0), (0.0, -1.0), (1.5, 0.5)])
 def test_by_loops_with_exponents(alpha, beta):
     weight = torch.tensor([0.5, 2.0, 1.5], dtype=torch.float64)
-    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], weight=weight)
+    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], hyperedge_weight=weight)
     conv = HNHNConv(4, 6, topology, hidden_channels=3, alpha=alpha, beta=beta).double()
     torch.nn.init.normal_(conv.lin1.bias)
     x = torch.randn(5, 4, dtype=torch.float64)

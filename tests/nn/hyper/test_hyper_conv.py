@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelgraph.nn import HyperConv, HyperedgeConv, Hyperedges
+from skelgraph.nn import HyperConv, HyperedgeConv, Memberships
 from skelgraph.ops import DenseIncidence, SparseIncidence
 from skelgraph.topology import JointHypergraph, Skeleton
 
@@ -46,7 +46,7 @@ def test_index_without_incidences():
     conv = HyperedgeConv(2, 3)
     x = torch.randn(4, 2)
     assert torch.equal(conv(x, index), conv.bias.expand(4, 3))
-    _, y = conv(x, index, num_hyperedges=2, return_hyperedges=True)
+    _, y = conv(x, index, num_edges=2, return_hyperedges=True)
     assert torch.equal(y, torch.zeros(2, 3))
 
 
@@ -55,24 +55,27 @@ def test_weights_per_sample():
     x, weight = torch.randn(4, 17, 2, dtype=torch.float64), torch.rand(4, 15, dtype=torch.float64)
     for layer in (conv, HyperedgeConv(2, 3, "h36m17", dense=False).double()):
         layer.load_state_dict(conv.state_dict())
-        result = layer(x, weight=weight)
+        result = layer(x, hyperedge_weight=weight)
         for b in range(4):
-            torch.testing.assert_close(result[b], conv(x[b], weight=weight[b]))
+            torch.testing.assert_close(result[b], conv(x[b], hyperedge_weight=weight[b]))
 
 
 def test_weights_of_the_call_replace_those_of_dynamic_hyperedges():
     conv = HyperedgeConv(2, 3)
     x, incidence = torch.randn(5, 2), torch.rand(5, 4)
     own, other = torch.rand(4), torch.rand(4)
-    torch.testing.assert_close(conv(x, Hyperedges(incidence, own)), conv(x, incidence, weight=own))
-    torch.testing.assert_close(conv(x, Hyperedges(incidence, own), weight=other), conv(x, incidence, weight=other))
+    torch.testing.assert_close(conv(x, Memberships(incidence, own)), conv(x, incidence, hyperedge_weight=own))
+    torch.testing.assert_close(
+        conv(x, Memberships(incidence, own), hyperedge_weight=other), conv(x, incidence, hyperedge_weight=other)
+    )
 
 
-def test_the_hypergraph_of_the_caller_stays_as_it_is():
+def test_buffers_move_and_the_hypergraph_stays_as_it_is():
     topology = JointHypergraph.from_skeleton("h36m17")
     conv = HyperedgeConv(2, 3, topology).double()
-    assert conv.hypergraph.weight.dtype == torch.float64
-    assert topology.weight.dtype == torch.float32
+    assert conv.default_hyperedge_weight.dtype == torch.float64
+    assert conv.hypergraph is topology
+    assert topology.hyperedge_weight.dtype == torch.float32
 
 
 def test_a_subclass_must_say_what_it_does():
@@ -80,7 +83,7 @@ def test_a_subclass_must_say_what_it_does():
         pass
 
     layer = Unfinished(2, 3, "h36m17")
-    with pytest.raises(TypeError, match="must define convolve"):
+    with pytest.raises(TypeError, match="must define two_stages"):
         layer(torch.zeros(17, 2))
     with pytest.raises(TypeError, match="must define reset_parameters"):
         layer.reset_parameters()

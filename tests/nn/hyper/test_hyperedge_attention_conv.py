@@ -27,9 +27,9 @@ def test_matches_pyg_and_the_formula(reference, assert_reference, topologies, de
         conv.load_state_dict(state)
         return conv
 
-    assert_reference(build(norm="pyg")(x, y=y), f"{name}.out")
+    assert_reference(build(norm="pyg")(x, hyperedge_attr=y), f"{name}.out")
     if heads == "concat":
-        assert_reference(build()(x, y=y), f"ref.att_{mode}.out")
+        assert_reference(build()(x, hyperedge_attr=y), f"ref.att_{mode}.out")
 
 
 def test_state_dict_of_pyg_loads(topologies):
@@ -38,14 +38,14 @@ def test_state_dict_of_pyg_loads(topologies):
     ours.load_state_dict(theirs.state_dict())
     x, y = torch.randn(17, 8), torch.randn(15, 8)
     expected = theirs(x, topologies["out"].hyperedge_index, hyperedge_attr=y, num_edges=15)
-    torch.testing.assert_close(ours(x, y=y), expected)
+    torch.testing.assert_close(ours(x, hyperedge_attr=y), expected)
     theirs.load_state_dict(ours.state_dict())
 
 
 @pytest.mark.parametrize("mode", ["node", "edge"])
 def test_by_loops_with_own_width_of_hyperedges(mode):
     weight = torch.tensor([0.5, 2.0, 1.5], dtype=torch.float64)
-    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], weight=weight)
+    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], hyperedge_weight=weight)
     conv = HyperedgeAttentionConv(4, 3, topology, mode=mode, hyperedge_channels=2, bias=False).double()
     x, y = torch.randn(5, 4, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64)
     h, g = x @ conv.lin.weight.t(), y @ conv.lin_hyperedge.weight.t()
@@ -67,7 +67,7 @@ def test_by_loops_with_own_width_of_hyperedges(mode):
         else:
             share = (torch.stack([score(i, m) for m in mine]) + weight[mine].log()).softmax(dim=0)
         out[i] = sum(a * gathered[m] for a, m in zip(share, mine, strict=True))
-    torch.testing.assert_close(conv(x, y=y), out)
+    torch.testing.assert_close(conv(x, hyperedge_attr=y), out)
 
 
 @pytest.mark.parametrize("mode", ["node", "edge"])
@@ -75,7 +75,7 @@ def test_constants_stay_constants(topologies, mode):
     conv = HyperedgeAttentionConv(3, 3, topologies["out_weighted"], mode=mode, bias=False).double()
     torch.nn.init.eye_(conv.lin.weight)
     x = torch.ones(2, 17, 3, dtype=torch.float64)
-    torch.testing.assert_close(conv(x, y=torch.randn(2, 15, 3, dtype=torch.float64)), x)
+    torch.testing.assert_close(conv(x, hyperedge_attr=torch.randn(2, 15, 3, dtype=torch.float64)), x)
 
 
 @pytest.mark.parametrize("share", [True, False])
@@ -84,7 +84,7 @@ def test_missing_hyperedge_features_are_means_of_the_joints(share):
     x = torch.randn(2, 17, 4)
     incidence = conv.hypergraph.incidence
     mean = incidence.t() @ x / incidence.sum(dim=0)[:, None]
-    torch.testing.assert_close(conv(x), conv(x, y=mean))
+    torch.testing.assert_close(conv(x), conv(x, hyperedge_attr=mean))
     count = sum(p.numel() for p in conv.parameters())
     assert count == (1 if share else 2) * 6 * 4 + 2 * 6 + 6
 
@@ -94,8 +94,8 @@ def test_weights_of_either_sign_keep_the_magnitude(topologies):
     conv = HyperedgeAttentionConv(3, 3, topologies["out"], mode="edge", bias=False).double()
     x = torch.randn(2, 17, 3, dtype=torch.float64)
     weight = torch.full((15,), -0.5, dtype=torch.float64)
-    torch.testing.assert_close(conv(x, weight=weight), -conv(x))
-    assert conv(x, weight=torch.zeros(15, dtype=torch.float64)).isfinite().all()
+    torch.testing.assert_close(conv(x, hyperedge_weight=weight), -conv(x))
+    assert conv(x, hyperedge_weight=torch.zeros(15, dtype=torch.float64)).isfinite().all()
 
 
 def test_dropout_acts_in_training_only():
@@ -114,7 +114,7 @@ def test_errors():
     with pytest.raises(SkelgraphError, match="mode is 'both'"):
         HyperedgeAttentionConv(4, 4, "h36m17", mode="both")
     conv = HyperedgeAttentionConv(4, 4, "h36m17", hyperedge_channels=3)
-    with pytest.raises(ValueError, match="needs features y of the hyperedges with 3 channels"):
+    with pytest.raises(ValueError, match="needs hyperedge_attr with 3 channels"):
         conv(torch.randn(17, 4))
     with pytest.raises(ValueError, match="with 3 channels, got"):
-        conv(torch.randn(2, 17, 4), y=torch.randn(2, 15, 4))
+        conv(torch.randn(2, 17, 4), hyperedge_attr=torch.randn(2, 15, 4))

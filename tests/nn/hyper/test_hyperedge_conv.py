@@ -8,7 +8,8 @@ from torch_geometric.nn import HypergraphConv
 
 from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.nn import HyperedgeConv, hyperedge_operator
-from skelgraph.ops import DenseIncidence, IncidenceMessages, SparseIncidence
+from skelgraph.nn.hyper.messages import IncidenceMessages
+from skelgraph.ops import DenseIncidence, SparseIncidence
 from skelgraph.topology import HYPEREDGE_GROUPS, JointHypergraph, Skeleton
 
 DENSE = pytest.mark.parametrize("dense", [True, False])
@@ -51,7 +52,7 @@ def test_matches_pyg_with_weights_and_gradients(reference, assert_reference, top
     x = reference["in.x"].requires_grad_()
     weight = reference["graph.hyperedge_weight"].requires_grad_()
     conv = build(topologies["out"], pyg_state, weight_mode="degree", dense=dense)
-    y = conv(x, weight=weight)
+    y = conv(x, hyperedge_weight=weight)
     assert_reference(y, "pyg.conv.out_weighted")
     y.square().sum().backward()
     assert_reference(x.grad, "pyg.conv.grad.x")
@@ -70,7 +71,7 @@ def test_isolated_joints_and_empty_hyperedges(reference, assert_reference, pyg_s
     assert_reference(y, "edgecase.out")
     assert torch.equal(hyperedges[1], torch.zeros(12, dtype=torch.float64))
     torch.testing.assert_close(y[[3, 5]], conv.bias.expand(2, -1))
-    more = conv(reference["edgecase.x"], index, num_hyperedges=9, return_hyperedges=True)[1]
+    more = conv(reference["edgecase.x"], index, num_edges=9, return_hyperedges=True)[1]
     assert more.shape == (9, 12), "the last hyperedges are empty"
 
 
@@ -100,7 +101,9 @@ def test_message_passing_of_dhg(reference, assert_reference, topologies, dense):
     topology = topologies["out"]
     index = topology.hyperedge_index
     incidence = (
-        DenseIncidence(topology.incidence.double()) if dense else SparseIncidence(index, 17, 15, IncidenceMessages())
+        DenseIncidence(topology.incidence.double())
+        if dense
+        else SparseIncidence(index, 17, 15, IncidenceMessages().send)
     )
     for reduce in ("mean", "sum"):
         assert_reference(incidence.to_hyperedges(reference["in.x"], reduce=reduce), f"dhg.v2e_{reduce}")
@@ -130,7 +133,7 @@ def test_state_dict_of_pyg_loads_and_the_other_way_round(topologies):
 @pytest.mark.parametrize(("c_in", "c_out"), [(3, 5), (5, 3)])
 def test_one_matrix_equals_two_stages_and_the_formula(norm, weight_mode, bias, c_in, c_out):
     topology = JointHypergraph.from_lists(
-        5, [[0, 1, 2], [2, 3], [0, 3], [1]], weight=torch.tensor([0.3, 1.7, 2.0, 0.9], dtype=torch.float64)
+        5, [[0, 1, 2], [2, 3], [0, 3], [1]], hyperedge_weight=torch.tensor([0.3, 1.7, 2.0, 0.9], dtype=torch.float64)
     )
     conv = HyperedgeConv(c_in, c_out, topology, norm=norm, weight_mode=weight_mode, bias=bias).double()
     if bias:
@@ -139,7 +142,7 @@ def test_one_matrix_equals_two_stages_and_the_formula(norm, weight_mode, bias, c
     assert conv.has_operator
     torch.testing.assert_close(conv(x), conv(x, return_hyperedges=True)[0], atol=1e-12, rtol=0)
 
-    H, w = topology.incidence.double(), topology.weight
+    H, w = topology.incidence.double(), topology.hyperedge_weight
     W = torch.diag(w)
     d_e = torch.diag(1 / H.sum(dim=0))
     d_v = (H @ w).masked_fill(H.sum(dim=1) == 0, torch.inf)
@@ -190,7 +193,7 @@ def test_one_hyperedge_of_all_joints_makes_rows_equal(norm):
 
 
 def test_learned_group_weights(topologies):
-    topology = JointHypergraph.from_skeleton("h36m17", weight=torch.linspace(0.5, 2, 15, dtype=torch.float64))
+    topology = JointHypergraph.from_skeleton("h36m17", hyperedge_weight=torch.linspace(0.5, 2, 15, dtype=torch.float64))
     conv = HyperedgeConv(3, 4, topology, group_weights=True).double()
     plain = HyperedgeConv(3, 4, topology).double()
     assert sum(p.numel() for p in conv.parameters()) == sum(p.numel() for p in plain.parameters()) + 4
@@ -200,8 +203,8 @@ def test_learned_group_weights(topologies):
     with torch.no_grad():
         conv.group_logits.copy_(torch.tensor([0.0, 1.0, -2.0, 3.0]))
     factor = conv.group_logits.sigmoid()[topology.group_index]
-    torch.testing.assert_close(conv.hyperedge_weight, topology.weight * factor)
-    torch.testing.assert_close(conv(x), plain(x, weight=topology.weight * factor))
+    torch.testing.assert_close(conv.hyperedge_weight, topology.hyperedge_weight * factor)
+    torch.testing.assert_close(conv(x), plain(x, hyperedge_weight=topology.hyperedge_weight * factor))
     conv(x).square().sum().backward()
     assert (conv.group_logits.grad != 0).all()
 
@@ -209,7 +212,7 @@ def test_learned_group_weights(topologies):
 def test_digits_of_float64_weights_survive_a_model_in_float32():
     """The fixed matrix is held in float32 and made exact again by ``double()``."""
     weight = torch.tensor([0.1, 0.7], dtype=torch.float64)
-    topology = JointHypergraph.from_lists(3, [[0, 1, 2], [1, 2]], weight=weight)
+    topology = JointHypergraph.from_lists(3, [[0, 1, 2], [1, 2]], hyperedge_weight=weight)
     conv = HyperedgeConv(2, 2, topology)
     assert conv.operator.dtype == torch.float32
     conv = conv.double()
@@ -287,20 +290,21 @@ def test_what_is_hung_on_the_map_acts(channels, options):
 
 @DENSE
 def test_the_hypergraph_of_a_layer_is_as_it_was_when_the_layer_was_built(dense):
-    """A change of its copy counts nowhere, not in one kind of call only; that of a call counts."""
+    """A change of the tensors that it gave out counts nowhere, not in one kind of call only; that of a call counts."""
     hypergraph = JointHypergraph.from_skeleton("h36m17")
     conv = HyperedgeConv(3, 2, hypergraph, dense=dense)
     x = torch.randn(2, 17, 3)
     before = conv(x)
-    conv.hypergraph.weight[0] = 50
-    hypergraph.weight[1] = 50
+    conv.hypergraph.hyperedge_weight[0] = 50
+    hypergraph.hyperedge_weight[1] = 50
     torch.testing.assert_close(conv(x), before, atol=0, rtol=0)
     torch.testing.assert_close(conv(x, return_hyperedges=True)[0], before)
     assert torch.equal(conv.hyperedge_weight, torch.ones(15))
     weight = torch.ones(15)
     weight[1] = 50
-    assert not torch.allclose(conv(x, hypergraph), before, atol=0.01)
-    torch.testing.assert_close(conv(x, hypergraph), conv(x, weight=weight))
+    other = JointHypergraph.from_skeleton("h36m17", hyperedge_weight=weight)
+    assert not torch.allclose(conv(x, other), before, atol=0.01)
+    torch.testing.assert_close(conv(x, other), conv(x, hyperedge_weight=weight))
 
 
 @DENSE
@@ -313,7 +317,7 @@ def test_maximum_over_no_hyperedges_is_the_bias(dense):
     assert torch.equal(x.grad, torch.zeros_like(x))
     loose = HyperedgeConv(2, 3, v2e="max", e2v="max", dense=dense)
     index = torch.zeros(2, 0, dtype=torch.int64)
-    assert torch.equal(loose(x, index, num_hyperedges=0), torch.zeros(2, 4, 3))
+    assert torch.equal(loose(x, index, num_edges=0), torch.zeros(2, 4, 3))
     assert torch.equal(loose(x, torch.zeros(4, 0)), torch.zeros(2, 4, 3))
 
 

@@ -10,7 +10,7 @@ import torch
 import torch_geometric.nn
 
 from skelgraph import nn as sgnn
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import JointHypergraph, to_dhg
 
 PAGE = Path(__file__).parents[3] / "docs" / "hyperedge_layers.md"
 ROWS = dict(re.findall(r"^\| ([A-Z]\S+ `.*?`.*?) \| (`.*?`.*?) \|$", PAGE.read_text(), re.MULTILINE))
@@ -51,7 +51,7 @@ def dhg(theirs, ours, x):
     missing = layer.load_state_dict(state, strict=False)
     assert not missing.unexpected_keys
     assert set(missing.missing_keys) <= {"eps"}
-    return layer(x.float(), HYPERGRAPH.to_dhg()).double()
+    return layer(x.float(), to_dhg(HYPERGRAPH)).double()
 
 
 def gathered(rows, reduce):

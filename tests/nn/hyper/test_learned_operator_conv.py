@@ -52,8 +52,8 @@ def test_number_of_parameters():
 
 
 def test_weights_of_the_hypergraph_set_the_start():
-    weighted = JointHypergraph.from_skeleton("h36m17", ("sym", "parts"), weight=torch.linspace(0.5, 2, 11))
-    parts = JointHypergraph.from_lists(17, weighted.hyperedges[6:], weight=weighted.weight[6:])
+    weighted = JointHypergraph.from_skeleton("h36m17", ("sym", "parts"), hyperedge_weight=torch.linspace(0.5, 2, 11))
+    parts = JointHypergraph.from_lists(17, weighted.hyperedges[6:], hyperedge_weight=weighted.hyperedge_weight[6:])
     conv = LearnedOperatorConv(4, 4, weighted, groups=("parts",), positive=False)
     torch.testing.assert_close(conv.operator[0], hyperedge_operator(parts, "sym").float())
 

@@ -20,15 +20,15 @@ J, K, M, C = 5, 4, 4, 6
 
 OPTIONS = [
     {},
-    {"use_edge": False},
-    {"use_hyperedge": False},
-    {"use_edge": False, "use_hyperedge": False},
+    {"use_bones": False},
+    {"use_hyperedges": False},
+    {"use_bones": False, "use_hyperedges": False},
     {"exchange": False},
-    {"lift": "pool"},
-    {"lift": "pool", "exchange": False},
+    {"update": "pool"},
+    {"update": "pool", "exchange": False},
     {"fusion": "mean"},
     {"fusion": "concat"},
-    {"fusion": "gate", "use_edge": False},
+    {"fusion": "gate", "use_bones": False},
     {"mask": "hard"},
     {"mask": "none"},
     {"dynamic_hyperedges": 3, "temperature": 0.5},
@@ -56,7 +56,10 @@ def layer(options, dropout=0.0):
 
 def features(options, *batch):
     x, e, y = (torch.randn(*batch, tokens, C, dtype=torch.float64) for tokens in (J, K, M))
-    return x, e if options.get("use_edge", True) else None, y if options.get("use_hyperedge", True) else None
+    return x, e if options.get("use_bones", True) else None, y if options.get("use_hyperedges", True) else None
+
+
+STREAMS = ("x", "bone_attr", "hyperedge_attr")
 
 
 def equation(conv, x, e, y, options):
@@ -87,7 +90,7 @@ def equation(conv, x, e, y, options):
 
     def update(stream, state, own, other):
         messages = [own] if other is None else [own, other]
-        if options.get("lift") == "pool":
+        if options.get("update") == "pool":
             return state + sum(messages)
         total = stream.map.bias
         for message, weight in zip(messages, stream.map.weight.split(C, dim=1), strict=True):
@@ -105,16 +108,16 @@ def equation(conv, x, e, y, options):
 
     node = norm(conv.node_norm, x)
     messages = [attend(conv.node_attention, node, node, hop, "soft" if mask == "hard" else mask, None)]
-    edge = None if e is None else norm(conv.edge.norm, e)
+    edge = None if e is None else norm(conv.bone.norm, e)
     hyper = None if y is None else norm(conv.hyperedge.norm, y)
     if e is not None:
         own = torch.stack([node[child] - node[parent] for parent, child in BODY.edges])
         other = None
         if exchange:
             other = torch.stack([mean([hyper[m] for m in range(M) if inside[k][m]]) for k in range(K)])
-        e = update(conv.edge, e, own, other)
+        e = update(conv.bone, e, own, other)
         near = [[min(hop[i][parent], hop[i][child]) for parent, child in BODY.edges] for i in range(J)]
-        messages.append(attend(conv.edge.attention, node, norm(conv.edge.token_norm, e), near, mask, None))
+        messages.append(attend(conv.bone.attention, node, norm(conv.bone.token_norm, e), near, mask, None))
     if y is not None:
         own = torch.stack([mean([node[j] for j in members]) for members in LISTS])
         other = None
@@ -168,7 +171,7 @@ def test_equation(options):
 def test_gradients(options):
     """Of inputs, and of parameters: all take part, those of an idle normalisation with gradient zero."""
     conv = layer(options)
-    inputs = {name: value for name, value in zip("xey", features(options, 1), strict=True) if value is not None}
+    inputs = {name: value for name, value in zip(STREAMS, features(options, 1), strict=True) if value is not None}
 
     def run(*values):
         return tuple(value for value in conv(**dict(zip(inputs, values, strict=True))) if value is not None)
@@ -176,10 +179,10 @@ def test_gradients(options):
     leaves = [value.requires_grad_() for value in inputs.values()]
     assert torch.autograd.gradcheck(run, leaves, fast_mode=True)
     run(*leaves)[0].square().sum().backward()
-    exchange = conv.edge is not None and conv.hyperedge is not None and options.get("exchange", True)
+    exchange = conv.bone is not None and conv.hyperedge is not None and options.get("exchange", True)
     for name, parameter in conv.named_parameters():
         assert parameter.grad is not None, name
-        idle = name.startswith(("edge.norm", "hyperedge.norm")) and not exchange
+        idle = name.startswith(("bone.norm", "hyperedge.norm")) and not exchange
         if idle:
             assert not parameter.grad.any(), name
         elif not name.endswith("key_value.bias"):
@@ -280,12 +283,12 @@ def test_single_joint_and_separate_trees():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lift": "pol"}, "lift is 'pol'; expected 'linear' or 'pool'"),
+        ({"update": "pol"}, "update is 'pol'; expected 'linear' or 'pool'"),
         ({"fusion": "sum"}, "fusion is 'sum'; expected 'gate', 'mean' or 'concat'"),
         ({"mask": "on"}, "mask is 'on'; expected 'soft', 'hard' or 'none'"),
         ({"heads": 4}, "heads is 4; expected a divisor of the width 6"),
         ({"dynamic_hyperedges": -1}, "dynamic_hyperedges is -1"),
-        ({"dynamic_hyperedges": 2, "use_hyperedge": False}, "0 without use_hyperedge"),
+        ({"dynamic_hyperedges": 2, "use_hyperedges": False}, "0 without use_hyperedges"),
         ({"ffn_ratio": 0}, "ffn_ratio is 0"),
         ({"temperature": 0}, "temperature is 0; expected a number above 0"),
         ({"hypergraph": JointHypergraph.from_lists(5, LISTS)}, "no skeleton"),
@@ -299,11 +302,11 @@ def test_wrong_options_are_named(options, message):
 def test_wrong_inputs_are_named():
     x, e, y = features({}, 2)
     conv = layer({})
-    with pytest.raises(ValueError, match="e is missing"):
-        conv(x, y=y)
-    with pytest.raises(ValueError, match=r"needs y of shape \(..., 4, 6\)"):
+    with pytest.raises(ValueError, match="bone_attr is missing"):
+        conv(x, hyperedge_attr=y)
+    with pytest.raises(ValueError, match=r"needs hyperedge_attr of shape \(..., 4, 6\)"):
         conv(x, e, y[:, :3])
     with pytest.raises(ValueError, match=r"needs x of shape \(..., 5, 6\)"):
         conv(x[..., :5], e, y)
-    with pytest.raises(ValueError, match="e is given, but"):
-        layer({"use_edge": False})(x, e, y)
+    with pytest.raises(ValueError, match="bone_attr is given, but"):
+        layer({"use_bones": False})(x, e, y)

@@ -16,7 +16,7 @@ from torch_geometric.nn import HypergraphConv
 
 from skelgraph.errors import TopologyError
 from skelgraph.nn import HyperedgeAttentionConv, HyperedgeConv, UniConv, knn_hyperedges
-from skelgraph.topology import JointHypergraph
+from skelgraph.topology import JointHypergraph, to_dhg, to_pyg
 
 PARTS = JointHypergraph.from_skeleton("h36m17", "parts")
 
@@ -45,14 +45,14 @@ def test_leading_dimensions(dhg):
     with pytest.raises((ValueError, RuntimeError)):
         HypergraphConv(8, 8)(x, PARTS.hyperedge_index, num_edges=5)
     with pytest.raises(RuntimeError):
-        dhg.nn.HGNNPConv(8, 8)(x, PARTS.to_dhg())
+        dhg.nn.HGNNPConv(8, 8)(x, to_dhg(PARTS))
     assert HyperedgeConv(8, 8, PARTS)(x).shape == (4, 17, 8)
 
 
 def test_double_precision(dhg):
     """DHG has single precision only."""
     with pytest.raises(RuntimeError):
-        dhg.nn.HGNNPConv(8, 8).double()(torch.randn(17, 8, dtype=torch.float64), PARTS.to_dhg())
+        dhg.nn.HGNNPConv(8, 8).double()(torch.randn(17, 8, dtype=torch.float64), to_dhg(PARTS))
     assert HyperedgeConv(8, 8, PARTS).double()(torch.randn(17, 8, dtype=torch.float64)).dtype == torch.float64
 
 
@@ -65,17 +65,17 @@ def test_weights_do_what_the_formula_says():
     H = PARTS.incidence
     formula = torch.diag(1 / (H @ weight)) @ H @ torch.diag(weight / H.sum(0)) @ H.t() @ ours.lin(x)
     assert (theirs(x, PARTS.hyperedge_index, weight, num_edges=5) - formula).abs().max() > 0.05
-    torch.testing.assert_close(ours(x, weight=weight), formula)
+    torch.testing.assert_close(ours(x, hyperedge_weight=weight), formula)
     constant = eye(HyperedgeConv(4, 4, PARTS, bias=None))
-    torch.testing.assert_close(constant(torch.ones(17, 4), weight=weight), torch.ones(17, 4))
+    torch.testing.assert_close(constant(torch.ones(17, 4), hyperedge_weight=weight), torch.ones(17, 4))
 
 
 def test_new_weights_enter_the_degree(dhg):
     """DHG's ``v2v`` with weights of the call divides by the degrees of the weights of the construction."""
     weight = torch.tensor([1.0, 3.0, 0.5, 2.0, 0.2])
-    theirs = PARTS.to_dhg().v2v(torch.ones(17, 4), aggr="mean", e_weight=weight)
+    theirs = to_dhg(PARTS).v2v(torch.ones(17, 4), aggr="mean", e_weight=weight)
     assert (theirs - 1).abs().max() > 0.1, "a weighted mean of ones is not one"
-    ours = eye(HyperedgeConv(4, 4, PARTS, bias=None))(torch.ones(17, 4), weight=weight)
+    ours = eye(HyperedgeConv(4, 4, PARTS, bias=None))(torch.ones(17, 4), hyperedge_weight=weight)
     torch.testing.assert_close(ours, torch.ones(17, 4))
 
 
@@ -83,7 +83,7 @@ def test_weights_of_incidences_are_divided_by_their_sum(dhg):
     """DHG's mean with explicit weights multiplies with the sum instead."""
     soft = PARTS.incidence * torch.rand(17, 5).add(0.5)
     by_hyperedge = soft[PARTS.hyperedge_index[0], PARTS.hyperedge_index[1]]
-    theirs = PARTS.to_dhg().v2e(torch.ones(17, 4), aggr="mean", v2e_weight=by_hyperedge)
+    theirs = to_dhg(PARTS).v2e(torch.ones(17, 4), aggr="mean", v2e_weight=by_hyperedge)
     assert (theirs - 1).abs().max() > 0.5
     conv = eye(HyperedgeConv(4, 4, bias=None))
     out, hyperedges = conv(torch.ones(17, 4), soft, return_hyperedges=True)
@@ -106,13 +106,13 @@ def test_equal_hyperedges_stay_apart(dhg):
     """DHG merges them and averages their weights, so that ids shift."""
     lists, weights = [[0, 1], [1, 0], [1, 2]], [1.0, 3.0, 1.0]
     assert dhg.Hypergraph(3, [list(members) for members in lists], e_weight=weights).num_e == 2
-    topology = JointHypergraph.from_lists(3, lists, weight=weights)
+    topology = JointHypergraph.from_lists(3, lists, hyperedge_weight=weights)
     assert topology.num_hyperedges == 3
     x = torch.tensor([[1.0], [3.0], [5.0]])
     out = eye(HyperedgeConv(1, 1, topology, bias=None))(x)
     assert out[1].item() == pytest.approx((1 * 2 + 3 * 2 + 1 * 4) / 5)
     with pytest.raises(TopologyError, match="hyperedges 0 and 1"):
-        topology.to_dhg()
+        to_dhg(topology)
 
 
 def test_a_joint_is_in_a_hyperedge_once(dhg):
@@ -126,8 +126,8 @@ def test_copies_keep_all_weights(dhg):
     """DHG's ``clone`` and ``state_dict`` lose those of the vertices."""
     theirs = dhg.Hypergraph(2, [[0, 1]], e_weight=[3.0], v_weight=[2.0, 5.0])
     assert theirs.clone().v_weight == [1.0, 1.0]
-    ours = JointHypergraph.from_lists(2, [[0, 1]], weight=[3.0])
-    assert copy.deepcopy(ours).weight.tolist() == [3.0]
+    ours = JointHypergraph.from_lists(2, [[0, 1]], hyperedge_weight=[3.0])
+    assert copy.deepcopy(ours).hyperedge_weight.tolist() == [3.0]
 
 
 def test_moves_with_the_model(dhg):
@@ -136,7 +136,7 @@ def test_moves_with_the_model(dhg):
     theirs.hypergraph = dhg.Hypergraph(2, [[0, 1]])
     assert theirs.to("meta").hypergraph.device.type == "cpu"
     ours = HyperedgeConv(2, 2, JointHypergraph.from_lists(2, [[0, 1]])).to("meta")
-    assert ours.hypergraph.hyperedge_index.device.type == ours.hypergraph.weight.device.type == "meta"
+    assert ours.hyperedge_index.device.type == ours.default_hyperedge_weight.device.type == "meta"
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -150,7 +150,7 @@ def test_no_hyperedges_at_all(dhg, dense):
 
 def test_compiles_in_one_graph(dhg):
     """DHG's sparse tensors do not."""
-    theirs, topology = dhg.nn.HGNNPConv(4, 4).eval(), PARTS.to_dhg()
+    theirs, topology = dhg.nn.HGNNPConv(4, 4).eval(), to_dhg(PARTS)
     with pytest.raises(Exception):  # noqa: B017 - whichever error torch has for it
         torch.compile(theirs, fullgraph=True, backend="aot_eager")(torch.randn(17, 4), topology)
     torch._dynamo.reset()
@@ -180,8 +180,8 @@ def test_attention_says_what_it_needs():
         theirs(x, PARTS.hyperedge_index, hyperedge_attr=torch.randn(5, 3))
     assert HyperedgeAttentionConv(4, 4, PARTS)(x).shape == (17, 4), "means of the joints by default"
     own = HyperedgeAttentionConv(4, 4, PARTS, hyperedge_channels=3)
-    assert own(x, y=torch.randn(5, 3)).shape == (17, 4)
-    with pytest.raises(ValueError, match="needs features y of the hyperedges with 3 channels"):
+    assert own(x, hyperedge_attr=torch.randn(5, 3)).shape == (17, 4)
+    with pytest.raises(ValueError, match="needs hyperedge_attr with 3 channels"):
         own(x)
 
 
@@ -200,7 +200,7 @@ def test_attention_does_not_shrink_with_the_hyperedge(mode):
         assert (shrunk < 0.9).any()
     ours = HyperedgeAttentionConv(1, 1, PARTS, mode=mode, bias=False)
     ours.load_state_dict(theirs.state_dict())
-    torch.testing.assert_close(ours(x, y=y), x)
+    torch.testing.assert_close(ours(x, hyperedge_attr=y), x)
 
 
 def test_negative_scores_count(dhg):
@@ -230,15 +230,15 @@ def test_number_of_hyperedges_is_an_integer_at_once():
     """PyG's is a tensor, from a Python loop over all incidences."""
     theirs = HyperGraphData(edge_index=PARTS.hyperedge_index, num_nodes=17)
     assert isinstance(theirs.num_edges, torch.Tensor)
-    assert isinstance(PARTS.to_pyg().num_edges, int)
-    assert PARTS.to_pyg(3).num_edges == 15
+    assert isinstance(to_pyg(PARTS).num_edges, int)
+    assert to_pyg(PARTS, 3).num_edges == 15
 
 
 def test_more_hyperedges_than_joints_and_empty_ones_at_the_end():
     """The default of PyG's ``num_edges`` forgets hyperedges that are empty at the end, which weights count."""
     index = torch.tensor([[0, 1, 1, 2, 0], [0, 0, 1, 1, 2]])
     weight = torch.ones(6)
-    out, y = HyperedgeConv(2, 3)(torch.randn(3, 2), index, weight=weight, return_hyperedges=True)
+    out, y = HyperedgeConv(2, 3)(torch.randn(3, 2), index, hyperedge_weight=weight, return_hyperedges=True)
     assert out.shape == (3, 3)
     assert y.shape == (6, 3)
     assert torch.equal(y[3:], torch.zeros(3, 3))

@@ -34,7 +34,7 @@ def test_matches_dhg(reference, assert_reference, topologies, dense, name, optio
 @pytest.mark.parametrize("kind", ["gcn", "sage", "gin", "gat"])
 def test_by_loops(kind):
     weight = torch.tensor([0.5, 2.0, 1.5], dtype=torch.float64)
-    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], weight=weight)
+    topology = JointHypergraph.from_lists(5, [[0, 1, 2], [1, 3], [2]], hyperedge_weight=weight)
     conv = UniConv(4, 6, topology, kind=kind, eps=0.1, heads=2).double()
     torch.nn.init.normal_(conv.lin.bias)
     x = torch.randn(5, 4, dtype=torch.float64)
@@ -116,7 +116,7 @@ def test_released_attention_by_loops(dense):
 @pytest.mark.parametrize("dense", [True, False])
 def test_unigcnii_by_loops(dense):
     lists, weight = [[0, 1, 2], [1, 3], [2]], torch.tensor([0.5, 2.0, 1.5], dtype=torch.float64)
-    topology = JointHypergraph.from_lists(5, lists, weight=weight)
+    topology = JointHypergraph.from_lists(5, lists, hyperedge_weight=weight)
     conv = UniGCNIIConv(4, topology, alpha=0.2, beta=0.3, dense=dense).double()
     x, x0 = torch.randn(2, 2, 5, 4, dtype=torch.float64)
     degree = [float(sum(w for w, m in zip(weight, lists, strict=True) if i in m)) for i in range(5)]
@@ -136,7 +136,7 @@ def test_unigcnii_by_loops(dense):
     torch.testing.assert_close(conv(x), conv(x, x0=x))
     loose = UniGCNIIConv(4, alpha=0.2, beta=0.3, dense=dense).double()
     loose.load_state_dict(conv.state_dict())
-    torch.testing.assert_close(loose(x, topology.hyperedge_index, weight=weight, x0=x0), out)
+    torch.testing.assert_close(loose(x, topology.hyperedge_index, hyperedge_weight=weight, x0=x0), out)
     with pytest.raises(SkelgraphError, match=r"needs x0 of the shape \(2, 5, 4\)"):
         conv(x, x0=x0[0])
 

@@ -10,8 +10,8 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HypergraphConv
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn import HyperedgeAttentionConv, HyperedgeConv, Hyperedges, UniConv
-from skelgraph.topology import JointHypergraph
+from skelgraph.nn import HyperedgeAttentionConv, HyperedgeConv, Memberships, UniConv
+from skelgraph.topology import JointHypergraph, from_pyg, to_pyg
 
 DENSE = pytest.mark.parametrize("dense", [None, True, False])
 H = [[1, 0], [1, 0], [0, 1]]
@@ -46,17 +46,17 @@ def test_a_sparse_matrix_lists_incidences(dense, layout):
         matrix = torch.tensor(H, dtype=dtype).to_sparse(layout=layout)
         assert plain(dense)(X, matrix).flatten().tolist() == [2, 2, 10]
         assert plain(dense)(torch.cat([X, 2 * X]), matrix).flatten().tolist() == [2, 2, 10, 4, 4, 20]
-    assert plain(dense)(X, Hyperedges(matrix)).flatten().tolist() == [2, 2, 10]
+    assert plain(dense)(X, Memberships(matrix)).flatten().tolist() == [2, 2, 10]
     soft = (0.5 * torch.tensor(H)).to_sparse(layout=layout)
     with pytest.raises(SkelgraphError, match="entries other than 1"):
         plain(dense)(X, soft)
-    assert plain(dense)(X, Hyperedges(soft)).flatten().tolist() == [2, 2, 10]
+    assert plain(dense)(X, Memberships(soft)).flatten().tolist() == [2, 2, 10]
 
 
 @DENSE
 def test_equal_incidences_count_as_many_as_in_pyg(dense):
     x, index = torch.tensor([[1.0], [4.0]]), torch.tensor([[0, 0, 1], [0, 0, 0]])
-    for given in ({}, {"num_hyperedges": 1}, {"num_hyperedges": torch.tensor([1])}):
+    for given in ({}, {"num_edges": 1}, {"num_edges": torch.tensor([1])}):
         assert plain(dense)(x, index, **given).flatten().tolist() == [2, 2]
     doubled = torch.sparse_coo_tensor(index, torch.ones(3), (2, 1))  # not coalesced
     assert plain(dense)(x, doubled).flatten().tolist() == [2, 2]
@@ -100,39 +100,42 @@ def test_equal_incidences_are_the_same_on_both_paths(make):
 )
 def test_ids_out_of_range_are_named(dense, index, count, found):
     with pytest.raises(SkelgraphError, match=found):
-        plain(dense)(X, torch.tensor(index), num_hyperedges=count)
+        plain(dense)(X, torch.tensor(index), num_edges=count)
     with pytest.raises(SkelgraphError, match=found):
-        plain(dense)(X.expand(4, 3, 1), torch.tensor(index), num_hyperedges=count)
+        plain(dense)(X.expand(4, 3, 1), torch.tensor(index), num_edges=count)
 
 
 @DENSE
 def test_two_rows_of_integers_on_two_nodes_need_the_word_of_the_caller(dense):
     x, both = torch.tensor([[1.0], [3.0]]), torch.tensor([[1, 1], [0, 1]])
-    with pytest.raises(SkelgraphError, match=r"may be .*Hyperedges\(incidence\) for a matrix, or num_hyperedges"):
+    with pytest.raises(SkelgraphError, match=r"may be .*Memberships\(incidence\) for a matrix, or num_edges"):
         plain(dense)(x, both)
     with pytest.raises(SkelgraphError, match="may be an incidence matrix"):
         plain(dense)(torch.cat([x, x]), both)  # two poses of two joints, or four nodes
-    assert plain(dense)(x, Hyperedges(both)).flatten().tolist() == [1.5, 2]
+    assert plain(dense)(x, Memberships(both)).flatten().tolist() == [1.5, 2]
     # hyperedge 0 and 1 both hold joint 1
-    assert plain(dense)(x, both, num_hyperedges=2).flatten().tolist() == [0, 3]
+    assert plain(dense)(x, both, num_edges=2).flatten().tolist() == [0, 3]
     for dtype in (torch.bool, torch.float32):  # no index has such a type
         assert plain(dense)(x, both.to(dtype)).flatten().tolist() == [1.5, 2]
     # an id that is no entry of a matrix, a matrix with a hyperedge of nobody, weights for another number
     assert plain(dense)(x, torch.tensor([[0, 1], [2, 2]])).flatten().tolist() == [2, 2]
     assert plain(dense)(x, torch.tensor([[0, 1], [0, 0]])).flatten().tolist() == [2, 2]
-    assert plain(dense)(x, torch.tensor([[1, 0, 1], [0, 1, 1]]), weight=torch.ones(2)).flatten().tolist() == [2, 2.5]
+    assert plain(dense)(x, torch.tensor([[1, 0, 1], [0, 1, 1]]), hyperedge_weight=torch.ones(2)).flatten().tolist() == [
+        2,
+        2.5,
+    ]
 
 
 def test_where_values_cannot_be_read_shape_and_word_decide():
     meta, index = plain().to("meta"), torch.tensor([[0, 1, 1], [0, 0, 1]])
-    assert meta(torch.empty(3, 1, device="meta"), index.to("meta"), num_hyperedges=2).shape == (3, 1)
+    assert meta(torch.empty(3, 1, device="meta"), index.to("meta"), num_edges=2).shape == (3, 1)
     assert meta(torch.empty(3, 1, device="meta"), torch.tensor(H).to("meta")).shape == (3, 1)
     with pytest.raises(SkelgraphError, match="integers that cannot be read here"):
         meta(torch.empty(2, 1, device="meta"), index.to("meta"))
     conv = plain()
     compiled = torch.compile(conv, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(X, torch.tensor(H)), conv(X, torch.tensor(H)))
-    torch.testing.assert_close(compiled(X[:2], index, num_hyperedges=2), conv(X[:2], index, num_hyperedges=2))
+    torch.testing.assert_close(compiled(X[:2], index, num_edges=2), conv(X[:2], index, num_edges=2))
     torch._dynamo.reset()
 
 
@@ -152,8 +155,8 @@ def test_what_is_no_hypergraph_is_named(wrong, found):
 
 
 def hypergraphs():
-    yield JointHypergraph.from_lists(3, [[0, 1, 2], [1, 2], [0]], weight=torch.tensor([0.5, 2.0, 1.5]))
-    yield JointHypergraph.from_lists(5, [[0, 1], [2, 3, 4]], weight=torch.tensor([1.5, 0.3]))
+    yield JointHypergraph.from_lists(3, [[0, 1, 2], [1, 2], [0]], hyperedge_weight=torch.tensor([0.5, 2.0, 1.5]))
+    yield JointHypergraph.from_lists(5, [[0, 1], [2, 3, 4]], hyperedge_weight=torch.tensor([1.5, 0.3]))
     yield JointHypergraph.from_lists(2, [[1]])
 
 
@@ -168,7 +171,7 @@ def test_data_objects_of_pyg_and_their_batches(dense, ours):
     for part in parts:
         x = torch.randn(part.num_nodes, 2)
         expected.append(conv(x, part))
-        one = part.to_pyg(x=x)
+        one = to_pyg(part, x=x)
         if not ours:
             one = HyperGraphData(x=x, edge_index=one.edge_index, hyperedge_weight=one.hyperedge_weight)
         data.append(one)
@@ -177,19 +180,21 @@ def test_data_objects_of_pyg_and_their_batches(dense, ours):
     if ours:
         batch = next(iter(DataLoader(data, batch_size=3)))
         torch.testing.assert_close(conv(batch.x, batch), torch.cat(expected))
-        result = conv(batch.x, batch.edge_index, batch.hyperedge_weight, num_hyperedges=batch.num_hyperedges)
+        result = conv(batch.x, batch.edge_index, batch.hyperedge_weight, num_edges=batch.num_hyperedges)
         torch.testing.assert_close(result, torch.cat(expected))
-        loose = JointHypergraph.from_pyg(batch)
+        loose = from_pyg(batch)
         assert (loose.num_nodes, loose.num_hyperedges) == (10, 6)
     else:  # PyG numbers the nodes of the first wrongly, as it has three hyperedges too
         batch = Batch.from_data_list(data[1:])
         torch.testing.assert_close(conv(batch.x, batch), torch.cat(expected[1:]))
     other = torch.rand(3) + 0.1
-    torch.testing.assert_close(conv(data[0].x, data[0], weight=other), conv(data[0].x, parts[0], weight=other))
+    torch.testing.assert_close(
+        conv(data[0].x, data[0], hyperedge_weight=other), conv(data[0].x, parts[0], hyperedge_weight=other)
+    )
 
 
 def test_data_of_other_nodes_are_refused():
-    data = next(hypergraphs()).to_pyg()
+    data = to_pyg(next(hypergraphs()))
     with pytest.raises(SkelgraphError, match=r"needs input of shape \(\.\.\., 3, 1\)"):
         plain()(torch.zeros(4, 1), data)
     flat = plain()(torch.cat([X, X]), data)  # two poses of these nodes

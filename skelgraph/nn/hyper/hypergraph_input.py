@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,68 +11,79 @@ from torch_geometric.data.hypergraph_data import HyperGraphData
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import is_readable
 from skelgraph.text import shown
-from skelgraph.topology import JointHypergraph
-from skelgraph.topology.hypergraph import stored_sizes, total
+from skelgraph.topology import DHGHypergraph, JointHypergraph, from_dhg
+from skelgraph.topology.hypergraph_data import stored_sizes, total
 
-Count: TypeAlias = int | Tensor
+NumEdges: TypeAlias = int | Tensor
 """A number of hyperedges; a tensor holds that of every graph of a batch."""
 
 
-class Hyperedges(NamedTuple):
+class Memberships(NamedTuple):
     """Memberships of nodes in hyperedges, hard or soft, for the call of a layer: what builders of dynamic hyperedges
     return, and how a caller says that a tensor is a matrix.
 
     Shapes:
-        ``incidence`` memberships ``(J, R)`` or per sample ``(..., J, R)``; ``weight`` ``(..., R)``, 1 by default, may
-        be negative.
+        ``incidence`` memberships ``(J, R)`` or per sample ``(..., J, R)``; ``hyperedge_weight`` ``(..., R)``, 1 by
+        default, may be negative.
     """
 
     incidence: Tensor
-    weight: Tensor | None = None
+    hyperedge_weight: Tensor | None = None
+
+
+HypergraphInput: TypeAlias = JointHypergraph | Memberships | HyperGraphData | DHGHypergraph | Tensor
+"""What the call of a hyperedge layer takes for a hypergraph, see :func:`read_hypergraph`."""
 
 
 class HyperedgeIndex(NamedTuple):
     """Incidences as PyG's ``hyperedge_index`` ``(2, nnz)``, all ids in range; equal incidences count as many.
 
     Shapes:
-        ``index`` ``(2, nnz)``, ``weight`` ``(M,)`` if the hyperedges come with weights.
+        ``index`` ``(2, nnz)``, ``hyperedge_weight`` ``(M,)`` if the hyperedges come with weights.
     """
 
     index: Tensor  # type: ignore[assignment]  # tuple.index
     num_nodes: int
     num_hyperedges: int
-    weight: Tensor | None = None
+    hyperedge_weight: Tensor | None = None
 
 
 def read_hypergraph(
-    hypergraph: Any, x: Tensor, num_hyperedges: Count | None = None, num_expected: int | None = None
-) -> JointHypergraph | Hyperedges | HyperedgeIndex:
+    hypergraph: HypergraphInput, x: Tensor, num_edges: NumEdges | None = None, num_expected: int | None = None
+) -> JointHypergraph | Memberships | HyperedgeIndex:
     """Return what a call was handed as one of three things. A tensor is told by its shape and range, not by its type:
 
     - a matrix ``(J, R)`` or ``(..., J, R)`` of any type is one of memberships; of integers and booleans it holds zeros
       and ones
     - integers ``(2, nnz)`` are PyG's ``hyperedge_index``
-    - on two nodes integers ``(2, nnz)`` may be both. They are an index if ``num_hyperedges`` is given, if an entry is
+    - on two nodes integers ``(2, nnz)`` may be both. They are an index if ``num_edges`` is given, if an entry is
       neither 0 nor 1, or if a matrix would have a hyperedge without nodes; else the caller must say which
     - a sparse matrix ``(J, R)`` (COO, CSR, CSC) of ones lists incidences; entries that are there twice are two
 
     Args:
         hypergraph: What was handed over.
         x: The features of the nodes, ``(..., J, C)`` or ``(B * J, C)``.
-        num_hyperedges: Number of hyperedges of an index, as the caller says.
+        num_edges: Number of hyperedges of an index, as the caller says.
         num_expected: Number of hyperedges that weights or features of hyperedges are for, as a default.
 
     Raises:
         SkelgraphError: If it is nothing of this, or an id is out of range; the message names the incidence.
+
+    Example:
+        >>> x = torch.randn(3, 8)
+        >>> read_hypergraph(torch.tensor([[0, 1, 1, 2], [0, 0, 1, 1]]), x).num_hyperedges
+        2
+        >>> read_hypergraph(torch.tensor([[1, 0], [1, 1], [0, 1]]), x).incidence.tolist()
+        [[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
     """
     if isinstance(hypergraph, JointHypergraph):
         return hypergraph
-    if isinstance(hypergraph, Hyperedges):
+    if isinstance(hypergraph, Memberships):
         return hypergraph._replace(incidence=hypergraph.incidence.to_dense())
     if isinstance(hypergraph, HyperGraphData):
         num_nodes, num_stored = stored_sizes(hypergraph)
         weight = hypergraph.get("hyperedge_weight", None)
-        counts = (num_hyperedges, num_stored, None if weight is None else weight.size(0), num_expected)
+        counts = (num_edges, num_stored, None if weight is None else weight.size(0), num_expected)
         count = next((count for count in counts if count is not None), None)
         return _read_index(hypergraph.edge_index, x.size(-2) if num_nodes is None else num_nodes, count, weight)
     if isinstance(hypergraph, Tensor):
@@ -81,29 +92,29 @@ def read_hypergraph(
         if hypergraph.dim() < 2:
             raise SkelgraphError(f"the hypergraph is {shown(hypergraph)}; expected a matrix or an index (2, nnz)")
         if hypergraph.is_floating_point():
-            return Hyperedges(hypergraph)
-        if _is_index(hypergraph, x, num_hyperedges, num_expected):
-            return _read_index(hypergraph, x.size(-2), num_expected if num_hyperedges is None else num_hyperedges)
+            return Memberships(hypergraph)
+        if _is_index(hypergraph, x, num_edges, num_expected):
+            return _read_index(hypergraph, x.size(-2), num_expected if num_edges is None else num_edges)
         if is_readable(hypergraph) and _strange(hypergraph):
             raise SkelgraphError(
                 f"the hypergraph is {shown(hypergraph)} with entries that are neither 0 nor 1; expected an incidence "
                 "matrix of zeros and ones (or soft memberships in floating point), or PyG's hyperedge_index (2, nnz)"
             )
-        return Hyperedges(hypergraph.to(x.dtype))
+        return Memberships(hypergraph.to(x.dtype))
     if hasattr(hypergraph, "e_of_group"):
-        return JointHypergraph.from_dhg(hypergraph).to(x.device)
+        return from_dhg(hypergraph)
     raise SkelgraphError(
         f"the call has a hypergraph of type {type(hypergraph).__name__}; expected a JointHypergraph, PyG's "
         "HyperGraphData or hyperedge_index, an incidence matrix or what a builder of hyperedges returns"
     )
 
 
-def _is_index(tensor: Tensor, x: Tensor, num_hyperedges: Count | None, num_expected: int | None) -> bool:
+def _is_index(tensor: Tensor, x: Tensor, num_edges: NumEdges | None, num_expected: int | None) -> bool:
     """Whether integers are PyG's index and not a matrix of zeros and ones."""
     if tensor.dtype == torch.bool or tensor.dim() != 2 or tensor.size(0) != 2:
         return False
     fits = x.size(-2) == 2 or (x.dim() == 2 and x.size(0) % 2 == 0)  # the rows of a matrix of two nodes
-    if not fits or num_hyperedges is not None or num_expected not in (None, tensor.size(1)) or not tensor.numel():
+    if not fits or num_edges is not None or num_expected not in (None, tensor.size(1)) or not tensor.numel():
         return True
     readable = is_readable(tensor)
     if readable and (_strange(tensor) or not tensor.any(dim=0).all()):
@@ -111,11 +122,11 @@ def _is_index(tensor: Tensor, x: Tensor, num_hyperedges: Count | None, num_expec
     values = "zeros and ones" if readable else "integers that cannot be read here"
     raise SkelgraphError(
         f"the hypergraph is two rows of {values} for {x.size(-2)} nodes, which may be an incidence matrix (2, M) or a "
-        "hyperedge_index (2, nnz); hand Hyperedges(incidence) for a matrix, or num_hyperedges for an index"
+        "hyperedge_index (2, nnz); hand Memberships(incidence) for a matrix, or num_edges for an index"
     )
 
 
-def _read_index(index: Tensor, num_nodes: int, count: Count | None, weight: Tensor | None = None) -> HyperedgeIndex:
+def _read_index(index: Tensor, num_nodes: int, count: NumEdges | None, weight: Tensor | None = None) -> HyperedgeIndex:
     if not isinstance(index, Tensor) or index.dim() != 2 or index.size(0) != 2:
         raise SkelgraphError(f"hyperedge_index is {shown(index)}; expected integers (2, nnz)")
     index = index.long()
@@ -146,7 +157,7 @@ def _read_sparse(matrix: Tensor) -> HyperedgeIndex:
     if index.size(0) != 2 or values.dim() != 1 or (is_readable(values) and not (values == 1).all()):
         raise SkelgraphError(
             "the sparse incidence matrix has entries other than 1; expected ones, or soft memberships as a dense "
-            "matrix, Hyperedges(incidence.to_dense())"
+            "matrix, Memberships(incidence.to_dense())"
         )
     return HyperedgeIndex(index, matrix.size(0), matrix.size(1))
 
