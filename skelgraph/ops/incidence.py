@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.ops.products import inverse, product, scale
+from skelgraph.ops.sparse_product import SparsePattern
 from skelgraph.text import shown
 
 Reduce = Literal["sum", "mean", "max", "softmax"]
@@ -97,11 +98,11 @@ class Send(Protocol):
         alpha: Tensor | None,
         reduce: Reduce,
         size: tuple[int, int],
-        rows: IncidenceRows | None,
+        pattern: SparsePattern | None,
     ) -> Tensor:
         """Gather the features ``x (..., S, C)`` of the senders ``index[0]`` at the receivers ``index[1]``, ``(..., R,
         C)`` with ``size = (S, R)``: each head times its coefficient of ``alpha (..., nnz, heads)`` if there are any.
-        ``rows`` are the same incidences in compressed rows, if they are at hand."""
+        ``pattern`` is that of the matrix ``(R, S)`` of the same incidences, if it is at hand."""
 
 
 class SparseIncidence:
@@ -113,7 +114,8 @@ class SparseIncidence:
         num_hyperedges: Number of hyperedges.
         send: How features are sent along the incidences: the message passing of a layer, which hooks and explainers
             of PyG reach.
-        rows: The same incidences in compressed rows, for a hypergraph that stays: sums then take a tenth of the time.
+        pattern: That of the matrix ``(M, J)`` of the same incidences, see :func:`incidence_pattern`, for a hypergraph
+            that stays: sums then take a tenth of the time.
     """
 
     def __init__(
@@ -122,13 +124,13 @@ class SparseIncidence:
         num_nodes: int,
         num_hyperedges: int,
         send: Send,
-        rows: IncidenceRows | None = None,
+        pattern: SparsePattern | None = None,
     ) -> None:
         self.index = index
         self.num_nodes = num_nodes
         self.num_hyperedges = num_hyperedges
         self.send = send
-        self.rows = rows
+        self.pattern = pattern
 
     def node_degree(self, weight: Tensor) -> Tensor:
         """Sums of the magnitudes of the weights ``(..., M)`` of the hyperedges of every node, ``(..., J)``."""
@@ -148,12 +150,12 @@ class SparseIncidence:
         _check(alpha, reduce)
         if reduce == "mean":
             return scale(self.to_hyperedges(x, alpha), inverse(self.hyperedge_degree().to(_wide(x))))
-        return self.send(self.index, x, alpha, reduce, (self.num_nodes, self.num_hyperedges), self.rows)
+        return self.send(self.index, x, alpha, reduce, (self.num_nodes, self.num_hyperedges), self.pattern)
 
     def to_nodes(self, hyperedge_attr: Tensor, alpha: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
         """Gather ``hyperedge_attr (..., M, C)`` in nodes ``(..., J, C)``, with coefficients of this class or one."""
-        rows = None if self.rows is None else self.rows.transposed()
-        back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.send, rows)
+        pattern = None if self.pattern is None else self.pattern.transposed()
+        back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.send, pattern)
         return back.to_hyperedges(hyperedge_attr, alpha, reduce)
 
     def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
@@ -175,88 +177,9 @@ class SparseIncidence:
 Incidence: TypeAlias = DenseIncidence | SparseIncidence
 
 
-class IncidenceRows(NamedTuple):
-    """The incidences in compressed rows: the nodes of every hyperedge, and the hyperedges of every node.
-
-    Shapes:
-        ``hyperedge_ptr`` ``(M + 1)``, ``nodes`` ``(nnz)``, ``node_ptr`` ``(J + 1)``, ``hyperedges`` ``(nnz)``.
-    """
-
-    hyperedge_ptr: Tensor
-    nodes: Tensor
-    node_ptr: Tensor
-    hyperedges: Tensor
-
-    @classmethod
-    def from_index(cls, index: Tensor, num_nodes: int, num_hyperedges: int) -> IncidenceRows:
-        """Sort an index ``(2, nnz)`` both ways."""
-
-        def rows(row: Tensor, column: Tensor, count: int) -> tuple[Tensor, Tensor]:
-            ptr = row.new_zeros(count + 1)
-            ptr[1:] = row.bincount(minlength=count).cumsum(0)
-            return ptr, column[row.argsort(stable=True)]
-
-        return cls(*rows(index[1], index[0], num_hyperedges), *rows(index[0], index[1], num_nodes))
-
-    def transposed(self) -> IncidenceRows:
-        """Nodes and hyperedges with their roles exchanged."""
-        return IncidenceRows(self.node_ptr, self.hyperedges, self.hyperedge_ptr, self.nodes)
-
-    def matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """The sparse matrices ``(M, J)`` and ``(J, M)`` of ones, in the floating-point type of ``like``."""
-        ones = like.new_ones(self.nodes.numel())
-        num_hyperedges, num_nodes = self.hyperedge_ptr.numel() - 1, self.node_ptr.numel() - 1
-
-        def matrix(ptr: Tensor, column: Tensor, size: tuple[int, int]) -> Tensor:
-            return torch.sparse_csr_tensor(ptr, column, ones, size, check_invariants=False)
-
-        return (
-            matrix(self.hyperedge_ptr, self.nodes, (num_hyperedges, num_nodes)),
-            matrix(self.node_ptr, self.hyperedges, (num_nodes, num_hyperedges)),
-        )
-
-
-def sparse_product(matrix: Tensor, transpose: Tensor, x: Tensor) -> Tensor:
-    """Multiply a sparse matrix ``(R, S)``, whose transpose is at hand, with all samples ``x (..., S, C)`` at once."""
-    columns = x.movedim(-2, 0)
-    y = _SparseProduct.apply(columns.flatten(1), _Both(matrix, transpose))
-    return y.view(matrix.size(0), *columns.shape[1:]).movedim(0, -2)
-
-
-class _Both:
-    """A sparse matrix and its transpose, in one object that vmap over a backward pass does not look into."""
-
-    def __init__(self, matrix: Tensor, transpose: Tensor) -> None:
-        self.matrix = matrix
-        self.transpose = transpose
-
-    def transposed(self) -> _Both:
-        return _Both(self.transpose, self.matrix)
-
-
-class _SparseProduct(torch.autograd.Function):
-    """Product with a sparse matrix whose transpose is at hand: torch's own backward pass would build it every time."""
-
-    @staticmethod
-    def forward(x: Tensor, both: _Both) -> Tensor:
-        return torch.sparse.mm(both.matrix, x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, _Both], output: Tensor) -> None:
-        ctx.both = inputs[1]
-
-    @staticmethod
-    def backward(ctx: Any, *grad: Tensor) -> tuple[Tensor, None]:
-        return _SparseProduct.apply(grad[0], ctx.both.transposed()), None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangent: Any) -> Tensor:
-        return _SparseProduct.apply(tangent[0], ctx.both)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, both: _Both) -> tuple[Tensor, int]:
-        x = x.movedim(in_dims[0], 1)  # samples are further columns
-        return _SparseProduct.apply(x.flatten(1), both).unflatten(1, x.shape[1:]), 1
+def incidence_pattern(index: Tensor, num_nodes: int, num_hyperedges: int) -> SparsePattern:
+    """Where the matrix ``(M, J)`` from nodes to hyperedges has ones, for an index ``(2, nnz)``."""
+    return SparsePattern.from_index(index[1], index[0], (num_hyperedges, num_nodes))
 
 
 def _wide(*values: Tensor) -> torch.dtype:

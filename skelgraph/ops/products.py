@@ -16,17 +16,6 @@ def inverse_sqrt(degree: Tensor) -> Tensor:
     return degree.masked_fill(degree == 0, torch.inf).rsqrt()
 
 
-def has_sparse_product(x: Tensor) -> bool:
-    """Whether torch multiplies sparse matrices with features of this kind."""
-    return (
-        not torch.compiler.is_compiling()  # sparse tensors break the graph
-        and x.device.type in ("cpu", "cuda")
-        and x.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled(x.device.type)  # would make it bfloat16
-        and torch._C._functorch.peek_interpreter_stack() is None  # vmap and torch.func.grad cannot wrap them
-    )
-
-
 def scale(x: Tensor, factor: Tensor) -> Tensor:
     """Multiply the rows of ``x (..., N, C)`` with ``factor (..., N)``."""
     return x * factor.to(x.dtype).unsqueeze(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,9 @@ class SparsePattern:
     by_row: Tensor | None = None
     by_column: Tensor | None = None
 
+    ONES: ClassVar = ("row_ptr", "column", "column_ptr", "row")
+    """What there is of the pattern of a matrix of ones."""
+
     @classmethod
     def from_index(cls, row: Tensor, column: Tensor, size: tuple[int, int]) -> SparsePattern:
         """Sort the entries of a matrix of ones both ways."""
@@ -63,7 +66,7 @@ class SparsePattern:
         )
 
     def matrix(self, values: Tensor) -> Tensor:
-        """The matrix with these values ``(nnz)``, or with values that are in the order of the rows already."""
+        """The matrix with these values ``(nnz)``."""
         values = values if self.by_row is None else values[self.by_row]
         return torch.sparse_csr_tensor(self.row_ptr, self.column, values, self.size, check_invariants=False)
 
@@ -83,7 +86,7 @@ def sparse_product(pattern: SparsePattern, x: Tensor, values: Tensor | None = No
     Returns:
         ``(R, C)``.
     """
-    return _SparseProduct.apply(x, x.new_ones(pattern.column.numel()) if values is None else values, pattern)
+    return _SparseProduct.apply(x, values, pattern)
 
 
 def has_sparse_product(x: Tensor) -> bool:
@@ -111,7 +114,9 @@ class _SparseProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(x: Tensor, values: Tensor, pattern: SparsePattern) -> Tensor:
+    def forward(x: Tensor, values: Tensor | None, pattern: SparsePattern) -> Tensor:
+        if values is None:
+            values = x.new_ones(pattern.column.numel())
         if _has_legacy_batch(x, values):
             values = values if pattern.by_row is None else values.index_select(0, pattern.by_row)
             messages = x.index_select(0, pattern.column) * values.unsqueeze(-1)
@@ -120,7 +125,8 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _save(ctx, inputs)
+        x, values, pattern = inputs
+        _save(ctx, (None if values is None else x, values, pattern))  # the features are there for the values alone
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -135,16 +141,20 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, dx: Tensor | None, dvalues: Tensor | None, _: None) -> Tensor:
         x, values = ctx.saved_tensors
+        if values is None:
+            return _SparseProduct.apply(dx, None, ctx.pattern)
         moved = [(dx, values), (x, dvalues)]
         return sum(_SparseProduct.apply(a, b, ctx.pattern) for a, b in moved if a is not None and b is not None)
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor, pattern: SparsePattern
+        info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor | None, pattern: SparsePattern
     ) -> tuple[Tensor, int]:
         count = info.batch_size
-        if in_dims[1] is None and in_dims[0] is not None:  # samples of the features are further columns
-            x = x.movedim(in_dims[0], 1)
+        if values is None or (
+            in_dims[1] is None and in_dims[0] is not None
+        ):  # samples of the features are further columns
+            x = x.movedim(in_dims[0] or 0, 1)
             return _SparseProduct.apply(x.flatten(1), values, pattern).unflatten(1, x.shape[1:]), 1
         x, values = _samples(count, in_dims[:2], (x, values))  # one matrix with a block for each
         y = _SparseProduct.apply(x.flatten(0, 1), values.flatten(), pattern.blocks(count))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skelgraph.nn.hyper.messages import IncidenceMessages
-from skelgraph.ops import DenseIncidence, IncidenceRows, SparseIncidence
+from skelgraph.ops import DenseIncidence, SparseIncidence, incidence_pattern
 from skelgraph.ops.products import inverse, inverse_sqrt
 
 MESSAGES = IncidenceMessages()
@@ -35,7 +35,7 @@ def by_loops(matrix: Tensor, x: Tensor, reduce: str) -> Tensor:
 
 def both(matrix: Tensor, rows: bool):
     index = matrix.nonzero().t().contiguous()
-    compressed = IncidenceRows.from_index(index, *matrix.shape) if rows else None
+    compressed = incidence_pattern(index, *matrix.shape) if rows else None
     return DenseIncidence(matrix), SparseIncidence(index, *matrix.shape, MESSAGES.send, compressed)
 
 
@@ -159,7 +159,7 @@ def test_no_incidences_and_empty_batches():
     for incidence in (
         DenseIncidence(torch.zeros(4, 0)),
         SparseIncidence(index, 4, 0, MESSAGES.send),
-        SparseIncidence(index, 4, 0, MESSAGES.send, IncidenceRows.from_index(index, 4, 0)),
+        SparseIncidence(index, 4, 0, MESSAGES.send, incidence_pattern(index, 4, 0)),
     ):
         y = incidence.to_hyperedges(x, reduce="mean")
         assert y.shape == (2, 0, 3)

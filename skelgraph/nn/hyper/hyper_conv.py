@@ -11,7 +11,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import check_features, check_tensor
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships, NumEdges, read_hypergraph
 from skelgraph.nn.hyper.messages import IncidenceMessages
-from skelgraph.ops import DenseIncidence, Incidence, IncidenceRows, SparseIncidence
+from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence, SparsePattern, incidence_pattern
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import HypergraphLike, JointHypergraph, as_hypergraph
 from skelgraph.topology.hypergraph_data import disjoint_union
@@ -96,9 +96,9 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if self.uses_matrix(hypergraph):
             self.register_buffer("incidence_matrix", hypergraph.incidence, persistent=False)
         else:
-            rows = IncidenceRows.from_index(index, hypergraph.num_nodes, hypergraph.num_hyperedges)
-            for name, buffer in rows._asdict().items():
-                self.register_buffer(f"rows_{name}", buffer, persistent=False)
+            pattern = incidence_pattern(index, hypergraph.num_nodes, hypergraph.num_hyperedges)
+            for name in SparsePattern.ONES:
+                self.register_buffer(f"pattern_{name}", getattr(pattern, name), persistent=False)
 
     def uses_matrix(self, hypergraph: JointHypergraph) -> bool:
         """Whether the layer works with the incidence matrix of a hypergraph, not with its index lists."""
@@ -226,8 +226,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             index, weight = read.hyperedge_index.to(x.device), read.hyperedge_weight.to(x.device)
             if self.uses_matrix(read):
                 return DenseIncidence(read.incidence.to(x.device), index), weight, False
-            rows = None if self.explain else IncidenceRows.from_index(index, *size)
-            return SparseIncidence(index, *size, self.send, rows), weight, False
+            pattern = None if self.explain else incidence_pattern(index, *size)
+            return SparseIncidence(index, *size, self.send, pattern), weight, False
         is_union = read.num_nodes == x.size(-2)
         if self.dense and not self.explain:
             node, hyperedge = read.index
@@ -248,8 +248,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             return SparseIncidence(index, *size, self.send)
         if self.uses_matrix(hypergraph):
             return DenseIncidence(self.incidence_matrix, index)
-        rows = IncidenceRows(*(self.get_buffer(f"rows_{name}") for name in IncidenceRows._fields))
-        return SparseIncidence(index, *size, self.send, rows)
+        pattern = SparsePattern(*(self.get_buffer(f"pattern_{name}") for name in SparsePattern.ONES))
+        return SparseIncidence(index, *size, self.send, pattern)
 
     def _attention_weights(
         self, alphas: list[Tensor], incidence: Incidence, num_samples: int | None

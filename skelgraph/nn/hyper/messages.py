@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, ClassVar, Optional
 
 from torch import Tensor
@@ -12,17 +11,18 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.ops import IncidenceRows
-from skelgraph.ops.incidence import Reduce, sparse_product
-from skelgraph.ops.products import has_sparse_product
+from skelgraph.ops import SparsePattern, sparse_product
+from skelgraph.ops.incidence import Reduce
+from skelgraph.ops.sparse_product import has_sparse_product
 
-warnings.filterwarnings("ignore", ".*Sparse CSR tensor support is in beta state.*")
+
+OptPattern = Optional[SparsePattern]  # noqa: UP045 - PyG reads annotations in this form alone
 
 
 class IncidenceMessages(FixedBuffers, MessagePassing):
     """PyG message passing along incidences, so that its hooks and explainers reach the sparse path of every layer."""
 
-    propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "transpose": OptTensor}
+    propagate_type: ClassVar = {"x": Tensor, "alpha": OptTensor, "reduce": str, "pattern": OptPattern}
     """The arguments that PyG compiles :meth:`propagate` for."""
     propagate: Any
     _edge_mask: Tensor | None
@@ -40,15 +40,15 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
         alpha: Tensor | None,
         reduce: Reduce,
         size: tuple[int, int],
-        rows: IncidenceRows | None,
+        pattern: SparsePattern | None,
     ) -> Tensor:
         """Gather features where incidences end, see :class:`~skelgraph.ops.Send`: by a sparse product where nothing
         weighs or masks what goes along single incidences, else message by message."""
         plain_sum = alpha is None and reduce == "sum" and not self.explain
-        if rows is not None and plain_sum and has_sparse_product(x):
-            matrix, transpose = rows.matrices(x)
-            return self.propagate(matrix, x=x, alpha=None, reduce=reduce, transpose=transpose)
-        return self.propagate(index, x=x, alpha=alpha, reduce=reduce, transpose=None, size=size)
+        if pattern is not None and plain_sum and has_sparse_product(x):
+            matrix = pattern.matrix(x.new_ones(pattern.column.numel()))  # by which PyG knows that it may fuse
+            return self.propagate(matrix, x=x, alpha=None, reduce=reduce, pattern=pattern)
+        return self.propagate(index, x=x, alpha=alpha, reduce=reduce, pattern=None, size=size)
 
     def message(self, x_j: Tensor, alpha: OptTensor) -> Tensor:
         """What goes along an incidence: the features of its sender, each head times its coefficient."""
@@ -74,6 +74,9 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
             )
         return inputs * (mask.sigmoid() if self._apply_sigmoid else mask).to(inputs.dtype).unsqueeze(-1)
 
-    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: OptTensor) -> Tensor:
+    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, pattern: OptPattern) -> Tensor:
         """Sum without holding the messages: a product of the sparse matrix with all features at once."""
-        return sparse_product(edge_index, transpose, x)
+        assert pattern is not None
+        columns = x.movedim(-2, 0)
+        y = sparse_product(pattern, columns.flatten(1))
+        return y.view(y.size(0), *columns.shape[1:]).movedim(0, -2)
