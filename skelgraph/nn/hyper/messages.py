@@ -15,7 +15,6 @@ from skelgraph.ops import SparsePattern, sparse_product
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.sparse_product import has_sparse_product
 
-
 OptPattern = Optional[SparsePattern]  # noqa: UP045 - PyG reads annotations in this form alone
 
 
