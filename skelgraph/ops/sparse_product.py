@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -121,7 +122,7 @@ class _SparseProduct(torch.autograd.Function):
             values = values if pattern.by_row is None else values.index_select(0, pattern.by_row)
             messages = x.index_select(0, pattern.column) * values.unsqueeze(-1)
             return messages.new_zeros(pattern.size[0], x.size(1)).index_add(0, pattern.rows(), messages)
-        return pattern.matrix(values) @ x
+        return torch.sparse.mm(pattern.matrix(values), x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -151,9 +152,8 @@ class _SparseProduct(torch.autograd.Function):
         info: Any, in_dims: tuple[int | None, ...], x: Tensor, values: Tensor | None, pattern: SparsePattern
     ) -> tuple[Tensor, int]:
         count = info.batch_size
-        if values is None or (
-            in_dims[1] is None and in_dims[0] is not None
-        ):  # samples of the features are further columns
+        if values is None or (in_dims[1] is None and in_dims[0] is not None):
+            # samples of the features are further columns
             x = x.movedim(in_dims[0] or 0, 1)
             return _SparseProduct.apply(x.flatten(1), values, pattern).unflatten(1, x.shape[1:]), 1
         x, values = _samples(count, in_dims[:2], (x, values))  # one matrix with a block for each
@@ -208,6 +208,11 @@ class _SampledProduct(torch.autograd.Function):
         left, right = _samples(count, in_dims[:2], (left, right))
         y = _SampledProduct.apply(left.flatten(0, 1), right.flatten(0, 1), pattern.blocks(count))
         return y.unflatten(0, (count, pattern.column.numel())), 0
+
+
+for _function in (_SparseProduct, _SampledProduct):
+    # torch asks for the signature at every call, which takes about as long as a product of 400 nodes
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore
 
 
 def _has_legacy_batch(*tensors: Tensor) -> bool:
