@@ -147,7 +147,7 @@ HYPEREDGE_GROUPS = tuple(_GROUPS)
 
 def _need(skeleton: Skeleton, group: str, found: bool, what: str) -> None:
     if not found:
-        raise TopologyError(f"hyperedges {shown(group)} of {skeleton!r}: it has no {what}")
+        raise TopologyError(f"group {shown(group)} cannot be made: {skeleton!r} has no {what}")
 
 
 def _right_before_left(skeleton: Skeleton) -> list[str]:

@@ -177,21 +177,6 @@ def test_inverse_of_zero_is_zero_with_a_gradient_of_zero():
         assert gradient.tolist() == [0, power * 4.0 ** (power - 1)]
 
 
-def test_sums_by_row_hold_no_messages():
-    """The sparse product is PyG's fused step: no message is built, and a hook sees that."""
-    matrix = random_matrix(6, 5, 0)
-    seen = []
-    handle = MESSAGES.register_message_forward_hook(lambda *_: seen.append("message"))
-    fused = MESSAGES.register_message_and_aggregate_forward_hook(lambda *_: seen.append("fused"))
-    try:
-        for incidence in (both(matrix, False)[1], both(matrix, True)[1]):
-            incidence.to_hyperedges(torch.randn(6, 2, dtype=torch.float64))
-    finally:
-        handle.remove()
-        fused.remove()
-    assert seen == ["message", "fused"]
-
-
 @pytest.mark.parametrize("rows", [False, True])
 def test_fullgraph_compiles(rows):
     _, sparse = both(random_matrix(6, 5, 0).float(), rows)

@@ -20,6 +20,7 @@ from skelgraph.nn import HyperedgeConv
 from skelgraph.topology import (
     JointHypergraph,
     Skeleton,
+    as_hypergraph,
     as_skeleton,
     bone_incidence,
     from_dhg,
@@ -190,8 +191,16 @@ def test_models_that_hold_one_move_and_it_stays():
     assert hypergraph == weighted()
 
 
-def test_is_an_argument_of_compiled_models():
-    conv = HyperedgeConv(2, 3)
+@pytest.mark.parametrize("dense", [None, True, False])
+def test_calls_put_it_on_the_device_of_the_features(dense):
+    conv = HyperedgeConv(2, 3, dense=dense).to("meta")
+    assert conv(torch.empty(2, 4, 2, device="meta"), weighted()).is_meta
+    assert to_pyg(weighted(), 2, torch.empty(2, 4, 1, device="meta")).edge_index.is_meta
+
+
+@pytest.mark.parametrize("dense", [None, True, False])
+def test_is_an_argument_of_compiled_models(dense):
+    conv = HyperedgeConv(2, 3, dense=dense)
     x = torch.randn(2, 4, 2)
     compiled = torch.compile(conv, fullgraph=True, backend="aot_eager")
     for hypergraph in (weighted(), weighted(hyperedges=[[0], [1, 3], [2, 0, 3], [1]])):
@@ -402,6 +411,14 @@ def test_without_dhg_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "dhg", None)
     with pytest.raises(TopologyError, match=r"pip install 'skelgraph\[hypergraph\]'"):
         to_dhg(JointHypergraph.from_lists(2, [[0]]))
+
+
+def test_a_skeleton_stands_for_its_default_groups():
+    hypergraph = JointHypergraph.from_skeleton("h36m17")
+    assert as_hypergraph(hypergraph) is hypergraph
+    assert as_hypergraph("h36m17") == as_hypergraph(as_skeleton("h36m17")) == hypergraph
+    with pytest.raises(SkelgraphError, match="expected a name or a Skeleton"):
+        as_hypergraph(3)
 
 
 def test_large_hypergraphs_are_checked_without_loops():

@@ -223,9 +223,10 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             return DenseIncidence(read.incidence), read.hyperedge_weight, False
         size = read.num_nodes, read.num_hyperedges
         if isinstance(read, JointHypergraph):
-            index, weight = read.hyperedge_index.to(x.device), read.hyperedge_weight.to(x.device)
+            index, weight = read.hyperedge_index, read.hyperedge_weight.to(x.device)
             if self.uses_matrix(read):
-                return DenseIncidence(read.incidence.to(x.device), index), weight, False
+                return DenseIncidence(read.incidence.to(x.device), index.to(x.device)), weight, False
+            index = index.to(x.device)
             pattern = None if self.explain else incidence_pattern(index, *size)
             return SparseIncidence(index, *size, self.send, pattern), weight, False
         is_union = read.num_nodes == x.size(-2)

@@ -120,5 +120,6 @@ def _group(hypergraph: JointHypergraph, name: str) -> JointHypergraph:
     if name not in hypergraph.groups:
         raise unknown_name("group of the hypergraph", name, hypergraph.groups)
     ids = list(hypergraph.groups[name])
-    lists = [hypergraph.hyperedges[m] for m in ids]
+    hyperedges = hypergraph.hyperedges
+    lists = [hyperedges[m] for m in ids]
     return JointHypergraph.from_lists(hypergraph.num_nodes, lists, hyperedge_weight=hypergraph.hyperedge_weight[ids])
