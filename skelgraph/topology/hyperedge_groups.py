@@ -188,10 +188,10 @@ def _hung_on(skeleton: Skeleton, parts: Iterable[Iterable[int]]) -> set[int]:
 
 def _ancestors(skeleton: Skeleton, joint: int) -> list[int]:
     """Parent, grandparent, ... up to the root."""
-    way = []
+    ancestors = []
     while (joint := skeleton.parents[joint]) != -1:
-        way.append(joint)
-    return way
+        ancestors.append(joint)
+    return ancestors
 
 
 def _between(skeleton: Skeleton, joints: set[int]) -> set[int]:

@@ -327,6 +327,12 @@ class JointHypergraph:
 
         Raises:
             TopologyError: If there is no such operation.
+
+        Example:
+            >>> hypergraph = JointHypergraph.from_lists(3, [[0, 1], [2], [1, 0]], hyperedge_weight=[1.0, 2.0, 4.0])
+            >>> merged = hypergraph.coalesce("sum")
+            >>> merged.hyperedges, merged.hyperedge_weight.tolist()
+            (((0, 1), (2,)), [5.0, 2.0])
         """
         if not isinstance(op, str) or op not in ("mean", "sum", "max"):
             raise TopologyError(f"op is {shown(op)}; expected 'mean', 'sum' or 'max'")

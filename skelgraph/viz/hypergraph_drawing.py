@@ -97,9 +97,9 @@ def _rounded_hull(points: np.ndarray, radius: float) -> np.ndarray:
     circle = radius * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     rim = sorted(map(tuple, (points[:, None] + circle).reshape(-1, 2)))
     hull: list[tuple[float, float]] = []
-    for way in (rim, rim[::-1]):
+    for direction in (rim, rim[::-1]):
         start = len(hull)
-        for point in way:
+        for point in direction:
             while len(hull) - start > 1 and _turn(hull[-2], hull[-1], point) <= 0:
                 hull.pop()
             hull.append(point)

@@ -1,6 +1,6 @@
-"""Hyperedges that depend on the features: builders whose result is the ``hypergraph`` of a call of any hyperedge layer.
+"""Hyperedges that depend on the features: modules whose result is the ``hypergraph`` of a call of any hyperedge layer.
 
-Nothing is rebuilt as lists or data objects: a builder returns memberships per sample, which layers use as they are.
+They return memberships per sample, which layers use as they are; no lists or data objects are built.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def knn_hyperedges(x: Tensor, k: int, soft: bool = False) -> Tensor:
 
     Raises:
         SkelgraphError: If ``k`` is not from 1 to the number of joints.
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [5.0]])
+        >>> knn_hyperedges(x, k=2).tolist()  # hyperedges {0, 1}, {0, 1} and {1, 2} in the columns
+        [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 1.0]]
     """
     if not isinstance(x, Tensor) or x.dim() < 2:
         raise SkelgraphError(f"hyperedges of neighbours need joints of shape (..., J, C), got {shown(x)}")

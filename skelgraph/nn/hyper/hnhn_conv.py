@@ -48,6 +48,12 @@ class HNHNConv(HyperConv):
     Code and paper: the weights :math:`\mathbf{W}` are DHG's addition; the paper's exponents are 0 there.
 
     Example:
+        >>> hyperedge_index = torch.tensor([[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]])
+        >>> conv = HNHNConv(1, 1, bias=False)
+        >>> for lin in (conv.lin1, conv.lin2):
+        ...     _ = torch.nn.init.ones_(lin.weight)
+        >>> conv(torch.tensor([[1.0], [2.0], [3.0], [-7.0]]), hyperedge_index).flatten().tolist()
+        [2.0, 2.0, 1.0, 0.0]
         >>> HNHNConv(8, 12, "h36m17")(torch.randn(4, 17, 8)).shape
         torch.Size([4, 17, 12])
     """

@@ -55,8 +55,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
           matrix of ones
         - what a builder of dynamic hyperedges returns
 
-    A tensor is told by its shape and range, see :func:`~skelgraph.nn.hyper.hypergraph_input.read_hypergraph`; on two
-    nodes integers ``(2, nnz)`` may be matrix or index, and the call must say: ``Memberships(incidence)``, or
+    A tensor is recognised by its shape and range, see :func:`~skelgraph.nn.hyper.hypergraph_input.read_hypergraph`. On
+    two nodes integers ``(2, nnz)`` may be matrix or index, and the call must say which: ``Memberships(incidence)``, or
     ``num_edges=``.
 
     PyG's explainers act on every path: a mask has one number per incidence, in the order of

@@ -69,6 +69,14 @@ class HyperedgeAttentionConv(HyperConv):
     shrinks with the size; ``norm="pyg"`` with PyG's state dict gives its numbers.
 
     Example:
+        >>> hyperedge_index = torch.tensor([[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]])
+        >>> conv = HyperedgeAttentionConv(8, 8)
+        >>> _ = torch.nn.init.zeros_(conv.att)  # all joints of a hyperedge matter alike
+        >>> _, (index, alpha) = conv(torch.randn(4, 8), hyperedge_index, return_attention_weights=True)
+        >>> torch.equal(index, hyperedge_index)
+        True
+        >>> [round(share, 2) for share in alpha.flatten().tolist()]
+        [0.33, 0.33, 0.33, 0.5, 0.5]
         >>> HyperedgeAttentionConv(8, 12, "h36m17", heads=3)(torch.randn(4, 17, 8)).shape
         torch.Size([4, 17, 12])
     """

@@ -234,6 +234,10 @@ def hyperedge_operator(
 
     Shapes:
         ``(J, J)``, float64.
+
+    Example:
+        >>> hyperedge_operator(JointHypergraph.from_lists(3, [[0, 1], [1, 2]])).tolist()
+        [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.5, 0.5]]
     """
     incidence = DenseIncidence(hypergraph.incidence.double())
     weight = hypergraph.hyperedge_weight.double()

@@ -1,4 +1,4 @@
-"""What the call of a hyperedge layer takes for a hypergraph, and how it is told what was handed over."""
+"""What the call of a hyperedge layer takes for a hypergraph, and how its form is recognised."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class HyperedgeIndex(NamedTuple):
 def read_hypergraph(
     hypergraph: HypergraphInput, x: Tensor, num_edges: NumEdges | None = None, num_expected: int | None = None
 ) -> JointHypergraph | Memberships | HyperedgeIndex:
-    """Return what a call was handed as one of three things. A tensor is told by its shape and range, not by its type:
+    """Return the hypergraph of a call in one of three forms. A tensor is recognised by its shape and range, not by its
+    type:
 
     - a matrix ``(J, R)`` or ``(..., J, R)`` of any type is one of memberships; of integers and booleans it holds zeros
       and ones
@@ -61,13 +62,13 @@ def read_hypergraph(
     - a sparse matrix ``(J, R)`` (COO, CSR, CSC) of ones lists incidences; entries that are there twice are two
 
     Args:
-        hypergraph: What was handed over.
+        hypergraph: The hypergraph of the call.
         x: The features of the nodes, ``(..., J, C)`` or ``(B * J, C)``.
-        num_edges: Number of hyperedges of an index, as the caller says.
+        num_edges: Number of hyperedges of an index, if the call says it.
         num_expected: Number of hyperedges that weights or features of hyperedges are for, as a default.
 
     Raises:
-        SkelgraphError: If it is nothing of this, or an id is out of range; the message names the incidence.
+        SkelgraphError: If it has none of these forms, or an id is out of range; the message names the incidence.
 
     Example:
         >>> x = torch.randn(3, 8)

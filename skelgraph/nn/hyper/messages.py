@@ -41,8 +41,8 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
         size: tuple[int, int],
         pattern: SparsePattern | None,
     ) -> Tensor:
-        """Gather features where incidences end, see :class:`~skelgraph.ops.Send`: by a sparse product where nothing
-        weighs or masks what goes along single incidences, else message by message."""
+        """Gather features where incidences end, see :class:`~skelgraph.ops.Send`: by a sparse product where no
+        coefficient or mask acts on the incidences, else message by message."""
         plain_sum = alpha is None and reduce == "sum" and not self.explain
         if pattern is not None and plain_sum and has_sparse_product(x):
             matrix = pattern.matrix(x.new_ones(pattern.column.numel()))  # by which PyG knows that it may fuse
@@ -64,7 +64,7 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
 
     def explain_message(self, inputs: Tensor) -> Tensor:
         """What goes along an incidence, times the mask of an explainer: one number per incidence, in the order of the
-        ``hyperedge_index`` of the bound hypergraph or of the call, the same on the way to hyperedges and back."""
+        ``hyperedge_index`` of the layer's hypergraph or of the call, the same on the way to hyperedges and back."""
         mask = self._edge_mask
         if mask is None or mask.shape != inputs.shape[-2:-1]:
             found = "none" if mask is None else tuple(mask.shape)

@@ -27,15 +27,15 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
     <https://arxiv.org/abs/2302.01825>`_). It is our design of the block of :class:`~skelgraph.models.NEHSNet`, whose
     code is not published.
 
-    With layer-normalised features :math:`\mathbf{x}, \mathbf{e}, \mathbf{y}` of joints, bones and hyperedges, bones
+    With layer-normalised features :math:`\mathbf{x}, \mathbf{z}, \mathbf{y}` of joints, bones and hyperedges, bones
     take the difference of their ends and the mean of the hyperedges that hold them, hyperedges the means of their
     joints and of the bones inside them:
 
     .. math::
-        \mathbf{E} \leftarrow \mathbf{E} + \phi(\mathbf{B}^\top \mathbf{x} \mathbf{W}_{ve} +
+        \mathbf{Z} \leftarrow \mathbf{Z} + \phi(\mathbf{B}^\top \mathbf{x} \mathbf{W}_{ve} +
         \bar{\mathbf{S}} \mathbf{y} \mathbf{W}_{he} + \mathbf{b}_{ve}), \qquad
         \mathbf{Y} \leftarrow \mathbf{Y} + \phi(\bar{\mathbf{H}} \mathbf{x} \mathbf{W}_{vh} +
-        \bar{\mathbf{S}}' \mathbf{e} \mathbf{W}_{eh} + \mathbf{b}_{vh})
+        \bar{\mathbf{S}}' \mathbf{z} \mathbf{W}_{eh} + \mathbf{b}_{vh})
 
     Joints then attend to joints, bones and hyperedges (:class:`RelationAttention`), weigh the three messages by a
     learned gate, and go through a perceptron:

@@ -34,7 +34,8 @@ class RelationAttention(CheckedOptions, FixedBuffers):
     Args:
         in_channels: Channels of every joint.
         out_channels: Channels of every joint at the output, over all heads.
-        distance: Integer distances between joints and tokens, -1 where there is no way: a distance of its own.
+        distance: Integer distances between joints and tokens, -1 where they are not connected, which is one more
+            distance.
         heads: Number of heads.
         token_channels: Channels of every token; those of the joints by default.
         mask: ``"soft"`` as above; ``"hard"``: a joint sees the tokens at distance 0 only; ``"none"``: plain attention.

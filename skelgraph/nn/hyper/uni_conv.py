@@ -79,6 +79,11 @@ class UniConv(HyperConv):
     all negative scores are the same.
 
     Example:
+        >>> hyperedge_index = torch.tensor([[0, 1, 2, 2, 3], [0, 0, 0, 1, 1]])
+        >>> conv = UniConv(1, 1, kind="sage", bias=False)
+        >>> _ = torch.nn.init.ones_(conv.lin.weight)
+        >>> conv(torch.tensor([[1.0], [2.0], [3.0], [7.0]]), hyperedge_index).flatten().tolist()
+        [3.0, 4.0, 10.0, 12.0]
         >>> UniConv(8, 12, "h36m17", kind="gat", heads=3)(torch.randn(4, 17, 8)).shape
         torch.Size([4, 17, 12])
     """

@@ -493,6 +493,31 @@ def test_large_topology_takes_the_sparse_path(any_time):
     assert_same(run(case, conv, x, *extra), run(case, dense, x, *extra), atol=1e-10, rtol=1e-10)
 
 
+@pytest.mark.parametrize("num_nodes", [64, 65])
+def test_size_changes_neither_parameters_nor_answers(case, num_nodes):
+    """At the limit of matrices (4096 entries) and above it: isolated joints, equal hyperedges, more than one group."""
+    if case.topology is FOREST:
+        topology = Skeleton([joint - 1 for joint in range(num_nodes)] + [-1])  # bones but for the last joint
+        num_rows = num_nodes - 1
+    else:
+        lists = [[m % (num_nodes - 1), (3 * m + 1) % (num_nodes - 1)] if m % 5 else [0, 7, 9] for m in range(64)]
+        lists = [sorted(set(members)) for members in lists]
+        weight = torch.linspace(0.5, 2.5, 64, dtype=torch.float64)
+        groups = {"first": range(30), "second": range(30, 64)}
+        topology = JointHypergraph.from_lists(num_nodes, lists, hyperedge_weight=weight, groups=groups)
+        num_rows = 64
+    convs = [case.make(4, 8, topology, dense=dense).double() for dense in (None, True, False)]
+    if isinstance(convs[0], sgnn.HyperConv):
+        assert convs[0].uses_matrix(convs[0].hypergraph) == (num_nodes == 64)
+    state = randomised(convs[0]).state_dict()
+    x = torch.randn(2, convs[0].num_nodes, 4, dtype=torch.float64)
+    extra = [torch.randn(2, num_rows, case.extra, dtype=torch.float64)] if case.extra else []
+    expected = run(case, convs[0], x, *extra)
+    for conv in convs[1:]:
+        conv.load_state_dict(state)  # the same names and shapes
+        assert_same(run(case, conv, x, *extra), expected, atol=1e-10, rtol=1e-10)
+
+
 def test_repr_and_bad_input(case):
     conv = case.make(4, 8, case.topology)
     assert f"{type(conv).__name__}(4, 8, 7 nodes" in repr(conv).replace("(\n  ", "(")

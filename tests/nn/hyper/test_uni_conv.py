@@ -141,6 +141,19 @@ def test_unigcnii_by_loops(dense):
         conv(x, x0=x0[0])
 
 
+@pytest.mark.parametrize("num_nodes", [64, 65])
+def test_size_of_unigcnii_changes_neither_parameters_nor_answers(num_nodes):
+    """At the limit of matrices (4096 entries) and above it."""
+    lists = [[m % 63, (3 * m + 1) % 63] if m % 5 else [0, 7, 9] for m in range(64)]
+    topology = JointHypergraph.from_lists(num_nodes, [sorted(set(members)) for members in lists])
+    convs = [UniGCNIIConv(4, topology, dense=dense).double() for dense in (None, True, False)]
+    assert convs[0].uses_matrix(topology) == (num_nodes == 64)
+    x = torch.randn(2, num_nodes, 4, dtype=torch.float64)
+    for conv in convs[1:]:
+        conv.load_state_dict(convs[0].state_dict())
+        torch.testing.assert_close(conv(x), convs[0](x), atol=1e-12, rtol=0)
+
+
 def test_deep_unigcnii_keeps_to_its_start():
     """With beta falling as the paper has it, 32 layers do not smooth everything away; plain UniGCN does."""
     topology = JointHypergraph.from_skeleton("h36m17")
