@@ -203,7 +203,7 @@ EXTRA: dict[str, Callable[[random.Random], Any]] = {
     "hyperedge_attr": lambda rng: torch.randn(rng.choice([(2, 2, 4), (2, 3, 4), (2, 11, 4), (0, 2, 4)])),
     "bone_attr": lambda rng: torch.randn(rng.choice([(2, 16, 4), (2, 17, 4), (0, 16, 4)])),
     "x0": lambda rng: torch.randn(rng.choice([(2, 17, 4), (2, 17, 5), (34, 4)])),
-    "num_edges": lambda rng: rng.choice([0, 1, 2, 3, 10, 10**10, -1, torch.tensor(3)]),
+    "num_edges": lambda rng: rng.choice([0, 1, 2, 3, 10, 10**6, -1, torch.tensor(3)]),
     "return_hyperedges": lambda rng: True,
     "return_attention_weights": lambda rng: True,
     "return_gates": lambda rng: True,

@@ -176,7 +176,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if self.in_channels == -1:
             self.infer_channels(x)
         rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
-        num_expected = next((value.size(dim) for value, dim in rows if value is not None), None)
+        counts = (value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim)
+        num_expected = next(counts, None)
         incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, num_expected)
         if hyperedge_weight is None:
             hyperedge_weight = own_weight
@@ -190,6 +191,7 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if hyperedge_weight is None:
             hyperedge_weight = x.new_ones(incidence.num_hyperedges, dtype=float32_or_wider)
         hyperedge_weight = hyperedge_weight.to(float32_or_wider)
+        # not every layer has an argument for them, and their forward takes none where it does not
         given_attr = [value for value in (hyperedge_attr,) if value is not None]
         x, hyperedge_attr, *alphas = self.two_stages(x, incidence, hyperedge_weight, *given_attr)
         num_samples = x.size(0) if flat else None

@@ -532,8 +532,9 @@ def test_bad_calls_are_named(any_time):
     case = any_time
     x, *extra = inputs(case, 3)
     conv = case.make(4, 8, TOPOLOGY)
-    with pytest.raises(ValueError, match="needs one weight for each of 9 hyperedges"):
-        run(case, conv, x, *extra, hyperedge_weight=torch.ones(4))
+    for wrong in (torch.ones(4), torch.tensor(3.0)):
+        with pytest.raises(ValueError, match="needs one weight for each of 9 hyperedges"):
+            run(case, conv, x, *extra, hyperedge_weight=wrong)
     takes_them = "hyperedge_attr" in inspect.signature(type(conv).forward).parameters
     fault = "needs features of 9 hyperedges" if takes_them else "unexpected keyword argument 'hyperedge_attr'"
     with pytest.raises(ValueError if takes_them else TypeError, match=fault):
