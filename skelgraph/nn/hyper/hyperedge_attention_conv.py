@@ -149,8 +149,8 @@ class HyperedgeAttentionConv(HyperConv):
             num_edges: Number of hyperedges of a ``hyperedge_index``.
             return_hyperedges: Return ``(x, hyperedge_attr)`` with the features of the hyperedges.
             return_attention_weights: Return ``(x, (index, alpha))``, or ``(x, hyperedge_attr, (index, alpha))``, with
-                the coefficients ``alpha (..., nnz, heads)`` of the incidences ``index (2, nnz)``. For ``x
-                (B * J, C)`` both are those of the disjoint union, as in a PyG batch.
+                the coefficients ``alpha (..., nnz, heads)`` of the incidences ``index (2, nnz)``. For
+                ``x (B * J, C)`` they are those of the disjoint union, as in a PyG batch.
         """
         return self.run_two_stages(
             x, hypergraph, hyperedge_weight, hyperedge_attr, num_edges, return_hyperedges, return_attention_weights

@@ -16,7 +16,7 @@ from skelgraph.ops import DenseIncidence, Incidence
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.products import inverse, inverse_sqrt, product, scale
 from skelgraph.options import Channels
-from skelgraph.topology import HypergraphLike, JointHypergraph
+from skelgraph.topology import HypergraphLike, as_hypergraph
 
 
 class HyperedgeConv(HyperConv):
@@ -223,12 +223,12 @@ class HyperedgeConv(HyperConv):
 
 
 def hyperedge_operator(
-    hypergraph: JointHypergraph, norm: Literal["row", "sym"] = "row", weight_mode: Literal["full", "degree"] = "full"
+    hypergraph: HypergraphLike, norm: Literal["row", "sym"] = "row", weight_mode: Literal["full", "degree"] = "full"
 ) -> Tensor:
     """Return what the two stages of :class:`HyperedgeConv` are together: a matrix between nodes.
 
     Args:
-        hypergraph: The hypergraph.
+        hypergraph: The hypergraph, or a skeleton or layout name for its default groups.
         norm: As for :class:`HyperedgeConv`.
         weight_mode: As for :class:`HyperedgeConv`.
 
@@ -236,9 +236,11 @@ def hyperedge_operator(
         ``(J, J)``, float64.
 
     Example:
+        >>> from skelgraph.topology import JointHypergraph
         >>> hyperedge_operator(JointHypergraph.from_lists(3, [[0, 1], [1, 2]])).tolist()
         [[0.5, 0.5, 0.0], [0.25, 0.5, 0.25], [0.0, 0.5, 0.5]]
     """
+    hypergraph = as_hypergraph(hypergraph)
     incidence = DenseIncidence(hypergraph.incidence.double())
     weight = hypergraph.hyperedge_weight.double()
     degree = incidence.node_degree(weight)

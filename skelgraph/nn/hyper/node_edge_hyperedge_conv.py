@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -159,7 +159,7 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         bone_attr: Tensor | None = None,
         hyperedge_attr: Tensor | None = None,
         return_gates: bool = False,
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Tensor | None, ...]:
         """Map ``x (..., J, C)``, ``bone_attr (..., K, C)`` and ``hyperedge_attr (..., M, C)`` to the same shapes."""
         num_joints = self.node_attention.num_joints
         self._check("x", x, num_joints)
