@@ -7,17 +7,18 @@ Every layout is one tree. ``coco17`` and ``blazepose33`` have no joint at the mi
 the nose, shoulders on the nose and hips on the shoulders, so that it is the same on both sides. Where a detector draws
 closed loops (hips, hands, feet) the tree leaves out one bone of each.
 
-Every layout has the parts ``left_arm``, ``right_arm``, ``left_leg`` and ``right_leg`` (shoulder and hip included, hands
-and feet as well), ``head`` for facial keypoints if there are any and ``torso`` for what is left; no joint is in two.
+Every layout of a whole body has the parts ``left_arm``, ``right_arm``, ``left_leg`` and ``right_leg`` (shoulder and hip
+included, hands and feet as well), ``head`` for facial keypoints if there are any and ``torso`` for what is left; no
+joint is in two. Other layouts, such as a hand, need neither parts nor symmetric pairs.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from skelgraph.errors import TopologyError, unknown_name
 from skelgraph.files import read_json
@@ -106,8 +107,15 @@ def _both_sides(text: str) -> Iterable[str]:
     return (text.replace("*", "left"), text.replace("*", "right")) if "*" in text else (text,)
 
 
-def _layout(name: str, joints: str, chains: Iterable[str], parts: Mapping[str, str]) -> None:
-    """Register a layout from its joints in order, its bone chains and its parts."""
+def _layout(
+    name: str,
+    joints: str,
+    chains: Iterable[str],
+    parts: Mapping[str, str] | None = None,
+    symmetric_pairs: Sequence[tuple[int, int]] | Literal["names"] = "names",
+) -> None:
+    """Register a layout from its joints in order, its bone chains and, if it has any, its parts. Its symmetric pairs
+    are told by the names of its joints; ``()`` if every joint is its own mirror image."""
     names = joints.split()
     index = {joint: i for i, joint in enumerate(names)}
     parents = [-1] * len(names)
@@ -120,10 +128,10 @@ def _layout(name: str, joints: str, chains: Iterable[str], parts: Mapping[str, s
         Skeleton(
             parents,
             joint_names=names,
-            symmetric_pairs="names",
+            symmetric_pairs=symmetric_pairs,
             parts={
                 part: sorted(index[joint] for joint in members.split())
-                for part_pattern, member_pattern in parts.items()
+                for part_pattern, member_pattern in (parts or {}).items()
                 for part, members in zip(_both_sides(part_pattern), _both_sides(member_pattern), strict=True)
             },
             name=name,
@@ -417,6 +425,27 @@ _layout(
         "*_arm": "*_shoulder *_arm *_fore_arm *_hand *_finger_base *_hand_index1 *_thumb",
         "*_leg": "*_hip_joint *_up_leg *_leg *_foot *_toe_base",
     },
+)
+
+# One hand, left or right, from the wrist to the tip of each finger: OneHand10K, with the names of MMPose; also the
+# order of FreiHAND and of MediaPipe's hand landmarks. (RHD counts every finger from its tip.) There are no pairs: in a
+# mirror a left hand is a right hand, with the same joints.
+# https://github.com/open-mmlab/mmpose/blob/main/configs/_base_/datasets/onehand10k.py
+_layout(
+    "hand21",
+    joints="""
+        wrist thumb1 thumb2 thumb3 thumb4 forefinger1 forefinger2 forefinger3 forefinger4
+        middle_finger1 middle_finger2 middle_finger3 middle_finger4 ring_finger1 ring_finger2 ring_finger3 ring_finger4
+        pinky_finger1 pinky_finger2 pinky_finger3 pinky_finger4
+    """,
+    chains=[
+        "wrist thumb1 thumb2 thumb3 thumb4",
+        "wrist forefinger1 forefinger2 forefinger3 forefinger4",
+        "wrist middle_finger1 middle_finger2 middle_finger3 middle_finger4",
+        "wrist ring_finger1 ring_finger2 ring_finger3 ring_finger4",
+        "wrist pinky_finger1 pinky_finger2 pinky_finger3 pinky_finger4",
+    ],
+    symmetric_pairs=(),
 )
 
 _BUILT_IN = dict(_REGISTRY)

@@ -99,7 +99,7 @@ def test_contract(model, batch):
     assert model(torch.randn(0, 17, 2)).shape == (0, 17, 3), "an empty batch passes through"
 
 
-@pytest.mark.parametrize("layout", ["h36m16", "coco17", HAND], ids=str)
+@pytest.mark.parametrize("layout", ["h36m16", "coco17", "hand21", HAND], ids=str)
 def test_any_skeleton(model, layout):
     name = model.config["name"]
     joints = as_skeleton(layout).num_joints

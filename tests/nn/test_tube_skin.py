@@ -9,10 +9,11 @@ import math
 import pytest
 import roma
 import torch
+from bodies import BODIES
 
 from skelgraph.geometry import mirror
 from skelgraph.nn import TubeSkin, tube_skin
-from skelgraph.topology import Skeleton, as_skeleton, list_skeletons
+from skelgraph.topology import Skeleton, as_skeleton
 
 HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7")
 
@@ -50,7 +51,7 @@ def test_triangles_look_outward():
     assert ((a * torch.linalg.cross(b, c)).sum(dim=-1).sum(dim=-1) > 0).all()
 
 
-@pytest.mark.parametrize("name", list_skeletons())
+@pytest.mark.parametrize("name", BODIES)
 def test_the_surface_moves_turns_and_grows_with_the_body(name):
     skin, pose = TubeSkin(name).double(), random_pose(name)
     rotation = roma.random_rotmat(dtype=torch.float64)

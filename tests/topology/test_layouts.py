@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from bodies import BODIES
 
 from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.topology import Skeleton, as_skeleton, layouts, list_skeletons, register_skeleton
@@ -18,6 +19,7 @@ SIZES = {
     "h36m17": 17,
     "h36m32": 32,
     "halpe26": 26,
+    "hand21": 21,
     "mpi_inf_3dhp17": 17,
     "mpi_inf_3dhp28": 28,
     "mpii16": 16,
@@ -71,6 +73,10 @@ DRAWN_BONES = {
         "22-23 23-8 24-25 25-12",
         1,
     ),
+    "hand21": (
+        "0-1 1-2 2-3 3-4 0-5 5-6 6-7 7-8 0-9 9-10 10-11 11-12 0-13 13-14 14-15 15-16 0-17 17-18 18-19 19-20",
+        0,
+    ),
 }
 # What the documented spanning trees add to the drawn bones.
 ADDED_BONES = {
@@ -79,6 +85,7 @@ ADDED_BONES = {
     "coco17": {(0, 5), (0, 6)},
     "blazepose33": {(0, 9), (0, 10), (0, 11), (0, 12)},
     "ntu25": set(),
+    "hand21": set(),
 }
 
 # A few joints of every layout by number: enough to catch a shifted or swapped order.
@@ -101,6 +108,14 @@ LANDMARKS = {
     "mpii16": {"right_ankle": 0, "left_ankle": 5, "pelvis": 6, "head_top": 9, "right_wrist": 10, "left_shoulder": 13},
     "smpl24": {"left_hip": 1, "spine3": 9, "neck": 12, "left_collar": 13, "head": 15, "right_hand": 23},
     "blazepose33": {"left_ear": 7, "left_mouth": 9, "left_pinky": 17, "right_thumb": 22, "right_foot_index": 32},
+    "hand21": {
+        "wrist": 0,
+        "thumb4": 4,
+        "forefinger1": 5,
+        "middle_finger4": 12,
+        "ring_finger2": 14,
+        "pinky_finger4": 20,
+    },
     "ntu25": {
         "head": 3,
         "right_hand": 11,
@@ -138,6 +153,11 @@ def test_the_named_layouts() -> None:
     assert list_skeletons("nothing*") == []
 
 
+def test_every_body_is_in_the_list_of_bodies() -> None:
+    with_limbs = {name for name in SIZES if {"left_arm", "left_leg"} <= set(as_skeleton(name).parts)}
+    assert set(BODIES) == with_limbs, "layouts with arms and legs stand in tests/bodies.py, others do not"
+
+
 @every_layout
 def test_layout_is_consistent(name: str) -> None:
     skel = as_skeleton(name)
@@ -159,7 +179,7 @@ def test_mirror_is_an_automorphism(name: str) -> None:
     assert {(mirror[parent], mirror[child]) for parent, child in skel.edges} == set(skel.edges)
 
 
-@every_layout
+@pytest.mark.parametrize("name", BODIES)
 def test_parts_partition_the_joints(name: str) -> None:
     skel = as_skeleton(name)
     assert sorted(joint for joints in skel.parts.values() for joint in joints) == list(range(skel.num_joints))

@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from bodies import BODIES
 
 mpl.use("Agg")
 
@@ -141,7 +142,7 @@ def test_bad_positions(ax_2d: Any, ax_3d: Any) -> None:
         set_equal_limits(ax_3d, np.full((17, 3), np.nan))
 
 
-@pytest.mark.parametrize("name", list_skeletons())
+@pytest.mark.parametrize("name", BODIES)
 def test_rest_positions_are_a_standing_figure(name: str) -> None:
     skel = as_skeleton(name)
     figure = rest_positions(skel)
@@ -152,6 +153,14 @@ def test_rest_positions_are_a_standing_figure(name: str) -> None:
     arm, leg = (figure[list(skel.parts[part]), 1] for part in ("left_arm", "left_leg"))
     assert arm.max() > leg.max()
     assert arm.min() > leg.min()
+
+
+@pytest.mark.parametrize("name", sorted(set(list_skeletons()) - set(BODIES)))
+def test_rest_positions_of_what_is_no_body(name: str) -> None:
+    skel = as_skeleton(name)
+    figure = rest_positions(skel)
+    assert len({tuple(point) for point in figure.tolist()}) == skel.num_joints
+    assert (figure[[child for _, child in skel.edges], 1] < figure[[parent for parent, _ in skel.edges], 1]).all()
 
 
 def test_rest_positions_of_an_unknown_tree() -> None:
