@@ -62,7 +62,8 @@ def check_layer(
         follows_numbering: The layer tells joints apart by their numbers, so that renumbering them changes what it
             computes; that clause is left out.
         joint_axes: Parameters of single joints by name, and the axes that run over the joints. By default every axis
-            that is as long as there are joints; logits of :class:`~skelgraph.nn.SoftmaxAdjacency` need no entry.
+            that is as long as there are joints, whatever the channels; logits of
+            :class:`~skelgraph.nn.SoftmaxAdjacency` need no entry.
         clauses: Names of the clauses to check; all by default.
 
     Raises:
@@ -200,10 +201,8 @@ def _renumbering(subject: _Subject) -> None:
     renumbered = _renumber(subject.topology, order)
     old, new = subject.random(), subject.random(renumbered)
     state = old.state_dict()
-    for name, value in state.items():
-        axes = (subject.joint_axes or {}).get(name, ())
-        if subject.joint_axes is None:
-            axes = [axis for axis, size in enumerate(value.shape) if size == subject.num_joints]
+    joint_axes = _joint_axes(subject) if subject.joint_axes is None else subject.joint_axes
+    for name, axes in joint_axes.items():
         for axis in axes:
             state[name] = state[name].index_select(axis, order)
     for name, part in old.named_modules():
@@ -499,6 +498,17 @@ def _renumber(topology: Any, order: Tensor) -> Any:
         weight=topology.weight,
         groups=topology.groups,
     )
+
+
+def _joint_axes(subject: _Subject) -> dict[str, list[int]]:
+    """The axes that are as long as there are joints, whatever the channels."""
+    wide = copy.copy(subject)
+    wide.channels = (2 * subject.channels[0], 2 * subject.channels[1])
+    others, axes = wide.layer().state_dict(), {}
+    for name, value in subject.layer().state_dict().items():
+        sizes = enumerate(zip(value.shape, others[name].shape, strict=True))
+        axes[name] = [axis for axis, pair in sizes if pair == (subject.num_joints, subject.num_joints)]
+    return axes
 
 
 def _bone_order(old: Any, new: Any, order: Tensor) -> list[int] | None:
