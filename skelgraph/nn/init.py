@@ -25,6 +25,12 @@ def linear(in_channels: int, out_channels: int, bias: bool = True) -> nn.Linear:
     return nn.Linear(in_channels, out_channels, bias)
 
 
+def parameter_with_shape(module: nn.Module, name: str) -> nn.Parameter | None:
+    """The parameter of that name; ``None`` if there is none, if it is a part or something else, or if it is lazy."""
+    value = getattr(module, name, None)
+    return value if isinstance(value, nn.Parameter) and not is_lazy(value) else None
+
+
 def reset_parts(module: nn.Module) -> None:
     """Call ``reset_parameters`` of every part that has it, in containers too; other parts are left as they are."""
     for part in module.children():

@@ -12,7 +12,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.edges import Edges, LearnOn
 from skelgraph.nn.features import check_edges, check_features
-from skelgraph.nn.init import reset_parts
+from skelgraph.nn.init import parameter_with_shape, reset_parts
 from skelgraph.ops import Adjacency, EdgePattern
 from skelgraph.ops.products import inverse
 from skelgraph.options import Channels, CheckedOptions
@@ -102,11 +102,21 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
 
         A ``weight`` of two or more dimensions is Xavier-uniform with gain 1.414 over the whole tensor, as if it were
         one convolution kernel; ``bias`` is uniform within ``1 / sqrt(weight.size(2))``, or ``1 / sqrt(out_channels)``
-        without a third dimension. A layer need not have either. Parts that can, such as a learned adjacency or a linear
-        map, reset themselves, in containers too; other parts and further parameters are left as they are.
+        without a third dimension. A layer need not have either, and a ``weight`` or ``bias`` that is no parameter, such
+        as an ``nn.Linear`` of that name, is a part like others. Parts that can, such as a learned adjacency or a linear
+        map, reset themselves, in containers too. Other parts, such as ``nn.Dropout``, further parameters and lazy ones,
+        whose shape is still open, are left as they are.
+
+        Raises:
+            SkelgraphError: If ``weight`` has fewer than two dimensions: a layer resets that itself.
         """
-        weight, bias = getattr(self, "weight", None), getattr(self, "bias", None)
+        weight, bias = parameter_with_shape(self, "weight"), parameter_with_shape(self, "bias")
         if weight is not None:
+            if weight.dim() < 2:
+                raise SkelgraphError(
+                    f"weight of {type(self).__name__} has shape {tuple(weight.shape)}; expected two dimensions or more, "
+                    "or a reset_parameters() of its own"
+                )
             nn.init.xavier_uniform_(weight, gain=1.414)
         if bias is not None:
             fan = weight.size(2) if weight is not None and weight.dim() > 2 else self.out_channels

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn import ImplicitFairingConv, ModulatedAdjacency, SemGraphConv, SkeletonConv, accepts_flat_batch
@@ -57,6 +58,54 @@ def test_a_matrix_as_weight(bias):
     assert 0.9 * bound < conv.weight.abs().max() <= bound
     if bias:
         assert 0.9 * 200**-0.5 < conv.bias.abs().max() <= 200**-0.5
+
+
+class Whatever(SkeletonConv):
+    """A layer with whatever it is handed."""
+
+    def __init__(self, skeleton, **attributes) -> None:
+        super().__init__(3, 50, skeleton)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+        self.reset_parameters()
+
+
+def nan(*shape):
+    return nn.Parameter(torch.full(shape, torch.nan))
+
+
+def test_a_module_in_place_of_a_weight():
+    conv = Whatever("h36m17", weight=nn.Linear(3, 50), bias=nan(50))
+    with torch.no_grad():
+        conv.weight.weight.fill_(torch.nan)
+        conv.bias.fill_(torch.nan)
+    conv.reset_parameters()
+    assert conv.weight.weight.isfinite().all()
+    assert 0.8 * 50**-0.5 < conv.bias.abs().max() <= 50**-0.5
+
+
+def test_neither_weight_nor_bias():
+    conv = Whatever("h36m17", dropout=nn.Dropout(0.5), parts=nn.ModuleList([nn.ReLU(), nn.Linear(2, 3)]), bias=False)
+    conv.parts[1].weight.data.fill_(torch.nan)
+    conv.reset_parameters()
+    assert conv.parts[1].weight.isfinite().all()
+
+
+def test_lazy_parameters_are_left_for_later():
+    conv = Whatever(
+        "h36m17", weight=nn.UninitializedParameter(), bias=nn.UninitializedParameter(), lin=nn.LazyLinear(4)
+    )
+    assert is_lazy(conv.weight)
+    assert is_lazy(conv.lin.weight)
+    assert conv.lin(torch.randn(2, 17, 3)).isfinite().all()
+
+
+def test_a_weight_that_no_rule_is_for():
+    message = (
+        r"weight of Whatever has shape \(3,\); expected two dimensions or more, or a reset_parameters\(\) of its own"
+    )
+    with pytest.raises(SkelgraphError, match=message):
+        Whatever("h36m17", weight=nan(3))
 
 
 def test_python_says_what_is_missing():
