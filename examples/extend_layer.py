@@ -4,7 +4,7 @@
 
 The operator below sends along the bones with one weight towards the root and another away from it. That is all that has
 to be written: `ops.graph_conv` computes it, `SkeletonConv` binds it to a skeleton, and `ResidualGCN` is the network
-around it.
+around it. `check_layer(DirectedConv)` of `skelgraph.testing` is the test that it does what every layer here does.
 """
 
 from __future__ import annotations
@@ -17,26 +17,33 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.datasets import load_dataset
+from skelgraph.fixed import on_cpu
 from skelgraph.models import ResidualGCN
 from skelgraph.nn import ModulatedGraphConv, SemGraphConv, SkeletonConv, accepts_flat_batch
 from skelgraph.ops import graph_conv
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import Skeleton, SkeletonLike
 from skelgraph.training import LiftingModule, PoseData
+
+
+@on_cpu  # a topology is computed there, whatever device the layer is made on
+def directed_adjacency(skeleton: Skeleton) -> Tensor:
+    """Self, parent and mean of the children as matrices ``(3, J, J)``."""
+    joints = skeleton.num_joints
+    down = torch.zeros(joints, joints)
+    for parent, child in skeleton.edges:
+        down[child, parent] = 1
+    up = down.T / down.sum(0).clamp(min=1)[:, None]
+    return torch.stack([torch.eye(joints), down, up])
 
 
 class DirectedConv(SkeletonConv):
     """y_i = x_i W_0 + x_parent(i) W_1 + mean over children c of x_c W_2 + b."""
 
-    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike) -> None:
+    def __init__(self, in_channels: int, out_channels: int, skeleton: SkeletonLike, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, skeleton)
-        joints = self.skeleton.num_joints
-        down = torch.zeros(joints, joints)
-        for parent, child in self.skeleton.edges:
-            down[child, parent] = 1
-        up = down.T / down.sum(0).clamp(min=1)[:, None]
-        self.register_buffer("adjacency", torch.stack([torch.eye(joints), down, up]), persistent=False)
+        self.register_buffer("adjacency", directed_adjacency(self.skeleton), persistent=False)
         self.weight = nn.Parameter(torch.empty(3, in_channels, out_channels))
-        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.register_parameter("bias", nn.Parameter(torch.empty(out_channels)) if bias else None)
         self.reset_parameters()
 
     @accepts_flat_batch

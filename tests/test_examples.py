@@ -10,6 +10,8 @@ import matplotlib as mpl
 import pytest
 import torch
 
+from skelgraph.testing import check_layer
+
 mpl.use("agg")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -35,6 +37,10 @@ def test_extend_layer(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(errors) == ["DirectedConv", "SemGraphConv", "ModulatedGraphConv"]
     assert all(0 < error < 2000 for error in errors.values())
     assert "DirectedConv" in capsys.readouterr().out
+
+
+def test_the_layer_of_extend_layer_keeps_the_contract() -> None:
+    check_layer(load("extend_layer").DirectedConv)
 
 
 def test_hypergraph_quickstart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,8 +114,8 @@ class SkeletonConv(CheckedOptions, FixedBuffers):
         if weight is not None:
             if weight.dim() < 2:
                 raise SkelgraphError(
-                    f"weight of {type(self).__name__} has shape {tuple(weight.shape)}; expected two dimensions or more, "
-                    "or a reset_parameters() of its own"
+                    f"weight of {type(self).__name__} has shape {tuple(weight.shape)}; expected two dimensions or "
+                    "more, or a reset_parameters() of its own"
                 )
             nn.init.xavier_uniform_(weight, gain=1.414)
         if bias is not None:
