@@ -8,16 +8,15 @@ the checkout. Without it the tests that need it are skipped on a user's machine;
 from __future__ import annotations
 
 import importlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+
+from skelgraph.testing import Golden
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED_GOLDEN = ROOT / "tests" / "golden"
@@ -45,41 +44,6 @@ def shared_dir() -> Callable[[str], Path]:
 def require() -> Callable[[str], ModuleType]:
     """``require("dhg")``: an optional dependency, or skip (fail in CI)."""
     return importlib.import_module if os.environ.get("CI") else pytest.importorskip
-
-
-class Golden:
-    """The arrays of one reference file as torch tensors (``g["in/x"]``), its ``meta`` and its state dict."""
-
-    def __init__(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as archive:
-            self.arrays: dict[str, np.ndarray] = {k: archive[k] for k in archive.files if k != "meta"}
-            self.meta: dict[str, Any] = json.loads(str(archive["meta"]))
-        tolerances: dict[str, dict[str, float]] = self.meta["tolerance"]
-        self.tolerance = tolerances.get("float64") or tolerances["float32"]  # fixed matrices are given in float32 only
-
-    def __getitem__(self, key: str) -> torch.Tensor:
-        value = torch.from_numpy(np.asarray(self.arrays[key]))
-        return value.double() if value.is_floating_point() else value
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.arrays
-
-    def keys(self, prefix: str = "") -> list[str]:
-        """Names of the arrays that start with ``prefix``."""
-        return [key for key in self.arrays if key.startswith(prefix)]
-
-    def state_dict(self, prefix: str = "sd/") -> dict[str, torch.Tensor]:
-        """The official state dict stored in the file."""
-        return {
-            k[len(prefix) :]: torch.from_numpy(np.asarray(v)) for k, v in self.arrays.items() if k.startswith(prefix)
-        }
-
-    def assert_close(self, actual: torch.Tensor, key: str) -> None:
-        """Compare with the stored array at the file's tolerance; buffers after a step may be stored as float32."""
-        expected, tolerance = self[key].double(), self.tolerance
-        if key.startswith("out/after/") and self.arrays[key].dtype == np.float32:
-            tolerance = {"atol": 1e-7, "rtol": 1e-6}
-        torch.testing.assert_close(actual.detach().double(), expected, **tolerance, msg=lambda m: f"{key}: {m}")
 
 
 @pytest.fixture(scope="session")

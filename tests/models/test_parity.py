@@ -16,6 +16,7 @@ from skelgraph.files import read_checkpoint
 from skelgraph.models import load_official
 from skelgraph.models.state_dicts import unwrap_state_dict
 from skelgraph.nn import DropPath
+from skelgraph.testing import check_evaluation, check_training
 
 
 def squared_and_absolute_error(y: Tensor, target: Tensor) -> Tensor:
@@ -123,52 +124,26 @@ CASES = [
 ]
 
 
-class Call(torch.nn.Module):
-    """A model that is called in another way than by ``forward``."""
-
-    def __init__(self, model: torch.nn.Module, call: Callable[[Any, Tensor], Tensor]) -> None:
-        super().__init__()
-        self.model, self.call = model, call
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.call(self.model, x)
-
-
-def run(
-    case: Case, reference: Any, train: bool, official: dict[str, Tensor] | None = None
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Our output, the input and the official tensors as leaves, so that gradients reach them through the renaming."""
+def port(case: Case, reference: Any, train: bool, official: dict[str, Tensor] | None = None) -> Any:
+    """What :mod:`skelgraph.testing` checks: our model, how official weights become ours, and how it is called."""
     official = official or reference.state_dict()
     options = ({"dropout": 0.0} if train else {}) | case.options
-    model = load_official(case.model, official, case.skeleton, **options).double().train(train)
+    model = load_official(case.model, official, case.skeleton, **options)
     for module in model.modules():  # every rate: some stand in a layer, out of reach of the options
         if isinstance(module, torch.nn.Dropout | DropPath):
             module.p = 0.0
-    leaves = {k: v.double() if v.is_floating_point() else v.clone() for k, v in official.items()}
-    for key, value in leaves.items():
-        value.requires_grad_(value.is_floating_point() and "running_" not in key)
-    x = reference["in/x"].requires_grad_()
     assert type(model).official is not None
-    state = {f"model.{key}": value for key, value in type(model).official.translate(leaves).items()}
-    y = torch.func.functional_call(Call(model, case.call), state, (case.keypoints(x),))
-    return case.official_form(y, reference["out/train_y" if train else case.output]), x, leaves
 
+    def call(model: Any, x: Tensor) -> Tensor:
+        y = case.call(model, case.keypoints(x))
+        return case.official_form(y, reference["out/train_y" if train else case.output])
 
-def assert_gradients(reference: Any, leaves: dict[str, Tensor], prefix: str) -> None:
-    for key in reference.keys(prefix):
-        grad = leaves[key.removeprefix(prefix)].grad
-        norm = torch.zeros((), dtype=torch.float64) if grad is None else grad.norm()
-        reference.assert_close(norm, key)
+    return {"golden": reference, "module": model, "translate": type(model).official.translate, "call": call}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
 def test_evaluation_matches_official_code(case, golden):
-    reference = golden(case.file)
-    y, x, leaves = run(case, reference, train=False)
-    (y * reference["in/g"]).sum().backward()
-    reference.assert_close(y, case.output)
-    reference.assert_close(x.grad, "grad/x")
-    assert_gradients(reference, leaves, "out/gnorm/")
+    check_evaluation(**port(case, golden(case.file), train=False), output=case.output)
 
 
 SHELL: dict[str, Callable[[Any], Module]] = {
@@ -206,34 +181,19 @@ def test_features_inside_match_official_code(case, golden):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
 def test_training_matches_official_code(case, golden):
-    reference = golden(case.file)
-    assert "out/train_y" in reference
-    assert reference.keys("out/train_gnorm/")
-    y, _, leaves = run(case, reference, train=True)
-    reference.assert_close(y, "out/train_y")
-    loss = case.loss(y, reference["in/target"])
-    loss.backward()
-    reference.assert_close(loss, "out/train_loss")
-    assert_gradients(reference, leaves, "out/train_gnorm/")
-    for key in reference.keys("out/after/"):
-        reference.assert_close(leaves[key.removeprefix("out/after/")], key)
+    check_training(**port(case, golden(case.file), train=True), loss=case.loss)
 
 
 def test_published_weights_reproduce_the_official_output(golden, shared_dir):
     reference = golden("modulated_gcn_gt_real")
     path = shared_dir("real") / "ckpt_modulated_gcn_gt.pth.tar"
     official = unwrap_state_dict(read_checkpoint(path), str(path))
-    y, x, leaves = run(
-        Case("modulated_gcn_gt_real", "modulated_gcn", "h36m16"), reference, train=False, official=official
-    )
-    (y * reference["in/g"]).sum().backward()
-    reference.assert_close(y, "out/y")
-    reference.assert_close(x.grad, "grad/x")
-    assert_gradients(reference, leaves, "out/gnorm/")
+    case = Case("modulated_gcn_gt_real", "modulated_gcn", "h36m16")
+    check_evaluation(**port(case, reference, train=False, official=official), official=official)
     model = load_official("modulated_gcn", path)
     assert model.config["options"]["hidden_channels"] == 128
     assert model.config["options"]["variant"] == "gt"
-    torch.testing.assert_close(model(reference["in/x"].float()), y.float(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(model(reference["in/x"].float()), reference["out/y"].float(), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.model in INSIDE], ids=lambda case: case.file)
