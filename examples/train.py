@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
 
     results = module.results
     print(f"MPJPE {results['mpjpe_mm']:.1f} mm (the mean pose: {results['mean_pose_mpjpe_mm']:.1f} mm)")
-    for joint, error in results["per_joint"].items():
+    for joint, error in results["per_joint_mm"].items():
         print(f"  {joint:15} {error:6.1f} mm")
     return results
 

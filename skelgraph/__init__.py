@@ -1,8 +1,13 @@
 """skelgraph: learning on skeleton graphs with PyTorch Geometric."""
 
+from typing import TYPE_CHECKING
+
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError, TopologyError
-from skelgraph.models import create_model, list_models, load_model, load_official, optimize
-from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, register_skeleton
+from skelgraph.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skelgraph.models import create_model, list_models, load_model, load_official, optimize
+    from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, register_skeleton
 
 __version__ = "0.1.0"
 
@@ -21,3 +26,6 @@ __all__ = [
     "optimize",
     "register_skeleton",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, __all__, ("topology", "models"))

@@ -12,7 +12,9 @@ from typing import Any
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
 
-EXTRA_MODULES = frozenset({"filelock", "jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "typer"})
+EXTRA_MODULES = frozenset(
+    {"filelock", "jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "tyro", "yaml"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,12 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments  # taken out here, so that it may stand before or after the subcommand
     try:
-        from skelgraph.cli import app
+        from skelgraph.cli import run
 
-        given = [argument for argument in arguments if argument != "--debug"]
         with _ended_by_signals():
-            code = app(given or ["--help"], prog_name="skelgraph", standalone_mode=False)
-        return code if isinstance(code, int) else 0
+            run([argument for argument in arguments if argument != "--debug"])
+        return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -46,13 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise
         return _fail(f'{error.name} is not installed; the command line needs: pip install "skelgraph[train]"')
-    except Exception as error:
-        if debug or not hasattr(error, "format_message"):
-            raise
-        # An error of usage, whose class depends on the version of typer, which would show the arguments as they are.
-        context = getattr(error, "ctx", None)
-        help_of = f"; see `{context.command_path} --help`" if context else ""
-        return _fail(error.format_message().rstrip(".") + help_of)
 
 
 @contextmanager

@@ -1,284 +1,421 @@
-"""The `skelgraph` command: train, evaluate, models, skeletons.
+"""The `skelgraph` command: train, evaluate, convert-official, models, skeletons.
 
-Everything heavy is imported inside the commands, so that `skelgraph --help` is quick.
+The settings of a run are options here because :mod:`skelgraph.training.config` declares them; nothing is said of them a
+second time. Everything heavy is imported inside the commands, so that `skelgraph --help` is quick.
 """
 
-from __future__ import annotations
-
+import contextlib
+import dataclasses
+import importlib
+import io
 import json
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Union, get_args, get_origin
 
-import typer
+import tyro
+from tyro.conf import (
+    DisallowNone,
+    FlagCreatePairsOff,
+    HelptextFromCommentsOff,
+    OmitArgPrefixes,
+    OmitSubcommandPrefixes,
+    Positional,
+    UseAppendAction,
+    arg,
+    subcommand,
+)
+from tyro.constructors import PrimitiveConstructorSpec
 
 import skelgraph
+from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import SkelgraphError
+from skelgraph.options import choices, option_types
 from skelgraph.text import plain, shown
+from skelgraph.training.config import TrainConfig
+from skelgraph.training.losses import LOSSES
+from skelgraph.training.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from skelgraph.models import ModelInfo
 
-app = typer.Typer(
-    help="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+TABLES: dict[str, Any] = {"dataset": DATASETS, "loss": LOSSES, "schedule": SCHEDULES}
+"""Settings that are a name of a table whose entries say what they mean."""
 
 
-def _option(text: str, name: str, panel: str | None = None) -> Any:
-    return typer.Option(*name.split(), help=text, rich_help_panel=panel)
+def run(arguments: Sequence[str]) -> None:
+    """Run a command.
+
+    Args:
+        arguments: What stands behind the program's name; without any the help is shown.
+
+    Raises:
+        SkelgraphError: If the arguments are not usable, or the command raises it.
+        SystemExit: After the help.
+    """
+    if "--version" in arguments[:1]:
+        print(f"skelgraph {skelgraph.__version__}")
+        return
+    _parse(arguments or ["--help"])()
 
 
-def _data(text: str, name: str) -> Any:
-    return _option(text, name, "Data")
+def _parse(arguments: Sequence[str]) -> Callable[[], None]:
+    """The command that the arguments name, with its options.
+
+    Raises:
+        SkelgraphError: If there is no such command or option, or a value is missing.
+        SystemExit: After the help.
+    """
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            return tyro.cli(
+                COMMANDS,
+                prog="skelgraph",
+                description="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.\n\n"
+                "--version shows the version; --debug shows the traceback of an error.",
+                args=list(arguments),
+                config=(OmitArgPrefixes, OmitSubcommandPrefixes, HelptextFromCommentsOff),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+    raise SkelgraphError(_message(messages.getvalue()))
 
 
-def _training(text: str, name: str) -> Any:
-    return _option(text, name, "Training")
+def _message(box: str) -> str:
+    """The sentence in what tyro draws: a title in a frame, parts with rules between them, the last of them the help."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    parts = re.split("─{3,}", " ".join(line.strip("│ ") for line in text.splitlines() if line.startswith("│")))
+    words = [" ".join(part.split()) for part in parts]
+    footer = words.pop().replace("For full helptext, run", "see").replace("For full helptext, see", "see")
+    return "; ".join(filter(None, [*words, footer]))
 
 
-def _machine(text: str, name: str) -> Any:
-    return _option(text, name, "Machine")
+# --- options
 
 
-# Options that train and evaluate share.
-_KEYPOINTS = "2D keypoints of human36m: gt, cpn, hr or detectron."
-_WITH_SIDES = "(Default: where the skeleton says what is left and right)"
-_TEST_SUBJECTS = "Subjects to test on, S9,S11; else the dataset's own split."
-Data3D = Annotated[str | None, _data("npz file of the 3D positions (human36m, mocap).", "--data-3d")]
-Data2D = Annotated[str | None, _data("npz file of the 2D keypoints (human36m, mocap).", "--data-2d")]
-Cameras = Annotated[str | None, _data("JSON file of the cameras (mocap).", "--cameras")]
-Unchecked = Annotated[
-    bool, _data("Do not ask whether the data are plausible (units, conventions, skeleton, subjects).", "--unchecked")
+def _text(metavar: str) -> PrimitiveConstructorSpec[Any]:
+    """An option of one word, which the checker of the settings makes a value of, or refuses."""
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar if metavar.startswith("{") else metavar.upper(),
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    )
+
+
+def _is_bool(hint: Any) -> bool:
+    return hint is bool or bool in get_args(hint)
+
+
+def _option(group: type, member: dataclasses.Field[Any], default: str | None) -> Any:
+    """What tyro is told of a setting: its help with what it may be, and its default."""
+    hint, about = option_types(group).get(member.name), member.metadata
+    text = about["help"]
+    if table := TABLES.get(member.name):
+        text += " " + "; ".join(f"{name}: {info.help}" for name, info in table.items()) + "."
+    if users := [name for name, info in DATASETS.items() if member.name in info.takes]:
+        text += f" For {', '.join(users)}."
+    if default is None:
+        default = about["absent"] if member.default is None else _written(member.default)
+    told = arg(help=text, help_behavior_hint=f"(default: {default})")
+    if bool in _kinds(hint):
+        return Annotated[bool | None, DisallowNone, told]
+    return Annotated[str, _text(about["unit"] or "{" + ",".join(choices(hint)) + "}"), told]
+
+
+def _written(value: Any) -> str:
+    """A default as it is typed."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return format(value, "g") if isinstance(value, float) else str(value)
+
+
+def _group(
+    name: str, omit: Collection[str] = (), only: Collection[str] | None = None, default: str | None = None
+) -> Any:
+    """The options of a group of settings, as a dictionary of those that are given."""
+    group = TrainConfig.groups()[name]
+    members = [m for m in dataclasses.fields(group) if m.name not in omit and (only is None or m.name in only)]
+    options = TypedDict(name, {m.name: _option(group, m, default) for m in members}, total=False)  # type: ignore[misc]
+    options.__doc__ = (group.__doc__ or "").partition("\n")[0]
+    return options
+
+
+EVALUATED_DATA = ("dataset", "data_3d", "data_2d", "cameras", "keypoints", "test_subjects", "unchecked")
+
+
+def _values(given: dict[str, str | bool]) -> dict[str, Any]:
+    """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
+    the checker of the settings."""
+    groups = TrainConfig.groups()
+    hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
+    return {name: _value(name, value, hints[name]) for name, value in given.items()}
+
+
+def _value(name: str, text: str | bool, hint: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    if name == "skeleton":
+        from skelgraph.topology import read_skeleton
+
+        return read_skeleton(text) if text.endswith(".json") else text
+    kinds = _kinds(hint)
+    if text == "none" and type(None) in kinds:
+        return None
+    if tuple in kinds:
+        return tuple(part.strip() for part in text.split(","))
+    for kind in (int, float):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return kind(text)
+    return text
+
+
+def _kinds(hint: Any) -> set[Any]:
+    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None."""
+    if get_origin(hint) is Annotated:
+        return _kinds(get_args(hint)[0])
+    if get_origin(hint) is tuple:
+        return {tuple}
+    return set().union(*map(_kinds, get_args(hint))) or {hint}
+
+
+Given = dict[str, Any]
+Repeated = Annotated[tuple[str, ...], UseAppendAction]
+Flag = Annotated[bool, FlagCreatePairsOff]
+Imports = Annotated[
+    Repeated,
+    arg(
+        name="import",
+        metavar="MODULE",
+        help="Python module of yours that registers data sets, losses, schedules, networks or skeletons.",
+        help_behavior_hint="(repeatable)",
+    ),
 ]
-Device = Annotated[str, _machine("auto, cpu or cuda; auto takes a GPU if there is one.", "--device")]
-Devices = Annotated[int, _machine("Number of processes (GPUs on cuda).", "--devices")]
-Precision = Annotated[str, _machine("32 or bf16 (mixed).", "--precision")]
-Progress = Annotated[bool, _machine("Show progress.", "--progress/--no-progress")]
-Overwrite = Annotated[bool, _option("Replace the run that is in the output folder.", "--overwrite")]
 
 
-def _show_version(value: bool) -> None:
-    if value:
-        typer.echo(f"skelgraph {skelgraph.__version__}")
-        raise typer.Exit
+def _import(modules: Sequence[str]) -> None:
+    """Import modules of the user, from the current folder too, as ``python -m`` does."""
+    if modules and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (ModuleNotFoundError, ValueError, TypeError) as error:
+            name = getattr(error, "name", None)
+            if name is not None and not module.startswith(name):
+                raise
+            raise SkelgraphError(f"--import is {shown(module)}; there is no module of this name") from error
 
 
-@app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-) -> None:
-    pass
+# --- commands
 
 
-@app.command()
-def train(
-    context: typer.Context,
-    model: Annotated[str, _option("Network; see `skelgraph models`.", "--model")] = "sem_gcn",
-    option: Annotated[
-        list[str] | None,
-        _option("Option of the network as key=value in JSON, num_frames=27; repeatable.", "--option"),
-    ] = None,
-    out: Annotated[
-        Path | None, _option("Folder of the results. (Default: runs/<model>-<dataset>-<time>)", "--out")
-    ] = None,
-    resume: Annotated[
-        bool, _option("Continue the run in --out from its last finished epoch, with its settings.", "--resume")
-    ] = False,
-    overwrite: Overwrite = False,
-    dataset: Annotated[
-        str, _data("synthetic (generated, needs no files), human36m or mocap.", "--dataset")
-    ] = "synthetic",
-    data_3d: Data3D = None,
-    data_2d: Data2D = None,
-    cameras: Cameras = None,
-    keypoints: Annotated[str, _data(_KEYPOINTS, "--keypoints")] = "gt",
-    skeleton: Annotated[
-        str, _data("Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", "--skeleton")
-    ] = "h36m17",
-    train_subjects: Annotated[
-        str | None, _data("Subjects to train on, S1,S5; else the dataset's own split.", "--train-subjects")
-    ] = None,
-    test_subjects: Annotated[str | None, _data(_TEST_SUBJECTS, "--test-subjects")] = None,
-    downsample: Annotated[int | None, _data("Train on every n-th frame.", "--downsample")] = None,
-    test_downsample: Annotated[int | None, _data("Test on every n-th frame.", "--test-downsample")] = None,
-    unchecked: Unchecked = False,
-    max_epochs: Annotated[int, _training("Epochs to train.", "--max-epochs")] = 20,
-    batch_size: Annotated[int, _training("Samples in a batch, over all processes.", "--batch-size")] = 128,
-    lr: Annotated[float, _training("Learning rate of Adam, the highest of its schedule.", "--lr")] = 4e-3,
-    schedule: Annotated[
-        str, _training("onecycle (up, then down to nothing over the run) or exponential.", "--schedule")
-    ] = "onecycle",
-    lr_decay: Annotated[
-        float, _training("Factor on the learning rate after every epoch (exponential).", "--lr-decay")
-    ] = 0.95,
-    weight_decay: Annotated[float, _training("Decoupled weight decay.", "--weight-decay")] = 0.0,
-    clip_grad: Annotated[float, _training("Largest norm of the gradient; 0: no clipping.", "--clip-grad")] = 1.0,
-    loss: Annotated[str, _training("mpjpe, mse, l1, smooth_l1 or aligned.", "--loss")] = "mpjpe",
-    flip: Annotated[
-        bool | None,
-        _training(f"Train on mirrored poses too. {_WITH_SIDES}", "--flip/--no-flip"),
-    ] = None,
-    flip_test: Annotated[
-        bool | None,
-        _training(
-            f"Average the answers to a test pose and its mirror image. {_WITH_SIDES}", "--flip-test/--no-flip-test"
-        ),
-    ] = None,
-    seed: Annotated[int, _training("Seed of initialisation, order and dropout.", "--seed")] = 0,
-    device: Device = "auto",
-    devices: Devices = 1,
-    precision: Precision = "32",
-    progress: Progress = True,
-) -> None:
+@dataclass
+class Train:
     """Train a network, test its last epoch, and write metrics.json, report.html, animation.gif, checkpoints and logs.
 
-    Without any option: SemGCN on the synthetic default data.
-    """
-    if resume and out is None:
-        raise SkelgraphError("--resume needs --out, the folder of the run to continue")
-    if resume and overwrite:
-        raise SkelgraphError("--resume continues a run and --overwrite replaces it: give one of them")
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
+    Without any option: SemGCN on the synthetic default data."""
 
-    from skelgraph import training
-    from skelgraph.topology import read_skeleton
+    network: Annotated[Given, arg(constructor=_group("network", omit=["options"]))]
+    data: Annotated[Given, arg(constructor=_group("data"))]
+    training: Annotated[Given, arg(constructor=_group("training"))]
+    optimizer: Annotated[Given, arg(constructor=_group("optimizer"))]
+    evaluation: Annotated[Given, arg(constructor=_group("evaluation"))]
+    machine: Annotated[Given, arg(constructor=_group("machine"))]
+    option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the network as key=value in JSON, num_frames=27; see `skelgraph models NAME`.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
+    config: Annotated[
+        str | None,
+        _text("file"),
+        arg(
+            help="Settings to start from: YAML or JSON, or the config.json of a run.",
+            help_behavior_hint="(default: none)",
+        ),
+    ] = None
+    out: Annotated[
+        str | None,
+        _text("folder"),
+        arg(help="Folder of the results.", help_behavior_hint="(default: runs/<model>-<dataset>-<time>)"),
+    ] = None
+    resume: Annotated[
+        Flag,
+        arg(help="Continue the run in --out from its last finished epoch, with its settings.", help_behavior_hint=""),
+    ] = False
+    overwrite: Annotated[Flag, arg(help="Replace the run that is in the output folder.", help_behavior_hint="")] = False
+    imports: Imports = ()
 
-    settings: dict[str, Any] = {
-        "out": str(out or f"runs/{model}-{dataset}-{datetime.now():%Y%m%d-%H%M%S}"),
-        "model": model,
-        "options": _parse_options(option or []),
-        "dataset": dataset,
-        "data_3d": data_3d,
-        "data_2d": data_2d,
-        "cameras": cameras,
-        "keypoints": keypoints,
-        "skeleton": read_skeleton(skeleton) if skeleton.endswith(".json") else skeleton,
-        "train_subjects": _split(train_subjects),
-        "test_subjects": _split(test_subjects),
-        "downsample": downsample,
-        "test_downsample": test_downsample,
-        "max_epochs": max_epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "schedule": schedule,
-        "lr_decay": lr_decay,
-        "weight_decay": weight_decay,
-        "clip_grad": clip_grad,
-        "loss": loss,
-        "flip": flip,
-        "flip_test": flip_test,
-        "seed": seed,
-        "device": device,
-        "devices": devices,
-        "precision": precision,
-        "progress": progress,
-        "unchecked": unchecked,
-    }
-    if resume:  # what is not said again is as it was
-        said = {name for name in settings if _is_said(context, "option" if name == "options" else name)}
-        config = training.saved_config(settings["out"]).replace(**{name: settings[name] for name in said})
-    else:
-        config = training.TrainConfig(**settings)
-    metrics = training.train(config, resume=resume, overwrite=overwrite)
-    rank_zero_only(_print_results)(metrics, config.out)
+    def __call__(self) -> None:
+        """Run the command."""
+        if self.resume and self.overwrite:
+            raise SkelgraphError("--resume continues a run and --overwrite replaces it: give one of them")
+        if self.resume and self.config is not None:
+            raise SkelgraphError("--resume continues a run with its own settings: leave out --config")
+        _import(self.imports)
+        given = _values(self.network | self.data | self.training | self.optimizer | self.evaluation | self.machine)
+        if self.option:
+            given["options"] = _parse_options(self.option)
+        if self.out is not None:
+            given["out"] = self.out
+        from skelgraph import training
+
+        if self.resume:  # what is not given again is as it was
+            if self.out is None:
+                raise SkelgraphError("--resume needs --out, the folder of the run to continue")
+            config = training.saved_config(self.out)
+        else:
+            config = TrainConfig("") if self.config is None else training.read_config(self.config)
+        config = config.replace(**given)
+        if self.out is None and not config.out:
+            name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
+            config = config.replace(out=f"runs/{name}")
+        metrics = training.train(config, resume=self.resume, overwrite=self.overwrite)
+        _print_on_first_process(metrics, config.out)
 
 
-@app.command()
-def evaluate(
-    checkpoint: Annotated[Path, _option("best.ckpt or last.ckpt of a run, or a safetensors file.", "--checkpoint")],
-    out: Annotated[Path | None, _option("Folder of the results. (Default: runs/evaluate-<time>)", "--out")] = None,
-    overwrite: Overwrite = False,
-    dataset: Annotated[
-        str | None, _data("synthetic, human36m or mocap. (Default: the dataset of the run.)", "--dataset")
-    ] = None,
-    data_3d: Data3D = None,
-    data_2d: Data2D = None,
-    cameras: Cameras = None,
-    keypoints: Annotated[str | None, _data(_KEYPOINTS, "--keypoints")] = None,
-    test_subjects: Annotated[str | None, _data(_TEST_SUBJECTS, "--test-subjects")] = None,
-    downsample: Annotated[int | None, _data("Test on every n-th frame.", "--downsample")] = None,
-    unchecked: Unchecked = False,
-    flip_test: Annotated[
-        bool | None, _option("Average the answers to a pose and its mirror image.", "--flip-test/--no-flip-test")
-    ] = None,
-    device: Device = "auto",
-    devices: Devices = 1,
-    precision: Precision = "32",
-    progress: Progress = True,
-) -> None:
+@dataclass
+class Evaluate:
     """Test a checkpoint, and write metrics.json, report.html and animation.gif.
 
     What is not given is as in the run that wrote the checkpoint; with --dataset the data are described anew. A
-    safetensors file (of save_pretrained or convert-official) needs --dataset.
-    """
-    from lightning.fabric.utilities.rank_zero import rank_zero_only
+    safetensors file (of save_pretrained or convert-official) needs --dataset."""
 
-    from skelgraph import training
+    checkpoint: Annotated[str, _text("file"), arg(help="best.ckpt or last.ckpt of a run, or a safetensors file.")]
+    data: Annotated[Given, arg(constructor=_group("data", only=EVALUATED_DATA, default="as in the run"))]
+    evaluation: Annotated[Given, arg(constructor=_group("evaluation", default="as in the run"))]
+    machine: Annotated[Given, arg(constructor=_group("machine"))]
+    downsample: Annotated[
+        str | None,
+        _text("frames"),
+        arg(help="Test on every n-th frame.", help_behavior_hint="(default: as in the run)"),
+    ] = None
+    out: Annotated[
+        str | None,
+        _text("folder"),
+        arg(help="Folder of the results.", help_behavior_hint="(default: runs/evaluate-<time>)"),
+    ] = None
+    overwrite: Annotated[
+        Flag, arg(help="Replace the evaluation that is in the output folder.", help_behavior_hint="")
+    ] = False
+    imports: Imports = ()
 
-    changes: dict[str, Any] = {
-        "dataset": dataset,
-        "data_3d": data_3d,
-        "data_2d": data_2d,
-        "cameras": cameras,
-        "keypoints": keypoints,
-        "test_subjects": _split(test_subjects),
-        "test_downsample": downsample,
-    }
-    if dataset is None:
-        changes = {key: value for key, value in changes.items() if value is not None}
-    else:
-        changes["keypoints"] = keypoints or "gt"
-    if unchecked or dataset is not None:
-        changes["unchecked"] = unchecked
-    if flip_test is not None:
-        changes["flip_test"] = flip_test
-    out = out or Path(f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}")
-    machine = {"device": device, "devices": devices, "precision": precision, "progress": progress}
-    metrics = training.evaluate(checkpoint, out, overwrite=overwrite, **changes, **machine)
-    rank_zero_only(_print_results)(metrics, str(out))
+    def __call__(self) -> None:
+        """Run the command."""
+        _import(self.imports)
+        data = self.data if self.downsample is None else self.data | {"test_downsample": self.downsample}
+        given = _values(data | self.evaluation)
+        declared = {member.name: member for _, member in TrainConfig.declared()}
+        if "dataset" in given:
+            anew = [name for name in (*EVALUATED_DATA, "test_downsample") if name not in given]
+            given |= {name: declared[name].default for name in anew}
+        machine = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
+        machine |= _values(self.machine)
+        from skelgraph import training
+
+        out = self.out or f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}"
+        metrics = training.evaluate(self.checkpoint, out, overwrite=self.overwrite, **given, **machine)
+        _print_on_first_process(metrics, out)
 
 
-@app.command("convert-official")
-def convert_official(
-    model: Annotated[str, _option("Network; see `skelgraph models`.", "--model")],
-    checkpoint: Annotated[Path, _option("Checkpoint file of the authors' code.", "--checkpoint")],
-    out: Annotated[Path, _option("File to write, model.safetensors.", "--out")],
-    skeleton: Annotated[
-        str | None, _option("Joint layout of the weights. (Default: that of the released code.)", "--skeleton")
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        _option("Option of the network that weights cannot tell, key=value, value in JSON; repeatable.", "--option"),
-    ] = None,
-    overwrite: Annotated[bool, _option("Replace the file that is there.", "--overwrite")] = False,
-) -> None:
+@dataclass
+class ConvertOfficial:
     """Convert a checkpoint of the authors' code to a safetensors file with the model's configuration inside."""
-    from skelgraph.models import load_official, model_info
-    from skelgraph.models.pretrained import save_weights
 
-    if out.exists() and not overwrite:
-        raise SkelgraphError(f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name")
-    model_info(model)  # an unknown name is an error before anything is read
-    converted = load_official(model, checkpoint, skeleton, **_parse_options(option or []))
-    save_weights(converted, out)
-    typer.echo(plain(f"{out}: {model} on {converted.config['skeleton']}, {converted.config['options']}", 1000))
+    model: Annotated[str, _text("name"), arg(help="Network; see `skelgraph models`.")]
+    checkpoint: Annotated[str, _text("file"), arg(help="Checkpoint file of the authors' code.")]
+    out: Annotated[str, _text("file"), arg(help="File to write, model.safetensors.")]
+    skeleton: Annotated[
+        str | None,
+        _text("name"),
+        arg(help="Joint layout of the weights.", help_behavior_hint="(default: that of the released code)"),
+    ] = None
+    option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the network that weights cannot tell, key=value, value in JSON.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
+    overwrite: Annotated[Flag, arg(help="Replace the file that is there.", help_behavior_hint="")] = False
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        _import(self.imports)
+        from skelgraph.models import load_official, model_info
+        from skelgraph.models.pretrained import save_weights
+
+        out = Path(self.out)
+        if out.exists() and not self.overwrite:
+            raise SkelgraphError(
+                f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name"
+            )
+        model_info(self.model)  # an unknown name is an error before anything is read
+        converted = load_official(self.model, self.checkpoint, self.skeleton, **_parse_options(self.option))
+        save_weights(converted, out)
+        about = converted.config
+        print(plain(f"{out}: {self.model} on {about['skeleton']}, {about['options']}", 1000))
 
 
-@app.command()
-def models(
-    name: Annotated[str | None, typer.Argument(help="A network, to list its options.", show_default=False)] = None,
-) -> None:
+@dataclass
+class Models:
     """List the networks: parameters at the published width, published errors on Human3.6M, paper; with NAME: the
     options of one network, what each may be, and what it means."""
-    if name is not None:
-        _print_model(name)
-        return
+
+    name: Annotated[
+        str | None, _text("name"), Positional, arg(help="A network, to list its options.", help_behavior_hint="")
+    ] = None
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        _import(self.imports)
+        if self.name is None:
+            _print_models()
+        else:
+            _print_model(self.name)
+
+
+@dataclass
+class Skeletons:
+    """List the named skeletons: joints, bones, symmetric pairs, body parts."""
+
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        _import(self.imports)
+        _print_skeletons()
+
+
+COMMANDS = Union[  # noqa: UP007
+    Annotated[Train, subcommand("train")],
+    Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[ConvertOfficial, subcommand("convert-official")],
+    Annotated[Models, subcommand("models")],
+    Annotated[Skeletons, subcommand("skeletons")],
+]
+
+
+# --- what they print
+
+
+def _print_models() -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -299,7 +436,7 @@ def models(
     Console().print(table)
 
 
-def _published(info: ModelInfo) -> list[str]:
+def _published(info: "ModelInfo") -> list[str]:
     return [
         f"{setting}: {' / '.join('-' if error is None else f'{error:.2f}' for error in errors)}"
         for setting, errors in info.published.items()
@@ -315,7 +452,7 @@ def _print_model(name: str) -> None:
     from skelgraph.options import describe, meanings, option_types
 
     info = model_info(name)
-    hints, said = option_types(info.cls), meanings(info.cls)
+    hints, meaning = option_types(info.cls), meanings(info.cls)
     table = Table(title=f"Options of {name}", caption="--option key=value; values are JSON", title_justify="left")
     table.add_column("option", style="bold", no_wrap=True)
     table.add_column("default")
@@ -323,7 +460,7 @@ def _print_model(name: str) -> None:
     table.add_column("meaning")
     for option, default in info.options.items():
         allowed = describe(hints[option]) if option in hints else ""
-        table.add_row(*map(Text, (option, _as_json(default), allowed, said.get(option, ""))))
+        table.add_row(*map(Text, (option, _as_json(default), allowed, meaning.get(option, ""))))
     console = Console()
     console.print(Text(f"{name}: {info.paper}\n{info.url}", style="bold"), soft_wrap=True)
     console.print(Text(f"Published on {info.published_skeleton}, MPJPE / P-MPJPE in mm: {'; '.join(_published(info))}"))
@@ -338,9 +475,7 @@ def _as_json(default: Any) -> str:
         return shown(default)
 
 
-@app.command()
-def skeletons() -> None:
-    """List the named skeletons: joints, bones, symmetric pairs, body parts."""
+def _print_skeletons() -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -359,15 +494,10 @@ def skeletons() -> None:
     Console().print(table)
 
 
-def _is_said(context: typer.Context, parameter: str) -> bool:
-    source = context.get_parameter_source(parameter)
-    return source is not None and source.name == "COMMANDLINE"
-
-
 _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
 
 
-def _parse_options(items: list[str]) -> dict[str, Any]:
+def _parse_options(items: Sequence[str]) -> dict[str, Any]:
     """Read ``key=value`` pairs; a value that is not JSON is a string, unless it is a constant in Python's spelling."""
     options: dict[str, Any] = {}
     for item in items:
@@ -383,8 +513,10 @@ def _parse_options(items: list[str]) -> dict[str, Any]:
     return options
 
 
-def _split(names: str | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(name.strip() for name in names.split(","))
+def _print_on_first_process(metrics: dict[str, Any], out: str) -> None:
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    rank_zero_only(_print_results)(metrics, out)
 
 
 def _print_results(metrics: dict[str, Any], out: str) -> None:

@@ -138,7 +138,7 @@ def check_option(name: str, value: Any, hint: Any, label: str = "") -> Any:
     try:
         return _adapter(hint).validate_python(_native(value, _depth(hint)))
     except (ValidationError, OverflowError, UnicodeError):
-        near = difflib.get_close_matches(value, _literals(hint), n=3, cutoff=0.5) if isinstance(value, str) else []
+        near = difflib.get_close_matches(value, choices(hint), n=3, cutoff=0.5) if isinstance(value, str) else []
         hint_text = f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
         prefix = f"{label}: " if label else ""
         raise SkelgraphError(f"{prefix}{name} is {shown(value)}; expected {describe(hint)}{hint_text}") from None
@@ -296,10 +296,11 @@ def _native(value: Any, depth: int) -> Any:
     return value
 
 
-def _literals(hint: Any) -> list[str]:
+def choices(hint: Any) -> list[str]:
+    """The texts that an annotation names: those of a literal, or the names of a registry."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated and isinstance(arguments[1], OneOf):
         return list(arguments[1].names)
     if origin is Literal:
         return [value for value in arguments if isinstance(value, str)]
-    return [value for part in _parts(hint) for value in _literals(part)]
+    return [value for part in _parts(hint) for value in choices(part)]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import pickle
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,13 @@ import tiny_mocap
 import torch
 
 import skelgraph
+from skelgraph import cli
 from skelgraph.__main__ import main
+from skelgraph.datasets import DATASETS
 from skelgraph.models import create_model, list_models, model_info
 from skelgraph.models.pretrained import load_weights, save_weights
-from skelgraph.options import meanings
+from skelgraph.options import choices, meanings, option_types
+from skelgraph.training import LOSSES, SCHEDULES, TrainConfig
 
 SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
 
@@ -66,8 +67,8 @@ def test_train_then_evaluate(files: dict[str, str], tmp_path: Path, capsys: pyte
     assert f"{out}/report.html" in printed.replace("\n", "")
     assert "Synthetic" not in printed
     config = json.loads((out / "config.json").read_text())["config"]
-    assert config["options"] == {"hidden_channels": 8, "num_blocks": 1}
-    assert (config["batch_size"], config["seed"]) == (64, 7)
+    assert config["network"]["options"] == {"hidden_channels": 8, "num_blocks": 1}
+    assert (config["training"]["batch_size"], config["training"]["seed"]) == (64, 7)
 
     last = out / "checkpoints" / "last.ckpt"
     assert run(f"evaluate --checkpoint {last} {options(files)} --no-progress --out {tmp_path / 'again'}") == 0
@@ -91,7 +92,7 @@ def test_unchecked_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     fails(capsys, command, "data_3d.npz: subject test, action 'walk 3'", "looks like millimetres", "--unchecked")
     assert not (tmp_path / "run").exists()
     assert run(f"{command} --unchecked") == 0
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["unchecked"] is True
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"]["data"]["unchecked"] is True
     evaluate = f"evaluate --checkpoint {tmp_path / 'run' / 'checkpoints' / 'last.ckpt'} --device cpu --no-progress"
     assert run(f"{evaluate} --out {tmp_path / 'again'}") == 0  # the run's own data, as it was told
     capsys.readouterr()
@@ -253,17 +254,27 @@ def test_version_and_lists(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     assert [cell.strip() for cell in row.split("│")[1:5]] == ["h36m17", "17", "16", "6"]
 
 
-def test_every_option_has_help_and_the_default_of_the_configuration() -> None:
-    from skelgraph import cli
-    from skelgraph.training import TrainConfig
-
-    defaults = {f.name: f.default for f in fields(TrainConfig) if f.name not in ("out", "options")}
-    parameters = inspect.signature(cli.train).parameters
-    assert {name: parameters[name].default for name in defaults} == defaults
-    for command in (cli.train, cli.evaluate):
-        for hint in inspect.get_annotations(command, eval_str=True).values():
-            for option in getattr(hint, "__metadata__", ()):
-                assert option.help.endswith((".", ")"))
+def test_the_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its option, help, default and choices, from the one declaration."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        cli.run(["train", "--help"])
+    printed = capsys.readouterr().out
+    for group, member in TrainConfig.declared():
+        about = member.metadata
+        assert about["help"].endswith(".")
+        if member.name == "options":  # --option key=value
+            continue
+        flag = f"--{member.name.replace('_', '-')}"
+        line = next(line for line in printed.splitlines() if flag in line.replace(",", " ").split())
+        text = line + printed[printed.index(line) + len(line) :][:1000]
+        assert about["help"] in text
+        default = about["absent"] if member.default is None else cli._written(member.default)
+        assert default
+        assert f"(default: {default})" in text
+        assert all(name in line for name in choices(option_types(TrainConfig.groups()[group]).get(member.name)))
+    for table in (DATASETS, LOSSES, SCHEDULES):
+        assert all(f"{name}: {info.help}" in printed for name, info in table.items())
 
 
 def test_ctrl_c_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,13 +307,13 @@ def test_ctrl_c_in_training_exits_with_130(
 
 
 def test_missing_extra_says_what_to_install(tmp_path: Path) -> None:
-    """With `lightning` and then `typer` not installed, in a process of its own."""
+    """With `lightning` and then `tyro` not installed, in a process of its own."""
     code = (
         "import sys; sys.modules[{name!r}] = None\n"
         "from skelgraph.__main__ import main\n"
         "sys.exit(main(['train', '--out', {out!r}]))"
     )
-    for name in ("lightning", "typer"):
+    for name in ("lightning", "tyro"):
         process = subprocess.run(
             [sys.executable, "-c", code.format(name=name, out=str(tmp_path / "out"))], capture_output=True, text=True
         )
@@ -315,7 +326,7 @@ def test_missing_extra_says_what_to_install(tmp_path: Path) -> None:
 def test_help_is_quick() -> None:
     code = (
         "import sys\nfrom skelgraph.__main__ import main\nmain(['train', '--help'])\n"
-        "print({'lightning', 'matplotlib'} & set(sys.modules), file=sys.stderr)"
+        "print({'lightning', 'matplotlib', 'torch'} & set(sys.modules), file=sys.stderr)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "--max-epochs" in process.stdout

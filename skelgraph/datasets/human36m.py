@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from os import PathLike
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.mocap import check_split, read_motion
 from skelgraph.datasets.pose_dataset import PoseDataset
 from skelgraph.errors import DataError, unknown_name
@@ -15,14 +16,6 @@ from skelgraph.topology import SkeletonLike
 
 #: Who is trained on and who is tested on, by the field's convention.
 H36M_SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
-
-#: The usual keypoint files: ground truth and three detectors.
-H36M_KEYPOINTS = {
-    "gt": "data_2d_h36m_gt.npz",
-    "cpn": "data_2d_h36m_cpn_ft_h36m_dbb.npz",
-    "hr": "data_2d_h36m_hr.npz",
-    "detectron": "data_2d_h36m_detectron_ft_h36m.npz",
-}
 
 
 class Human36M(PoseDataset):

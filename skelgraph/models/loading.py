@@ -55,9 +55,14 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
             "dictionaries; weights of the authors' own code are read with skelgraph.load_official"
         )
     settings = config.get("config")
-    if not isinstance(settings, Mapping) or not {"model", "skeleton", "options"} <= settings.keys():
+    groups = settings if isinstance(settings, Mapping) else {}
+    network, data = groups.get("network"), groups.get("data")
+    if not (isinstance(network, Mapping) and {"model", "options"} <= network.keys()) or not (
+        isinstance(data, Mapping) and "skeleton" in data
+    ):
         raise CheckpointError(
-            f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options"
+            f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options "
+            "in network and data"
         )
     others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith("model."))]
     if others not in ([], ["mean_pose"]):
@@ -66,6 +71,6 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
         if reason := why_unread(value):
             raise CheckpointError(f"{label}: {plain(key)} is {reason}")
     weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model = sketch(settings["model"], settings["skeleton"], settings["options"], os.path.getsize(path), label)
+    model = sketch(network["model"], data["skeleton"], network["options"], os.path.getsize(path), label)
     load_checked(model, weights, label)
     return model.eval()

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.geometry import procrustes
 from skelgraph.geometry.procrustes import check_visible
@@ -39,6 +40,24 @@ def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
 
     functools.update_wrapper(masked, loss)
     return masked
+
+
+@of_visible
+def mse_loss(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of coordinates of poses ``(..., J, 3)``, square metres."""
+    return F.mse_loss(pred, target)
+
+
+@of_visible
+def l1_loss(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference of coordinates of poses ``(..., J, 3)``, metres."""
+    return F.l1_loss(pred, target)
+
+
+@of_visible
+def smooth_l1_loss(pred: Tensor, target: Tensor) -> Tensor:
+    """:func:`l1_loss` that is a parabola below 0.05 m, of poses ``(..., J, 3)``, metres."""
+    return F.smooth_l1_loss(pred, target, beta=0.05)
 
 
 @of_visible

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from skelgraph.training.checkpoint import load_checkpoint
-from skelgraph.training.data import PoseData
-from skelgraph.training.history import History
-from skelgraph.training.module import LOSSES, SCHEDULES, LiftingModule
-from skelgraph.training.run import TrainConfig, evaluate, saved_config, train
+from typing import TYPE_CHECKING
+
+from skelgraph.lazy import lazy_exports
+from skelgraph.training.config import (
+    DataConfig,
+    EvaluationConfig,
+    MachineConfig,
+    NetworkConfig,
+    OptimizerConfig,
+    TrainConfig,
+    TrainingConfig,
+)
+from skelgraph.training.losses import LOSSES, LossInfo, register_loss
+from skelgraph.training.schedules import SCHEDULES, ScheduleInfo, register_schedule
+
+if TYPE_CHECKING:
+    from skelgraph.training.checkpoint import load_checkpoint
+    from skelgraph.training.config_file import read_config
+    from skelgraph.training.data import PoseData
+    from skelgraph.training.history import History
+    from skelgraph.training.module import LiftingModule
+    from skelgraph.training.run import evaluate, saved_config, train
 
 __all__ = [
     "LOSSES",
     "SCHEDULES",
+    "DataConfig",
+    "EvaluationConfig",
     "History",
     "LiftingModule",
+    "LossInfo",
+    "MachineConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
     "PoseData",
+    "ScheduleInfo",
     "TrainConfig",
+    "TrainingConfig",
     "evaluate",
     "load_checkpoint",
+    "read_config",
+    "register_loss",
+    "register_schedule",
     "saved_config",
     "train",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "run"))

@@ -48,7 +48,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         path: ``best.ckpt`` or ``last.ckpt`` of a run.
 
     Returns:
-        The checkpoint on the CPU; its ``"skelgraph"`` entry holds the configuration of the run.
+        The checkpoint on the CPU; its ``"skelgraph"`` entry holds the settings of the run, as
+        :meth:`TrainConfig.to_dict` gives them, under ``"config"``; the learning curve is the state of the callback
+        :class:`~skelgraph.training.History`.
 
     Raises:
         CheckpointError: If the file is not a checkpoint that skelgraph wrote, or an entry is not what it should be.
@@ -114,7 +116,7 @@ def check_state(
         raise CheckpointError(
             f"{label} made {made} steps in {epochs} epochs; with these data it would have been {steps * epochs}"
         )
-    optimizer, scheduler = module.optimization(total_steps=steps * int(trainer.max_epochs or 1))
+    optimizer, scheduler = module.optimization(steps * int(trainer.max_epochs or 1), int(trainer.max_epochs or 1))
     states = checkpoint.get("optimizer_states")
     moments = states[0].get("state") if isinstance(states, list) and states and isinstance(states[0], dict) else None
     parameters = optimizer.param_groups[0]["params"]

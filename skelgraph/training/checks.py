@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import torch
 
@@ -10,6 +11,8 @@ from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
+from skelgraph.training.config import TrainConfig
+from skelgraph.training.data import share_of_batch
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -44,3 +47,20 @@ def check_batch(model: PoseLifter, size: int) -> None:
             f"batch-size leaves {size} window for a step of a process; expected at least 2, since "
             f"{type(model).__name__} normalises over the windows of a batch"
         ) from error
+
+
+def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check before anything is written that the batches can be made and trained on.
+
+    Raises:
+        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+    """
+    devices = config.machine.devices
+    windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
+    smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
+    if smallest == 0:
+        raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
+    if on_cpu and devices > max(cores, 2):
+        raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
+    check_batch(model, smallest)

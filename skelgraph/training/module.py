@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ExponentialLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
@@ -22,27 +19,10 @@ from skelgraph.datasets.windows import PoseBatch
 from skelgraph.geometry import flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.nn import PoseLoss, aligned_pose_loss, mpjpe_loss, of_visible
-from skelgraph.options import NotNegative, OneOf, Positive, checked
-
-LOSSES: dict[str, PoseLoss] = {
-    "mse": of_visible(F.mse_loss),
-    "l1": of_visible(F.l1_loss),
-    "smooth_l1": of_visible(partial(F.smooth_l1_loss, beta=0.05)),
-    "mpjpe": mpjpe_loss,
-    "aligned": aligned_pose_loss,
-}
-"""Losses on root-relative poses ``(B, J, 3)`` in metres, and on those joints of them that a mask names."""
-
-SCHEDULES = ("onecycle", "exponential")
-"""How the learning rate moves: up to ``lr`` and down to nothing over the whole run, or down by a factor each epoch."""
-SPANS_RUN = frozenset({"onecycle"})
-"""The schedules whose learning rates depend on the length of the run, which a resumed run may then not change."""
-
-Loss = Annotated[str, OneOf(LOSSES)]
-Schedule = Annotated[str, OneOf(SCHEDULES)]
-Decay = Annotated[float, Field(gt=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+from skelgraph.options import NotNegative, Positive, checked
+from skelgraph.training.config import Decay, Loss, Schedule, Seed
+from skelgraph.training.losses import LOSSES
+from skelgraph.training.schedules import SCHEDULES
 
 
 class LiftingModule(pl.LightningModule):
@@ -55,11 +35,10 @@ class LiftingModule(pl.LightningModule):
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
-        loss: A name of :data:`LOSSES`.
+        loss: A name of :data:`~skelgraph.training.LOSSES`.
         lr: Learning rate of Adam; the highest one of the schedule.
-        schedule: A name of :data:`SCHEDULES`; ``"onecycle"`` is `"Super-Convergence"
-            <https://arxiv.org/abs/1708.07120>`_, by far the better one for short runs.
-        lr_decay: Factor on the learning rate after every epoch, for ``"exponential"``.
+        schedule: A name of :data:`~skelgraph.training.SCHEDULES`.
+        lr_decay: Factor on the learning rate, for the schedules that take it.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
         seed: Seed of what is random in an epoch.
@@ -91,7 +70,7 @@ class LiftingModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.loss = LOSSES[loss]
+        self.loss = LOSSES[loss].function
         self.lr = lr
         self.schedule = schedule
         self.lr_decay = lr_decay
@@ -125,21 +104,24 @@ class LiftingModule(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
-        optimizer, scheduler = self.optimization(int(self.trainer.estimated_stepping_batches))
-        interval = "step" if self.schedule in SPANS_RUN else "epoch"
+        steps, epochs = int(self.trainer.estimated_stepping_batches), int(self.trainer.max_epochs or 1)
+        optimizer, scheduler = self.optimization(steps, epochs)
+        interval = SCHEDULES[self.schedule].interval
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
 
-    def optimization(self, total_steps: int) -> tuple[Optimizer, LRScheduler]:
+    def optimization(self, total_steps: int, epochs: int) -> tuple[Optimizer, LRScheduler]:
         """A new optimizer and scheduler.
 
         Args:
             total_steps: Steps of the whole run, for schedules that span it.
+            epochs: Epochs of the whole run, likewise.
         """
         parameters = self.model.parameters()
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
-        if self.schedule == "exponential":
-            return optimizer, ExponentialLR(optimizer, self.lr_decay)
-        return optimizer, OneCycleLR(optimizer, self.lr, total_steps=total_steps)
+        scheduler = SCHEDULES[self.schedule].make(
+            optimizer, total_steps=total_steps, epochs=epochs, lr_decay=self.lr_decay
+        )
+        return optimizer, scheduler
 
     def on_train_epoch_start(self) -> None:
         """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""
@@ -217,7 +199,7 @@ class LiftingModule(pl.LightningModule):
             "per_action": {
                 action: {"mpjpe_mm": p1[action], "p_mpjpe_mm": p2[action], "frames": frames_of[action]} for action in p1
             },
-            "per_joint": dict(zip(self.model.skeleton.joint_names, self.mpjpe.per_joint().tolist(), strict=True)),
+            "per_joint_mm": dict(zip(self.model.skeleton.joint_names, self.mpjpe.per_joint().tolist(), strict=True)),
         }
         for metric in self.children():
             if isinstance(metric, Metric):

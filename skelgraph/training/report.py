@@ -19,6 +19,7 @@ from torch import Tensor
 from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
+from skelgraph.training.losses import LOSSES
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
 
@@ -64,13 +65,13 @@ def write_report(
     """
     write_json(out / "metrics.json", metrics)
     pictures: dict[str, Callable[[], bytes]] = {
-        "joint_errors.png": lambda: png(joint_errors(metrics["per_joint"], skeleton)),
+        "joint_errors.png": lambda: png(joint_errors(metrics["per_joint_mm"], skeleton)),
         "action_errors.png": lambda: png(action_errors(metrics["per_action"])),
         ANIMATION: lambda: _animation(sample(), skeleton),
     }
     if history:
-        unit = "m²" if config["loss"] == "mse" else "m"
-        pictures["learning_curve.png"] = lambda: png(learning_curve(history, f"{config['loss']} loss ({unit})"))
+        loss = LOSSES[config["loss"]]
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, f"{loss.name} loss ({loss.unit})"))
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, draw in pictures.items():

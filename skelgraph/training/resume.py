@@ -1,10 +1,11 @@
-"""What a resumed run may change, and what decides its result and may not.
+"""Going on with a run that was stopped: its settings, and which of them may change.
 
-``out``, ``progress`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is. ``device`` and
+The declaration of a setting says whether it may (``resume=True`` in :mod:`skelgraph.training.config`). ``out``,
+``progress`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is. ``device`` and
 ``devices`` decide no step: the windows, their order and the size of a batch over all processes are the same, so that
 the schedule fits; rounding differs between devices, and dropout and batch normalisation see the share of each process.
 ``max_epochs`` is free where the learning rate does not depend on the length of the run
-(:data:`~skelgraph.training.module.SPANS_RUN`).
+(:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`).
 """
 
 from __future__ import annotations
@@ -13,16 +14,71 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skelgraph.errors import CheckpointError
+from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.files import as_path
 from skelgraph.text import plain, shown
-from skelgraph.training.module import SPANS_RUN
-
-_ALWAYS = frozenset({"out", "device", "devices", "progress", "unchecked"})
+from skelgraph.training.checkpoint import load_checkpoint
+from skelgraph.training.config import TrainConfig
+from skelgraph.training.folder import CONFIG, LAST, read_record
+from skelgraph.training.schedules import SCHEDULES
 
 
 def may_change(schedule: str) -> frozenset[str]:
     """The settings that a resumed run with this schedule may change."""
-    return _ALWAYS if schedule in SPANS_RUN else _ALWAYS | {"max_epochs"}
+    always = frozenset({"out", *(member.name for _, member in TrainConfig.declared() if member.metadata["resume"])})
+    return always if SCHEDULES[schedule].spans_run else always | {"max_epochs"}
+
+
+def saved_config(out: str | Path) -> TrainConfig:
+    """The settings of the run in a folder, as it was last started.
+
+    Raises:
+        SkelgraphError: If there is no training run, or its ``config.json`` or checkpoint is not usable.
+    """
+    out = as_path(out)
+    record = read_record(out)
+    return saved_before(out)[1] if record is None else config_of(record, out / CONFIG)
+
+
+def saved_before(out: Path) -> tuple[int, TrainConfig]:
+    """How many epochs the training run in a folder has finished, and with which settings.
+
+    Raises:
+        SkelgraphError: As :func:`saved_config`.
+    """
+    record, last = read_record(out), out / LAST
+    if record is not None and record["kind"] != "train":
+        raise SkelgraphError(f"nothing to resume: {out} holds the results of an evaluation")
+    if last.exists():
+        saved = load_checkpoint(last)
+        return saved["epoch"] + 1, config_of(saved["skelgraph"], last)
+    if record is None:
+        raise CheckpointError(f"nothing to resume: {last} does not exist, nor a {CONFIG} of a run")
+    return 0, config_of(record, out / CONFIG)
+
+
+def resumable_checkpoint(config: TrainConfig) -> Path | None:
+    """The checkpoint from which a run goes on; ``None`` for one that was stopped in its first epoch.
+
+    Raises:
+        SkelgraphError: If there is no such run, or it cannot go on with these settings.
+    """
+    out = Path(config.out)
+    epochs, before = saved_before(out)
+    check_resumable(before.decided().settings(), config.decided().settings(), epochs, out)
+    return out / LAST if epochs else None
+
+
+def config_of(holder: Any, path: Path) -> TrainConfig:
+    """The settings in the entry ``"config"`` of what a file holds.
+
+    Raises:
+        CheckpointError: If there are none, or they are not those of this version.
+    """
+    try:
+        return TrainConfig.from_dict(holder["config"])
+    except (TypeError, KeyError, AttributeError, SkelgraphError) as error:
+        raise CheckpointError(f"{path} holds no configuration of this version: {error}") from error
 
 
 def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], epochs: int, out: Path) -> None:

@@ -198,11 +198,11 @@ def checkpoints(rng: random.Random, number: int, room: Room) -> Case:
 
     def resume() -> None:
         schedule = {"max_epochs": 1} if rng.random() < 0.5 else {"max_epochs": 2}
-        training.train(training.TrainConfig(**settings | schedule), resume=True)
+        training.train(training.TrainConfig(str(out)).replace(**settings | schedule), resume=True)
 
     readers: dict[str, Callable[[], Any]] = {
-        "load_checkpoint": lambda: training.checkpoint.load_checkpoint(path),
-        "saved_config": lambda: training.run.saved_config(out),
+        "load_checkpoint": lambda: training.load_checkpoint(path),
+        "saved_config": lambda: training.saved_config(out),
         "evaluate": lambda: training.evaluate(path, room.own / "out", device="cpu", progress=False),
         "resume": resume,
         "resume by command": lambda: command(["train", "--resume", "--no-progress", "--out", str(out)]),
@@ -275,7 +275,7 @@ def names(rng: random.Random, number: int, room: Room) -> Case:
             metrics = {
                 **dict.fromkeys(REPORTED, 1.0),
                 "per_action": {name: row, "walk": row},
-                "per_joint": dict.fromkeys(body.joint_names, 1.0),
+                "per_joint_mm": dict.fromkeys(body.joint_names, 1.0),
                 "model": name,
                 "dataset": {
                     "name": name,
@@ -355,11 +355,11 @@ def paths(rng: random.Random, number: int, room: Room) -> Case:
         "load_official": lambda path: load_official("sem_gcn", path),
         "load_weights": load_weights,
         "from_pretrained": Pretrained.from_pretrained,
-        "load_checkpoint": training.checkpoint.load_checkpoint,
+        "load_checkpoint": training.load_checkpoint,
         "evaluate": lambda path: training.evaluate(path, room.own / "out", device="cpu", progress=False),
         "evaluate out": lambda path: training.evaluate(good["checkpoint"], path, device="cpu", progress=False),
-        "train out": lambda path: training.train(training.TrainConfig(out=path, **shortest(room.good))),
-        "saved_config": training.run.saved_config,
+        "train out": lambda path: training.train(training.TrainConfig(path).replace(**shortest(room.good))),
+        "saved_config": training.saved_config,
         "save_weights": lambda path: save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), path),
         "--data-3d": lambda path: command(
             ["train", "--dataset", "mocap", "--data-3d", str(path), "--cameras", good["cameras"]]

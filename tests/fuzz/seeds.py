@@ -105,6 +105,6 @@ def write_good_files(good: Path) -> None:
     for name in OFFICIAL:
         torch.save({"state_dict": official(name)}, good / f"{name}.pth")
         torch.save(official(name), good / f"{name}.old.pth", _use_new_zipfile_serialization=False)
-    train(TrainConfig(out=str(good / "run"), **training(good)))
+    train(TrainConfig(str(good / "run")).replace(**training(good)))
     config = json.loads((good / "run" / "config.json").read_text())
-    assert config["config"]["batch_size"] == 128
+    assert config["config"]["training"]["batch_size"] == 128

@@ -22,7 +22,9 @@ HAND = Skeleton([-1, 0, 1, 0, 3], symmetric_pairs=[(1, 3), (2, 4)], name="hand5"
 
 def as_run(model: Any) -> dict[str, Any]:
     """What a checkpoint of a run holds of its model."""
-    settings = {"model": model.config["name"], "skeleton": model.config["skeleton"], "options": model.config["options"]}
+    about = model.config
+    network = {"model": about["name"], "options": about["options"]}
+    settings = {"network": network, "data": {"skeleton": about["skeleton"]}}
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     return {"skelgraph": {"config": settings}, "state_dict": state | {"mean_pose": torch.zeros(3)}, "epoch": 1}
 
@@ -68,12 +70,15 @@ def test_own_skeletons_and_half_precision(tmp_path: Path) -> None:
         (lambda c: c.update(skelgraph=3), "was not written by"),
         (lambda c: c.update(state_dict=[1]), "was not written by"),
         (lambda c: c["skelgraph"].update(config=None), "no configuration of this version: None"),
-        (lambda c: c["skelgraph"]["config"].pop("options"), "no configuration of this version"),
-        (lambda c: c["skelgraph"]["config"].update(options=[1]), "options is .1."),
-        (lambda c: c["skelgraph"]["config"].update(options={1: 2}), "options is .1: 2."),
-        (lambda c: c["skelgraph"]["config"].update(options={"hidden_channels": "x"}), "hidden_channels is 'x'"),
-        (lambda c: c["skelgraph"]["config"].update(model=[3]), r"unknown model \[3\]"),
-        (lambda c: c["skelgraph"]["config"].update(skeleton={"parents": "x"}), "unusable configuration"),
+        (lambda c: c["skelgraph"]["config"]["network"].pop("options"), "no configuration of this version"),
+        (lambda c: c["skelgraph"]["config"]["network"].update(options=[1]), "options is .1."),
+        (lambda c: c["skelgraph"]["config"]["network"].update(options={1: 2}), "options is .1: 2."),
+        (
+            lambda c: c["skelgraph"]["config"]["network"].update(options={"hidden_channels": "x"}),
+            "hidden_channels is 'x'",
+        ),
+        (lambda c: c["skelgraph"]["config"]["network"].update(model=[3]), r"unknown model \[3\]"),
+        (lambda c: c["skelgraph"]["config"]["data"].update(skeleton={"parents": "x"}), "unusable configuration"),
         (lambda c: c["state_dict"].update({"model.head.bias": 3}), r"model\.head\.bias is a int, expected a tensor"),
         (lambda c: c["state_dict"].update({"model.head.bias": torch.ones(3, device="meta")}), "without numbers"),
         (lambda c: c["state_dict"].update({"model.head.bias": torch.eye(3).to_sparse()}), "a sparse tensor"),

@@ -22,8 +22,7 @@ def run(files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Three epochs with all that could break a resume: dropout, a learning rate that moves, mirrored windows."""
     out = tmp_path_factory.mktemp("run") / "out"
     data: dict[str, Any] = {"dataset": "mocap", **files}
-    config = TrainConfig(
-        out=str(out),
+    config = TrainConfig(str(out)).replace(
         options={"hidden_channels": 16, "num_blocks": 1, "dropout": 0.2},
         **data,
         max_epochs=3,

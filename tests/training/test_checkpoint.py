@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def test_wrong_files_are_refused(run: Run, tmp_path: Path, kind: str, message: s
 
 def test_weights_of_another_model_are_refused(run: Run, tmp_path: Path) -> None:
     saved = load_checkpoint(run.last)
-    saved["skelgraph"]["config"]["options"] = {"hidden_channels": 8}
+    saved["skelgraph"]["config"]["network"]["options"] = {"hidden_channels": 8}
     torch.save(saved, tmp_path / "other.ckpt")
     with pytest.raises(
         CheckpointError, match=r"misshapen tensors: input_block\.conv\.weight: found \(2, 2, 16\), expected \(2, 2, 8\)"
@@ -104,7 +103,7 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
 def copy(run: Run, tmp_path: Path) -> Run:
     """The finished run in a folder of its own."""
     out = Path(shutil.copytree(run.out, tmp_path / "copy"))
-    return Run(replace(run.config, out=str(out)), run.metrics, out, out / "checkpoints" / "last.ckpt")
+    return Run(run.config.replace(out=str(out)), run.metrics, out, out / "checkpoints" / "last.ckpt")
 
 
 LOADS: dict[str, Any] = {
@@ -196,7 +195,7 @@ def test_one_loader_takes_what_a_run_leaves(run: Run, tmp_path: Path) -> None:
     """The model of a run, as a file of its own, is evaluated to the same numbers."""
     model = load_model(run.last)
     model.save_pretrained(tmp_path / "model")
-    data = {name: getattr(run.config, name) for name in ("dataset", "data_3d", "data_2d", "cameras")}
+    data = {name: getattr(run.config.data, name) for name in ("dataset", "data_3d", "data_2d", "cameras")}
     metrics = evaluate(tmp_path / "model", tmp_path / "out", **data, progress=False, device="cpu")
     assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=1e-6)
     assert metrics["epochs"] is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,9 @@ from skelgraph.training.checks import check_batch
     ids=str,
 )
 def test_nothing_is_written(files: dict[str, str], tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    config = TrainConfig(out=str(tmp_path / "out"), dataset="mocap", device="cpu", progress=False, **files)
+    config = TrainConfig(str(tmp_path / "out")).replace(dataset="mocap", device="cpu", progress=False, **files)
     with pytest.raises(SkelgraphError, match=message):
-        train(replace(config, **changes))
+        train(config.replace(**changes))
     assert not (tmp_path / "out").exists()
 
 
@@ -61,21 +60,30 @@ def test_one_window_is_enough_for_what_normalises_over_joints(name: str) -> None
 def test_single_windows_train(files: dict[str, str], tmp_path: Path) -> None:
     options = {"hidden_channels": 4, "num_blocks": 1}
     data: dict[str, Any] = {"dataset": "mocap", **files}
-    config = TrainConfig(
-        str(tmp_path / "out"), options=options, batch_size=1, max_epochs=1, downsample=40, progress=False, **data
+    config = TrainConfig(str(tmp_path / "out")).replace(
+        options=options, batch_size=1, max_epochs=1, downsample=40, progress=False, **data
     )
     assert train(config)["mpjpe_mm"] > 0
 
 
 def test_a_checkpoint_of_another_kind_of_network_is_not_evaluated(run: Any, tmp_path: Path) -> None:
     saved = torch.load(run.last, weights_only=True)
-    saved["skelgraph"]["config"]["options"]["out_channels"] = 2
+    saved["skelgraph"]["config"]["network"]["options"]["out_channels"] = 2
     for name in ("model.head.weight", "model.head.bias"):
         saved["state_dict"][name] = saved["state_dict"][name][..., :2]
     torch.save(saved, tmp_path / "flat.ckpt")
     with pytest.raises(SkelgraphError, match="out_channels of the model is 2; expected 3"):
         evaluate(tmp_path / "flat.ckpt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as a file holds them, in their groups."""
+    values = TrainConfig("x").to_dict()
+    groups = {member.name: group for group, member in TrainConfig.declared()}
+    for name, value in settings.items():
+        (values[groups[name]] if name in groups else values)[name] = value
+    return values
 
 
 @pytest.mark.parametrize(
@@ -101,27 +109,29 @@ def test_a_checkpoint_of_another_kind_of_network_is_not_evaluated(run: Any, tmp_
 )
 def test_settings_are_checked(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SkelgraphError, match=message):
-        TrainConfig(**{"out": "x"} | changes)
+        TrainConfig("x").replace(**changes)
     with pytest.raises(SkelgraphError, match=message):
-        TrainConfig.from_dict(TrainConfig("x").to_dict() | changes)
+        TrainConfig.from_dict(nested(changes))
 
 
 def test_silly_settings() -> None:
-    for name in option_types(TrainConfig):
+    for name in TrainConfig("x").settings():
         for value in SILLY:
             try:
-                TrainConfig(**{"out": "x"} | {name: value})
+                TrainConfig("x").replace(**{name: value})
             except SkelgraphError as error:
                 message = str(error)
                 assert len(message) < 400, message
-    unchecked = set(TrainConfig.__dataclass_fields__) - set(option_types(TrainConfig))
+    checked = {name for group in TrainConfig.groups().values() for name in option_types(group)}
+    unchecked = {member.name for _, member in TrainConfig.declared()} - checked
     assert unchecked == {"options", "skeleton"}, "these have a check of their own"
 
 
 def test_forms_that_mean_the_same() -> None:
-    config = TrainConfig(Path("a") / "b", lr=1, seed=np.int64(3), test_subjects=["S1"])  # type: ignore[arg-type]
-    assert (config.out, config.lr, config.seed, config.test_subjects) == (str(Path("a") / "b"), 1.0, 3, ("S1",))
-    assert type(config.seed) is int
+    config = TrainConfig(Path("a") / "b").replace(lr=1, seed=np.int64(3), test_subjects=["S1"])  # type: ignore[arg-type]
+    found = (config.out, config.optimizer.lr, config.training.seed, config.data.test_subjects)
+    assert found == (str(Path("a") / "b"), 1.0, 3, ("S1",))
+    assert type(config.training.seed) is int
 
 
 @pytest.mark.parametrize(
@@ -132,8 +142,11 @@ def test_forms_that_mean_the_same() -> None:
         ({}, "out among them"),
         ({"out": "x", "learning_rate": 1}, "unknown setting 'learning_rate'"),
         ({"out": "x", 3: 1}, "unknown setting 3"),
-        ({"out": "x", "seed": "a"}, "seed is 'a'"),
-        ({"out": "x", "options": 3}, "options is 3"),
+        ({"out": "x", "training": {"seed": "a"}}, "seed is 'a'"),
+        ({"out": "x", "network": {"options": 3}}, "options is 3"),
+        ({"out": "x", "training": {"sed": 1}}, "unknown setting of training: 'sed'; did you mean seed"),
+        ({"out": "x", "training": 3}, "training is 3; expected its settings by their names"),
+        ({"out": "x", "seed": 1}, "the setting seed belongs into the group 'training'"),
     ],
     ids=str,
 )

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 from tiny_mocap import Run
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.training import TrainConfig, evaluate, load_checkpoint, train
+from skelgraph.training import evaluate, load_checkpoint, train
 from skelgraph.training.folder import WRITTEN, claimed
 
 CONFIG = json.dumps({"kind": "train", "config": {}, "versions": {"skelgraph": "0"}})
@@ -45,15 +44,15 @@ MINE = (
 
 def test_overwrite_removes_only_what_a_run_writes(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    config = replace(run.config, out=str(out), max_epochs=2)
+    config = run.config.replace(out=str(out), max_epochs=2)
     train(config)
     (out / "checkpoints" / ".last.ckpt.0123456789abcdef.tmp").write_text("of a run that was killed")
     put(out, *MINE)
-    train(replace(config, seed=9, max_epochs=1), overwrite=True)
+    train(config.replace(seed=9, max_epochs=1), overwrite=True)
     after = contents(out)
     assert all(after.pop(name) == f"my {name}".encode() for name in MINE)
     # Of the first run nothing is left: what is there is as many files as the second one wrote.
-    train(replace(config, out=str(tmp_path / "new"), seed=9, max_epochs=1))
+    train(config.replace(out=str(tmp_path / "new"), seed=9, max_epochs=1))
     assert len(after) == len(contents(tmp_path / "new"))
     assert json.loads(after["metrics.json"])["epochs"] == 1
 
@@ -63,13 +62,13 @@ def test_overwrite_removes_only_what_a_run_writes(run: Run, tmp_path: Path) -> N
 def test_files_of_others_are_not_replaced(run: Run, tmp_path: Path, name: str, overwrite: bool) -> None:
     put(tmp_path / "out", name)
     with pytest.raises(SkelgraphError, match="choose another folder"):
-        train(replace(run.config, out=str(tmp_path / "out")), overwrite=overwrite)
+        train(run.config.replace(out=str(tmp_path / "out")), overwrite=overwrite)
     assert contents(tmp_path / "out") == {name: f"my {name}".encode()}
     if name == "checkpoints/best.ckpt":  # where an evaluation writes nothing
         evaluate(run.last, tmp_path / "out", device="cpu", progress=False)
         # ... which makes them no files of a run
         with pytest.raises(SkelgraphError, match=r"checkpoints/best\.ckpt"):
-            train(replace(run.config, out=str(tmp_path / "out")), overwrite=True)
+            train(run.config.replace(out=str(tmp_path / "out")), overwrite=True)
     else:
         with pytest.raises(SkelgraphError, match="choose another folder"):
             evaluate(run.last, tmp_path / "out", overwrite=overwrite)
@@ -81,7 +80,7 @@ def test_a_config_that_is_hardly_json(run: Run, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(text, errors="surrogateescape")
         for resume in (False, True):
             with pytest.raises(SkelgraphError, match="was not written by skelgraph"):
-                train(replace(run.config, out=str(tmp_path)), resume=resume, overwrite=not resume)
+                train(run.config.replace(out=str(tmp_path)), resume=resume, overwrite=not resume)
 
 
 def test_an_evaluation_replaces_an_evaluation_only(run: Run, tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_an_evaluation_replaces_an_evaluation_only(run: Run, tmp_path: Path) -> 
         evaluate(best, run.out, overwrite=True)
     assert contents(run.out) == before
     with pytest.raises(SkelgraphError, match=r"nothing to resume: .* evaluation"):
-        train(replace(run.config, out=str(tmp_path / "out")), resume=True)
+        train(run.config.replace(out=str(tmp_path / "out")), resume=True)
 
 
 @contextmanager
@@ -142,7 +141,7 @@ def test_of_two_that_start_at_once_exactly_one_goes_on(tmp_path: Path) -> None:
 
 def test_a_folder_in_use_is_left_alone(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    config = replace(run.config, out=str(out), max_epochs=1)
+    config = run.config.replace(out=str(out), max_epochs=1)
     train(config)
     before = contents(out)
     with claimed(out, "train", resume=True):
@@ -181,9 +180,9 @@ def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(Path, "write_bytes", full)
     if name == "logs":
         monkeypatch.setattr(CSVLogger, "log_metrics", log)
-    settings = run.config.to_dict() | {"out": str(out), "schedule": "exponential", "lr_decay": 1.0}
+    config = run.config.replace(out=str(out), schedule="exponential", lr_decay=1.0)
     with pytest.raises(OSError, match="No space left") as caught:
-        train(TrainConfig.from_dict(settings))
+        train(config)
     assert str(out / name).startswith(str(caught.value.filename))
     assert caught.value.filename != str(out) or name == "logs"
     assert not list(out.rglob("*.tmp"))
@@ -192,7 +191,7 @@ def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         assert not (out / "metrics.json").exists()
     assert (out / "metrics.json").exists() == (name == "report.html")
     monkeypatch.undo()
-    train(TrainConfig.from_dict(settings), resume=True)
+    train(config, resume=True)
     best, last = (load_checkpoint(out / "checkpoints" / f"{which}.ckpt")["epoch"] + 1 for which in ("best", "last"))
     assert (best, last) == (json.loads((out / "metrics.json").read_text())["best_epoch"], 3)
 
@@ -206,7 +205,7 @@ def test_what_is_no_folder(run: Run, tmp_path: Path, kind: str) -> None:
         os.mkfifo(out)
     else:
         out.symlink_to(tmp_path / "nowhere")
-    for use in (lambda: train(replace(run.config, out=str(out))), lambda: evaluate(run.last, out)):
+    for use in (lambda: train(run.config.replace(out=str(out))), lambda: evaluate(run.last, out)):
         with pytest.raises(SkelgraphError, match="out is no folder: choose another name"):
             use()
     assert os.listdir(tmp_path) == ["out"]

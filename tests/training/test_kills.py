@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ while len(done) < kills:
         done.append(epochs)
     else:
         assert status == 0, status
-    if len(done) < kills and (os.WIFEXITED(status) or done[-2:] == 2 * [config.max_epochs]):
+    if len(done) < kills and (os.WIFEXITED(status) or done[-2:] == 2 * [config.training.max_epochs]):
         shutil.rmtree(out, ignore_errors=True)  # nothing is left to be killed: again from the start
 train(config, resume=True)
 print(json.dumps(done))
@@ -68,8 +67,8 @@ def same(one: Any, other: Any) -> bool:
 def restless(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose error goes up and down and whose last epoch is not the best."""
     out = tmp_path_factory.mktemp("restless") / "out"
-    config = replace(
-        run.config, out=str(out), max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0
+    config = run.config.replace(
+        out=str(out), max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0
     )
     return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
 
@@ -103,7 +102,7 @@ def check_whole(finished: Run, undisturbed: Run) -> None:
 
 def killed(restless: Run, folder: Path, kills: int, seed: int) -> tuple[Run, list[Any]]:
     out = folder / "out"
-    config = replace(restless.config, out=str(out))
+    config = restless.config.replace(out=str(out))
     (folder / "settings.json").write_text(json.dumps(config.to_dict()))
     longest = 0.25 * restless.metrics["seconds"] + 0.5
     process = subprocess.run(

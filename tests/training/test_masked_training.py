@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_metrics_count_what_is_known(files: dict[str, str], tmp_path: Path) -> None:
-    config = TrainConfig(out=str(tmp_path / "run"), **SMALL, **files)
+    config = TrainConfig(str(tmp_path / "run")).replace(**SMALL, **files)
     metrics = train(config)
     written = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert (tmp_path / "run" / "animation.gif").stat().st_size > 1000
@@ -57,7 +57,7 @@ def test_metrics_count_what_is_known(files: dict[str, str], tmp_path: Path) -> N
 
     test = load_dataset("mocap", "test", **files)
     assert test.visible_3d is not None
-    model = create_model("sem_gcn", "h36m17", **config.options)
+    model = create_model("sem_gcn", "h36m17", **config.network.options)
     module = LiftingModule(model, test.actions, torch.zeros(17, 3)).eval()
     module.load_state_dict(load_checkpoint(last)["state_dict"])
     with torch.no_grad():
@@ -94,7 +94,7 @@ def test_confidence_is_seen(files: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("loss", ["mse", "l1", "smooth_l1", "mpjpe", "aligned"])
 def test_every_loss(files: dict[str, str], loss: str, tmp_path: Path) -> None:
-    config = TrainConfig(out=str(tmp_path / "run"), **(SMALL | {"loss": loss, "max_epochs": 1}), **files)
+    config = TrainConfig(str(tmp_path / "run")).replace(**(SMALL | {"loss": loss, "max_epochs": 1}), **files)
     assert np.isfinite(train(config)["mpjpe_mm"])
 
 
@@ -119,7 +119,7 @@ def test_hgn_trains_meshes_of_whole_bodies() -> None:
 
 def refused(tmp_path: Path, message: str, **settings: Any) -> None:
     with pytest.raises(SkelgraphError, match=message):
-        train(TrainConfig(out=str(tmp_path / "refused"), **settings))
+        train(TrainConfig(str(tmp_path / "refused")).replace(**settings))
     assert not (tmp_path / "refused").exists()
 
 
@@ -133,4 +133,4 @@ def test_people_who_are_trained_and_tested_on(tmp_path: Path) -> None:
     settings = SMALL | tiny_mocap.write(tmp_path / "files") | {"options": {"hidden_channels": 8, "num_blocks": 1}}
     settings |= {"train_subjects": ("train", "test"), "max_epochs": 1}
     refused(tmp_path, "share the subjects test.*--unchecked", **settings)
-    assert train(TrainConfig(out=str(tmp_path / "run"), **settings, unchecked=True))["epochs"] == 1
+    assert train(TrainConfig(str(tmp_path / "run")).replace(**settings, unchecked=True))["epochs"] == 1

@@ -51,13 +51,13 @@ def test_losses(name: str, expected: float) -> None:
     """One coordinate of every joint is off by half a metre."""
     target = torch.randn(4, 17, 3)
     prediction = target + torch.tensor([0.0, 0.5, 0.0])
-    assert float(LOSSES[name](prediction, target)) == pytest.approx(expected, rel=1e-5)
+    assert float(LOSSES[name].function(prediction, target)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_losses_have_finite_gradients_at_the_target(name: str) -> None:
     prediction = torch.zeros(2, 17, 3, requires_grad=True)
-    LOSSES[name](prediction, torch.zeros(2, 17, 3)).backward()
+    LOSSES[name].function(prediction, torch.zeros(2, 17, 3)).backward()
     assert prediction.grad is not None
     assert prediction.grad.isfinite().all()
 

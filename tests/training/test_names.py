@@ -102,7 +102,7 @@ def test_a_run_on_data_with_nasty_names(
 
     metrics = json.loads((out / "metrics.json").read_bytes().decode())  # strictly UTF-8
     assert set(metrics["per_action"]) == {one_word(name).split(" ")[0] for name in NASTY}
-    assert list(metrics["per_joint"]) == list(NASTY)
+    assert list(metrics["per_joint_mm"]) == list(NASTY)
     assert metrics["dataset"]["subjects"] == [NASTY[1]]
     page = (out / "report.html").read_bytes().decode()
     assert page.count("<img src") == page.count("<img") == 4

@@ -23,7 +23,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5, "n_mpjpe_mm": 50.0, "mpjve_mm": 3.0, "pck_150mm": 98.0, "auc": 70.0,
         "mpjpe_frames_mm": 52.0, "p_mpjpe_frames_mm": 41.0, "mean_pose_mpjpe_mm": 200.0,
         "per_action": {"Walking": {"mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5, "frames": 1234}},
-        "per_joint": dict.fromkeys(SKELETON.joint_names, 10.0),
+        "per_joint_mm": dict.fromkeys(SKELETON.joint_names, 10.0),
         "dataset": {"name": "synthetic", "is_synthetic": True, "subjects": ["S9"], "frames": 1234},
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
         **changes,
@@ -66,7 +66,9 @@ def test_numbers_that_do_not_exist(tmp_path: Path) -> None:
     nan, infinity = float("nan"), float("inf")
     per_action = {"Walking": {"mpjpe_mm": infinity, "p_mpjpe_mm": nan, "frames": 1}}
     per_joint = dict.fromkeys(SKELETON.joint_names, nan)
-    page = write(tmp_path, metrics(mpjve_mm=nan, per_action=per_action, per_joint=per_joint, list=[(1.5, -infinity)]))
+    page = write(
+        tmp_path, metrics(mpjve_mm=nan, per_action=per_action, per_joint_mm=per_joint, list=[(1.5, -infinity)])
+    )
 
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
@@ -74,7 +76,7 @@ def test_numbers_that_do_not_exist(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=refuse)
     assert written["mpjve_mm"] is None
     assert written["per_action"] == {"Walking": {"mpjpe_mm": None, "p_mpjpe_mm": None, "frames": 1}}
-    assert set(written["per_joint"].values()) == {None}
+    assert set(written["per_joint_mm"].values()) == {None}
     assert written["list"] == [[1.5, None]]
     assert "<b>– mm</b>" in page
     assert "<td>1</td><td>–</td><td>–</td>" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def test_config_says_how_to_repeat_the_run(run: Run) -> None:
 
 def test_metrics_equal_a_computation_by_hand(run: Run, files: dict[str, str]) -> None:
     """From the checkpoint's weights, with the functional metrics, clip by clip."""
-    model = create_model("sem_gcn", "h36m17", **run.config.options)
+    model = create_model("sem_gcn", "h36m17", **run.config.network.options)
     state = load_checkpoint(run.last)["state_dict"]
     model.load_state_dict({key.removeprefix("model."): v for key, v in state.items() if key.startswith("model.")})
     model.eval()
@@ -86,7 +86,7 @@ def test_metrics_equal_a_computation_by_hand(run: Run, files: dict[str, str]) ->
         of_action = run.metrics["per_action"][action]
         assert of_action["frames"] == int(mask.sum())
         assert of_action["mpjpe_mm"] == pytest.approx(float(M.mpjpe(pred[mask], test_set.poses_3d[mask])), rel=1e-4)
-    assert sum(run.metrics["per_joint"].values()) / 17 == pytest.approx(run.metrics["mpjpe_mm"])
+    assert sum(run.metrics["per_joint_mm"].values()) / 17 == pytest.approx(run.metrics["mpjpe_mm"])
 
 
 def test_facts(run: Run, files: dict[str, str]) -> None:
@@ -96,7 +96,9 @@ def test_facts(run: Run, files: dict[str, str]) -> None:
         "files": [files["data_3d"], files["data_2d"], files["cameras"]],
     }  # fmt: skip
     assert (m["model"], m["epochs"], m["seed"]) == ("sem_gcn", 3, 3)
-    assert m["num_parameters"] == sum(p.numel() for p in create_model("sem_gcn", **run.config.options).parameters())
+    assert m["num_parameters"] == sum(
+        p.numel() for p in create_model("sem_gcn", **run.config.network.options).parameters()
+    )
     rows = load_checkpoint(run.last)["callbacks"]["History"]["rows"]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[0]["lr"] == pytest.approx(4e-3 / 25)  # where the cycle begins
@@ -109,8 +111,8 @@ def test_facts(run: Run, files: dict[str, str]) -> None:
 
 def test_evaluate_repeats_the_numbers(run: Run, tmp_path: Path) -> None:
     again = evaluate(run.last, tmp_path / "again", device="cpu", progress=False)
-    assert {name: again[name] for name in (*NUMBERS, "per_action", "per_joint")} == {
-        name: run.metrics[name] for name in (*NUMBERS, "per_action", "per_joint")
+    assert {name: again[name] for name in (*NUMBERS, "per_action", "per_joint_mm")} == {
+        name: run.metrics[name] for name in (*NUMBERS, "per_action", "per_joint_mm")
     }
     assert again["epochs"] == 3
     assert not (tmp_path / "again" / "learning_curve.png").exists()
@@ -129,7 +131,7 @@ def test_evaluate_on_other_data(run: Run, files: dict[str, str], tmp_path: Path)
 def test_seed_decides(run: Run, tmp_path: Path) -> None:
     def weights(seed: int) -> dict[str, torch.Tensor]:
         out = tmp_path / str(len(list(tmp_path.iterdir())))
-        train(replace(run.config, out=str(out), seed=seed, max_epochs=1))
+        train(run.config.replace(out=str(out), seed=seed, max_epochs=1))
         return load_checkpoint(out / "checkpoints" / "last.ckpt")["state_dict"]
 
     first, second, other = weights(3), weights(3), weights(4)
@@ -147,8 +149,8 @@ def test_evaluation_in_bf16(run: Run, tmp_path: Path) -> None:
 
 def test_training_in_bf16(run: Run, tmp_path: Path) -> None:
     """With every default, the clipping of gradients among them; the optimizer's state is in float32."""
-    config = replace(run.config, out=str(tmp_path / "out"), precision="bf16")
-    assert (config.clip_grad, config.lr, config.weight_decay) == (1.0, 4e-3, 0.0)
+    config = run.config.replace(out=str(tmp_path / "out"), precision="bf16")
+    assert (config.optimizer.clip_grad, config.optimizer.lr, config.optimizer.weight_decay) == (1.0, 4e-3, 0.0)
     metrics = train(config)
     assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=0.05)
     assert metrics["mpjpe_mm"] != run.metrics["mpjpe_mm"]
@@ -185,14 +187,14 @@ def test_training_in_bf16(run: Run, tmp_path: Path) -> None:
 )
 def test_wrong_settings_write_nothing(run: Run, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SkelgraphError, match=message):
-        train(replace(run.config, out=str(tmp_path / "out"), **changes))
+        train(run.config.replace(out=str(tmp_path / "out"), **changes))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("lr", "loss"), [(1e30, "mpjpe"), (1e6, "mpjpe"), (1e6, "mse")])
 def test_divergence_is_an_error(run: Run, tmp_path: Path, lr: float, loss: str) -> None:
     """Also where every number is finite: 1e20 mm are no result."""
-    config = replace(run.config, out=str(tmp_path / "out"), lr=lr, loss=loss, options={"hidden_channels": 16})
+    config = run.config.replace(out=str(tmp_path / "out"), lr=lr, loss=loss, options={"hidden_channels": 16})
     with pytest.raises(SkelgraphError, match=rf"diverged in epoch 1 with lr {lr:g}".replace("+", r"\+")):
         train(config)
     assert not (tmp_path / "out" / "checkpoints").exists()
@@ -207,7 +209,7 @@ def test_a_validation_error_that_is_no_number_reaches_no_checkpoint(
 
     monkeypatch.setattr(LiftingModule, "on_validation_epoch_end", log)
     with pytest.raises(SkelgraphError, match=f"diverged in epoch 2 .* MPJPE {wrong} mm"):
-        train(replace(run.config, out=str(tmp_path / "out")))
+        train(run.config.replace(out=str(tmp_path / "out")))
     for name in ("last.ckpt", "best.ckpt"):
         assert load_checkpoint(tmp_path / "out" / "checkpoints" / name)["epoch"] == 0
 
@@ -219,7 +221,7 @@ def test_training_recovers_from_spoilt_running_statistics(
         self.log("val_mpjpe_mm", 1e7 if self.current_epoch == 0 else 500.0)
 
     monkeypatch.setattr(LiftingModule, "on_validation_epoch_end", log)
-    assert train(replace(run.config, out=str(tmp_path / "out"), max_epochs=2))["best_mpjpe_mm"] == 500
+    assert train(run.config.replace(out=str(tmp_path / "out"), max_epochs=2))["best_mpjpe_mm"] == 500
 
 
 def test_a_finished_run_is_not_overwritten_by_accident(run: Run, tmp_path: Path) -> None:
@@ -228,17 +230,17 @@ def test_a_finished_run_is_not_overwritten_by_accident(run: Run, tmp_path: Path)
     with pytest.raises(SkelgraphError, match="holds a run already"):
         evaluate(run.last, run.out)
     out = tmp_path / "out"
-    config = replace(run.config, out=str(out), max_epochs=1)
+    config = run.config.replace(out=str(out), max_epochs=1)
     train(config)
     (out / "mine.txt").write_text("kept")
-    metrics = train(replace(config, seed=9), overwrite=True)
+    metrics = train(config.replace(seed=9), overwrite=True)
     assert metrics["seed"] == 9
     assert (out / "mine.txt").read_text() == "kept"
     assert [path.name for path in (out / "logs" / "csv").iterdir()] == ["version_0"]
 
 
 def test_config_round_trip() -> None:
-    config = TrainConfig(out="x", options={"a": [1, {"b": None}]}, train_subjects=("S1", "S5"))
+    config = TrainConfig("x").replace(options={"a": [1, {"b": None}]}, train_subjects=("S1", "S5"))
     plain = json.loads(json.dumps(config.to_dict()))
     assert TrainConfig.from_dict(plain) == config
     assert plain.keys() == {f.name for f in fields(TrainConfig)}

@@ -1,0 +1,307 @@
+"""The settings of a run, each declared once: type, default, unit and help.
+
+The command line, configuration files, checkpoints and Python all take them from here. Nothing here imports PyTorch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
+from skelgraph.datasets.registry import DATASETS
+from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
+from skelgraph.text import shown
+from skelgraph.training.losses import LOSSES
+from skelgraph.training.schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from skelgraph.topology import SkeletonLike
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+"""What Lightning calls the precisions."""
+
+Number = Annotated[int, Field(ge=1, le=10**6)]
+Loss = Annotated[str, OneOf(LOSSES)]
+Schedule = Annotated[str, OneOf(SCHEDULES)]
+Decay = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+Group = TypeVar("Group", bound=type)
+
+
+def setting(default: Any, help: str, *, unit: str = "", absent: str = "", resume: bool = False) -> Any:  # noqa: A002
+    """Declare a setting.
+
+    Args:
+        default: Its default; a function makes it anew.
+        help: What it means, one sentence.
+        unit: What it counts or measures, one word.
+        absent: What ``None`` stands for, where that is the default.
+        resume: Whether a resumed run may change it.
+    """
+    kind = "default_factory" if callable(default) else "default"
+    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume}
+    return field(**{kind: default}, metadata=metadata)
+
+
+def settings_group(cls: Group) -> Group:
+    """Write what the settings of a dataclass mean into its docstring."""
+    lines = [f"    {s.name}: {s.metadata['help']}" for s in dataclasses.fields(cls) if s.metadata]
+    cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nArgs:", *lines])
+    return cls
+
+
+@dataclass(frozen=True)
+class _Checked:
+    def __post_init__(self) -> None:
+        """Check the settings by their annotations.
+
+        Raises:
+            SkelgraphError: If one is not what its annotation says.
+        """
+        for name, hint in option_types(type(self)).items():
+            value = getattr(self, name)
+            path = os.fspath(value) if isinstance(value, os.PathLike) else value
+            object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
+
+
+@settings_group
+@dataclass(frozen=True)
+class NetworkConfig(_Checked):
+    """Which network."""
+
+    model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
+    options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            SkelgraphError: If one is not what it should be.
+        """
+        super().__post_init__()
+        if not isinstance(self.options, Mapping) or not all(isinstance(option, str) for option in self.options):
+            raise SkelgraphError(f"options is {shown(self.options)}; expected the values of options by their names")
+        object.__setattr__(self, "options", dict(self.options))  # the caller's own may change
+
+
+@settings_group
+@dataclass(frozen=True)
+class DataConfig(_Checked):
+    """What it is trained and tested on."""
+
+    dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
+    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none")
+    data_2d: str | None = setting(
+        None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file"
+    )
+    cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none")
+    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.")
+    skeleton: SkeletonLike = setting(
+        "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
+    )
+    train_subjects: tuple[str, ...] | None = setting(
+        None, "Subjects to train on, S1,S5.", unit="names", absent="the dataset's own split"
+    )
+    test_subjects: tuple[str, ...] | None = setting(
+        None, "Subjects to test on, S9,S11.", unit="names", absent="the dataset's own split"
+    )
+    downsample: Number | None = setting(
+        None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
+    )
+    test_downsample: Number | None = setting(
+        None, "Test on every n-th frame.", unit="frames", absent="all that the dataset offers"
+    )
+    unchecked: bool = setting(
+        False,
+        "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training and test "
+        "subjects are apart.",
+        resume=True,
+    )
+
+
+@settings_group
+@dataclass(frozen=True)
+class TrainingConfig(_Checked):
+    """How long, on what batches, against what loss."""
+
+    max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
+    batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
+    loss: Loss = setting("mpjpe", "What is minimised.")
+    flip: bool | None = setting(
+        None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
+    )
+    seed: Seed = setting(0, "Seed of initialisation, order and dropout.", unit="number")
+
+
+@settings_group
+@dataclass(frozen=True)
+class OptimizerConfig(_Checked):
+    """Adam and its learning rate."""
+
+    lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
+    schedule: Schedule = setting("onecycle", "How the learning rate moves.")
+    lr_decay: Decay = setting(0.95, "Factor on the learning rate after every epoch (exponential).", unit="factor")
+    weight_decay: NotNegative = setting(0.0, "Decoupled weight decay.", unit="rate")
+    clip_grad: NotNegative = setting(1.0, "Largest norm of the gradient; 0: no clipping.", unit="norm")
+
+
+@settings_group
+@dataclass(frozen=True)
+class EvaluationConfig(_Checked):
+    """How it is tested."""
+
+    flip_test: bool | None = setting(
+        None,
+        "Average the answers to a test pose and its mirror image.",
+        absent="where the skeleton says what is left and right",
+    )
+
+
+@settings_group
+@dataclass(frozen=True)
+class MachineConfig(_Checked):
+    """What it runs on."""
+
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
+    devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
+    precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    progress: bool = setting(True, "Show progress.", resume=True)
+
+
+@dataclass(frozen=True)
+class TrainConfig(_Checked):
+    """Everything that decides what a run does: the folder of its results and groups of settings.
+
+    The name of a setting is unique over the groups, so that :meth:`replace`, the command line and messages need no
+    other. ``dataclasses.fields`` of a group tell the help and the unit of each.
+
+    Args:
+        out: Folder of the results.
+        network: Which network.
+        data: What it is trained and tested on.
+        training: How long, on what batches, against what loss.
+        optimizer: Adam and its learning rate.
+        evaluation: How it is tested.
+        machine: What it runs on.
+
+    Example:
+        >>> config = TrainConfig("runs/a", NetworkConfig("rs_net"), optimizer=OptimizerConfig(lr=1e-3))
+        >>> config.replace(lr=2e-3, max_epochs=5).optimizer.lr
+        0.002
+    """
+
+    out: str
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+
+    @classmethod
+    def groups(cls) -> dict[str, type]:
+        """The classes of the groups by the name of their field."""
+        made_by: dict[str, Any] = {group.name: group.default_factory for group in dataclasses.fields(cls)}
+        del made_by["out"]
+        return made_by
+
+    @classmethod
+    def declared(cls) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+        """Every setting but ``out``: the name of its group and its declaration."""
+        for group, members in cls.groups().items():
+            for member in dataclasses.fields(members):
+                yield group, member
+
+    def settings(self) -> dict[str, Any]:
+        """The values of all settings by their names, ``out`` first, as plain data for JSON."""
+        return {"out": self.out} | {name: value for group in self._plain().values() for name, value in group.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON and checkpoints: ``out``, and the settings of each group by their names."""
+        return {"out": self.out, **self._plain()}
+
+    def _plain(self) -> dict[str, dict[str, Any]]:
+        values: dict[str, dict[str, Any]] = {group: {} for group in self.groups()}
+        for group, member in self.declared():
+            values[group][member.name] = _plain(getattr(getattr(self, group), member.name))
+        from skelgraph.topology import skeleton_config
+
+        values["data"]["skeleton"] = skeleton_config(self.data.skeleton)
+        return values
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """The same settings but for some, by their names.
+
+        Raises:
+            SkelgraphError: If there is no such setting, or a value is not what its annotation says.
+        """
+        group_of = {member.name: group for group, member in self.declared()}
+        changed: dict[str, dict[str, Any]] = {}
+        for name, value in changes.items():
+            if name not in ("out", *group_of):
+                raise unknown_name("setting", name, ["out", *group_of])
+            if name != "out":
+                changed.setdefault(group_of[name], {})[name] = value
+        groups = {group: dataclasses.replace(getattr(self, group), **values) for group, values in changed.items()}
+        return dataclasses.replace(self, **{"out": changes.get("out", self.out), **groups})
+
+    def decided(self) -> TrainConfig:
+        """The same settings with what was left open decided: mirror images where the skeleton has them.
+
+        Raises:
+            TopologyError: If they are wanted of a skeleton that does not say what is left and right.
+        """
+        from skelgraph.topology import as_skeleton
+
+        layout = as_skeleton(self.data.skeleton)
+        flip, flip_test = (
+            layout.symmetry_known if wanted is None else wanted
+            for wanted in (self.training.flip, self.evaluation.flip_test)
+        )
+        if flip or flip_test:
+            layout.mirror_index  # noqa: B018 - refused here, before anything is written
+        return self.replace(flip=flip, flip_test=flip_test)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """The inverse of :meth:`to_dict`; what is left out has its default.
+
+        Raises:
+            SkelgraphError: If these are no settings, one is unknown, or one is not what its annotation says.
+        """
+        if not isinstance(values, Mapping) or "out" not in values:
+            raise SkelgraphError(
+                f"the settings are {shown(values)}; expected their values by their names, out among them"
+            )
+        groups = cls.groups()
+        home = {member.name: group for group, member in cls.declared()}
+        made: dict[str, Any] = {}
+        for name, members in values.items():
+            if name == "out":
+                continue
+            if name not in groups:
+                if name in home:
+                    raise SkelgraphError(f"the setting {name} belongs into the group {home[name]!r}")
+                raise unknown_name("setting", name, ["out", *groups])
+            if not isinstance(members, Mapping):
+                raise SkelgraphError(f"{name} is {shown(members)}; expected its settings by their names")
+            known = [member for member, group in home.items() if group == name]
+            for member in members:
+                if member not in known:
+                    raise unknown_name(f"setting of {name}:", member, known)
+            made[name] = groups[name](**members)
+        return cls(values["out"], **made)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,97 @@
+"""The Lightning trainer of a run, and what it has to be kept from."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.training.checkpoint import AtomicCheckpointIO
+from skelgraph.training.checkpointing import LastAndBest
+from skelgraph.training.config import PRECISIONS, TrainConfig
+from skelgraph.training.history import History, ProgressBar
+
+
+def make_trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
+    """The trainer of a run; without a history one that only evaluates.
+
+    Raises:
+        SkelgraphError: If more GPUs are asked for than there are.
+    """
+    machine, available = config.machine, torch.cuda.device_count()
+    accelerator = machine.device if machine.device != "auto" else "cuda" if available else "cpu"
+    if accelerator == "cuda" and machine.devices > available:
+        raise SkelgraphError(f"{machine.devices} CUDA device(s) asked for, {available} found")
+    callbacks: list[Callback] = []
+    loggers: list[Logger] = []
+    if history is not None:
+        callbacks += [history, LastAndBest(Path(config.out))]
+        logs = Path(config.out) / "logs"
+        loggers += [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard", version="")]
+    progress_bar = machine.progress and sys.stdout.isatty()
+    if progress_bar:
+        callbacks.append(ProgressBar())
+    return pl.Trainer(
+        accelerator=accelerator,
+        devices=machine.devices,
+        strategy="ddp" if machine.devices > 1 else "auto",
+        precision=PRECISIONS[machine.precision],  # type: ignore[arg-type]
+        max_epochs=config.training.max_epochs,
+        gradient_clip_val=config.optimizer.clip_grad or None,
+        callbacks=callbacks,
+        logger=loggers,
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=history is not None,
+        enable_progress_bar=progress_bar,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        use_distributed_sampler=False,  # the loaders know their rank
+    )
+
+
+def reraise_interrupt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Call ``fit`` or ``test``, which turn Ctrl-C into an exit of the program and ignore every further one: here it
+    is a ``KeyboardInterrupt`` again."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        function(*args, **kwargs)
+    except SystemExit as error:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
+def hide_lightning_noise() -> Iterator[None]:
+    """Hide messages of Lightning that the user of this program can do nothing about."""
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")  # which devices there are
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    hook = threading.excepthook
+    # TensorBoard's thread cannot write: the same error comes to us.
+    threading.excepthook = lambda args: None if isinstance(args.exc_value, OSError) else hook(args)
+    with warnings.catch_warnings():
+        for message in (
+            r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own business with torch
+            ".*it is recommended to use `Trainer\\(devices=1",  # our loaders evaluate exactly on any number
+        ):
+            warnings.filterwarnings("ignore", message)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            threading.excepthook = hook
