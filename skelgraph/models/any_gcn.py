@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.models.any_gcn_graphs import GraphPreset, Refinement, any_gcn_adjacency
+from skelgraph.models.any_gcn_graphs import EdgeWeighting, GraphPreset, any_gcn_adjacency
 from skelgraph.models.registry import register_model
 from skelgraph.models.residual_gcn import OFFICIAL_KEYS, ResidualGCN, convert_official, official_options
 from skelgraph.models.state_dicts import OfficialLayout, StateDict
@@ -118,7 +118,7 @@ class AnyGCN(ResidualGCN):
         num_experts: Experts of an adjacency per pose in all layers but the first; 0 for none.
         expert_mode: How they act: ``"add"``, ``"mul"`` or ``"no_skeleton"``.
         graph: The edges, a name of :func:`any_gcn_adjacency`.
-        refine: Their weights, as there.
+        edge_weighting: The weights of these edges and of the self loops, likewise.
         non_local: Add :class:`~skelgraph.nn.GroupedNonLocal` after the input block and after each residual block.
         dropout: Dropout rate after each hidden layer.
         in_channels: Channels of a 2D joint.
@@ -136,9 +136,9 @@ class AnyGCN(ResidualGCN):
 
     Code and paper: the released switch knows the names from vanilla to modulated; conditional, chebyshev, sem and
     sem_ch are in its code without being reachable. Weights cannot tell dc_postagg from dc_preagg, nor ``expert_mode``,
-    ``graph`` and ``refine``: name them for :func:`load_official`, which takes dc_preagg and the defaults. The released
-    preagg ignores its experts, so its weights load without them. The published numbers are those of a follow-up's
-    readme for weight unsharing; this code comes with none.
+    ``graph`` and ``edge_weighting``: name them for :func:`load_official`, which takes dc_preagg and the defaults. The
+    released preagg ignores its experts, so its weights load without them. The published numbers are those of a
+    follow-up's readme for weight unsharing; this code comes with none.
     """
 
     official = OfficialLayout(
@@ -162,14 +162,14 @@ class AnyGCN(ResidualGCN):
         num_experts: Amount = 0,
         expert_mode: ExpertMode = "add",
         graph: GraphPreset = "default",
-        refine: Refinement = "default",
+        edge_weighting: EdgeWeighting = "default",
         non_local: bool = False,
         dropout: Rate = 0.0,
         in_channels: Channels = 2,
         out_channels: Channels = 3,
     ) -> None:
         layout = as_skeleton(skeleton)
-        adjacency = any_gcn_adjacency(layout, graph, refine)
+        adjacency = any_gcn_adjacency(layout, graph, edge_weighting)
         super().__init__(
             layout,
             any_gcn_conv(conv, adjacency, num_experts, expert_mode),

@@ -25,8 +25,8 @@ _MORE_EDGES = {
 }
 GraphPreset = Literal["default", "double_chain", "terminal_cycle", "centralized", "paired"]
 GRAPHS: tuple[GraphPreset, ...] = get_args(GraphPreset)
-Refinement = Literal["default", "self_weakening", "self_reinforcement"]
-REFINEMENTS: dict[Refinement, tuple[int, int]] = {
+EdgeWeighting = Literal["default", "self_weakening", "self_reinforcement"]
+EDGE_WEIGHTINGS: dict[EdgeWeighting, tuple[int, int]] = {
     "default": (1, 1),
     "self_weakening": (2, 1),
     "self_reinforcement": (1, 2),
@@ -39,7 +39,7 @@ REFINEMENTS: dict[Refinement, tuple[int, int]] = {
 def any_gcn_adjacency(
     skeleton: SkeletonLike,
     graph: GraphPreset = "default",
-    refine: Refinement = "default",
+    edge_weighting: EdgeWeighting = "default",
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Adjacency of a preset of the `Any-GCN code <https://github.com/tamasino52/Any-GCN>`_: a weighted mean over a
@@ -50,7 +50,8 @@ def any_gcn_adjacency(
         graph: Edges beside the bones: ``"default"`` (none), ``"double_chain"`` (joints two bones apart),
             ``"terminal_cycle"`` (the ends of each limb), ``"centralized"`` (limbs to the spine) or ``"paired"`` (left
             and right).
-        refine: ``"default"``, ``"self_weakening"`` (edges count twice) or ``"self_reinforcement"`` (self loops do).
+        edge_weighting: ``"default"``, ``"self_weakening"`` (edges count twice) or ``"self_reinforcement"`` (self loops
+            do).
         dtype: Floating-point type of the matrix.
 
     Returns:
@@ -69,7 +70,7 @@ def any_gcn_adjacency(
     adjacency = layout.adjacency(dtype=dtype)
     for i, j in layout.symmetric_pairs if graph == "paired" else _named_edges(layout, _MORE_EDGES[graph]):
         adjacency[i, j] = adjacency[j, i] = 1
-    edge, loop = REFINEMENTS[refine]
+    edge, loop = EDGE_WEIGHTINGS[edge_weighting]
     adjacency = edge * adjacency + loop * torch.eye(layout.num_joints, dtype=dtype)
     return adjacency / adjacency.sum(dim=1, keepdim=True)
 

@@ -18,7 +18,7 @@ def small(conv, layout="h36m17", **options):
 @pytest.mark.parametrize("conv", CONVS)
 def test_every_operator_learns_on_any_graph(conv):
     torch.manual_seed(0)
-    for options in ({}, {"graph": "paired", "refine": "self_weakening"}):
+    for options in ({}, {"graph": "paired", "edge_weighting": "self_weakening"}):
         model = small(conv, **options)
         y = model(torch.randn(4, 17, 2))
         y.square().sum().backward()

@@ -9,14 +9,16 @@ import torch
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import any_gcn_graphs
-from skelgraph.models.any_gcn_graphs import GRAPHS, REFINEMENTS, any_gcn_adjacency
+from skelgraph.models.any_gcn_graphs import EDGE_WEIGHTINGS, GRAPHS, any_gcn_adjacency
 from skelgraph.topology import as_skeleton
 
 
-@pytest.mark.parametrize("refine", REFINEMENTS)
+@pytest.mark.parametrize("edge_weighting", EDGE_WEIGHTINGS)
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_matches_official_code(graph, refine, golden):
-    golden("any_gcn_adjacency").assert_close(any_gcn_adjacency("h36m16", graph, refine), f"out/{graph}/{refine}")
+def test_matches_official_code(graph, edge_weighting, golden):
+    golden("any_gcn_adjacency").assert_close(
+        any_gcn_adjacency("h36m16", graph, edge_weighting), f"out/{graph}/{edge_weighting}"
+    )
 
 
 def test_default_is_the_mean_over_bones_and_self():
@@ -35,7 +37,7 @@ def test_unknown_names_are_listed():
     with pytest.raises(SkelgraphError, match="paired"):
         any_gcn_adjacency("h36m16", "pairs")
     with pytest.raises(SkelgraphError, match="self_weakening"):
-        any_gcn_adjacency("h36m16", refine="weakening")
+        any_gcn_adjacency("h36m16", edge_weighting="weakening")
 
 
 def test_docstring_example():

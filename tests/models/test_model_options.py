@@ -68,7 +68,7 @@ def test_silly_values_are_refused_or_work(name, option):
         ("any_gcn", {"conv": 3}, "conv is 3; expected 'vanilla'"),
         ("any_gcn", {"expert_mode": "x"}, "expert_mode is 'x'; expected 'add'"),
         ("any_gcn", {"graph": "pared"}, r"did you mean 'paired'\?"),
-        ("any_gcn", {"refine": "strong"}, "refine is 'strong'; expected 'default'"),
+        ("any_gcn", {"edge_weighting": "strong"}, "edge_weighting is 'strong'; expected 'default'"),
         ("mlp_graph", {"alpha": float("nan")}, "alpha is nan; expected a number from 0 to 1"),
         ("graph_mlp", {"num_frames": 4}, "num_frames is 4; expected an odd number"),
         ("graph_mlp", {"drop_path": 1}, "drop_path is 1; expected a number of at least 0 and below 1"),
