@@ -1,5 +1,5 @@
 """Motion of generated bodies: what a first run, a demonstration and the tests train on."""
 
-from skelgraph.datasets.synthetic.mocap import BODIES, CAMERAS, SUBJECTS, SyntheticMocap, generate
+from skelgraph.datasets.synthetic.synthetic_mocap import BODIES, CAMERAS, SyntheticMocap, generate
 
-__all__ = ["BODIES", "CAMERAS", "SUBJECTS", "SyntheticMocap", "generate"]
+__all__ = ["BODIES", "CAMERAS", "SyntheticMocap", "generate"]

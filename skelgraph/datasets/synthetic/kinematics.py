@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 STATURE = 1.75  # metres; the lengths below are those of a person of this height
-ROOM = 1.4  # metres around the origin for the pelvis, so that the cameras see all of the body
+MAX_RADIUS = 1.4  # metres from the origin that the pelvis goes at most, so that the cameras see all of the body
 
 Point = tuple[float, float, float]
 Range = tuple[float, float]
@@ -209,7 +209,7 @@ def stand_on_floor(
     speed: Tensor,
     momentum: Tensor,
     turn_rate: Tensor,
-    lift: Tensor,
+    clearance: Tensor,
     frame_rate: float,
 ) -> tuple[Tensor, Tensor]:
     """Return the way of the pelvis that follows from feet which stay where they touch the floor.
@@ -224,12 +224,12 @@ def stand_on_floor(
         speed: Forward speed off the ground, metres per second.
         momentum: Share of ``speed`` in the velocity on the ground; the feet determine the rest.
         turn_rate: Turning to the left, radians per second.
-        lift: Height of the lowest point above the floor, metres.
+        clearance: Height of the lowest point above the floor, metres.
         frame_rate: Frames per second.
 
     Returns:
         The heading in radians and the position of the pelvis in metres, its way centred over the origin and drawn
-        together where it would leave a circle of radius :data:`ROOM`.
+        together where it would leave a circle of radius :data:`MAX_RADIUS`.
 
     Shapes:
         ``(C, T, P, 3)``, ``(C, T, Q, 3)``, three times ``(C,)`` and twice ``(C, T)`` in; ``(C, T)`` and ``(C, T, 3)``
@@ -238,14 +238,14 @@ def stand_on_floor(
     softness, smear = 0.004, 0.03 * frame_rate
     height = torch.cat([soles[..., 2], others[..., 2]], -1)
     floor = softness * torch.logsumexp(-height / softness, -1)[..., None]
-    root_height = torch.maximum(floor, smooth(floor, smear)) + lift[..., None]
+    root_height = torch.maximum(floor, smooth(floor, smear)) + clearance[..., None]
 
     weight = torch.softmax(-soles[..., 2] / 0.012, -1)[..., None]
     (motion,) = torch.gradient(soles[..., :2], spacing=1 / frame_rate, dim=1)
     spin = turn_rate[..., None, None] * torch.stack([-soles[..., 1], soles[..., 0]], -1)
     held = -(weight * (motion + spin)).sum(-2)
     free = torch.stack([speed, torch.zeros_like(speed)], -1)[:, None]
-    grip = ((1 - momentum[:, None]) * torch.exp(-lift / 0.01))[..., None]
+    grip = ((1 - momentum[:, None]) * torch.exp(-clearance / 0.01))[..., None]
     velocity = smooth(grip * held + (1 - grip) * free, smear)
 
     headings = heading[:, None] + (turn_rate.cumsum(1) - turn_rate[:, :1]) / frame_rate
@@ -255,4 +255,4 @@ def stand_on_floor(
     path = torch.stack([x, y], -1).cumsum(1) / frame_rate
     path = path - (path.amax(1, keepdim=True) + path.amin(1, keepdim=True)) / 2
     reach = path.norm(dim=-1).amax(1)[:, None, None]
-    return headings, torch.cat([path * (ROOM / reach.clamp(min=ROOM)), root_height], -1)
+    return headings, torch.cat([path * (MAX_RADIUS / reach.clamp(min=MAX_RADIUS)), root_height], -1)

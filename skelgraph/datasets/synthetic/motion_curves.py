@@ -27,7 +27,7 @@ class Motion:
         time: Seconds, ``(T,)``.
         angles: Joint angles in degrees, ``(T, R, 3)``.
         turn_rate: Turning to the left in radians per second, ``(T,)``.
-        lift: Height of the lowest point above the floor in metres, ``(T,)``.
+        clearance: Height of the lowest point above the floor in metres, ``(T,)``.
         spot: Middle of the motion on the floor, metres.
         speed: Forward speed off the ground in metres per second.
         momentum: Share of ``speed`` in the velocity on the ground; the standing foot determines the rest.
@@ -40,7 +40,7 @@ class Motion:
         self.seconds = frames / frame_rate
         self.angles = torch.zeros(frames, len(JOINTS), 3, dtype=torch.float64)
         self.turn_rate = torch.zeros(frames, dtype=torch.float64)
-        self.lift = torch.zeros(frames, dtype=torch.float64)
+        self.clearance = torch.zeros(frames, dtype=torch.float64)
         self.heading = 0.0
         self.spot = (0.0, 0.0)
         self.speed = 0.0

@@ -182,7 +182,7 @@ def running(m: Motion) -> None:
     speed = 2.0 * cadence * stride
     _wander(m, speed, radius=m.uniform(0.95, 1.2), winding=False)
     phase = _step(m, _JOG, cadence, stride, swing=m.uniform(18, 34))
-    m.lift = m.uniform(0.03, 0.06) * (0.5 + 0.5 * torch.cos(4 * math.pi * (phase - 0.43))) ** 2
+    m.clearance = m.uniform(0.03, 0.06) * (0.5 + 0.5 * torch.cos(4 * math.pi * (phase - 0.43))) ** 2
     m.lean(m.uniform(4, 14))
     m.bend("pelvis", abduction=torch.rad2deg(torch.atan(m.turn_rate * speed / 9.81)))
     m.bend("elbow", flexion=m.uniform(60, 85))
@@ -216,7 +216,7 @@ def jumping(m: Motion) -> None:
         m.bend("shoulder", abduction=m.uniform(110, 145) * opened, rotation=30 * opened)
         m.bend("hip", abduction=m.uniform(14, 24) * opened)
         m.crouch(thigh=8 + 6 * (2 * turns).cos(), knee=16 + 12 * (2 * turns).cos())
-        m.lift = m.uniform(0.04, 0.09) * turns.sin() ** 2
+        m.clearance = m.uniform(0.04, 0.09) * turns.sin() ** 2
         m.bend("ankle", flexion=-25 * turns.sin() ** 2)
         return
     keys, depth, reach = [], m.uniform(0.7, 1.0), m.uniform(40, 95)
@@ -227,7 +227,7 @@ def jumping(m: Motion) -> None:
         start = second + m.uniform(0.75, 0.95)
         end = start + flight
         keys += [(second, stand), (start - 0.33, low), (start, off), (end - 0.06, off), (end + 0.16, landed)]
-        m.lift = m.lift + (9.81 / 2 * (m.time - start) * (end - m.time)).clamp(min=0)
+        m.clearance = m.clearance + (9.81 / 2 * (m.time - start) * (end - m.time)).clamp(min=0)
         second = end + m.uniform(0.55, 0.9)
     keys.append((second, stand))
     crouch, stretched, swing = m.poses(keys)

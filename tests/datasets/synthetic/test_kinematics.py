@@ -13,8 +13,8 @@ from skelgraph.datasets.synthetic.kinematics import (
     INDEX,
     JOINTS,
     LIMITS,
+    MAX_RADIUS,
     MIRROR,
-    ROOM,
     STATURE,
     Attachment,
     BodySize,
@@ -125,7 +125,7 @@ def walk(frames: int = 100, **curves: Any) -> tuple[Tensor, Tensor]:
     soles[..., 0] = -torch.arange(frames).double()[:, None] / 50
     soles[..., 2] = -0.9
     zero, still = torch.zeros(1).double(), torch.zeros(1, frames).double()
-    arguments = {"heading": zero, "speed": zero, "momentum": zero, "turn_rate": still, "lift": still} | curves
+    arguments = {"heading": zero, "speed": zero, "momentum": zero, "turn_rate": still, "clearance": still} | curves
     headings, path = stand_on_floor(soles, soles[:, :, :0], **arguments, frame_rate=50)
     return headings[0], path[0]
 
@@ -140,13 +140,13 @@ def test_the_pelvis_moves_against_the_standing_foot() -> None:
 
 
 def test_off_the_ground_the_pelvis_goes_on_at_its_own_speed() -> None:
-    _, path = walk(lift=torch.ones(1, 100).double(), speed=torch.tensor([0.5], dtype=torch.float64))
+    _, path = walk(clearance=torch.ones(1, 100).double(), speed=torch.tensor([0.5], dtype=torch.float64))
     torch.testing.assert_close((path[1:, 0] - path[:-1, 0]) * 50, torch.full((99,), 0.5).double())
     assert (path[:, 2] > 1.9).all()
 
 
-def test_the_way_stays_in_the_room() -> None:
-    assert walk(frames=1000)[1][:, :2].norm(dim=-1).max() == pytest.approx(ROOM)
+def test_the_pelvis_stays_within_its_radius() -> None:
+    assert walk(frames=1000)[1][:, :2].norm(dim=-1).max() == pytest.approx(MAX_RADIUS)
 
 
 @settings(deadline=None, max_examples=20)
@@ -161,7 +161,7 @@ def test_nothing_is_below_the_floor(seed: int) -> None:
         speed=torch.zeros(1).double(),
         momentum=torch.zeros(1).double(),
         turn_rate=torch.zeros(1, 30).double(),
-        lift=torch.zeros(1, 30).double(),
+        clearance=torch.zeros(1, 30).double(),
         frame_rate=50,
     )
     assert (points[..., 2] + path[:, :, None, 2]).min() >= -1e-9

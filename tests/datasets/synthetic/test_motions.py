@@ -23,7 +23,7 @@ def test_performances_are_smooth_and_within_the_limits(action: str, seed: int) -
     motion = compose(action, 150, 50.0, Random(seed))
     assert (motion.angles >= LIMITS[..., 0] - 1e-5).all()
     assert (motion.angles <= LIMITS[..., 1] + 1e-5).all()
-    assert (motion.lift >= 0).all()
+    assert (motion.clearance >= 0).all()
     speed = (motion.angles[1:] - motion.angles[:-1]) * 50
     assert speed.abs().max() < 1400  # degrees per second; the elbow of a boxer is the fastest
     assert (speed[1:] - speed[:-1]).abs().max() < 600

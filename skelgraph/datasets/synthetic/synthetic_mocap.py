@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skelgraph import topology
 from skelgraph.datasets.cameras import Camera
+from skelgraph.datasets.human36m import H36M_SUBJECTS
 from skelgraph.datasets.mocap import check_split
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.datasets.synthetic.kinematics import Attachment, BodySize, forward_kinematics, place, stand_on_floor
@@ -25,7 +26,7 @@ from skelgraph.topology import Skeleton, SkeletonLike
 
 FRAME_RATE = 50.0
 
-#: The people. Their names and their split follow Human3.6M, but they are nobody of it.
+#: The people. Their names and their split are those of Human3.6M; they are not its subjects.
 BODIES = {
     "S1": BodySize(1.69, legs=0.99, hips=1.03, trunk=1.0, shoulders=0.95, arms=0.98, head=1.03),
     "S5": BodySize(1.60, legs=0.97, hips=1.06, trunk=1.03, shoulders=0.92, arms=0.96, head=1.05),
@@ -35,9 +36,6 @@ BODIES = {
     "S9": BodySize(1.72, legs=1.01, hips=1.02, trunk=0.99, shoulders=1.0, arms=1.01, head=1.02),
     "S11": BodySize(1.81, legs=1.0, hips=0.99, trunk=1.02, shoulders=1.05, arms=0.99, head=0.97),
 }
-
-#: Who is trained on and who is tested on.
-SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 
 #: How often each person of a split performs every action.
 TAKES = {"train": 2, "test": 1}
@@ -55,7 +53,7 @@ def _camera(name: str, azimuth: float, distance: float, height: float, roll: flo
     return Camera(name, 1000, 1002, intrinsics, (w, x, y, z), tuple(centre.tolist()), "human36m")
 
 
-#: Four cameras around the floor, alike to those of Human3.6M.
+#: Four cameras around the subject, similar to those of Human3.6M.
 CAMERAS = (
     _camera("cam0", 48.0, 5.5, 1.5, 0.4, 1144.0, 1143.2, 511.0, 514.0, -0.205, 0.245, -0.004, -0.0010, -0.0015),
     _camera("cam1", 131.0, 5.7, 1.35, -0.3, 1148.5, 1147.0, 507.5, 507.0, -0.196, 0.238, 0.005, -0.0015, -0.0025),
@@ -77,24 +75,25 @@ class SyntheticMocap(PoseDataset):
     It makes a first training run possible without any download. **Its numbers are comparable to no published result**
     and say nothing about real people.
 
-    An articulated figure with limited joints moves through named actions made of smooth joint-angle curves in a random
-    style; feet stand on the floor at z = 0 and carry the body along. Every performance is a pure function of seed,
-    subject, action and take: the same on every machine up to rounding, whatever else is generated with it.
+    An articulated figure with joint limits moves through named actions, made of smooth joint-angle curves in a random
+    style. The feet stand on the floor at z = 0, and the way of the body follows from their contact. Every
+    performance is a pure function of seed, subject, action and take: the same on every machine up to rounding, whatever
+    else is generated with it.
 
-    Any skeleton will do. Joints are found on the figure by their names; joints with unknown names are hung onto their
-    parents as smoothly swinging branches, in the extreme a tree of nameless joints that is carried around.
+    It works for any skeleton. Joints are found on the figure by their names; joints with unknown names are attached to
+    their parents by smoothly swinging bones. If no name is known, the whole tree of joints is carried around so.
 
     Args:
         split: ``"train"`` (S1, S5, S6, S7, S8; two takes of each action) or ``"test"`` (S9, S11; one take).
         skeleton: The joints that are wanted.
-        subjects: Others of these people for the split.
-        actions: Some of the actions, ``"Walking"`` and so on.
-        seed: Another number gives other performances by the same people.
+        subjects: Other subjects for the split, of the seven.
+        actions: Names of the actions to generate, such as ``"Walking"``; all unless given.
+        seed: Seed of the random numbers: another seed gives other performances by the same people.
         seconds: Length of a performance.
         downsample: Keep only every so many of 50 frames a second.
         bone_lengths: Length of the bone from each joint to its parent in metres for a person 1.75 m tall (any value for
-            a root); by default those of the figure. With unusual ones a pose may leave the pictures.
-        unchecked: Do not ask whether the data are plausible, which an unusual skeleton may not be.
+            a root); by default those of the figure. With unusual lengths a pose may leave the images.
+        unchecked: Skip the plausibility checks, which data of an unusual skeleton may fail.
 
     Raises:
         SkelgraphError: If there is no such split, subject or action, or another argument makes no sense.
@@ -115,7 +114,7 @@ class SyntheticMocap(PoseDataset):
         unchecked: bool = False,
     ) -> None:
         check_split(split)
-        people = _select("subject", BODIES, SUBJECTS[split] if subjects is None else subjects)
+        people = _select("subject", BODIES, H36M_SUBJECTS[split] if subjects is None else subjects)
         names = _select("action", ACTIONS, ACTIONS if actions is None else actions)
         if not 0.1 <= seconds < math.inf:
             raise DataError(f"seconds is {seconds}, expected at least 0.1.")
@@ -126,7 +125,7 @@ class SyntheticMocap(PoseDataset):
             (person, f"{name} {take + 1}")
             for person in people
             for name in names
-            for take in range(TAKES["test" if person in SUBJECTS["test"] else "train"])
+            for take in range(TAKES["test" if person in H36M_SUBJECTS["test"] else "train"])
         ]
         positions = generate(
             [(BODIES[person], action, f"{seed}/{person}/{action}") for person, action in takes],
@@ -187,7 +186,7 @@ def generate(
         speed=torch.tensor([motion.speed for motion in motions], dtype=torch.float64),
         momentum=torch.tensor([motion.momentum for motion in motions], dtype=torch.float64),
         turn_rate=torch.stack([motion.turn_rate for motion in motions]),
-        lift=torch.stack([motion.lift for motion in motions]),
+        clearance=torch.stack([motion.clearance for motion in motions]),
         frame_rate=FRAME_RATE,
     )
     upright = roma.euler_to_rotmat("z", headings[..., None])[:, :, None]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from skelgraph import Skeleton, as_skeleton, list_skeletons
-from skelgraph.datasets.synthetic import BODIES, CAMERAS, SUBJECTS, SyntheticMocap, generate
+from skelgraph.datasets.human36m import H36M_SUBJECTS
+from skelgraph.datasets.synthetic import BODIES, CAMERAS, SyntheticMocap, generate
 from skelgraph.datasets.synthetic.motions import ACTIONS
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import project, world_to_camera
@@ -155,8 +156,8 @@ def test_it_says_that_it_is_synthetic(test: SyntheticMocap) -> None:
 
 
 def test_test_people_are_unseen(train: SyntheticMocap, test: SyntheticMocap) -> None:
-    assert train.subjects == SUBJECTS["train"]
-    assert test.subjects == SUBJECTS["test"]
+    assert train.subjects == H36M_SUBJECTS["train"]
+    assert test.subjects == H36M_SUBJECTS["test"]
     assert not set(train.subjects) & set(test.subjects)
     assert len(set(BODIES.values())) == len(BODIES)
 
