@@ -521,7 +521,7 @@ class VideoPose(nn.Module):
 
     def __init__(self, ours: Any) -> None:
         super().__init__()
-        assert not ours.dense
+        assert not ours.dense_filters
         assert not ours.causal
         self.joints = ours.skeleton.num_joints
         self.expand = self.strided(ours.expand)

@@ -87,8 +87,8 @@ def _convert(state: StateDict) -> StateDict:
 
 
 def _is_read(key: str, state: StateDict) -> bool:
-    """False for what the released layers store and never use: the learned affinity of a modulated layer with experts,
-    and the experts of pre-aggregation that is not decoupled."""
+    """Whether the released layers use this parameter. They store two that they never use: the learned affinity of a
+    modulated layer with experts, and the experts of pre-aggregation that is not decoupled."""
     if key.endswith(".affinity.offset"):
         return key.replace("affinity.offset", "conditional.experts") not in state
     if ".conditional." in key:

@@ -21,7 +21,8 @@ from skelgraph.topology import Graph, MultiScaleGraph, SkeletonLike, tube_hierar
 Fusion = Literal["sequential", "simultaneous"]
 NUM_STAGES = 4
 FIRST_STAGE = (0, 1, 3)
-"""From which stage on there are features of joints (the input block is stage 0), coarse nodes and fine nodes."""
+"""The first stage at which there are features of the joints, of the coarse and of the fine nodes; the input block is
+stage 0."""
 
 
 class HGNOutput(NamedTuple):
@@ -33,8 +34,8 @@ class HGNOutput(NamedTuple):
 
 
 class NodeMixer(nn.Linear):
-    """Carry features from one set of nodes to another: ``(..., M, C)`` to ``(..., N, C)``, a linear map over the
-    nodes."""
+    """A linear map over the nodes, which carries features from one set of nodes to another: ``(..., M, C)`` to
+    ``(..., N, C)``."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """Map ``(..., M, C)`` to ``(..., N, C)``."""
@@ -91,8 +92,9 @@ class HGN(FrameLifter):
         dropout: Dropout rate after each hidden layer.
         mesh_loss: Train joints and meshes together, as published; otherwise the joints alone, by any loss.
         graph: The mesh of the body and its coarser levels.
-        levels: The coarse and the fine level of ``graph``. Both are padded, see
-            :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
+        levels: The coarse and the fine level of ``graph``, in this order. A ``MultiScaleGraph`` counts its levels from
+            the finest, which is 0, so that by default the coarse mesh is the last level (-1) and the fine mesh the one
+            before it (-2). Both are padded, see :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
         adjacency: In place of a ``graph``: the adjacency matrices of joints, coarse and fine mesh, self loops among
             them, of which only the pattern counts; as nested lists if the model is to be saved with them.
         in_channels: Channels of a 2D joint.
@@ -172,7 +174,7 @@ class HGN(FrameLifter):
         self.input_block = GraphConvBlock(SemGraphConv(in_channels, hidden_channels, graphs[0]), dropout)
         self.stages = nn.ModuleDict(
             {
-                f"{i + 1}_{stage}": nn.Sequential(
+                f"{i + 1}_{stage}": nn.Sequential(  # the block of set i + 1 at this stage
                     ResidualGraphBlock(SemGraphConv, hidden_channels, graphs[i], dropout),
                     GroupedNonLocal(hidden_channels, graphs[i]),
                 )
@@ -180,14 +182,16 @@ class HGN(FrameLifter):
                 for stage in range(max(1, first), NUM_STAGES + 1)
             }
         )
-        # from what there is before a stage to what there is in it; the last mixers feed the heads, "stage 5"
+        # Mixer "1_3_4" carries features from set 1 (joints) to set 3 (fine mesh) before stage 4: sender, receiver and
+        # stage, the sets numbered from 1 as in the released code. The mixers of stage 5 feed the heads. There is one
+        # where the sender has features before this stage and the receiver has a block in it (or, in stage 5, a head).
         self.mixers = nn.ModuleDict(
             {
                 f"{i + 1}_{j + 1}_{stage}": NodeMixer(graphs[i].num_nodes, graphs[j].num_nodes)
                 for i in range(3)
                 for j in range(3)
                 for stage in range(1, NUM_STAGES + 2)
-                if i != j and FIRST_STAGE[i] < stage >= FIRST_STAGE[j]
+                if i != j and FIRST_STAGE[i] < stage and FIRST_STAGE[j] <= stage
             }
         )
         self.heads = nn.ModuleList(SemGraphConv(hidden_channels, out_channels, graph) for graph in graphs)

@@ -11,7 +11,7 @@ from skelgraph.errors import CheckpointError
 from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import FILE_NAME, load_weights
-from skelgraph.models.saved import load_checked, sketch, why_unread
+from skelgraph.models.saved import build_on_meta, load_checked, why_unread
 from skelgraph.text import plain, shown
 
 
@@ -71,6 +71,6 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
         if reason := why_unread(value):
             raise CheckpointError(f"{label}: {plain(key)} is {reason}")
     weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model = sketch(network["model"], data["skeleton"], network["options"], os.path.getsize(path), label)
+    model = build_on_meta(network["model"], data["skeleton"], network["options"], os.path.getsize(path), label)
     load_checked(model, weights, label)
     return model.eval()

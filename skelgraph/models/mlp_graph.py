@@ -26,8 +26,8 @@ def _options(state: StateDict) -> dict[str, Any]:
 
 def _convert(state: StateDict) -> StateDict:
     """Drop the leading axis of length 1 of the residual weight and the modulation."""
-    single = ("initial_weight", ".modulation")
-    return {key: value.squeeze(0) if key.endswith(single) else value for key, value in state.items()}
+    names = ("initial_weight", ".modulation")
+    return {key: value.squeeze(0) if key.endswith(names) else value for key, value in state.items()}
 
 
 @register_model(
@@ -35,7 +35,7 @@ def _convert(state: StateDict) -> StateDict:
     paper="Spatio-temporal MLP-graph network for 3D human pose estimation (BMVC 2023)",
     url="https://arxiv.org/abs/2308.15313",
     published_skeleton="h36m16",
-    published={"gt": (36.34, 28.97), "hr, 243 frames, refine": (44.14, None)},
+    published={"gt": (36.34, 28.97), "hr, 243 frames, refined": (44.14, None)},
 )
 class MLPGraph(PoseLifter):
     """MLP-Graph of `"Spatio-temporal MLP-graph network for 3D human pose estimation" <https://arxiv.org/abs/2308.15313>`_:

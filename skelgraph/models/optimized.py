@@ -21,14 +21,14 @@ from skelgraph.text import plain
 def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noqa: A002 - what torch calls it
     r"""Make a copy of a model for inference: faster, with the same outputs but for rounding.
 
-    Dropout is off. All that does not depend on the input becomes constants: learned and fixed adjacency matrices, and
-    batch normalisation, which moves into the weights in front of it. The rest is compiled to machine code ahead of time
-    (`AOTInductor <https://docs.pytorch.org/docs/stable/torch.compiler_aot_inductor.html>`_).
+    Dropout is off. Everything that does not depend on the input becomes a constant: learned and fixed adjacency
+    matrices, and batch normalisation, which is folded into the weights in front of it. The rest is compiled to machine
+    code ahead of time (`AOTInductor <https://docs.pytorch.org/docs/stable/torch.compiler_aot_inductor.html>`_).
 
     Args:
         model: Any model; it is left as it is.
-        compile: Compile, which takes 10 to 40 s and needs a C++ compiler. Without, only fold, in 2 to 5 s: a gain for
-            single poses, and a module that can be pickled.
+        compile: Compile, which takes 10 to 40 s and needs a C++ compiler. Without, the model is only folded, in 2 to 5
+            s; that speeds up one pose at a time, and the result can be pickled.
 
     Returns:
         A module that is called like the model. One compilation serves all batch sizes. It runs on the device and in the

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
-from skelgraph.models.saved import check_fits, load_checked, sketch
+from skelgraph.models.saved import DTYPES, build_on_meta, check_fits, load_checked
 from skelgraph.options import check_options
 from skelgraph.text import plain
 from skelgraph.topology import skeleton_config
@@ -37,8 +37,8 @@ class Pretrained(ModelHubMixin):
     registered_name: str | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Pretrained:
-        """Note the arguments, so that every model knows how to rebuild itself."""
-        instance = object.__new__(cls)  # not the mixin's, which notes arguments in a form of its own
+        """Store the arguments in ``config``, so that every model can be rebuilt."""
+        instance = object.__new__(cls)  # not the mixin's, which stores arguments in a form of its own
         given = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
         options = given | check_options(cls, given, cls.__name__)
         layout = options.pop("skeleton", None)
@@ -106,7 +106,7 @@ def load_weights(path: str | Path) -> Any:
         CheckpointError: If the file is missing, damaged, or does not hold a model of this library.
     """
     label = f"weight file {plain(str(path), 500)}"
-    if not is_safetensors(path):  # whoever maps a file into memory need not be asked
+    if not is_safetensors(path):  # refused before safe_open maps the file into memory
         raise CheckpointError(f"{label} cannot be read as safetensors: it does not begin as such a file")
     size = Path(path).stat().st_size
     try:
@@ -116,8 +116,8 @@ def load_weights(path: str | Path) -> Any:
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
                 raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
-            model = sketch(config["name"], config["skeleton"], config["options"], size, label)
-            check_fits(model, {key: _sketch_tensor(part, f"{label}: {key}") for key, part in header.items()}, label)
+            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label)
+            check_fits(model, {key: _tensor_on_meta(part, f"{label}: {key}") for key, part in header.items()}, label)
             load_checked(model, {key: file.get_tensor(key) for key in header}, label)
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
@@ -126,22 +126,8 @@ def load_weights(path: str | Path) -> Any:
     return model.eval()
 
 
-def _sketch_tensor(part: Any, label: str) -> torch.Tensor:
-    """What the header of a file says of a tensor, on ``meta``."""
-    if (dtype := _DTYPES.get(part.get_dtype())) is None:
+def _tensor_on_meta(part: Any, label: str) -> torch.Tensor:
+    """A tensor on ``meta`` of the shape and type that the header of a file declares."""
+    if (dtype := DTYPES.get(part.get_dtype())) is None:
         raise CheckpointError(f"{plain(label, 700)} is a tensor of {part.get_dtype()}; expected ordinary numbers")
     return torch.empty(part.get_shape(), dtype=dtype, device="meta")
-
-
-_DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}

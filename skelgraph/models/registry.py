@@ -1,4 +1,4 @@
-"""The registry of models: what is known of each under its name. It imports none of them."""
+"""The registry of models: their names, classes, papers and published errors. It imports no model."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class ResidualGCN(FrameLifter):
         return self.head(self.forward_features(x))
 
 
-# The released codes of this family share one layout; every model adds the names of its own operator.
+# The released codes of this family share one layout of checkpoints; every model adds the names of its own operator.
 
 OFFICIAL_KEYS = (
     (r"\.nonlocal\.", ".non_local."),
@@ -86,11 +86,11 @@ OFFICIAL_KEYS = (
     (r"\.W\.1\.", ".norm."),
     (r"\.W$", ".weight"),
 )
-"""What the parts of the shell are called in the official checkpoints, for :class:`OfficialLayout`."""
+"""The names of the parts of :class:`ResidualGCN` in the official checkpoints, for :class:`OfficialLayout`."""
 
 
 def official_options(state: StateDict) -> dict[str, Any]:
-    """The options of the shell that official tensors tell."""
+    """Infer the options of :class:`ResidualGCN` from official tensors."""
     non_local = any(key.startswith("gconv_input.1.") for key in state)
     layers = count(state, r"gconv_layers\.(\d+)\.")
     return {
@@ -103,8 +103,8 @@ def official_options(state: StateDict) -> dict[str, Any]:
 
 
 def convert_official(state: StateDict) -> StateDict:
-    """Sort out the official list of layers: with non-local blocks it holds residual blocks at even places, non-local
-    blocks at odd ones."""
+    """Separate the official list of layers, which with non-local blocks holds residual blocks at even places and
+    non-local blocks at odd ones."""
     renamed = {}
     interleaved = any(key.startswith("attention.") for key in state)
     for key, value in state.items():

@@ -76,8 +76,8 @@ class RSNet(FrameLifter):
             Published with 64 for ground truth, 96 for detections.
         num_blocks: Number of residual blocks.
         num_hops: The highest hop.
-        dropout: Dropout rate. It decides on the activation :math:`\sigma`, also in evaluation: with a rate, even 0, it
-            is GELU after GELU, as in all published results; with ``None`` it is a single GELU.
+        dropout: Dropout rate. It also selects the activation :math:`\sigma`, in training and in evaluation: with a
+            rate, even 0, it is GELU, dropout and GELU again, as in all published results; with ``None`` it is one GELU.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
 
@@ -86,9 +86,9 @@ class RSNet(FrameLifter):
         - 1 767 491 parameters on ``h36m16``, 3 923 971 with 96 channels. The released code counts 1 768 079 and
           3 924 847: it also stores biases that no layer reads.
 
-    Code and paper: the second GELU is a matter of the released code, and being no idempotent function it changes the
-    result. Released training normalises the non-local block with ``BatchNorm2d``, whose gradients are wrong for its
-    strides on some CPU builds.
+    Code and paper: the released activation applies GELU twice, which is not the same function as one GELU. Released
+    training normalises the non-local block with ``BatchNorm2d``, whose gradients are wrong for its strides on some CPU
+    builds.
     """
 
     official = OfficialLayout(

@@ -1,4 +1,5 @@
-"""Models rebuilt from what a file says of them: compared with the file on ``meta``, and only then given memory."""
+"""Models rebuilt from the configuration in a file: built on ``meta``, compared with the tensors of the file, and only
+then given memory."""
 
 from __future__ import annotations
 
@@ -15,31 +16,30 @@ from skelgraph.text import plain, shown
 
 StateDict = dict[str, Tensor]
 
-DTYPES = frozenset(
-    {
-        torch.float64,
-        torch.float32,
-        torch.float16,
-        torch.bfloat16,
-        torch.int64,
-        torch.int32,
-        torch.int16,
-        torch.int8,
-        torch.uint8,
-        torch.bool,
-    }
-)
-"""The types of numbers that weights are read in."""
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+"""The types of numbers that weights are read in, by their names in safetensors files."""
 
 
-def sketch(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Any:
-    """Build a model on ``meta``, where it takes no memory, from what a file says of it.
+def build_on_meta(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Any:
+    """Build a model on ``meta``, where it takes no memory, from the configuration in a file.
 
     Args:
         name: Name of the model.
         skeleton: Name or data of its skeleton; ``None``: that of the released code.
         options: Its options.
-        size: Bytes in the file: a skeleton has matrices between all joints, which it has to justify.
+        size: Bytes in the file. A skeleton takes matrices between all of its joints, so that a small file with a very
+            large skeleton is refused.
         label: What the file is, for messages.
 
     Raises:
@@ -119,7 +119,7 @@ def why_unread(value: Any) -> str | None:
         return "a sparse or nested tensor"
     if value.is_meta:
         return "a tensor on meta, without numbers"
-    return None if value.dtype in DTYPES else f"a tensor of {value.dtype}"
+    return None if value.dtype in DTYPES.values() else f"a tensor of {value.dtype}"
 
 
 def _listed(keys: list[str], most: int = 6) -> str:

@@ -73,9 +73,9 @@ def _convert(state: StateDict) -> StateDict:
     url="https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Exploiting_Spatial-Temporal_Relationships_for_3D_Pose_Estimation_via_Graph_Convolutional_ICCV_2019_paper.html",
     published_skeleton="h36m17",
     published={
-        "cpn, 1 frame, refine": (50.62, None),
-        "cpn, 3 frames, refine": (49.03, None),
-        "cpn, 5 frames, refine": (48.70, None),
+        "cpn, 1 frame, refined": (50.62, None),
+        "cpn, 3 frames, refined": (49.03, None),
+        "cpn, 5 frames, refined": (48.70, None),
     },
 )
 class STGCNPose(PoseLifter):

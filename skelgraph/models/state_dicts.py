@@ -1,4 +1,4 @@
-"""State dicts in the layout of the authors' code: what is inside a checkpoint, and how it becomes ours.
+"""State dicts in the layout of the authors' code: how they are taken out of a checkpoint and converted to ours.
 
 Nothing here knows a model; a model says how its checkpoints are laid out by an :class:`OfficialLayout`.
 """
@@ -31,9 +31,16 @@ class OfficialLayout:
     """How the released checkpoints of a model map to ours.
 
     Attributes:
-        options: Infers the options of our model (widths, depths, variants) from the official tensors.
-        keys: ``(pattern, replacement)`` pairs, applied with :func:`re.sub` to every official key in turn.
+        options: Infers the options of our model (widths, depths, variants) from the official tensors, under their
+            official names.
+        keys: ``(pattern, replacement)`` pairs for :func:`re.sub`. All are applied to every official key, one after the
+            other, so that a later pattern sees what the earlier ones have written.
         convert: Turns the renamed tensors into ours where more than the name differs (joined or reshaped tensors).
+
+    Example:
+        >>> layout = OfficialLayout(lambda state: {}, keys=(("^gconv_output", "head"), ("W$", "weight")))
+        >>> list(layout.translate({"gconv_output.W": torch.zeros(2, 8, 3)}))
+        ['head.weight']
     """
 
     options: Callable[[StateDict], dict[str, Any]]
@@ -70,7 +77,7 @@ def unwrap_state_dict(content: Mapping[Any, Any], label: str) -> StateDict:
 
 
 def inner_weights(content: Mapping[Any, Any], label: str) -> Mapping[Any, Any]:
-    """The dictionary that holds the weights, among other things perhaps."""
+    """The dictionary in a checkpoint that holds the weights, perhaps among other entries."""
     if "skelgraph" in content and "state_dict" in content:
         raise CheckpointError(
             f"{label} is a checkpoint of `skelgraph train`, not of the authors' code; skelgraph.load_model loads it"
@@ -102,7 +109,7 @@ def _module_state(attributes: Mapping[Any, Any], label: str) -> Mapping[Any, Any
 
 
 def unread_entries(content: Mapping[Any, Any]) -> str:
-    """What a message says of the entries that are refused."""
+    """The end of an error message that lists the refused entries; empty if there are none."""
     reasons = {key: reason for key, value in content.items() if (reason := why_unread(value))}
     if not any(isinstance(content[key], Skipped | Tensor) for key in reasons):
         return ""

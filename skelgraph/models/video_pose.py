@@ -23,7 +23,7 @@ from skelgraph.topology import SkeletonLike
 
 
 class _Conv1d(nn.Conv1d):
-    """A convolution that can also take its frames in steps of its width, without the dilation."""
+    """A dilated convolution that can also be computed with a stride of its width instead of the dilation."""
 
     def forward(self, x: Tensor, strided: bool = False) -> Tensor:
         """Map ``(B, C, T)`` to ``(B, C_out, T - (width - 1) * dilation)``, or ``(B, C_out, T / width)`` if strided."""
@@ -33,13 +33,15 @@ class _Conv1d(nn.Conv1d):
 
 
 class _TemporalBlock(nn.Module):
-    """Convolution over time, then one per frame, each with batch normalisation, and the frames of the input that belong
-    to those of the output as a skip around both."""
+    """Convolution over time, then one per frame, each with batch normalisation. A skip adds the input frames that the
+    output frames belong to."""
 
-    def __init__(self, channels: int, width: int, dilation: int, dropout: float, causal: bool, dense: bool) -> None:
+    def __init__(
+        self, channels: int, width: int, dilation: int, dropout: float, causal: bool, dense_filters: bool
+    ) -> None:
         super().__init__()
         self.width, self.dilation, self.causal = width, dilation, causal
-        kernel, dilation = ((width - 1) * dilation + 1, 1) if dense else (width, dilation)
+        kernel, dilation = ((width - 1) * dilation + 1, 1) if dense_filters else (width, dilation)
         self.conv = _Conv1d(channels, channels, kernel, dilation=dilation, bias=False)
         self.norm1 = nn.BatchNorm1d(channels)
         self.pointwise = nn.Conv1d(channels, channels, 1, bias=False)
@@ -62,7 +64,7 @@ def _options(state: StateDict) -> dict[str, Any]:
         state[key].size(2) for key in ("expand_conv.weight", *(f"layers_conv.{2 * i}.weight" for i in range(depth)))
     )
     widths = [first]
-    for kernel in kernels:  # of a dense model, whose kernels span the dilated filter without gaps
+    for kernel in kernels:  # as if the filters were dense: a kernel has the span of the dilated filter
         widths.append((kernel - 1) // math.prod(widths) + 1)
     spans = [(width - 1) * math.prod(widths[:i]) + 1 for i, width in enumerate(widths)]
     dense = spans == [first, *kernels] and all(width % 2 for width in widths) and widths != spans
@@ -70,13 +72,13 @@ def _options(state: StateDict) -> dict[str, Any]:
     return {
         "filter_widths": tuple(widths if dense else (first, *kernels)),
         "hidden_channels": state["shrink.weight"].size(1),
-        "dense": dense,
+        "dense_filters": dense,
         "in_channels": state["expand_conv.weight"].size(1) // joints,
     }
 
 
 def _convert(state: StateDict) -> StateDict:
-    """Deal the official list of layers out to blocks of two."""
+    """Group the official list of layers in blocks of two."""
 
     def place(match: re.Match[str]) -> str:
         kind, layer = match[1], int(match[2])
@@ -104,8 +106,8 @@ class VideoPose(PoseLifter):
     training" <https://arxiv.org/abs/1811.11742>`_: filters over time with growing dilation; no graph.
 
     A window of exactly the receptive field is computed with strides instead of dilations, the authors' form for
-    training: the same output for the one frame, without the positions that do not lead to it (batch statistics are over
-    the others only). :meth:`forward_sequence` lifts all frames of a clip.
+    training: the output of the one frame is the same, but positions that do not contribute to it are not computed, and
+    do not enter the batch statistics. :meth:`forward_sequence` lifts all frames of a clip.
 
     Args:
         skeleton: Skeleton or layout name; it sets the number of joints only.
@@ -114,7 +116,8 @@ class VideoPose(PoseLifter):
         hidden_channels: Width.
         dropout: Dropout rate.
         causal: Use no later frames than the one that is lifted.
-        dense: Filters without gaps of the same span in place of dilated ones (an ablation of the paper).
+        dense_filters: Filters without gaps, of the same span as the dilated ones that they replace: the authors'
+            ``--dense``, an ablation of the paper.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
 
@@ -143,7 +146,7 @@ class VideoPose(PoseLifter):
         hidden_channels: Channels = 1024,
         dropout: Rate = 0.25,
         causal: bool = False,
-        dense: bool = False,
+        dense_filters: bool = False,
         in_channels: Channels = 2,
         out_channels: Channels = 3,
     ) -> None:
@@ -154,14 +157,14 @@ class VideoPose(PoseLifter):
         super().__init__(skeleton, in_channels, out_channels, 2 * receptive_field - 1 if causal else receptive_field)
         self.receptive_field = receptive_field
         self.causal = causal
-        self.dense = dense
+        self.dense_filters = dense_filters
         num_joints = self.skeleton.num_joints
         self.expand = _Conv1d(num_joints * in_channels, hidden_channels, filter_widths[0], bias=False)
         self.expand_norm = nn.BatchNorm1d(hidden_channels)
         self.dropout = Dropout(dropout)
         dilations = itertools.accumulate(filter_widths, lambda a, b: a * b)
         self.blocks = nn.ModuleList(
-            _TemporalBlock(hidden_channels, width, dilation, dropout, causal, dense)
+            _TemporalBlock(hidden_channels, width, dilation, dropout, causal, dense_filters)
             for width, dilation in zip(filter_widths[1:], dilations, strict=False)
         )
         self.head = nn.Conv1d(hidden_channels, num_joints * out_channels, 1)
@@ -200,7 +203,7 @@ class VideoPose(PoseLifter):
 
     def _convolve(self, clip: Tensor) -> Tensor:
         """Map ``(B, T, J, 2)`` to ``(B, hidden_channels, T - receptive_field + 1)``."""
-        strided = clip.size(1) == self.receptive_field and not self.dense
+        strided = clip.size(1) == self.receptive_field and not self.dense_filters
         x = clip.flatten(2).mT
         h = self.dropout(self.expand_norm(self.expand(x, strided)).relu())
         for block in self.blocks:

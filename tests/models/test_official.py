@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import pickle
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import load_official
+from skelgraph.models import load_official, state_dicts
 
 
 @pytest.fixture(name="state")
@@ -95,3 +96,9 @@ def test_pickled_code_is_not_executed(tmp_path):
     with pytest.raises(CheckpointError, match="is refused"):
         load_official("sem_gcn", path)
     assert not target.exists()
+
+
+def test_docstring_example():
+    result = doctest.testmod(state_dicts)
+    assert result.attempted
+    assert not result.failed

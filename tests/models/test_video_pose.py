@@ -19,7 +19,13 @@ def make(**options):
     return model
 
 
-VARIANTS = [{}, {"causal": True}, {"dense": True}, {"causal": True, "dense": True}, {"filter_widths": (1, 1)}]
+VARIANTS = [
+    {},
+    {"causal": True},
+    {"dense_filters": True},
+    {"causal": True, "dense_filters": True},
+    {"filter_widths": (1, 1)},
+]
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
@@ -98,7 +104,7 @@ def test_causal_window_reaches_over_its_past():
 def test_sizes_are_inferred(file, widths, dense, golden):
     reference = golden(f"video_pose_{file}")
     options = load_official("video_pose", {"model_pos": reference.state_dict(), "epoch": 80}).config["options"]
-    assert (options["filter_widths"], options["dense"], options["hidden_channels"]) == (
+    assert (options["filter_widths"], options["dense_filters"], options["hidden_channels"]) == (
         widths,
         dense,
         reference.meta["constructor"]["channels"],
@@ -107,7 +113,7 @@ def test_sizes_are_inferred(file, widths, dense, golden):
 
 def test_kernels_of_a_dense_model_can_be_told_to_be_dilated(golden):
     state = golden("video_pose_dense_27").state_dict()
-    model = load_official("video_pose", state, dense=False, filter_widths=(3, 7, 19))
+    model = load_official("video_pose", state, dense_filters=False, filter_widths=(3, 7, 19))
     assert model.receptive_field == 3 * 7 * 19
 
 
