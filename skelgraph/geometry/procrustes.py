@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.geometry.pose_pairs import check_pose_pair, check_visible
 from skelgraph.text import shown
 
 _SMALLEST = 1e-6  # a pose of a smaller extent (a micrometre) counts as collapsed to a point
@@ -46,11 +47,8 @@ def procrustes(
     """
     if grad not in ("full", "detached"):
         raise SkelgraphError(f"grad is {shown(grad)}; expected 'full' or 'detached'")
-    if source.shape != target.shape or source.ndim < 2 or source.shape[-1] != 3:
-        raise SkelgraphError(
-            f"source has shape {tuple(source.shape)} and target {tuple(target.shape)}; expected (..., J, 3) for both"
-        )
-    # In float64, as roma's solver, and therefore untouched by autocast.
+    check_pose_pair(source, target, ("source", "target"))
+    # In float64, as roma's solver computes, and therefore not changed by autocast.
     x, y = source.double(), target.double()
     if visible is None:
         count: int | Tensor = y.shape[-2]
@@ -75,20 +73,6 @@ def procrustes(
         alignment = (unit_x @ rotation.mT * unit_y).sum((-2, -1), keepdim=True) / count
         motion = rotation.mT * (alignment * extent_y / extent_x) if scale else rotation.mT
     return (moved @ motion + centre).to(source.dtype)
-
-
-def check_visible(visible: Tensor, pose: Tensor) -> Tensor:
-    """Return the mask of the known joints of a pose ``(..., J, 3)``, a boolean ``(..., J)``, checked.
-
-    Raises:
-        SkelgraphError: It has another shape, or is not boolean.
-    """
-    if visible.dtype != torch.bool or visible.shape != pose.shape[:-1]:
-        raise SkelgraphError(
-            f"visible is {visible.dtype} of shape {tuple(visible.shape)}; expected torch.bool of shape "
-            f"{tuple(pose.shape[:-1])}"
-        )
-    return visible
 
 
 def _extent(centred: Tensor, count: int | Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import Module
 from torchmetrics import Metric
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.geometry.procrustes import check_visible
+from skelgraph.geometry.pose_pairs import check_visible
 from skelgraph.metrics.functional import AUC_THRESHOLDS_MM, joint_error, percent_below
 from skelgraph.options import CheckedOptions, Joints
 
@@ -20,14 +20,16 @@ from skelgraph.options import CheckedOptions, Joints
 class JointMetric(CheckedOptions, Metric):
     """Base of the metrics that are a mean of one number per frame and joint; a subclass defines :meth:`score`.
 
-    ``compute()`` is the field's number: the mean over the frames of each action, then the unweighted mean over the
-    actions seen; without ``actions`` the mean over all frames. ``compute()``, :meth:`over_frames`, :meth:`per_action`
-    and :meth:`per_joint` cover the samples of all processes, so all processes have to call them. Sums are kept in
-    float64, whatever type the module around is converted to. NaN in a pose makes the result NaN (PCK and AUC: counts as
-    a miss).
+    ``compute()`` is the number that papers report: the mean over the frames of each action, then the unweighted mean
+    over the actions seen; without ``actions`` the mean over all frames. :meth:`over_frames`, :meth:`per_action` and
+    :meth:`per_joint` take the mean otherwise, over the same samples. All four are in the unit of the metric, which is
+    millimetres for ``MPJPE``, ``PMPJPE`` and ``NMPJPE``, millimetres per frame step for ``MPJVE`` and percent for
+    ``PCK`` and ``AUC``, while the poses are given in metres. They cover the samples of all processes, so all processes
+    have to call them. Sums are kept in float64, whatever type the module that holds the metric is converted to. NaN in
+    a pose makes the result NaN (PCK and AUC: counts as a miss).
 
-    With ``visible`` in :meth:`update`, joints whose true position is not known count in no mean, whatever their values,
-    and an action's mean is that over all of its joints that do; a frame or action without any is not seen at all.
+    With ``visible`` in :meth:`update`, joints whose true position is not known count in no mean, whatever their values.
+    The mean of an action is that over all of its joints that count; a frame or action without any is left out.
 
     Args:
         num_joints: Number of joints J.
@@ -56,13 +58,13 @@ class JointMetric(CheckedOptions, Metric):
         self.add_state("score_sum", torch.zeros(num_actions, num_joints, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("num_frames", torch.zeros(num_actions, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("num_masked", torch.zeros(num_actions, num_joints, dtype=torch.long), dist_reduce_fx="sum")
-        # MetricCollection would merge metrics for good whose first batch left equal states, as an empty one does; with
-        # a NaN, which equals nothing, none of them is taken for another.
+        # MetricCollection shares the states of metrics whose states are equal after the first batch, as they are after
+        # an empty one. A state that is NaN equals nothing, so that no metric shares the states of another.
         self.add_state("unequal", torch.tensor(torch.nan), dist_reduce_fx="sum")
 
     def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Return the number ``(B, J)`` whose mean is this metric, for float64 poses ``(B, J, 3)``; where ``visible``
-        ``(B, J)`` is false it does not matter."""
+        """Return the numbers ``(B, J)`` whose mean is this metric, in its unit, for float64 poses ``(B, J, 3)`` in
+        metres; those where ``visible`` ``(B, J)`` is false are not used."""
         raise NotImplementedError
 
     def update(
@@ -85,16 +87,17 @@ class JointMetric(CheckedOptions, Metric):
         self._add(self.score(pred.double(), target.double(), *mask), self._action_ids(action, pred), *mask)
 
     def compute(self) -> Tensor:
-        """Return the mean over the actions seen (without ``actions``: over all frames), NaN before any frame."""
+        """Return the mean over the actions seen (without ``actions``: over all frames), in the unit of the metric; NaN
+        before any frame."""
         return self._weighted_means().mean()
 
     def over_frames(self) -> Tensor:
-        """Return the mean over all frames, whatever their action."""
+        """Return the mean over all frames, whatever their action, in the unit of the metric."""
         with self._synced():
             return self.score_sum.sum() / self._counts().sum()
 
     def per_action(self) -> dict[str, float]:
-        """Return the mean of each action seen, by name; empty without ``actions``."""
+        """Return the mean of each action seen, by its name, in the unit of the metric; empty without ``actions``."""
         if self.actions is None:
             return {}
         with self._synced():
@@ -103,8 +106,8 @@ class JointMetric(CheckedOptions, Metric):
             return dict(zip(seen, self._weighted_means().mean(-1).tolist(), strict=True))
 
     def per_joint(self) -> Tensor:
-        """Return the mean of each joint ``(J,)`` over the actions in which it counts (NaN if there is none); the mean
-        of these is ``compute()`` where all joints count everywhere."""
+        """Return the mean of each joint ``(J,)`` over the actions in which it counts (NaN if there is none), in the
+        unit of the metric. The mean of these is ``compute()`` where all joints count everywhere."""
         with self._synced():
             counts, means = self._seen_means()
             counted = (counts > 0).double()
@@ -181,13 +184,13 @@ class MPJPE(JointMetric):
         >>> metric = MPJPE(num_joints=2, actions=["Eating", "Walking"])
         >>> pred = torch.tensor([0.1, 0.2, 0.6])[:, None, None] * torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.5, 0.0]]])
         >>> metric.update(pred, torch.zeros(3, 2, 3), action=torch.tensor([0, 0, 1]))
-        >>> metric.per_action()
+        >>> metric.per_action()  # millimetres, as all that follows
         {'Eating': 112.5..., 'Walking': 450.0...}
-        >>> metric.compute()
+        >>> metric.compute()  # the mean of the two actions
         tensor(281.2500, dtype=torch.float64)
-        >>> metric.over_frames()
+        >>> metric.over_frames()  # the mean of the three frames, two of them of the first action
         tensor(225.0000, dtype=torch.float64)
-        >>> metric.per_joint()
+        >>> metric.per_joint()  # of each joint the mean of the two actions
         tensor([375.0000, 187.5000], dtype=torch.float64)
     """
 
@@ -201,7 +204,7 @@ class PMPJPE(JointMetric):
     :class:`JointMetric`.
 
     Every frame counts under its own action. Much published code credits each frame with the mean of its batch, which
-    differs in the second decimal where batches mix actions.
+    differs in the second decimal where a batch holds several actions.
 
     Example:
         >>> import torch

@@ -1,8 +1,8 @@
-"""The errors of 3D poses: metres in, millimetres or percent out.
+"""The errors of 3D poses: poses are given in metres, errors are returned in millimetres or percent.
 
-A NaN in a pose gives NaN (in PCK and AUC: a joint that is never within the threshold); nothing is checked or repaired.
-With ``visible``, the mask of the joints whose true position is known, the others count in no mean, whatever their
-values.
+A NaN in a pose gives NaN (in PCK and AUC: a joint that is never within the threshold). With ``visible``, the mask of
+the joints whose true position is known, the others count in no mean, whatever their values. The training losses
+:mod:`skelgraph.nn.losses` of the same names are in metres.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import procrustes
-from skelgraph.geometry.procrustes import check_visible
+from skelgraph.geometry.pose_pairs import check_pose_pair, check_visible, zero_unknown
 from skelgraph.text import shown
 
 Align = Literal["root", "scale", "procrustes"]
@@ -56,10 +56,9 @@ def joint_error(
         >>> joint_error(target + torch.tensor([0.0, 0.0, 0.1]), target, align="root")
         tensor([0., 0.])
     """
-    _check_poses(pred, target)
+    check_pose_pair(pred, target)
     if visible is not None:
-        seen = check_visible(visible, pred)[..., None]
-        pred, target = torch.where(seen, pred, 0), torch.where(seen, target, 0)
+        pred, target = zero_unknown(visible, pred, target)
     if align == "root":
         if visible is not None:
             visible = visible & visible[..., root, None]
@@ -171,7 +170,7 @@ def mpjve(pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor
         >>> mpjve(pred, target)
         tensor(15.)
     """
-    _check_poses(pred, target)
+    check_pose_pair(pred, target)
     if pred.ndim < 3:
         raise SkelgraphError(f"pred has shape {tuple(pred.shape)}; expected (..., T, J, 3)")
     if visible is not None:  # a velocity is known where both positions are
@@ -213,7 +212,7 @@ def auc(
 ) -> Tensor:
     """Area under the PCK curve: the mean of :func:`pck` over thresholds.
 
-    The field knows two sets of thresholds; results for one do not compare with results for the other.
+    Two sets of thresholds are in use; results with one are not comparable to results with the other.
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres, usually both root-relative.
@@ -256,12 +255,5 @@ def percent_below(error: Tensor, thresholds_mm: Sequence[float]) -> Tensor:
 
 
 def _mean(values: Tensor, visible: Tensor | None) -> Tensor:
-    """The mean of what counts; NaN where nothing does."""
+    """The mean over the joints that count; NaN where none does."""
     return values.mean() if visible is None else torch.where(visible, values, 0).sum() / visible.sum()
-
-
-def _check_poses(pred: Tensor, target: Tensor) -> None:
-    if pred.shape != target.shape or pred.ndim < 2 or pred.shape[-1] != 3:
-        raise SkelgraphError(
-            f"pred has shape {tuple(pred.shape)} and target {tuple(target.shape)}; expected (..., J, 3) for both"
-        )

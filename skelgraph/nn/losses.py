@@ -6,26 +6,25 @@ import functools
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.geometry import procrustes
-from skelgraph.geometry.procrustes import check_visible
+from skelgraph.geometry.pose_pairs import zero_unknown
 
 
 class PoseLoss(Protocol):
-    """A loss on poses ``(..., J, 3)``, perhaps on the joints of a mask ``(..., J)`` alone."""
+    """A loss on poses ``(..., J, 3)``, if a mask ``(..., J)`` is given on its joints only."""
 
     def __call__(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Return a scalar."""
 
 
 def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
-    """Give a loss that is a mean over all joints, with no share of a joint that is where it should be, the argument
-    ``visible``: a boolean mask ``(..., J)`` of the joints that the mean is taken over.
+    """Give a loss the argument ``visible``: a boolean mask ``(..., J)`` of the joints that its mean is taken over.
 
-    A joint that is masked changes nothing, even if its value is NaN; where all are, the loss is 0.
+    The loss has to be a mean over all joints to which a joint at its true position adds 0. A joint that is masked out
+    changes nothing, even if its value is NaN; where all joints are, the loss is 0.
 
     Args:
         loss: Maps ``(..., J, 3)`` and ``(..., J, 3)`` to a scalar, such as ``torch.nn.functional.mse_loss``.
@@ -34,9 +33,8 @@ def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:
     def masked(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
         if visible is None:
             return loss(pred, target)
-        seen = check_visible(visible, pred)[..., None]
-        share = visible.numel() / visible.sum().clamp(min=1)
-        return loss(torch.where(seen, pred, 0), torch.where(seen, target, 0)) * share
+        pred, target = zero_unknown(visible, pred, target)
+        return loss(pred, target) * (visible.numel() / visible.sum().clamp(min=1))
 
     functools.update_wrapper(masked, loss)
     return masked
@@ -94,8 +92,7 @@ def p_mpjpe_loss(
     """
     if visible is None:
         return (procrustes(pred, target, grad=grad) - target).norm(dim=-1).mean()
-    seen = check_visible(visible, pred)[..., None]
-    pred, target = torch.where(seen, pred, 0), torch.where(seen, target, 0)
+    pred, target = zero_unknown(visible, pred, target)
     return mpjpe_loss(procrustes(pred, target, grad=grad, visible=visible), target, visible=visible)
 
 
