@@ -16,6 +16,7 @@ from skelgraph.models.state_dicts import OfficialLayout, StateDict, count, join_
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, JointBatchNorm, PartitionedGraphConv
 from skelgraph.options import Channels, Frames, Rate
 from skelgraph.topology import Skeleton, SkeletonLike, body_parts, part_skeleton
+from skelgraph.topology.arrays import pad_groups
 
 
 class _SpatioTemporalBlock(nn.Module):
@@ -149,10 +150,8 @@ class STGCNPose(PoseLifter):
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels, num_frames)
         parts = body_parts(self.skeleton)
-        size = max(len(part) for part in parts)
-        padded = [part + [part[0]] * (size - len(part)) for part in parts]  # a repeated joint leaves the maximum
         owner = {joint: i for i, part in enumerate(parts) for joint in part}
-        self.register_buffer("part_joints", torch.tensor(padded, device="cpu"), persistent=False)
+        self.register_buffer("part_joints", pad_groups(parts), persistent=False)
         self.register_buffer(
             "part_of_joint", torch.tensor([owner[joint] for joint in sorted(owner)], device="cpu"), persistent=False
         )

@@ -14,11 +14,12 @@ from skelgraph.nn.features import check_features
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike, as_skeleton
+from skelgraph.topology.arrays import pad_groups
 
 
 class _NonLocal(CheckedOptions, FixedBuffers):
-    """What all non-local blocks share: linear maps of every joint, an :meth:`attend` of each block's own, a projection
-    and a normalised skip."""
+    """Base of the non-local blocks: linear maps of every joint, attention by :meth:`attend`, which each block defines,
+    a projection with normalisation, and a skip."""
 
     _num_nodes: int | None = None
     """Nodes of the input, for blocks that are bound to a skeleton."""
@@ -113,7 +114,7 @@ class GroupedNonLocal(_NonLocal):
         channels: Channels at input and output.
         skeleton: Skeleton, layout name or :class:`~skelgraph.topology.Graph`.
         groups: The groups of joints; by default :func:`joint_pairs`, which gives the published groups on ``h36m16``;
-            on a graph every node for itself.
+            on a graph by default every node is a group of its own.
 
     Shapes:
         - input ``(..., J, C)``, output ``(..., J, C)``
@@ -124,8 +125,8 @@ class GroupedNonLocal(_NonLocal):
     Initialisation: Kaiming-normal weights, zero biases, and zero scale of the last normalisation: the block starts as
     the identity.
 
-    Code and paper: the authors fix 8 pairs of 16 joints; groups of any size are allowed here (an odd joint out stands
-    alone).
+    Code and paper: the authors fix 8 pairs of 16 joints; groups of any size are allowed here (a joint without a
+    partner is a group of its own).
     """
 
     index: Tensor
@@ -140,11 +141,7 @@ class GroupedNonLocal(_NonLocal):
             groups = [[node] for node in range(num_joints)]
         if sorted(j for group in groups for j in group) != list(range(num_joints)):
             raise TopologyError(f"groups must cover each of the {num_joints} joints exactly once, got {shown(groups)}")
-        size = max(len(group) for group in groups)
-        padded = [
-            list(group) + [group[0]] * (size - len(group)) for group in groups
-        ]  # a repeated joint leaves the maximum
-        self.register_buffer("index", torch.tensor(padded, device="cpu"), persistent=False)
+        self.register_buffer("index", pad_groups(groups), persistent=False)
         self.score = nn.Parameter(torch.empty(2, self.inner))
         self.reset_parameters()
 
@@ -159,9 +156,7 @@ class GroupedNonLocal(_NonLocal):
 
     def attend(self, theta: Tensor, phi_g: Tensor) -> Tensor:
         """Average over the groups, weighted by their scores."""
-        if (
-            self.index.size(1) > 1
-        ):  # the maximum over a joint alone is itself, and in which order they come is no matter
+        if self.index.size(1) > 1:  # groups of one joint need no maximum, and their order does not matter to the sum
             phi_g = phi_g[..., self.index, :].max(dim=-2).values
         phi, g = phi_g.chunk(2, dim=-1)
         pairwise = (theta @ self.score[0]).unsqueeze(-1) + (phi @ self.score[1]).unsqueeze(-2)
@@ -177,8 +172,8 @@ def joint_pairs(skeleton: SkeletonLike) -> list[list[int]]:
     the spine.
 
     On ``h36m16`` these are the groups of the published SemGCN: (knee, foot) and (elbow, wrist) of each side, the two
-    hips, the two shoulders, (hip, spine), (thorax, head). A joint left over stands alone. Without symmetric pairs all
-    joints count as spine: they are paired in the order of their ids.
+    hips, the two shoulders, (hip, spine), (thorax, head). A joint left over is a group of its own. Without symmetric
+    pairs all joints are paired in the order of their ids.
     """
     skeleton = as_skeleton(skeleton)
     free = set(range(skeleton.num_joints))

@@ -1,7 +1,8 @@
-"""Arrays, lists and tensors that a topology is made from, as tensors."""
+"""Arguments of a topology as tensors: arrays, lists, groups of ids."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,3 +42,17 @@ def to_ids(name: str, value: Any, dtype: torch.dtype | None = None) -> Tensor:
     if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
         raise TopologyError(f"{name} has shape {tuple(tensor.shape)} of {tensor.dtype}; expected integers")
     return tensor
+
+
+def pad_groups(groups: Sequence[Sequence[int]]) -> Tensor:
+    """Return groups of ids as one tensor, the shorter ones filled up with their first id, which changes no maximum over
+    a group.
+
+    Args:
+        groups: The groups, none of them empty.
+
+    Shapes:
+        ``(groups, ids of the largest)``, int64, on the CPU.
+    """
+    size = max(map(len, groups))
+    return torch.tensor([[*group, *[group[0]] * (size - len(group))] for group in groups], device="cpu")

@@ -29,13 +29,28 @@ class Skeleton:
 
     A skeleton cannot be changed, is hashable and compares by content; every tensor that it gives out is a new one.
 
+    **Left and right.** Where it is not known what is left and right (``symmetric_pairs=None``), :attr:`mirror_index`
+    raises an error. So do mirrored windows (``flip``), and training asked for ``flip`` or ``flip_test``; not asked for,
+    they are off. With ``symmetric_pairs=()`` a mirror image has the same joints, and x negated. In both cases, as there
+    are no pairs,
+
+    - :func:`~skelgraph.topology.hyperedge_groups` raises an error for ``"sides"``, ``"sym"`` and ``"contralateral"``,
+      and so do hyperedge layers on the default groups, two of which these are: give such a layer a
+      :class:`~skelgraph.topology.JointHypergraph` of other groups. ``NEHSNet`` takes those of the default groups that
+      there are, or one hyperedge of all joints;
+    - :func:`~skelgraph.models.any_gcn_adjacency` raises an error for ``"paired"``;
+    - :class:`~skelgraph.nn.PartitionedGraphConv` has no edges in the partition of mirrored joints;
+    - :func:`~skelgraph.nn.joint_pairs`, and with it ``GroupedNonLocal``, pairs all joints in the order of their ids;
+    - :class:`~skelgraph.nn.TubeSkin` takes the viewing axis in place of the direction from right to left;
+    - :func:`~skelgraph.topology.part_skeleton` gives a skeleton without pairs;
+    - the lengths of left and right bones are not compared when data are checked, and drawings have one colour.
+
     Args:
         parents: Parent of each joint, ``-1`` for a root; a parent may come after its children.
         joint_names: One unique name per joint; by default ``joint_0``, ``joint_1``, ...
-        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror; every other joint is its own mirror image
-            (with ``()`` all are). ``"names"``: the joints whose names differ in left and right alone, such as
-            ``left_hip`` and ``right_hip``, ``LHip`` and ``RHip``, ``hip.l`` and ``hip.r``. ``None``: nobody knows, and
-            what needs a mirror image refuses this skeleton.
+        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror image; every other joint is its own mirror
+            image (with ``()`` all are). ``"names"``: the joints whose names differ only in left and right, such as
+            ``left_hip`` and ``right_hip``, ``LHip`` and ``RHip``, ``hip.l`` and ``hip.r``. ``None``: not known.
         parts: Body parts by name, each a group of joint ids; parts may overlap.
         name: Name of the layout.
 
@@ -267,9 +282,8 @@ class Skeleton:
             while ancestor != -1:
                 lineage[joint, ancestor] = 1
                 ancestor = self.parents[ancestor]
-        shared = (
-            lineage @ lineage.t()
-        )  # two joints of one tree share the way from their last common ancestor to the root
+        # two joints of one tree share the way from their last common ancestor to the root
+        shared = lineage @ lineage.t()
         depth = shared.diagonal()
         return torch.where(shared > 0, depth[:, None] + depth - 2 * shared, -1)
 
@@ -394,14 +408,14 @@ class Skeleton:
 
 
 def check_normalization(normalization: object) -> None:
-    """Raise the error of a normalisation of adjacency matrices that there is not."""
+    """Raise an error if there is no such normalisation of adjacency matrices."""
     known = isinstance(normalization, str) and normalization in ("row", "sym")
     if normalization is not None and not known:
         raise TopologyError(f"normalization is {shown(normalization)}; expected None, 'row' or 'sym'")
 
 
 def check_hops(k: object, mode: object) -> None:
-    """Raise the error of a number of hops, or a way to count them, that there is not."""
+    """Raise an error if a number of hops is out of range, or there is no such way to count them."""
     if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= 1000:
         raise TopologyError(f"k is {shown(k)}; expected an integer from 0 to 1000")
     if not isinstance(mode, str) or mode not in ("exact", "within", "walk"):
@@ -449,14 +463,14 @@ def _check_parents(parents: Iterable[int]) -> tuple[int, ...]:
 
     rooted = {-1}
     for joint in range(len(checked)):
-        way: list[int] = []
+        path: list[int] = []
         while joint not in rooted:
-            if joint in way:
-                loop = " -> ".join(map(str, [*way[way.index(joint) :], joint]))
+            if joint in path:
+                loop = " -> ".join(map(str, [*path[path.index(joint) :], joint]))
                 raise TopologyError(f"parents: the joints {loop} form a cycle; expected a tree or several trees")
-            way.append(joint)
+            path.append(joint)
             joint = checked[joint]
-        rooted.update(way)
+        rooted.update(path)
     return checked
 
 
