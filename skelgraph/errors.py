@@ -1,4 +1,4 @@
-"""The errors that skelgraph raises on purpose; the command line turns each into one paragraph and exit code 2."""
+"""The errors that skelgraph raises for bad input; the command line prints each as one paragraph with exit code 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fixed when a module is built: computed on the CPU, put where the parameters are, and never lost."""
+"""Buffers that are fixed when a module is built: computed on the CPU, moved with it, kept while on ``meta``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _building: ContextVar[bool] = ContextVar("building", default=False)
 
 
 def on_cpu(function: Function) -> Function:
-    """Let a function that computes a topology do so on the CPU, whatever torch's default device is.
+    """Make a function that computes a topology run on the CPU, whatever torch's default device is.
 
     Raises:
         TopologyError: If it is handed a tensor of the ``meta`` device: there are no values to compute with.
@@ -39,25 +39,26 @@ def on_cpu(function: Function) -> Function:
 class FixedBuffers(nn.Module):
     """Base of the modules whose non-persistent buffers are fixed: masks, matrices and edges made from a topology.
 
-    No state dict holds these buffers, so that they must not get lost on ``meta``. A constructor computes them on the
-    CPU; when the outermost one returns, those of all parts are put on torch's default device, where the parameters are.
+    No state dict holds these buffers, so that their values have to be kept while a module is on ``meta``. A constructor
+    computes them on the CPU; when the outermost one returns, those of all parts are put on torch's default device,
+    where the parameters are.
     A buffer on ``meta`` keeps its value on the CPU and gets it back with the parameters, whether these come by
     ``to_empty(device=...)`` or by ``load_state_dict(..., assign=True)``, which it follows in device and floating-point
     type.
     """
 
     follows_default_device = True
-    """Whether a module that is built on its own is put on the default device; false for what is topology itself."""
+    """Whether a module that is built on its own is moved to the default device; false for a topology as a module."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._kept: dict[str, Tensor] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Watch over the constructor."""
+        """Wrap the constructor, so that the buffers are moved when it has finished."""
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = _placing(cls.__init__)  # type: ignore[method-assign]
+            cls.__init__ = _moving_buffers(cls.__init__)  # type: ignore[method-assign]
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """As torch does.
@@ -138,7 +139,7 @@ def _parts(module: nn.Module) -> list[FixedBuffers]:
     return [part for part in module.modules() if isinstance(part, FixedBuffers)]
 
 
-def _placing(init: Callable[..., None]) -> Callable[..., None]:
+def _moving_buffers(init: Callable[..., None]) -> Callable[..., None]:
     """A constructor that, if no other runs around it, puts the fixed buffers on the default device in the end."""
 
     @functools.wraps(init)

@@ -1,12 +1,12 @@
-"""The one checker of options: what a parameter may be is said by its annotation, and checked when it is called.
+"""The check of options: the annotation of a parameter declares which values it takes, and every call is checked.
 
 An option is declared where it is used, in the signature of a model, a layer or a settings class::
 
     def __init__(self, hidden_channels: Channels = 128, dropout: Rate = 0.0, hops: Literal["walk", "exact"] = "walk")
 
-and the same declaration makes the check, the message of its error and the list that ``skelgraph models NAME`` prints.
-The rules are those of pydantic in strict mode: ``"False"`` is no bool, ``True`` no integer, an integer is a number, and
-NaN and infinity are none. NumPy's numbers count as Python's, and a list as a tuple: JSON has no other.
+and the check, the message of its error and the list that ``skelgraph models NAME`` prints come from this declaration.
+The rules are those of pydantic in strict mode: ``"False"`` is no bool, ``True`` is no integer, an integer is a number,
+and NaN and infinity are not. NumPy's numbers count as Python's, and a list as a tuple, since JSON has lists only.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from skelgraph.text import shown
 Channels = Annotated[int, Field(ge=1, le=2**16)]
 """Width of a layer."""
 Count = Annotated[int, Field(ge=1, le=100)]
-"""How many of something a network has: blocks, heads."""
+"""A number of parts of a network, at least one: blocks, heads."""
 Amount = Annotated[int, Field(ge=0, le=100)]
-"""As :data:`Count`, of what there may be none: hops, experts."""
+"""A number that may be zero: hops, experts."""
 Joints = Annotated[int, Field(ge=1, le=10**6)]
 """How many joints a skeleton has."""
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -43,7 +43,7 @@ Frames = Annotated[int, Field(ge=1, le=10**5)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 """A probability, such as a dropout rate."""
 Finite = float
-"""Any number but NaN and infinity, which no annotation allows."""
+"""Any number except NaN and infinity, which no annotation allows."""
 Positive = Annotated[float, Field(gt=0)]
 """Any number above zero."""
 NotNegative = Annotated[float, Field(ge=0)]
@@ -51,7 +51,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class OneOf:
-    """Names of a registry, as it is when a value is checked: ``Annotated[str, OneOf(LOSSES)]``."""
+    """The names in a registry at the time of the check: ``Annotated[str, OneOf(LOSSES)]``."""
 
     def __init__(self, names: Collection[str]) -> None:
         self.names = names
@@ -77,8 +77,8 @@ def checked(function: Function) -> Function:
     """Check the arguments of every call by their annotations: booleans, numbers, texts, literals, sequences of them,
     instances of classes and functions.
 
-    A parameter whose annotation says less (``Any``, a name that is imported for type checkers only) is the function's
-    own business.
+    A parameter whose annotation cannot be checked (``Any``, a name that is imported for type checkers only) is passed
+    on as it is.
 
     Raises:
         SkelgraphError: By the decorated function, if an argument is not what its annotation says; the message names
@@ -108,7 +108,7 @@ class CheckedOptions:
 
 
 def check_options(function: Callable[..., Any], values: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Return those of ``values`` that the annotations of a function speak of, checked; lists become tuples where a
+    """Return those of ``values`` that a function has checkable annotations for, checked; lists become tuples where a
     tuple is declared.
 
     Args:
@@ -169,15 +169,14 @@ def _option_types(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """What the docstring of a class, or of the classes it is made from, says of the arguments of its constructor, as
-    plain text."""
-    said: dict[str, str] = {}
+    """The descriptions of the constructor's arguments in the docstring of a class and of its bases, as plain text."""
+    texts: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         _, _, section = (inspect.cleandoc(base.__doc__ or "") + "\n\n").partition("\nArgs:\n")
         section = section.partition("\n\n")[0]
         for name, text in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE):
-            said[name] = _without_markup(" ".join(text.split()))
-    return said
+            texts[name] = _without_markup(" ".join(text.split()))
+    return texts
 
 
 def _without_markup(text: str) -> str:
@@ -237,8 +236,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _schema(hint: Any) -> Any:
-    """The annotation as pydantic is to read it: classes are checked by ``isinstance``, whatever pydantic knows of
-    them."""
+    """The annotation for pydantic, with classes checked by ``isinstance`` instead of by pydantic's own rules."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal or hint in _NAMES or hint is None:
         return hint
@@ -277,7 +275,7 @@ def _is_checkable(hint: Any) -> bool:
 
 
 def _depth(hint: Any) -> int:
-    """How deep the sequences are nested that an annotation allows."""
+    """How deeply nested sequences an annotation allows."""
     origin = get_origin(hint)
     if origin in (Literal, Callable):
         return 0
@@ -285,7 +283,7 @@ def _depth(hint: Any) -> int:
 
 
 def _native(value: Any, depth: int) -> Any:
-    """NumPy's numbers as Python's, and its arrays as lists, so deep as sequences are expected."""
+    """NumPy's numbers as Python's, and its arrays as lists, as deeply as sequences are expected."""
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
         return value.item()
     if isinstance(value, range) and len(value[: 10**5]) == len(value[: 10**5 + 1]):

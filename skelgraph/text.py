@@ -1,4 +1,4 @@
-"""Text from strangers (names in files, values of options), made fit for a terminal, a figure, a page or a message."""
+"""Untrusted text (names in files, values of options) made safe to show on a terminal, in a figure, page or message."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import reprlib
 import unicodedata
 from typing import Any
 
-_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})  # control, format, unassigned, private, lone surrogates
+_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})  # control, format, unassigned, private, lone surrogates
 
 
 def plain(text: object, limit: int = 80) -> str:
-    """Return a name as one line of printable text: nothing in it can steer a terminal, and it is cut at ``limit``.
+    """Return a name as one line of printable text, cut at ``limit``; nothing in it can control a terminal.
 
-    Control and format characters (escape sequences, line breaks, changes of direction, lone surrogates) are written as
-    Python writes them in a string literal, ``\\x1b``. Markup of a particular renderer is left to that renderer: rich
-    takes ``Text(plain(name))``, matplotlib ``parse_math=False``, jinja2 escapes by itself.
+    Control and format characters (escape sequences, line breaks, changes of the writing direction, lone surrogates) are
+    written as Python writes them in a string literal, ``\\x1b``. Markup is not escaped, since each renderer has its own
+    way to take plain text: rich ``Text(plain(name))``, matplotlib ``parse_math=False``, jinja2 escapes by default.
 
     Args:
         text: The name.
@@ -22,17 +22,17 @@ def plain(text: object, limit: int = 80) -> str:
     """
     whole = str(text) if isinstance(text, str | int | float) else shown(text, limit)
     seen = "".join(
-        character.encode("unicode_escape").decode() if unicodedata.category(character) in _UNSEEN else character
+        character.encode("unicode_escape").decode() if unicodedata.category(character) in _INVISIBLE else character
         for character in whole[: limit + 1]
     )
     return seen if len(seen) <= limit else seen[: limit - 1] + "…"
 
 
 def shown(value: object, limit: int = 100) -> str:
-    """Return what a message shows of a value: its ``repr`` on one printable line, cut at ``limit``.
+    """Return a value as messages show it: its ``repr`` on one printable line, cut at ``limit``.
 
-    Nested containers are opened to a small depth only, so that no value, however it is built, takes long or fills the
-    screen; of arrays and tensors the shape and type are shown.
+    Nested containers are shown to a small depth only, so that no value takes long to print or fills the screen; of
+    arrays and tensors the shape and type are shown.
 
     Args:
         value: Any value.

@@ -34,7 +34,7 @@ class Human36M(PoseDataset):
         skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
         subjects: Other subjects for the split.
         downsample: Keep only every so many frames.
-        unchecked: Do not ask whether the data are plausible.
+        unchecked: Skip the plausibility checks.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see

@@ -37,7 +37,7 @@ class MocapNPZ(PoseDataset):
         subjects: Subjects of the split; by default the one subject of the split's name.
         downsample: Keep only every so many frames.
         frame_rate: Frames per second in the files.
-        unchecked: Do not ask whether the data are plausible.
+        unchecked: Skip the plausibility checks.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see

@@ -138,7 +138,7 @@ class PoseDataset(InMemoryDataset):
         downsample: Keep only every so many frames.
         is_synthetic: No person ever moved like this: reports say so.
         sources: What to call the origin of the positions and of the keypoints in errors: the names of their files.
-        unchecked: Do not ask whether the data are plausible.
+        unchecked: Skip the plausibility checks.
 
     Raises:
         DataError: An array has the wrong shape or joint count, is not finite, keypoints end before the positions do,

@@ -1,4 +1,4 @@
-"""Files: strangers' files read without executing anything and bounded by their own size, our own written whole."""
+"""Files: untrusted ones are read without executing anything and in memory bounded by their size; writing is atomic."""
 
 from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
 from skelgraph.files.json_text import parse_json, read_json

@@ -2,8 +2,9 @@
 
 ``torch.load(weights_only=True)`` refuses a file as soon as anything in it is more than tensors and plain data, and the
 authors' scripts save more: the state of a random generator, NumPy numbers, a module beside its weights. This reader
-takes the tensors and plain data and leaves a :class:`~skelgraph.files.Skipped` in place of the rest; nothing is looked
-up or built, see :mod:`skelgraph.files.pickles`. A tensor is a view of bytes of the file, each read once.
+takes the tensors and plain data and leaves a :class:`~skelgraph.files.Skipped` in place of the rest; of the rest
+nothing is imported or built, see :mod:`skelgraph.files.pickles`. A tensor is a view of bytes of the file, each read
+once.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ class _StorageType(NamedTuple):
     dtype: torch.dtype | None
 
 
-class _Scout(Unpickler):
-    """Notes which storages a pickle refers to, and makes no tensors."""
+class _StorageReader(Unpickler):
+    """Collects the types of the storages that a pickle refers to, and makes no tensors."""
 
     def __init__(self, stream: Any, size: int) -> None:
         super().__init__(stream, size, _NAMES, skip=True)
@@ -109,7 +110,7 @@ class _Scout(Unpickler):
         return Skipped(kind.name)
 
 
-class _CheckpointUnpickler(_Scout):
+class _CheckpointUnpickler(_StorageReader):
     """Makes tensors of the storages.
 
     Args:
@@ -167,17 +168,18 @@ def _read_zip(file: RegularFile) -> Any:
 
 
 def _read_older(file: RegularFile) -> Any:
-    """Pickles one after the other: magic number, protocol, facts about the machine, content, names of the storages.
+    """Read pickles one after the other: magic number, protocol, properties of the machine, content, storage names.
 
-    Then come the storages, each with its number of elements; only the content tells their types, so it is read twice.
+    Then come the storages, each with its number of elements. Their types are in the content only, which is therefore
+    read twice.
     """
     _read_header(file)
     start = file.tell()
-    scout = _Scout(file, file.size)
-    scout.load()
+    first_pass = _StorageReader(file, file.size)
+    first_pass.load()
     places = {}
     for name in Unpickler(file, file.size, _NAMES).load():
-        size = int.from_bytes(file.read(8), "little") * scout.kinds[name].itemsize
+        size = int.from_bytes(file.read(8), "little") * first_pass.kinds[name].itemsize
         places[name] = file.tell(), size
         if file.tell() + size > file.size:
             raise ValueError("it ends early")

@@ -1,4 +1,4 @@
-"""JSON from strangers, of a size that can be used."""
+"""Untrusted JSON, up to a limit of its size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_json(path: str | PathLike[str], error: type[SkelgraphError]) -> Any:
 
 
 def parse_json(text: str | bytes, label: str, error: type[SkelgraphError]) -> Any:
-    """Parse JSON. Who asks for a number in it checks that it is finite and of a size to be used, and names the entry.
+    """Parse JSON. Numbers may be infinite, NaN or of any size: the caller checks those that it uses.
 
     Args:
         text: The JSON.

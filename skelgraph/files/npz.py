@@ -1,8 +1,8 @@
-"""A reader for npz files from strangers.
+"""A reader for untrusted npz files.
 
 The motion files of this field are npz archives whose members are pickled dictionaries of arrays. This reader never lets
-numpy unpickle, see :mod:`skelgraph.files.pickles`; it reads the members that are asked for, and none that says that it
-unpacks to more than the size of the file justifies.
+numpy unpickle, see :mod:`skelgraph.files.pickles`; it reads the members that are asked for, and refuses those whose
+unpacked size is out of proportion to the size of the file.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def read_npz(
     Args:
         path: The file.
         required: Members that have to be there.
-        optional: Members that are read besides if they are there; by default all others. What is not asked for is not
-            unpacked.
+        optional: Members that are read as well if they are there; by default all others. Members that are not asked for
+            are not unpacked.
 
     Raises:
         DataError: The file is missing, damaged or not an npz file, lacks a required member, or holds anything else; the

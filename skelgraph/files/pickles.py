@@ -1,10 +1,10 @@
-"""The one reader of pickles from strangers.
+"""The reader of untrusted pickles, which all other readers use.
 
-To unpickle a file is to run what it says. This unpickler looks nothing up but in a fixed table of harmless functions of
-its own, hands out no class, and rebuilds every array itself from checked pieces, so that a forged ``dtype`` or array
-state (with which numpy's own functions could be made to follow pointers out of the file) does nothing either. What it
-reads is bounded: so many instructions, copies of no more than a few times what the file holds, keys that are quick to
-hash, and a result that is no larger unfolded than it is written.
+Unpickling a file runs the calls that it names. This unpickler takes names from a fixed table of harmless functions of
+its own only, gives out no class, and rebuilds every array itself from checked parts, so that a forged ``dtype`` or
+array state (with which numpy's own functions could be made to follow pointers out of the file) has no effect either.
+The work is bounded: the number of instructions, the size of copies (a few times that of the file), keys to those that
+are quick to hash, and the size of the result, shared parts counted each time.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LEAVES = (*_KEYS, np.ndarray)
 
 
 class RefusedError(Exception):
-    """Something that does not belong into the file; the text reads on from "it holds"."""
+    """Something that a file of this kind must not hold; the message continues "it holds ..."."""
 
 
 class Skipped:
-    """What stands in a checkpoint for something that is no data: never looked up, never built, never called.
+    """Takes the place of an object in a checkpoint that is no data; it was never imported, built or called.
 
     Attributes:
         name: What it is, ``"numpy.random._pickle.__randomstate_ctor"``.
@@ -54,7 +54,7 @@ class Skipped:
 
 
 class Function:
-    """What a name in a pickle stands for: a function of this library that is handed the reader and the arguments."""
+    """What a name in a pickle stands for: a function of this library, called with the reader and the arguments."""
 
     __slots__ = ("_function", "name")
 
@@ -80,7 +80,7 @@ class Unfinished:
         self.value: Any = None
 
     def finish(self, reader: Unpickler, state: Any) -> Any:
-        """Build the value, which from now on stands for this one where the pickle refers to it."""
+        """Build the value, which later references in the pickle then give in place of this one."""
         self.value = reader.attempt(self._build, state)
         return self.value
 
@@ -98,7 +98,7 @@ class Dtype:
         self.dtype = np.dtype(object if code.startswith("O") else code)
 
     def finish(self, reader: Unpickler, state: Any) -> Dtype:
-        """Set the byte order, all that can differ of (version, byte order, subarray, names, fields, size, ...)."""
+        """Set the byte order; of (version, byte order, subarray, names, fields, size, ...) nothing else may vary."""
         order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
             raise RefusedError("a structured dtype")
@@ -107,7 +107,7 @@ class Dtype:
 
     def read(self, reader: Unpickler, content: Any, count: int) -> np.ndarray:
         """An array ``(count,)`` of pickled bytes."""
-        if isinstance(content, str):  # Python 2 made no difference between bytes and text
+        if isinstance(content, str):  # as Python 2 writes bytes
             content = content.encode("latin1")
         if self.dtype == object or not isinstance(content, bytes) or len(content) != count * self.dtype.itemsize:
             raise RefusedError("an array whose content is not that of its shape and dtype")
@@ -118,13 +118,14 @@ class Dtype:
 class Unpickler(pickle._Unpickler):
     """Reads one pickle.
 
-    It is the unpickler written in Python: that in C reserves as much memory as a five-byte instruction tells it to.
+    Its base is the unpickler written in Python: the one written in C reserves as much memory as a five-byte instruction
+    asks for.
 
     Args:
         stream: Where the pickle starts; a file whose ``read`` is cut at its end before it sets memory aside.
         size: Bytes that the file holds.
         functions: What the names in the pickle stand for.
-        skip: Whether what is no data becomes :class:`Skipped`; else it is refused.
+        skip: Whether objects that are no data become :class:`Skipped`; else they are refused.
 
     Raises:
         RefusedError: By :meth:`load`, if the pickle holds what it should not.
@@ -142,19 +143,23 @@ class Unpickler(pickle._Unpickler):
         self._free = 4 * size + 2**20
 
     def load(self) -> Any:
-        """The value, made of plain data, arrays and (if asked for) what was skipped."""
+        """Return the value, made of plain data, arrays and, with ``skip``, :class:`Skipped`."""
         value = super().load()
         self._check(value)
         return value
 
     def charge(self, size: int) -> None:
-        """Count memory that is set aside besides that of the bytes just read."""
+        """Count memory that is allocated in addition to the bytes just read.
+
+        Raises:
+            RefusedError: If it is more than a few times the size of the file.
+        """
         if size > self._free:
             raise RefusedError("the same bytes many times over, more than the size of the file justifies")
         self._free -= size
 
     def attempt(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of this library; what it refuses is skipped where that was asked for."""
+        """Call a function of this library; with ``skip``, what it refuses is skipped."""
         try:
             return function(self, *args)
         except RefusedError as error:
@@ -163,13 +168,13 @@ class Unpickler(pickle._Unpickler):
             return Skipped(str(error))
 
     def call(self, function: Any, args: Any) -> Any:
-        """What a pickled call of ``function`` gives."""
+        """Return the result of a pickled call of ``function``."""
         if isinstance(function, Function) and isinstance(args, tuple):
             return self.attempt(function, *args)
         return self.refuse(getattr(function, "name", f"a call of a {type(function).__name__}"))
 
     def refuse(self, what: str) -> Skipped:
-        """Skip, or raise the error."""
+        """Return a :class:`Skipped` with ``skip``, else raise the error."""
         if not self.skip:
             raise RefusedError(what)
         return Skipped(what)
@@ -214,10 +219,10 @@ class Unpickler(pickle._Unpickler):
             raise RefusedError(f"a pickle that changes a {type(target).__name__}")
 
     def _check(self, value: Any) -> None:
-        """Look at every part once: nothing that holds itself, is nested too deeply, or unfolds to more than is there.
+        """Refuse a value that contains itself, is nested too deeply, or is far larger as a tree than the file.
 
-        A list that is shared stays shared, but whoever goes through it as a tree (``np.asarray``, ``repr``, ``==``)
-        goes through it again for every way that leads to it.
+        A list that is referred to several times stays one list, but code that walks the value as a tree
+        (``np.asarray``, ``repr``, ``==``) walks it once for every reference.
         """
         most = 4 * self.size + _MOST_INSTRUCTIONS
         seen: dict[int, tuple[int, int]] = {}  # depth and unfolded size of what has parts; depth -1: on the way
@@ -254,7 +259,7 @@ def _parts(value: Any) -> Any:
 
 
 class _Instructions(dict[int, Callable[[Any], None]]):
-    """The instructions by their code, so many of them altogether."""
+    """The instructions by their code, with a limit of how many are executed."""
 
     left = _MOST_INSTRUCTIONS
 
@@ -269,7 +274,7 @@ class _Instructions(dict[int, Callable[[Any], None]]):
 
 
 def _instruction(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    """An instruction that refers to an earlier value: to what has become of it since."""
+    """An instruction that refers to an earlier value; if that has been finished since, to the finished one."""
 
     def recall(self: Unpickler) -> None:
         load(self)
@@ -281,7 +286,7 @@ def _instruction(load: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def _integer(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    """An instruction that reads an integer, of a size that can be worked with and shown."""
+    """An instruction that reads an integer, of limited size."""
 
     def read(self: Unpickler) -> None:
         load(self)
@@ -371,7 +376,7 @@ _DISPATCH: dict[int, Callable[[Any], None]] = {
     pickle.BYTEARRAY8[0]: _bytearray,
 }
 for _code in (pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER):
-    del _DISPATCH[_code[0]]  # they reach for what is outside of the file
+    del _DISPATCH[_code[0]]  # they refer to objects outside of the file
 
 
 def _array(reader: Unpickler, state: Any) -> np.ndarray:
@@ -435,7 +440,7 @@ def _default_dict(reader: Unpickler, default: Any = None, items: Any = ()) -> di
 
 
 def _oldest_object(reader: Unpickler, kind: Any, base: Any = None, state: Any = None) -> Any:
-    """How the oldest pickles make an object."""
+    """An object as the oldest pickle protocols make it."""
     return reader.call(kind, ())
 
 
@@ -448,7 +453,7 @@ def _no_call(reader: Unpickler, *_: Any) -> Any:
 
 
 def functions(table: Mapping[tuple[str, str], Callable[..., Any]]) -> dict[tuple[str, str], Function]:
-    """Wrap functions, so that a pickle can call or name them, and neither change nor look into them."""
+    """Wrap functions, so that a pickle can call or name them, but neither change them nor read their attributes."""
     return {key: Function(function, ".".join(key)) for key, function in table.items()}
 
 

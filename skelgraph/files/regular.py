@@ -1,4 +1,4 @@
-"""The one way a file is opened for reading: a regular file only, and never more of it than there is."""
+"""Opening a file for reading: regular files only, and no read allocates more memory than the file has bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KINDS = {
 
 
 class RegularFile(io.BufferedReader):
-    """A file of known ``size``; a read is cut at its end before memory is set aside for it."""
+    """A file of known ``size``; a read is limited to what is left of it before memory is allocated."""
 
     def __init__(self, raw: io.FileIO) -> None:
         super().__init__(raw)
@@ -37,7 +37,7 @@ class RegularFile(io.BufferedReader):
 
 
 def as_path(path: str | PathLike[str], error: type[SkelgraphError] = SkelgraphError) -> Path:
-    """The path that a caller names.
+    """Return the path of a file or folder from an argument.
 
     Args:
         path: The name.

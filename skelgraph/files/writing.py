@@ -1,4 +1,4 @@
-"""The one way a file is written: all of it or nothing."""
+"""Writing a file: completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from skelgraph.text import plain
 
 
 def write_file(path: str | PathLike[str], content: bytes) -> None:
-    """Write a file under a temporary name beside it and rename it, so that ``path`` is the old or the new file at every
-    moment, whatever happens; a write that fails leaves nothing behind.
+    """Write a file under a temporary name in the same folder and rename it, so that ``path`` is the complete old or the
+    complete new file at every moment; a write that fails leaves nothing behind.
 
     Args:
-        path: The file; its folder is made if need be.
-        content: What it is to hold.
+        path: The file; its folder is made if it does not exist.
+        content: The bytes to write.
 
     Raises:
         SkelgraphError: If it is a folder, or no name.

@@ -1,4 +1,4 @@
-"""The blocks that graph networks are built of: normalisation over joints, convolution block, residual block."""
+"""The blocks that graph networks are made of: normalisation over joints, convolution block, residual block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skelgraph.options import Channels, CheckedOptions, NotNegative, Rate
 from skelgraph.topology import Graph, Skeleton
 
 ConvFactory = Callable[[int, int, Any], SkeletonConv]
-"""Makes a graph layer from ``(in_channels, out_channels, skeleton)``; a layer class is one."""
+"""Makes a graph layer from ``(in_channels, out_channels, skeleton)``; the class of a layer is such a function."""
 
 
 class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
@@ -51,7 +51,7 @@ class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
 class GraphConvBlock(CheckedOptions, nn.Module):
     """Graph layer, batch normalisation, ReLU, dropout.
 
-    What comes beside the input, such as initial features, is handed to the layer.
+    Further inputs, such as initial features, are passed to the layer.
 
     Args:
         conv: The graph layer; its ``out_channels`` are normalised.

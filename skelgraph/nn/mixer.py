@@ -16,7 +16,7 @@ from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike, as_skeleton
 
 PathRate = Annotated[float, Field(ge=0, lt=1)]
-"""A probability to drop a branch, which must be kept now and then."""
+"""Probability ``p`` that a branch is dropped; less than 1, since a branch that is kept is divided by ``1 - p``."""
 
 
 class FeedForward(CheckedOptions, nn.Module):

@@ -18,14 +18,14 @@ from skelgraph.topology.tube_mesh import SIDES, bone_layers, tube_faces
 class TubeSkin(CheckedOptions, FixedBuffers):
     r"""Put the vertices of :func:`~skelgraph.topology.tube_faces` around the bones of a pose.
 
-    The rings of a bone lie across it, at equal distances, with a radius in proportion to its length. How they are
-    turned about the bone follows from the pose: side 0 of the spine lies to the front, and every other bone is turned
-    as the bone before it, by the smallest rotation of that bone's direction into its own. Hence the surface is a
-    function of the joints alone, and moves, turns, grows and is mirrored with them.
+    The rings of a bone lie in planes perpendicular to it, at equal distances, with a radius in proportion to its
+    length. How they are turned about the bone follows from the pose: side 0 of the spine lies to the front, and every
+    other bone takes the turn of the bone before it, carried over by the smallest rotation of that bone's direction into
+    its own. Hence the surface is a function of the joints alone: it moves, turns, grows and is mirrored with them.
 
     Args:
-        skeleton: Skeleton or layout name. If it has no left and right, the viewing axis takes the place of their
-            direction.
+        skeleton: Skeleton or layout name. If it has no symmetric pairs, the viewing axis takes the place of the
+            direction from right to left.
         rings: Rings along a bone.
         thickness: Radius of a tube over the length of its bone.
 
@@ -64,13 +64,13 @@ class TubeSkin(CheckedOptions, FixedBuffers):
         parents, children = zip(*self.skeleton.edges, strict=True)
         start = joints[..., parents, :]
         bone = joints[..., children, :] - start
-        across = self._across(joints, bone)
+        axes = self._ring_axes(joints, bone)
         centre = start.unsqueeze(-2) + self.exact("along")[:, None] * bone.unsqueeze(-2)  # (..., bones, rings, 3)
-        offset = self.exact("circle") @ across  # (..., bones, sides, 3)
+        offset = self.exact("circle") @ axes  # (..., bones, sides, 3)
         return (centre.unsqueeze(-2) + offset.unsqueeze(-3)).flatten(-4, -2)
 
-    def _across(self, joints: Tensor, bone: Tensor) -> Tensor:
-        """Two orthogonal directions across every bone, as long as the bone, ``(..., bones, 2, 3)``."""
+    def _ring_axes(self, joints: Tensor, bone: Tensor) -> Tensor:
+        """Two vectors perpendicular to every bone and to each other, as long as the bone, ``(..., bones, 2, 3)``."""
         direction = _unit(bone)
         if self.skeleton.symmetric_pairs:
             side = (joints[..., self.skeleton.left, :] - joints[..., self.skeleton.right, :]).sum(dim=-2)
@@ -81,14 +81,14 @@ class TubeSkin(CheckedOptions, FixedBuffers):
         for bone_id, before in self._before:
             new = direction[..., bone_id, :]
             if before == bone_id:  # where a tree begins
-                across = torch.linalg.cross(side, new)  # to the front, if it points up
+                normal = torch.linalg.cross(side, new)  # to the front, if it points up
             else:
                 old = direction[..., before, :]
                 turn = (new * first[before]).sum(dim=-1, keepdim=True)
                 # opposite directions have no smallest rotation: there, the one that leaves the first axis alone
                 cosine = (1 + (old * new).sum(dim=-1, keepdim=True)).clamp(min=1e-6)
-                across = first[before] - turn / cosine * (old + new)
-            first[bone_id] = _unit(across)
+                normal = first[before] - turn / cosine * (old + new)
+            first[bone_id] = _unit(normal)
         u = torch.stack(first, dim=-2)
         length = bone.norm(dim=-1, keepdim=True)
         return torch.stack([length * u, torch.linalg.cross(bone, u)], dim=-2)
@@ -107,7 +107,7 @@ def _unit(vectors: Tensor) -> Tensor:
 
 def _bones_before(skeleton: Skeleton) -> list[tuple[int, int]]:
     """Every bone with the one that its rings are aligned to, from the roots outward: its parent bone; for the bones at
-    a root, the one of them that most of the tree hangs on, which stands for itself."""
+    a root, the one of them with the most joints below it, which is listed with itself."""
     size = [1] * skeleton.num_joints
     layers = bone_layers(skeleton)
     for bone in (bone for layer in reversed(layers) for bone in layer):

@@ -1,4 +1,4 @@
-"""Coarsening by heavy-edge matching: nodes are merged in pairs along the edges that hold them together most."""
+"""Coarsening by heavy-edge matching: nodes are merged in pairs along the edges of the largest weight."""
 
 from __future__ import annotations
 
@@ -54,14 +54,15 @@ def mesh_graph(faces: Tensor, num_vertices: int | None = None, name: str | None 
 def heavy_edge_matching(
     graph: Graph, rule: MatchingRule = "released", degree: Tensor | None = None, order: Tensor | None = None
 ) -> Tensor:
-    r"""Group the nodes of a graph in pairs and singles, as for `"Convolutional Neural Networks on Graphs with Fast
-    Localized Spectral Filtering" <https://arxiv.org/abs/1606.09375>`_ (after Graclus).
+    r"""Group the nodes of a graph in pairs, as for `"Convolutional Neural Networks on Graphs with Fast Localized
+    Spectral Filtering" <https://arxiv.org/abs/1606.09375>`_ (after Graclus).
 
     A node :math:`t` that is still free takes the first free neighbour :math:`j` with the largest
 
     .. math:: (2 w_{tj} + w_t + w_j) / (d_t + d_j + 10^{-9})
 
-    with the weights :math:`w_t = w_{tt}` of self loops and the degrees :math:`d`; it stays single if none is free.
+    with the weights :math:`w_t = w_{tt}` of self loops and the degrees :math:`d`. It is a group of its own if none is
+    free.
 
     Args:
         graph: A graph whose every edge has its reverse.

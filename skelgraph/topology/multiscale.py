@@ -27,8 +27,8 @@ class MultiScaleGraph:
     within the group, so that no weight is lost. :meth:`coarsen` and :meth:`from_mesh` choose the groups.
 
     For networks with one size per level that is a multiple of the next coarser one, :meth:`padded` orders the nodes as
-    `Pose2Mesh <https://arxiv.org/abs/2008.09047>`_ does: every node has equally many children, side by side, where
-    nodes without edges fill up what is missing.
+    `Pose2Mesh <https://arxiv.org/abs/2008.09047>`_ does: every node has equally many children, next to each other,
+    and nodes without edges are added where there are fewer.
 
     Args:
         graph: The finest level: a :class:`~skelgraph.topology.Graph`, a skeleton or the name of a layout.

@@ -46,7 +46,7 @@ def tube_faces(skeleton: SkeletonLike, rings: Count = 4) -> Tensor:
     if rings < 2:
         raise TopologyError(f"rings is {rings}; expected at least 2")
     faces: set[Face] = set()
-    sockets: dict[int, list[Face]] = {}  # around each joint, the triangles that a further tube can take the place of
+    sockets: dict[int, list[Face]] = {}  # around each joint, the triangles that a further tube can be joined at
     for bone in (bone for layer in bone_layers(layout) for bone in layer):
         parent, child = layout.edges[bone]
         corners = torch.arange(bone * rings * SIDES, (bone + 1) * rings * SIDES).view(rings, SIDES).tolist()

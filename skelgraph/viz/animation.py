@@ -1,4 +1,4 @@
-"""An animation of prediction against truth, beside the 2D input."""
+"""An animation of the predicted over the true poses, beside the 2D input."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def animate_poses(
     frames_per_second: float = 25.0,
     title: str = "",
 ) -> bytes:
-    """Draw a clip as a GIF: the 2D input, then the prediction (coloured) on the truth (grey) from two sides.
+    """Draw a clip as a GIF: the 2D input, then the prediction (coloured) over the true pose (grey) from two sides.
 
     The projections are made here rather than by a 3D axis of matplotlib, which is ten times slower.
 
@@ -58,14 +58,14 @@ def animate_poses(
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
     figure.subplots_adjust(0.01, 0.09, 0.99, 0.84, wspace=0.03)
-    _legend(figure)
+    _draw_legend(figure)
     heading = figure.text(0.5, 0.94, "", ha="center", fontsize=12, parse_math=False)
-    _frame(axes[0], "2D input", screen)
+    _set_limits(axes[0], "2D input", screen)
     azimuths, names = (0.0, np.pi / 2), ("3D, seen from the camera", "3D, seen from the side")
     both = np.concatenate([predicted, true])
-    views = np.stack([_view(both, azimuth) for azimuth in azimuths])
+    views = np.stack([_project(both, azimuth) for azimuth in azimuths])
     for ax, azimuth, name in zip(axes[1:], azimuths, names, strict=True):
-        _frame(ax, name, views)
+        _set_limits(ax, name, views)
         _draw_floor(ax, azimuth)
 
     images = []
@@ -79,16 +79,16 @@ def animate_poses(
         for lines in drawn:
             lines.remove()
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    return _gif(images, frames_per_second)
+    return _encode_gif(images, frames_per_second)
 
 
 def _known_mean(errors: np.ndarray) -> np.ndarray:
-    """The mean over the last axis of what is not NaN; NaN if all is."""
+    """The mean over the last axis without the NaN; NaN if there is nothing else."""
     known = ~np.isnan(errors)
     return np.where(known.any(-1), np.where(known, errors, 0).sum(-1) / known.sum(-1).clip(1), np.nan)
 
 
-def _view(points: np.ndarray, azimuth: float) -> np.ndarray:
+def _project(points: np.ndarray, azimuth: float) -> np.ndarray:
     """Project camera axes ``(..., 3)`` to a picture ``(..., 2)`` with y up, slightly from above."""
     x, y, z = np.moveaxis(points, -1, 0)
     depth = z * np.cos(azimuth) - x * np.sin(azimuth)
@@ -97,8 +97,8 @@ def _view(points: np.ndarray, azimuth: float) -> np.ndarray:
     )
 
 
-def _frame(ax: Axes, name: str, points: np.ndarray) -> None:
-    """Equal scales and limits that hold every point of the clip."""
+def _set_limits(ax: Axes, name: str, points: np.ndarray) -> None:
+    """Give a panel equal scales, and limits that contain every point of the clip."""
     low, high = np.fmin.reduce(points.reshape(-1, 2)), np.fmax.reduce(points.reshape(-1, 2))
     # The panel is about as wide as high.
     centre, radius = (low + high) / 2, 0.54 * max(*(high - low), 1e-3)
@@ -113,19 +113,19 @@ def _draw_floor(ax: Axes, azimuth: float, radius: float = 1.0, step: float = 0.2
     """A grid of squares of 0.25 m under the feet."""
     ticks = np.arange(-radius, radius + step / 2, step)
     ends = np.array([-radius, radius])
-    along = [np.stack([np.full(2, tick), np.zeros(2), ends], -1) for tick in ticks]
-    across = [np.stack([ends, np.zeros(2), np.full(2, tick)], -1) for tick in ticks]
-    lines = [_view(line, azimuth) for line in along + across]
+    lines_of_x = [np.stack([np.full(2, tick), np.zeros(2), ends], -1) for tick in ticks]
+    lines_of_z = [np.stack([ends, np.zeros(2), np.full(2, tick)], -1) for tick in ticks]
+    lines = [_project(line, azimuth) for line in lines_of_x + lines_of_z]
     ax.add_collection(LineCollection(lines, colors="#E3E3E3", linewidths=0.8, zorder=0))
 
 
-def _legend(figure: Figure) -> None:
+def _draw_legend(figure: Figure) -> None:
     entries = {"truth": (TRUTH, 5), "prediction: left": (LEFT, 2.5), "right": (RIGHT, 2.5), "centre": (CENTRE, 2.5)}
     handles = [Line2D([], [], color=color, linewidth=width, label=name) for name, (color, width) in entries.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False, fontsize=9)
 
 
-def _gif(images: list[Image.Image], frames_per_second: float) -> bytes:
+def _encode_gif(images: list[Image.Image], frames_per_second: float) -> bytes:
     # One palette for all frames, taken from the first: the colours stay the same, and the file is small.
     palette = images[0].quantize(128, Image.Quantize.MAXCOVERAGE)
     frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]

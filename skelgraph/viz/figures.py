@@ -50,7 +50,7 @@ def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss") -
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)
-        _plain(ax)
+        _hide_spines(ax)
         ax.grid(which="both", axis="y", alpha=0.3)
     return figure
 
@@ -80,7 +80,7 @@ def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figu
     _label_bars(bars, rows, errors)
     bars.invert_yaxis()
     bars.margins(x=0.1, y=0.02)
-    _plain(bars)
+    _hide_spines(bars)
     bars.set(xlabel="MPJPE (mm)", title="Left blue, right orange, centre grey")
     return figure
 
@@ -104,7 +104,7 @@ def action_errors(per_action: Mapping[str, Mapping[str, float]]) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="error (mm)", title="Error per action")
     ax.margins(x=0.08)
-    _plain(ax)
+    _hide_spines(ax)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -121,6 +121,6 @@ def _label_bars(ax: Axes, rows: np.ndarray, errors: np.ndarray) -> None:
         ax.annotate(f"{error:.1f}", (error, row), (4, 0), textcoords="offset points", va="center", fontsize=8, bbox=box)
 
 
-def _plain(ax: Axes) -> None:
+def _hide_spines(ax: Axes) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.title.set_fontsize(11)
