@@ -23,7 +23,7 @@ _H36M_FORMULA = (
     "u = X/Z, v = Y/Z (clipped to [-1,1]); r2 = u^2+v^2; rad = 1+k1*r2+k2*r2^2+k3*r2^3; tan = p1*u+p2*v; "
     "x_px = fx*(u*(rad+tan)+p1*r2)+cx; y_px = fy*(v*(rad+tan)+p2*r2)+cy"
 )
-"""How camera files spell Human3.6M's model out that were written before cameras named their model."""
+"""Human3.6M's model as older camera files spell it out, in which no camera names its lens model."""
 
 _LARGEST_IMAGE = 10**6
 

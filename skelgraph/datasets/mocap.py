@@ -1,4 +1,4 @@
-"""Motion files in the layout of VideoPose3D: the reader, and the dataset for one's own motion."""
+"""Motion files in the layout of VideoPose3D: their reader, and a dataset of the user's own files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ FILE_LAYOUTS = ("h36m32", "h36m17")
 
 
 class MocapNPZ(PoseDataset):
-    """Own motion in the files of `VideoPose3D <https://github.com/facebookresearch/VideoPose3D>`_ and a camera file.
+    """The user's own motion, from files in the layout of `VideoPose3D
+    <https://github.com/facebookresearch/VideoPose3D>`_ and a camera file.
 
     ``data_3d`` holds ``positions_3d``: subject -> action -> ``(T, J, 3)`` in world metres; ``data_2d`` holds
     ``positions_2d``: subject -> action -> one ``(>= T, J, 2)`` array in pixels for each camera, and perhaps
@@ -72,7 +73,7 @@ class MocapNPZ(PoseDataset):
 
 
 def check_split(split: str) -> None:
-    """Raise the error of an unknown split."""
+    """Raise an error if there is no such split."""
     if split not in ("train", "test"):
         raise unknown_name("split", split, ("train", "test"))
 
@@ -130,7 +131,7 @@ def read_motion(
 
 
 class _JointPicker:
-    """Picks a skeleton's joints from an array of a larger layout; an array of no such layout comes back as it is."""
+    """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is."""
 
     def __init__(self, wanted: SkeletonLike) -> None:
         self.skeleton = as_skeleton(wanted)

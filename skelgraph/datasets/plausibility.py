@@ -1,7 +1,7 @@
-"""Whether filmed motion is what it should be: metres, pixels, conventions of the cameras, joints of the skeleton.
+"""Checks of motion data: units, image coordinates, conventions of the cameras, order of the joints.
 
-Asked once, when a :class:`~skelgraph.datasets.PoseDataset` is built, of its arrays and of a few frames of every clip.
-What is impossible is an error. What is only odd is an error where another convention explains it, and else a warning.
+They run when a :class:`~skelgraph.datasets.PoseDataset` is built, on its arrays and on a few frames of every clip.
+Impossible values are an error. Unusual values are an error if another convention explains them, and else a warning.
 """
 
 from __future__ import annotations
@@ -29,39 +29,40 @@ POSSIBLE_SIZE = (0.05, 20.0)
 """Extent of a skeleton, metres: from a small hand to a large animal. Outside, the data are refused."""
 USUAL_SIZE = (0.05, 5.0)
 """Of hands and bodies; outside, there is a warning."""
-NEAR = 2.0
-"""A joint is near the image if it lies in a picture of so many times its width and height around the same centre."""
-LEAST_NEAR = 0.5
-"""Share of the joints seen by a camera that have to be near its image."""
-LEAST_SCREEN = 0.005
-"""Smallest extent of a skeleton in the image, of the image's width."""
-MOST_SCREENS = 100.0
-"""How far from the middle of the image a keypoint may be, in half widths."""
-MOST_FROM_ROOT = 100.0
-"""How far from the root a joint may be, metres."""
-SIDES = 1.5
-"""Bones of the left and right side differ by less than this factor."""
-UNSTEADY = 0.15
+NEAR_IMAGE = 2.0
+"""A joint is near the image if it lies in a rectangle around the same centre, so many times as wide and high."""
+MIN_NEAR = 0.5
+"""Smallest share of the joints that have to be near the image of their camera."""
+MIN_EXTENT = 0.005
+"""Smallest extent of a skeleton in the image, as a share of the image's width."""
+MAX_FROM_MIDDLE = 100.0
+"""Largest distance of a keypoint from the middle of the image, in half widths of the image."""
+MAX_FROM_ROOT = 100.0
+"""Largest distance of a joint from the root, metres."""
+MAX_SIDE_RATIO = 1.5
+"""The lengths of a left and a right bone differ by less than this factor."""
+UNSTEADY_BONE = 0.15
 """A bone is unsteady if the standard deviation of its length over time is more than this share of its mean."""
-ODD_BONES, GOOD_BONES = 0.2, 0.05
-"""Share of bones that are unsteady, or of pairs that differ: of a wrong skeleton, and most of a right one."""
-WILD = 0.35
-"""The same deviation of the typical bone, of no skeleton at all."""
-ODD_OFFSET = 0.15
-"""Distance of keypoints from where the camera sees the joints, of the skeleton's extent in the image."""
+MANY_ODD_BONES, FEW_ODD_BONES = 0.2, 0.05
+"""Share of bones that are unsteady, or of pairs that differ in length: above the first the skeleton may be a wrong one,
+and another layout with at most the second is named in the error."""
+UNSTEADY_SKELETON = 0.35
+"""The same deviation of the median bone: above it the joints may be in another order, and there is a warning."""
+MAX_OFFSET = 0.15
+"""Largest distance of the keypoints from the projected joints, as a share of the skeleton's extent in the image."""
 
-_SAMPLED = 512  # frames, as far as there are two of each clip
+_SAMPLED = 512  # frames in all, but at least two of each clip
 _OFF = "If the data are right, --unchecked (unchecked=True) turns this check off."
 
 
 class Report:
-    """The dataset in question, and how its errors name what is wrong.
+    """The dataset to check, and the names of its clips and joints in error messages.
 
     Args:
         dataset: The dataset, its arrays stored.
         sources: Names of the origins of positions and keypoints.
         downsample: Step between its frames in the origins.
-        projected: Of which clips the keypoints were projected.
+        projected: For each clip whether its keypoints are projections of its positions.
     """
 
     def __init__(
@@ -141,7 +142,7 @@ def check_plausible(report: Report) -> None:
 
 
 def check_splits(train: PoseDataset, test: PoseDataset) -> None:
-    """Check that nobody is trained and tested on.
+    """Check that no subject is in both the training and the test data.
 
     Raises:
         DataError: A subject is in both.
@@ -192,7 +193,7 @@ def _check_depths(report: Report) -> None:
 
 
 def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
-    """Check what the cameras see of the joints, and the keypoints that were given."""
+    """Check the projected joints, and the keypoints that were given."""
     dataset = report.dataset
     view = _View(dataset, range(len(dataset.clips)))
     given = _given(report, rows)
@@ -201,9 +202,9 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     odd = []
     for clips in _by_camera(dataset):
         first, known = clips[0], points[clips].isfinite().all(-1)
-        near = (view.is_near(seen, NEAR)[clips] & known).sum() / known.sum()
+        near = (view.is_near(seen, NEAR_IMAGE)[clips] & known).sum() / known.sum()
         screen = _extents(seen[clips]).nanmedian() / 2
-        if near < LEAST_NEAR or screen < LEAST_SCREEN:
+        if near < MIN_NEAR or screen < MIN_EXTENT:
             raise DataError(
                 f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
                 f"skeleton at {screen:.4f} of the image's width.{_explanation(report, clips)} {_OFF}"
@@ -212,16 +213,16 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         if not clips:
             continue
         known = given[clips].isfinite().all(-1)
-        near = (view.is_near(given, NEAR)[clips] & known).sum() / known.sum()
+        near = (view.is_near(given, NEAR_IMAGE)[clips] & known).sum() / known.sum()
         screen = _extents(given[clips]).nanmedian() / 2
-        if near < LEAST_NEAR or screen < LEAST_SCREEN:
-            reason = " These keypoints look normalised; expected pixels." if screen < LEAST_SCREEN else ""
+        if near < MIN_NEAR or screen < MIN_EXTENT:
+            reason = " These keypoints look normalised; expected pixels." if screen < MIN_EXTENT else ""
             raise DataError(
                 f"{report.clip(clips[0], 1)}: of the keypoints {near:.0%} are in or near the image, and the skeleton "
                 f"has {screen:.4f} of its width.{reason} {_OFF}"
             )
         offset = _offset(bent[clips], given[clips])
-        if offset > ODD_OFFSET:
+        if offset > MAX_OFFSET:
             reason = _explanation(report, clips)
             message = (
                 f"{report.clip(clips[0], 1)}: the keypoints lie {offset:.2f} of the skeleton's extent from where the "
@@ -268,8 +269,8 @@ def _check_outliers(report: Report) -> None:
     """Check that no single number is far beyond all that can be."""
     dataset = report.dataset
     for name, known, most, source, what in (
-        ("poses_3d", dataset.visible_3d, MOST_FROM_ROOT, 0, "{:.3g} m from the root"),
-        ("keypoints_2d", dataset.confidence, MOST_SCREENS, 1, "{:.3g} half widths from the middle of the image"),
+        ("poses_3d", dataset.visible_3d, MAX_FROM_ROOT, 0, "{:.3g} m from the root"),
+        ("keypoints_2d", dataset.confidence, MAX_FROM_MIDDLE, 1, "{:.3g} half widths from the middle of the image"),
     ):
         if report.largest[name] <= most:
             continue
@@ -286,7 +287,7 @@ def _check_bones(report: Report, points: Tensor) -> None:
     """Check that bones keep their length over time and are alike on both sides: what another layout's are not."""
     skeleton = report.dataset.skeleton
     typical, unsteady, unlike = _bones(report, skeleton, points)
-    if max(unsteady, unlike) <= ODD_BONES:
+    if max(unsteady, unlike) <= MANY_ODD_BONES:
         return
     message = (
         f"{report.sources[0]}: of the bones of skeleton {plain(skeleton.name)} {unsteady:.0%} change their length over "
@@ -299,12 +300,12 @@ def _check_bones(report: Report, points: Tensor) -> None:
         if other.num_joints == skeleton.num_joints and other.joint_names != skeleton.joint_names
     }
     least = min(odds.values(), default=math.inf)
-    if least <= GOOD_BONES:
+    if least <= FEW_ODD_BONES:
         fits = " or ".join(plain(name) for name, odd in odds.items() if odd == least)
         raise DataError(f"{message}; not so those of {fits}: this looks like its joints. {_OFF}")
     if unlike > 0.5:
         raise DataError(f"{message}: are the joints in another order? {_OFF}")
-    if typical > WILD:
+    if typical > UNSTEADY_SKELETON:
         warnings.warn(f"{message}: are the joints in the order of the skeleton?", stacklevel=5)
 
 
@@ -321,7 +322,7 @@ def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, f
     typical, unsteady = 0.0, 0.0
     if long.any():
         deviation = ((lengths - mean[:, None]).square().nanmean(1).sqrt()[long] / mean[long]).nanmean(0)
-        typical, unsteady = float(deviation.nanmedian()), float((deviation > UNSTEADY).float().mean())
+        typical, unsteady = float(deviation.nanmedian()), float((deviation > UNSTEADY_BONE).float().mean())
 
     other = {joint: mirrored for pair in skeleton.symmetric_pairs for joint, mirrored in (pair, pair[::-1])}
     position = {frozenset(bone): i for i, bone in enumerate(bones)}
@@ -331,7 +332,7 @@ def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, f
         return typical, unsteady, 0.0
     left, right = zip(*pairs, strict=True)
     ratio = (mean[:, list(left)] / mean[:, list(right)]).log().abs().nanmedian(0).values
-    return typical, unsteady, float((ratio > math.log(SIDES)).float().mean())
+    return typical, unsteady, float((ratio > math.log(MAX_SIDE_RATIO)).float().mean())
 
 
 class _View:
@@ -358,7 +359,7 @@ class _View:
         return seen
 
     def is_near(self, seen: Tensor, times: float) -> Tensor:
-        """Which joints are in an image so many times as large."""
+        """Which joints are in a rectangle so many times as large as the image, around the same centre."""
         return (seen[..., 0].abs() <= times) & (seen[..., 1].abs() <= times * self.aspect)
 
 
@@ -392,7 +393,7 @@ class _Convention(NamedTuple):
         return sum((self.reordered, self.inverse != "", self.millimetres, self.upward))
 
     def applied(self, orientation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor]:
-        """The camera in our convention, if it is in this one."""
+        """Convert a camera from this convention to ours."""
         if self.reordered:
             orientation = orientation.roll(1, -1)
         if self.millimetres:
@@ -408,7 +409,7 @@ class _Convention(NamedTuple):
 
 
 def _explanation(report: Report, clips: Sequence[int]) -> str:
-    """Say which other convention of the camera of some clips would fit what it sees, if ours does not and one does."""
+    """Name the other convention that the camera of some clips may follow: empty if ours fits, or if no other does."""
     dataset = report.dataset
     rows = _sample(dataset)[list(clips)]
     points = (dataset.poses_3d[rows] + dataset.root_3d[rows][..., None, :]).flatten(0, 1).double()
@@ -427,8 +428,8 @@ def _explanation(report: Report, clips: Sequence[int]) -> str:
         camera = world_to_camera(world, *convention.applied(orientation, translation)).float()[None]
         seen = view.pinhole(camera)
         near = (view.is_near(seen, 1.1)[0] & known).sum() / known.sum()
-        is_seen = bool(near >= 0.9 and _extents(seen).nanmedian() / 2 > 4 * LEAST_SCREEN)
-        return is_seen and not _offset(view.lens(camera)[0], given) > ODD_OFFSET
+        is_seen = bool(near >= 0.9 and _extents(seen).nanmedian() / 2 > 4 * MIN_EXTENT)
+        return is_seen and not _offset(view.lens(camera)[0], given) > MAX_OFFSET
 
     ours, *others = _conventions()
     fitting = [] if fits(ours) else [convention for convention in others if fits(convention)]
@@ -437,7 +438,7 @@ def _explanation(report: Report, clips: Sequence[int]) -> str:
 
 
 def _conventions() -> list[_Convention]:
-    """Ours, and all others, the least unusual first."""
+    """Our convention and all others, those with the fewest differences first."""
     every = itertools.product((False, True), ("", "both", "rotation"), (False, True), (False, True))
     return sorted((_Convention(*choice) for choice in every), key=lambda found: found.num_changes)
 

@@ -1,4 +1,4 @@
-"""The one in-memory form that every source of motion is brought into."""
+"""Poses and keypoints in memory, in the form that all motion data are converted to."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from skelgraph.topology import SkeletonLike
 
 @dataclass(frozen=True)
 class MotionClip:
-    """A piece of motion in the world, filmed by one camera: what a :class:`PoseDataset` is built from.
+    """A sequence of poses in the world, seen by one camera; a :class:`PoseDataset` is built from such clips.
 
     Args:
         subject: Who moves, ``"S1"``.
-        action: What is done, ``"Walking 1"``: all that stands before the first blank names the action.
+        action: What is done, ``"Walking 1"``: the text before the first blank is the name of the action.
         camera: The camera.
         positions: Joint positions in the world, metres, ``(T, J, 3)``, array or tensor.
         keypoints: Joint positions in the image, pixels, ``(>= T, J, 2)``; frames beyond ``T`` are cut. With a third
             channel, ``(>= T, J, 3)``: a confidence from 0 (not found; such a keypoint may be NaN) to 1.
-            ``None``: what the camera sees, by projection with its lens model.
+            ``None``: the positions are projected with the lens model of the camera.
         visible_3d: Which joints of the positions are known, ``(T, J)`` of booleans or of 0 and 1; what is not may be
             NaN. ``None``: all of them.
     """
@@ -50,7 +50,7 @@ class MotionClip:
 
 @dataclass(frozen=True)
 class Clip:
-    """Where one piece of motion lies in the arrays of a :class:`PoseDataset`, and how it was filmed.
+    """The place of a clip in the arrays of a :class:`PoseDataset`, and its camera.
 
     Args:
         subject: Who moves.
@@ -80,7 +80,7 @@ class Clip:
 
     @property
     def label(self) -> str:
-        """Which clip this is, for a message."""
+        """Subject, action and camera of the clip, for messages."""
         return _label(self.subject, self.action, self.camera)
 
     @property
@@ -93,8 +93,8 @@ def _label(subject: str, action: str, camera: str) -> str:
     return f"subject {plain(subject)}, action {shown(action)}, camera {plain(camera)}"
 
 
-class _Filmed(NamedTuple):
-    """A clip in the form of the arrays, and whether its keypoints were projected."""
+class _ClipArrays(NamedTuple):
+    """A clip as it is stored in the arrays, and whether its keypoints were projected."""
 
     keypoints_2d: Tensor
     poses_3d: Tensor
@@ -105,7 +105,7 @@ class _Filmed(NamedTuple):
 
 
 class PoseDataset(InMemoryDataset):
-    """Frames of filmed motion: the 2D keypoints of each and the 3D pose behind them, as tensors.
+    """Frames of motion as tensors: the 2D keypoints and the 3D pose of each.
 
     ``dataset[i]`` is one frame as a PyG ``Data``: ``x`` (J, 2), ``y`` (J, 3), ``edge_index``, ``subject``, ``action``,
     ``camera``, and ``confidence`` (J,) and ``visible_3d`` (J,) where there are. ``dataset[slice | list | mask]`` is a
@@ -124,10 +124,10 @@ class PoseDataset(InMemoryDataset):
       no loss and no metric; where they were NaN the pose holds 0. Where the root is not known, no joint is, as poses
       are relative to it.
 
-    When it is built it is asked whether the data are plausible: see :mod:`skelgraph.datasets.plausibility`.
+    Building a dataset checks whether the data are plausible, see :mod:`skelgraph.datasets.plausibility`.
 
-    There is no cache on the disk: building takes seconds, and PyG would look a cache up by its name alone and silently
-    return old data when the arguments had changed.
+    There is no cache on the disk: building takes seconds, and PyG finds a cache by its name alone, so that it would
+    silently return old data after a change of the arguments.
 
     Args:
         clips: The motion.
@@ -136,8 +136,8 @@ class PoseDataset(InMemoryDataset):
         split: Which part of it: ``"train"``, ``"test"``.
         frame_rate: Frames per second of the clips.
         downsample: Keep only every so many frames.
-        is_synthetic: No person ever moved like this: reports say so.
-        sources: What to call the origin of the positions and of the keypoints in errors: the names of their files.
+        is_synthetic: Whether the motion was generated, which reports then state.
+        sources: Names of the origins of positions and keypoints in error messages, such as their files.
         unchecked: Skip the plausibility checks.
 
     Raises:
@@ -174,7 +174,7 @@ class PoseDataset(InMemoryDataset):
         self.is_synthetic = is_synthetic
 
         self.clips: list[Clip] = []
-        filmed: list[_Filmed] = []
+        stored: list[_ClipArrays] = []
         start = 0
         try:
             motions = iter(clips)
@@ -185,14 +185,14 @@ class PoseDataset(InMemoryDataset):
                 raise DataError(f"a clip is {shown(motion)}, expected a MotionClip.")
             check_option("subject of a clip", motion.subject, str)
             check_option("action of a clip", motion.action, str)
-            film, camera = self._film(motion, downsample, sources), motion.camera
+            arrays, camera = self._clip_arrays(motion, downsample, sources), motion.camera
             self.clips.append(
                 Clip(
                     subject=motion.subject,
                     action=motion.action,
                     camera=camera.id,
                     start=start,
-                    length=len(film.poses_3d),
+                    length=len(arrays.poses_3d),
                     intrinsics=camera.intrinsics,
                     width=camera.width,
                     height=camera.height,
@@ -201,18 +201,18 @@ class PoseDataset(InMemoryDataset):
                     distortion=camera.distortion,
                 )
             )
-            start += len(film.poses_3d)
-            filmed.append(film)
+            start += len(arrays.poses_3d)
+            stored.append(arrays)
         if not self.clips:
             raise DataError(f"{sources[0]}: there is no motion for split {shown(split)}.")
 
-        self.keypoints_2d = torch.cat([film.keypoints_2d for film in filmed])
-        self.poses_3d = torch.cat([film.poses_3d for film in filmed])
-        self.root_3d = torch.cat([film.root_3d for film in filmed])
-        self.confidence = self._confidences(filmed, sources)
-        if any(film.visible_3d is not None for film in filmed):
-            masks = (film.visible_3d for film in filmed)
-            shapes = (film.poses_3d.shape[:2] for film in filmed)
+        self.keypoints_2d = torch.cat([arrays.keypoints_2d for arrays in stored])
+        self.poses_3d = torch.cat([arrays.poses_3d for arrays in stored])
+        self.root_3d = torch.cat([arrays.root_3d for arrays in stored])
+        self.confidence = self._confidences(stored, sources)
+        if any(arrays.visible_3d is not None for arrays in stored):
+            masks = (arrays.visible_3d for arrays in stored)
+            shapes = (arrays.poses_3d.shape[:2] for arrays in stored)
             self.visible_3d = torch.cat(
                 [
                     torch.ones(shape, dtype=torch.bool) if m is None else m
@@ -225,13 +225,13 @@ class PoseDataset(InMemoryDataset):
         self.clip_id = torch.arange(len(self.clips)).repeat_interleave(lengths)
         self.action_id = torch.tensor([self.actions.index(clip.action_name) for clip in self.clips])[self.clip_id]
 
-        report = Report(self, sources, downsample, [film.is_projected for film in filmed])
+        report = Report(self, sources, downsample, [arrays.is_projected for arrays in stored])
         check_stored(report)
         if not unchecked:
             check_plausible(report)
 
-    def _film(self, motion: MotionClip, downsample: int, sources: tuple[str, str]) -> _Filmed:
-        """Check a clip and bring it into the form of the arrays."""
+    def _clip_arrays(self, motion: MotionClip, downsample: int, sources: tuple[str, str]) -> _ClipArrays:
+        """Check a clip and convert it to the form of the arrays."""
         camera = motion.camera
 
         def where(source: int, what: str) -> str:
@@ -272,21 +272,21 @@ class PoseDataset(InMemoryDataset):
             visible = visible & root_known
             poses = torch.where(visible[..., None] | poses.isfinite(), poses, 0)
             root = torch.where(root_known | root.isfinite(), root, 0)
-        return _Filmed(keypoints, poses, root, confidence, visible, motion.keypoints is None)
+        return _ClipArrays(keypoints, poses, root, confidence, visible, motion.keypoints is None)
 
-    def _confidences(self, filmed: Sequence[_Filmed], sources: tuple[str, str]) -> Tensor | None:
+    def _confidences(self, stored: Sequence[_ClipArrays], sources: tuple[str, str]) -> Tensor | None:
         """The confidences of all clips, ``(N, J)``, or ``None`` if none has any."""
-        if all(film.confidence is None for film in filmed):
+        if all(arrays.confidence is None for arrays in stored):
             return None
         confidences = []
-        for clip, film in zip(self.clips, filmed, strict=True):
-            if film.confidence is None and not film.is_projected:
+        for clip, arrays in zip(self.clips, stored, strict=True):
+            if arrays.confidence is None and not arrays.is_projected:
                 raise DataError(
                     f"{sources[1]}: {clip.label}: the keypoints have no confidence, those of other clips have one."
                 )
-            confidences.append(film.keypoints_2d.new_ones(film.keypoints_2d.shape[:2]))
-            if film.confidence is not None:
-                confidences[-1] = film.confidence
+            confidences.append(arrays.keypoints_2d.new_ones(arrays.keypoints_2d.shape[:2]))
+            if arrays.confidence is not None:
+                confidences[-1] = arrays.confidence
         return torch.cat(confidences)
 
     def _checked(
@@ -320,7 +320,7 @@ class PoseDataset(InMemoryDataset):
         return tensor
 
     def _mask(self, array: Any, what: Callable[[], str]) -> Tensor:
-        """Return the boolean mask that an array ``(T, J)`` of booleans or of 0 and 1 stands for."""
+        """Return an array ``(T, J)`` of booleans or of 0 and 1 as a boolean mask."""
         tensor = self._as_tensor(array, (), what)
         if not ((tensor == 0) | (tensor == 1)).all():
             found = tensor[(tensor != 0) & (tensor != 1)][0].item()
@@ -328,7 +328,7 @@ class PoseDataset(InMemoryDataset):
         return tensor.bool()
 
     def _check_confidence(self, confidence: Tensor, what: Callable[[], str]) -> None:
-        """Raise an error if there is a value that is none."""
+        """Raise an error if a confidence is not from 0 to 1."""
         wrong = ~((confidence >= 0) & (confidence <= 1))
         if wrong.any():
             frame, joint = wrong.nonzero()[0].tolist()

@@ -33,8 +33,8 @@ def read_smpl(path: str | PathLike[str]) -> dict[str, np.ndarray]:
         path: The file.
 
     Returns:
-        All arrays of the file; sparse ones and those of the package chumpy become plain arrays, what is no array is
-        left out.
+        All arrays of the file; sparse ones and those of the package chumpy become plain arrays, other values are left
+        out.
 
     Raises:
         DataError: The file is missing, damaged, holds anything else than data, or is no SMPL model.

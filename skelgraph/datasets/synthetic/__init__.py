@@ -1,4 +1,4 @@
-"""Motion of generated bodies: what a first run, a demonstration and the tests train on."""
+"""Generated motion of a human figure, for a first run, demonstrations and tests."""
 
 from skelgraph.datasets.synthetic.synthetic_mocap import BODIES, CAMERAS, SyntheticMocap, generate
 

@@ -212,10 +212,10 @@ def stand_on_floor(
     clearance: Tensor,
     frame_rate: float,
 ) -> tuple[Tensor, Tensor]:
-    """Return the way of the pelvis that follows from feet which stay where they touch the floor.
+    """Return the path of the pelvis that follows from feet which stay where they touch the floor.
 
-    The lowest sole point holds still, so the pelvis moves against it; off the ground, or with momentum, it goes on at
-    its own speed. The pelvis is as high as the lowest point of the body demands.
+    The lowest sole point does not move, so the pelvis moves relative to it; off the ground, or with momentum, it goes
+    on at its own speed. The height of the pelvis follows from that of the lowest point of the body.
 
     Args:
         soles: Sole points relative to the pelvis, facing along x, metres.
@@ -228,8 +228,8 @@ def stand_on_floor(
         frame_rate: Frames per second.
 
     Returns:
-        The heading in radians and the position of the pelvis in metres, its way centred over the origin and drawn
-        together where it would leave a circle of radius :data:`MAX_RADIUS`.
+        The heading in radians and the position of the pelvis in metres, its path centred at the origin, and
+        scaled down where it would leave a circle of radius :data:`MAX_RADIUS`.
 
     Shapes:
         ``(C, T, P, 3)``, ``(C, T, Q, 3)``, three times ``(C,)`` and twice ``(C, T)`` in; ``(C, T)`` and ``(C, T, 3)``

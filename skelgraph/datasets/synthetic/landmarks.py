@@ -1,4 +1,4 @@
-"""Where the joints of any skeleton are on the rig: found by their names, or, for unknown names, hung on as branches."""
+"""The joints of any skeleton on the rig: placed by their names, or, if a name is unknown, by a bone to the parent."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _SPINE = re.compile(r"(lower|upper|mid)?(spine|back|torso|chest|trunk)(base|low|
 
 
 def attach(skeleton: Skeleton) -> list[Attachment | None]:
-    """Return where on the rig each joint of a skeleton is, ``None`` if its name does not tell, by joint.
+    """Return for each joint of a skeleton its place on the rig, ``None`` if its name is unknown.
 
     Joints of the spine are spread from the pelvis to the base of the neck in the order of their bones.
     """
@@ -165,8 +165,8 @@ def locate(
 ) -> Tensor:
     """Return the joints of a skeleton on the moving rig, metres.
 
-    A joint with a known name is where it is on the rig. A joint without one hangs on its parent by a straight bone that
-    turns about it; a root without one is in the pelvis.
+    A joint with a known name is at its place on the rig. A joint without one is attached to its parent by a straight
+    bone that turns about the parent; a root without one is in the pelvis.
 
     Args:
         skeleton: The skeleton.
@@ -201,7 +201,7 @@ def locate(
             points[joint] = points[parent] + scale * (frames[joint] @ branches[joint])
     result = torch.stack([points[joint] for joint in range(skeleton.num_joints)], 2)
     if unknown:
-        result = _raise(result, 0.02 * softplus(-result[..., 2].amin(-1) / 0.02))
+        result = _move_up(result, 0.02 * softplus(-result[..., 2].amin(-1) / 0.02))
     if bone_lengths is None:
         return result
 
@@ -211,10 +211,10 @@ def locate(
             direction = normalize(result[:, :, joint] - result[:, :, parent], dim=-1)
             stretched[joint] = stretched[parent] + scale * bone_lengths[joint] * direction
     fitted = torch.stack(stretched, 2)
-    return _raise(fitted, result[..., 2].amin(-1) - fitted[..., 2].amin(-1))
+    return _move_up(fitted, result[..., 2].amin(-1) - fitted[..., 2].amin(-1))
 
 
-def _raise(points: Tensor, height: Tensor) -> Tensor:
+def _move_up(points: Tensor, height: Tensor) -> Tensor:
     """Move points ``(C, T, J, 3)`` up by heights ``(C, T)``."""
     return points + height[:, :, None, None] * torch.tensor([0.0, 0.0, 1.0], dtype=points.dtype)
 

@@ -21,7 +21,7 @@ class Motion:
     Args:
         frames: Number of frames.
         frame_rate: Frames per second.
-        random: Where the style comes from.
+        random: Source of the random numbers of the style.
 
     Attributes:
         time: Seconds, ``(T,)``.
@@ -32,7 +32,7 @@ class Motion:
         speed: Forward speed off the ground in metres per second.
         momentum: Share of ``speed`` in the velocity on the ground; the standing foot determines the rest.
         heading: Where the motion faces in the first frame, radians from x to the left.
-        level_feet: How far the ankles level the soles, 0 to 1; what is bent at them comes on top.
+        level_feet: How far the ankles are bent so that the soles are level, 0 to 1; further angles are added to that.
     """
 
     def __init__(self, frames: int, frame_rate: float, random: Random) -> None:

@@ -40,7 +40,7 @@ def compose(action: str, frames: int, frame_rate: float, random: Random) -> Moti
         action: Key of :data:`ACTIONS`.
         frames: Number of frames.
         frame_rate: Frames per second.
-        random: Where the style comes from; an equal state gives an equal performance.
+        random: Source of the random numbers of the style; an equal state gives an equal performance.
     """
     motion = Motion(frames, frame_rate, random)
     ACTIONS[action](motion)
