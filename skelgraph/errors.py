@@ -9,7 +9,7 @@ from skelgraph.text import plain, shown
 
 
 class SkelgraphError(ValueError):
-    """Base of every error caused by what the caller handed in: an argument, a file, a name."""
+    """Base of every error caused by the caller's input: an argument, a file, a name."""
 
 
 class TopologyError(SkelgraphError):

@@ -284,7 +284,8 @@ def _check_outliers(report: Report) -> None:
 
 
 def _check_bones(report: Report, points: Tensor) -> None:
-    """Check that bones keep their length over time and are alike on both sides: what another layout's are not."""
+    """Check that bones keep their length over time and are as long on the left as on the right, which the bones of
+    another layout would not be."""
     skeleton = report.dataset.skeleton
     typical, unsteady, unlike = _bones(report, skeleton, points)
     if max(unsteady, unlike) <= MANY_ODD_BONES:

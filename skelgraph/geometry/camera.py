@@ -11,7 +11,7 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError, unknown_name
 
 Distortion = Literal["human36m", "opencv", "none"]
-"""How a lens bends what a pinhole camera would see: see :func:`project`."""
+"""A model of lens distortion, see :func:`project`."""
 DISTORTIONS = get_args(Distortion)
 
 
@@ -67,8 +67,7 @@ def project(points_camera: Tensor, intrinsics: Tensor, distortion: Distortion) -
 
     ``"human36m"`` the one that Human3.6M's cameras are published with, as `VideoPose3D
     <https://github.com/facebookresearch/VideoPose3D>`_ computes it: :math:`x` and :math:`y` are clamped to [-1, 1],
-    which keeps the polynomial from running away outside the view, points behind the camera are treated as if they were
-    not, and
+    which limits the polynomial outside the view; points behind the camera are projected like those in front of it; and
 
     .. math::
         x' &= x \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6 + p_1 x + p_2 y) + p_1 r^2 \\
@@ -157,7 +156,7 @@ def back_project_relative(
     keypoints_2d: Tensor, relative_depth: Tensor, root_depth: Tensor, intrinsics: Tensor, root: int = 0
 ) -> Tensor:
     """Lift image points to a root-relative pose, given predicted depths and the true depth of the root, ignoring
-    distortion: what the refinement heads of the field are given beside the prediction.
+    distortion: the second input of a refinement head such as :class:`~skelgraph.nn.PostRefine`.
 
     Args:
         keypoints_2d: Image points ``(..., J, 2)`` in the unit of the intrinsics.

@@ -114,7 +114,7 @@ class JointMetric(CheckedOptions, Metric):
             return (means * (len(counted) / counted.sum(0))).mean(0)
 
     def _weighted_means(self) -> Tensor:
-        """For each action seen the mean of each joint, weighted such that their mean is that over all that counts."""
+        """For each action seen the mean of each joint, weighted so that their mean is that over all that counts."""
         counts, means = self._seen_means()
         return means * (counts / counts.double().mean(-1, keepdim=True))  # 1.0 where nothing is masked
 

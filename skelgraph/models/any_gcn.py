@@ -135,10 +135,10 @@ class AnyGCN(ResidualGCN):
         SkelgraphError: If a name is unknown, the operator takes no experts, or the skeleton lacks a joint of the graph.
 
     Code and paper: the released switch knows the names from vanilla to modulated; conditional, chebyshev, sem and
-    sem_ch are in its code without being reachable. Weights cannot tell dc_postagg from dc_preagg, nor ``expert_mode``,
-    ``graph`` and ``edge_weighting``: name them for :func:`load_official`, which takes dc_preagg and the defaults. The
-    released preagg ignores its experts, so its weights load without them. The published numbers are those of a
-    follow-up's readme for weight unsharing; this code comes with none.
+    sem_ch are in its code without being reachable. Weights do not show whether they are of dc_postagg or dc_preagg, nor
+    ``expert_mode``, ``graph`` and ``edge_weighting``: pass them to :func:`load_official`, which by default takes
+    dc_preagg and the defaults of this class. The released preagg ignores its experts, so its weights load without them.
+    The published numbers are those of a follow-up's readme for weight unsharing; this code comes with none.
     """
 
     official = OfficialLayout(

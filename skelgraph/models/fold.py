@@ -1,4 +1,4 @@
-"""Folding for inference: what depends on no input is computed once, and batch normalisation moves into the weights."""
+"""Folding for inference: values that need no input are computed once, batch normalisation moves into the weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fold_constants(module: fx.GraphModule) -> fx.GraphModule:
 
 
 class _Fold:
-    """A graph on the way: ``values`` holds what every node that needs no input evaluates to."""
+    """A graph while it is folded: ``values`` holds the value of every node that needs no input."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         self.module = module
@@ -64,7 +64,7 @@ class _Fold:
             self.graph.erase_node(node)
 
     def store(self) -> None:
-        """Put the constants that something reads in their places, and drop what nothing reads."""
+        """Insert the constants that other nodes read, and remove nodes that nothing reads."""
         for node, value in list(self.values.items()):
             if node.op == "call_function" and isinstance(value, Tensor) and not self.is_constant(*node.users):
                 with self.graph.inserting_before(node):
@@ -84,7 +84,7 @@ class _Fold:
         return self.values[argument] if isinstance(argument, fx.Node) else argument
 
     def constant(self, value: Tensor) -> fx.Node:
-        """A new node that holds a value, row by row in memory: so a product with few rows on its left is faster."""
+        """A new node that holds a value, contiguous: products with few rows on the left are then faster."""
         name = f"folded_{len(self.values)}"
         self.module.register_buffer(name, value.clone(memory_format=torch.contiguous_format))
         node = self.graph.get_attr(name)
@@ -134,14 +134,14 @@ class _Fold:
         return self.call(aten.conv1d.default, x, scale.view(-1, 1, 1) * self.value(weight), shift, *options)
 
     def scale(self, x: Any, scale: Tensor, shift: Tensor | None) -> fx.Node | None:
-        """``x * scale + shift``, one scale per channel of the last axis, by changing constants that ``x`` is made of;
-        ``None`` if it is made of none that can hold the scale."""
-        if len(x.users) != 1 or x.kwargs:  # others read it as it is
+        """``x * scale + shift``, one scale per channel of the last axis, by changing constants that ``x`` is computed
+        from; ``None`` if none of them can hold the scale."""
+        if len(x.users) != 1 or x.kwargs:  # other nodes need the unscaled value
             return None
         first, *rest = (*x.args, None)[: max(2, len(x.args))]
         second = rest[0]
         if x.target in _VIEWS:
-            runs = _num_runs(first, len(scale))  # a row of ``first`` holds the channels once, or several times
+            runs = _num_runs(first, len(scale))  # a row of ``first`` holds the channels once or several times
             after = shift if shift is None or shift.dim() > 1 else None  # what differs between rows stays outside
             before = None if shift is after else shift.repeat(runs)  # type: ignore[union-attr]
             inner = self.scale(first, scale.repeat(runs), before) if runs else None
@@ -167,11 +167,11 @@ class _Fold:
 
 
 def _has_effects(node: fx.Node) -> bool:
-    """Whether a call does or returns something else every time."""
+    """Whether a call has side effects or is random."""
     return node.is_impure() or torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
 
 
 def _num_runs(x: Any, channels: int) -> int:
-    """How often the channels stand in a row of ``x``; 0 if they do not."""
+    """How often a row of ``x`` repeats the channels; 0 if it does not consist of them."""
     width = x.meta["val"].size(-1) if "val" in x.meta and x.meta["val"].dim() else 0
     return width // channels if isinstance(width, int) and width % channels == 0 else 0

@@ -18,7 +18,7 @@ from skelgraph.topology import SkeletonLike
 
 def _options(state: StateDict) -> dict[str, Any]:
     token_map = "mlp_gcn.blocks.0.mlp_1.fc1"
-    token_weight = state.get(f"{token_map}.0.weight")  # there are normalisations beside it for several frames
+    token_weight = state.get(f"{token_map}.0.weight")  # models of several frames have normalisations here as well
     return {
         "num_frames": state["embedding.weight"].size(1) // 2,
         "hidden_channels": state["embedding.weight"].size(0),
@@ -49,7 +49,8 @@ def _convert(state: StateDict) -> StateDict:
 )
 class GraphMLP(PoseLifter):
     """GraphMLP of `"GraphMLP: A Graph MLP-Like Architecture for 3D Human Pose Estimation"
-    <https://arxiv.org/abs/2206.06420>`_: blocks of perceptrons along joints and channels, each beside a graph layer.
+    <https://arxiv.org/abs/2206.06420>`_: blocks of perceptrons along joints and channels, each in parallel with a graph
+    layer.
 
     All frames of a joint form its input features; the graph is that of one frame.
 

@@ -95,7 +95,7 @@ class HGN(FrameLifter):
         levels: The coarse and the fine level of ``graph``, in this order. A ``MultiScaleGraph`` counts its levels from
             the finest, which is 0, so that by default the coarse mesh is the last level (-1) and the fine mesh the one
             before it (-2). Both are padded, see :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
-        adjacency: In place of a ``graph``: the adjacency matrices of joints, coarse and fine mesh, self loops among
+        adjacency: Instead of a ``graph``, the adjacency matrices of joints, coarse and fine mesh, self loops among
             them, of which only the pattern counts; as nested lists if the model is to be saved with them.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
@@ -219,7 +219,7 @@ class HGN(FrameLifter):
         return nodes
 
     def _fuse(self, nodes: list[Tensor | None], stage: int, receivers: int = 3) -> list[Tensor | None]:
-        """Add to the first sets of nodes what the others send them before a stage."""
+        """Add the messages before a stage to the first ``receivers`` sets of nodes."""
         fused = list(nodes)
         senders = fused if self.fusion == "sequential" else nodes
         for j in range(receivers):
@@ -232,7 +232,7 @@ class HGN(FrameLifter):
 
     @torch.no_grad()
     def targets(self, poses_3d: Tensor, vertices: Tensor | None = None) -> HGNOutput:
-        """What the outputs are trained towards: the joints, and both meshes as means over groups of vertices.
+        """Return the targets of the outputs: the joints, and both meshes as means over groups of vertices.
 
         Args:
             poses_3d: True root-relative poses ``(B, J, 3)``, metres.
@@ -243,7 +243,7 @@ class HGN(FrameLifter):
             The joints and the real nodes of both meshes, in the order of their ids.
 
         Raises:
-            SkelgraphError: If vertices are needed, or cannot be pooled for want of a ``graph``.
+            SkelgraphError: If vertices are needed and not given, or there is no ``graph`` to pool them by.
         """
         if self.graph is None:
             raise SkelgraphError("the meshes were given as adjacency matrices; expected a graph, to pool vertices")

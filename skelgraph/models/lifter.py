@@ -1,4 +1,4 @@
-"""The contract of every model: 2D keypoints in, 3D joints of the centre frame out."""
+"""The base of every model, which maps 2D keypoints to the 3D joints of the centre frame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
     """Base of the 2D-to-3D networks.
 
-    A subclass defines :meth:`lift`, which is always handed ``num_frames`` frames: a longer clip is cut to the window
-    around its centre frame, a shorter one (or a single pose) is continued with its first and last frame.
+    A subclass defines :meth:`lift`, which always receives ``num_frames`` frames: a longer clip is cut to the window
+    around its centre frame, a shorter one (or a pose without a time axis) is continued with its first and last frame.
 
     Args:
         skeleton: Skeleton or layout name.
@@ -39,7 +39,7 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
     """
 
     official: ClassVar[OfficialLayout | None] = None
-    """How the authors' checkpoints are laid out; ``None`` if there are none."""
+    """The layout of the authors' checkpoints; ``None`` if there are none."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         *,
         visible: Tensor | None = None,
     ) -> Tensor:
-        """The loss of a batch, as training takes it; a network that learns more than the joints has its own.
+        """Return the loss of a batch for training; a network that predicts more than the joints overrides it.
 
         Args:
             keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.

@@ -41,7 +41,7 @@ class ModulatedGCN(ResidualGCN):
 
     ``"gt"``, for ground-truth keypoints of 16 joints, is the plain network. ``"benchmark"``, for detections of 17
     joints, is wider, has an :class:`~skelgraph.nn.EmbeddedGaussianNonLocal` before the output layer, dropout, and
-    another initialisation of the modulation; it is published with a :class:`~skelgraph.nn.PostRefine` behind it.
+    another initialisation of the modulation; it is published with a :class:`~skelgraph.nn.PostRefine` after it.
 
     Args:
         skeleton: Skeleton or layout name; published on ``h36m16`` (``"gt"``) and ``h36m17`` (``"benchmark"``).

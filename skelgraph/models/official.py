@@ -24,7 +24,7 @@ from skelgraph.topology import SkeletonLike
 
 @dataclass(frozen=True)
 class OfficialPart:
-    """A module with official checkpoints of its own that is no model: it does not lift 2D poses.
+    """A module that has official checkpoints but is no model, since it does not lift 2D poses.
 
     Attributes:
         build: Makes the module from a skeleton and the options that ``official`` infers.
@@ -72,17 +72,17 @@ def load_official(
         name: Name of the model, see :func:`~skelgraph.models.list_models`; or ``"post_refine"`` for the refinement head
             :class:`~skelgraph.nn.PostRefine` that several of them come with.
         source: Path of a checkpoint file as the authors' scripts save it, see
-            :func:`~skelgraph.files.read_checkpoint`: what in it is no data is skipped, never built. Or a state dict
-            (bare, wrapped, or with the prefixes of DataParallel or torch.compile).
+            :func:`~skelgraph.files.read_checkpoint`: objects in it that are no data are skipped, never built. Or a
+            state dict (bare, wrapped, or with the prefixes of DataParallel or torch.compile).
         skeleton: The skeleton that the weights were trained on; the one of the released code by default.
-        **options: Options of the model that weights cannot tell; they override what is inferred.
+        **options: Options of the model that cannot be inferred from weights; they override those that can.
 
     Returns:
         The model in evaluation mode, in torch's default precision.
 
     Raises:
         CheckpointError: If the file cannot be read safely, or tensors are missing, unexpected or misshapen; all are
-        listed.
+            listed.
         SkelgraphError: If the model or the skeleton is unknown.
     """
     if isinstance(name, str) and name in OFFICIAL_PARTS:

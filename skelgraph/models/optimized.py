@@ -37,7 +37,7 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
         reach it, and a compiled one cannot be pickled or copied: make it in every process.
 
     Raises:
-        SkelgraphError: If the model is on ``meta``, or cannot be compiled, for want of a C++ compiler above all.
+        SkelgraphError: If the model is on ``meta``, or cannot be compiled, above all without a C++ compiler.
 
     Example:
         >>> from skelgraph import create_model
@@ -99,5 +99,5 @@ class OptimizedLifter(PoseLifter):
         return self.run(clip.contiguous())
 
     def extra_repr(self) -> str:
-        """What it was made for."""
+        """Skeleton, precision and device."""
         return f"{plain(self.skeleton.name or self.skeleton.num_joints)}, {self.dtype}, {self.device}"

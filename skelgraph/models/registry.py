@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=type[nn.Module])
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a registered model.
+    """The registry entry of a model.
 
     ``published`` maps a setting (``"gt"``, ``"cpn"``) to the published Human3.6M errors (P1, P2) in mm; ``None`` where
     a publication gives only one of them. ``published_skeleton`` is the layout of the released code.
@@ -103,7 +103,7 @@ def _check_memory(info: ModelInfo, skeleton: Skeleton, options: Mapping[str, Any
     try:
         with torch.device("meta"):
             model = info.cls(skeleton, **options)
-    except (RuntimeError, SkelgraphError):  # building it says what is wrong, or it can only be built with values
+    except (RuntimeError, SkelgraphError):  # the real constructor raises it again, or needs values
         return
     size = sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
     free = psutil.virtual_memory().available

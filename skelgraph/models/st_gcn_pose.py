@@ -106,8 +106,8 @@ class STGCNPose(PoseLifter):
 
     Code and paper: the blocks have no convolution in time, frames meet in the graph only. The input normalisation has
     ``eps`` 0.1, because the released code hands its momentum to the wrong argument.
-    Weights of several frames do not tell how many: ``load_official`` takes ``num_frames``, 3 if not given. In training,
-    a single-frame model needs batches of at least 2 poses.
+    The number of frames, if more than one, cannot be inferred from weights: pass ``num_frames`` to ``load_official``,
+    which takes 3 by default. In training, a model of one frame needs batches of at least 2 poses.
     """
 
     part_joints: Tensor

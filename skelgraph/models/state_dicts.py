@@ -1,6 +1,6 @@
 """State dicts in the layout of the authors' code: how they are taken out of a checkpoint and converted to ours.
 
-Nothing here knows a model; a model says how its checkpoints are laid out by an :class:`OfficialLayout`.
+No model is imported here; each describes its checkpoints by an :class:`OfficialLayout`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class OfficialLayout:
 
 
 def unwrap_state_dict(content: Mapping[Any, Any], label: str) -> StateDict:
-    """The state dict inside a checkpoint, without what the training script put around the weights and their names.
+    """The state dict inside a checkpoint, without the wrappers and name prefixes of training scripts.
 
     Of a module that was saved whole its parameters and buffers are taken.
 
@@ -88,7 +88,7 @@ def inner_weights(content: Mapping[Any, Any], label: str) -> Mapping[Any, Any]:
 
 
 def _inside(value: Any) -> Mapping[Any, Any] | None:
-    """What a checkpoint holds under a name: a dictionary, or the attributes of a module that was saved whole."""
+    """An entry of a checkpoint as a dictionary: itself, or the attributes of a module that was saved whole."""
     if isinstance(value, Skipped):
         value = value.state if isinstance(value.state, dict) and "_modules" in value.state else None
     return value if isinstance(value, Mapping) else None
@@ -121,7 +121,7 @@ def unread_entries(content: Mapping[Any, Any]) -> str:
 
 
 def _check_size(state: StateDict, label: str) -> None:
-    """Refuse tensors that show the same numbers many times over: to work with them takes memory for each."""
+    """Refuse tensors that share their memory so much that copies of them would take far more than the file has."""
     stored = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in state.values()}
     if sum(value.numel() * value.itemsize for value in state.values()) > 4 * sum(stored.values()) + 2**20:
         raise CheckpointError(f"{label} shows the same numbers many times over (tensors of stride 0, or shared)")

@@ -130,7 +130,7 @@ class VideoPose(PoseLifter):
         SkelgraphError: If a filter width is not odd.
 
     Code and paper: predictions are not made root-relative, so that the root's error counts in the published means.
-    Weights do not tell whether they are causal: ``load_official`` takes ``causal=True``.
+    Whether a model is causal cannot be inferred from its weights: pass ``causal=True`` to ``load_official``.
     """
 
     official = OfficialLayout(

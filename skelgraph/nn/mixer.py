@@ -1,4 +1,4 @@
-"""Mixer blocks: a perceptron along the joints or channels beside a graph layer, as in GraphMLP and MLP-Graph."""
+"""Mixer blocks of GraphMLP and MLP-Graph: perceptrons along the joints or channels, combined with graph layers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ class DropPath(CheckedOptions, nn.Module):
 
 class GraphMLPBlock(CheckedOptions, nn.Module):
     r"""Block of `"GraphMLP: A Graph MLP-Like Architecture for 3D Human Pose Estimation"
-    <https://arxiv.org/abs/2206.06420>`_: perceptrons along joints and along channels, each beside a graph layer.
+    <https://arxiv.org/abs/2206.06420>`_: perceptrons along joints and along channels, each in parallel with a graph
+    layer.
 
     .. math::
         \mathbf{X} \leftarrow \mathbf{X} + \mathrm{MLP}_J(\mathbf{T}^\top)^\top + G_1(\mathbf{T}), \quad
