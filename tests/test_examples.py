@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +43,10 @@ def test_extend_layer(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_layer_of_extend_layer_keeps_the_contract() -> None:
-    check_layer(load("extend_layer").DirectedConv)
+    example = load("extend_layer")
+    check_layer(example.DirectedConv)
+    sources = map(inspect.getsource, (example.directed_adjacency, example.DirectedConv))
+    assert sum(source.count("\n") for source in sources) < 30, "as README says"
 
 
 def test_hypergraph_quickstart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,11 +76,7 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
     """Read the cameras that filmed each subject.
 
     The file holds ``{"cameras": [camera, ...]}`` where every subject was filmed by the same cameras, or
-    ``{"cameras": {subject: [camera, ...]}}``. A camera is an object with ``id``, ``res_w``, ``res_h``,
-    ``focal_length`` (2 numbers, pixels), ``center`` (2, pixels), ``distortion`` (the lens model: ``"opencv"`` unless
-    given, ``"human36m"`` or ``"none"``), ``radial_distortion`` (3: k1, k2, k3), ``tangential_distortion`` (2: p1, p2),
-    ``orientation`` (4) and ``translation`` (3, metres); other entries are ignored. OpenCV's own order of the
-    coefficients is k1, k2, p1, p2, k3.
+    ``{"cameras": {subject: [camera, ...]}}``; the entries of a camera stand in ``docs/data.md``.
 
     Args:
         path: JSON file.

@@ -23,15 +23,12 @@ class MocapNPZ(PoseDataset):
     """The user's own motion, from files in the layout of `VideoPose3D
     <https://github.com/facebookresearch/VideoPose3D>`_ and a camera file.
 
-    ``data_3d`` holds ``positions_3d``: subject -> action -> ``(T, J, 3)`` in world metres; ``data_2d`` holds
-    ``positions_2d``: subject -> action -> one ``(>= T, J, 2)`` array in pixels for each camera, and perhaps
-    ``metadata``: ``num_joints`` and ``keypoints_symmetry`` have to agree with the skeleton. Keypoints may have a third
-    channel, a confidence from 0 to 1, and ``data_3d`` a member ``visible_3d``: subject -> action -> ``(T, J)``, which
-    joints of the positions are known; see :class:`~skelgraph.datasets.MotionClip`.
+    What the files hold, member by member, stands in ``docs/data.md``; what becomes of it, in
+    :class:`~skelgraph.datasets.MotionClip`.
 
     Args:
-        data_3d: File of the positions.
-        data_2d: File of the keypoints; ``None``: project the positions with the cameras.
+        data_3d: npz file with ``positions_3d``, world metres, and perhaps ``visible_3d``.
+        data_2d: npz file with ``positions_2d``, pixels for each camera; ``None``: the positions are projected.
         cameras: JSON file, see :func:`~skelgraph.datasets.read_cameras`.
         split: Name of the split, ``"train"`` or ``"test"``.
         skeleton: Joints of the arrays, in order; a file of 17 or 32 Human3.6M joints also serves the smaller layouts.

@@ -89,7 +89,7 @@ def register_skeleton(skeleton: Skeleton, overwrite: bool = False) -> None:
         TopologyError: If the skeleton has no name, or a different one has it already.
     """
     if not isinstance(skeleton, Skeleton) or skeleton.name is None:
-        raise TopologyError(f"skeleton is {skeleton!r}; expected a Skeleton with a name")
+        raise TopologyError(f"skeleton is {shown(skeleton)}; expected a Skeleton with a name")
     if not overwrite and _REGISTRY.get(skeleton.name, skeleton) != skeleton:
         raise TopologyError(
             f"skeleton: another skeleton is registered as {shown(skeleton.name)}; expected a new name or overwrite=True"

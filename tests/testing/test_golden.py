@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +113,14 @@ def test_weights_can_be_kept_and_training_left_out(tmp_path):
     check_evaluation(golden, Port(), **CALL)
     with pytest.raises(AssertionError, match="no numbers of training"):
         check_training(golden, Port(), **CALL)
+
+
+def test_the_readme_names_the_source_of_every_file():
+    folder = Path(__file__).parents[1] / "golden"
+    text = (folder / "README.md").read_text()
+    for path in sorted(folder.glob("*.npz")):
+        meta = Golden(path).meta
+        if "repo" in meta:
+            assert f"`{meta['repo']}` @ `{meta['commit'][:8]}`" in text, path.name
+        prefixes = [prefix for prefix in re.findall(r"`([a-z_0-9]+)\*?`", text) if path.stem.startswith(prefix)]
+        assert prefixes, f"{path.name} stands in no row of the table"
