@@ -13,7 +13,7 @@ from skelgraph.models.martinez import Martinez
 from skelgraph.models.mlp_graph import MLPGraph
 from skelgraph.models.modulated_gcn import ModulatedGCN
 from skelgraph.models.nehs_net import NEHSFeatures, NEHSNet
-from skelgraph.models.official import load_official
+from skelgraph.models.official import OfficialLayout, load_official
 from skelgraph.models.optimized import OptimizedLifter, optimize
 from skelgraph.models.registry import ModelInfo, list_models, model_info, register_model
 from skelgraph.models.residual_gcn import ResidualGCN
@@ -36,6 +36,7 @@ __all__ = [
     "ModulatedGCN",
     "NEHSFeatures",
     "NEHSNet",
+    "OfficialLayout",
     "OptimizedLifter",
     "PoseLifter",
     "RSNet",
