@@ -1,7 +1,8 @@
 """The code of the documentation runs and prints what the pages say.
 
-A cell is run if its fence says ```` ```python run ````, all cells of a page in one namespace; what a cell prints is
-compared with a ```` ```text ```` block right below it. Plain fences hold output that depends on the machine.
+A cell is run if its fence says ```` ```python run ````, all cells of a page as one module; what a cell prints is
+compared with a ```` ```text ```` block right below it. Plain fences hold output that depends on the machine. What a
+page registers is taken back after it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,17 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import matplotlib as mpl
 import pytest
+
+from skelgraph.models import registry
+from skelgraph.topology import layouts
 
 mpl.use("agg")
 
@@ -21,14 +29,29 @@ CELL = re.compile(r"^```python run\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>
 PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))) if CELL.search(page.read_text())]
 
 
-def test_the_readme_and_the_tutorial_have_cells():
-    assert {"README", "tutorial_hypergraph"} <= {page.stem for page in PAGES}
+def test_the_pages_that_teach_have_cells():
+    assert {"README", "tutorial_hypergraph", "extending"} <= {page.stem for page in PAGES}
 
 
+REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS)
+
+
+@pytest.fixture
+def _registries() -> Iterator[None]:
+    before = [dict(entries) for entries in REGISTRIES]
+    yield
+    for entries, old in zip(REGISTRIES, before, strict=True):
+        entries.clear()
+        entries.update(old)
+
+
+@pytest.mark.usefixtures("_registries")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_cells(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # for the files that a page writes
-    text, namespace = page.read_text(), {"__name__": page.stem}
+    module = ModuleType(f"page_{page.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # where pickle looks for the classes of a page
+    text, namespace = page.read_text(), vars(module)
     for cell in CELL.finditer(text):
         line = text.count("\n", 0, cell.start("code"))
         printed = io.StringIO()

@@ -256,7 +256,7 @@ def _gradients(subject: _Subject) -> None:
 
 @_clause
 def _second_derivatives(subject: _Subject) -> None:
-    """So are second derivatives."""
+    """Second derivatives are those of finite differences, too."""
     function, tensors = _as_function(subject)
     torch.autograd.gradgradcheck(function, tensors, fast_mode=True)
 
