@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from skelgraph.__main__ import main
 from skelgraph.models import registry
 from skelgraph.topology import layouts
 
@@ -66,3 +67,23 @@ def test_links_to_files(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def commands() -> dict[str, set[str]]:
+    """The options of every subcommand that the pages and the Makefile show."""
+    shown: dict[str, set[str]] = {}
+    for page in (ROOT / "README.md", ROOT / "Makefile", *sorted(ROOT.glob("docs/**/*.md"))):
+        for name, line in re.findall(r"skelgraph ([a-z][a-z-]+)(?=[ `\n])([^`\n]*)", page.read_text()):
+            shown.setdefault(name, set()).update(re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", line.partition(" #")[0]))
+    return shown
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "models", "skeletons", "convert-official"])
+def test_commands_have_the_options_that_are_shown(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert name in commands()
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert not {option for option in commands()[name] if not re.search(rf"{option}\b", text)}
