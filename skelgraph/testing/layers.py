@@ -495,7 +495,7 @@ def _renumber(topology: Any, order: Tensor) -> Any:
     return JointHypergraph.from_lists(
         topology.num_nodes,
         [place[list(members)].tolist() for members in topology.hyperedges],
-        weight=topology.weight,
+        hyperedge_weight=topology.hyperedge_weight,
         groups=topology.groups,
     )
 

@@ -13,10 +13,11 @@ from skelgraph.testing import LAYER_CLAUSES, check_layer
 from skelgraph.topology import JointHypergraph, Skeleton
 
 LISTS = [[0, 1, 2], [2, 3], [4], [0, 5, 1, 3], [1, 2], [1, 2], [3, 4, 5], [0, 4], [5, 2]]
-TOPOLOGY = JointHypergraph.from_lists(7, LISTS, groups={"first": range(4), "second": range(4, 9)})
+TOPOLOGY = JointHypergraph.from_lists(
+    7, LISTS, hyperedge_weight=torch.linspace(0.5, 2.5, 9).tolist(), groups={"first": range(4), "second": range(4, 9)}
+)
 """More hyperedges than joints, two of them equal, one of a single joint; joint 6 is in none."""
 FOREST = Skeleton([-1, 0, 1, 0, 3, 3, -1], name="forest7")
-_, _, BONES = inspect.signature(sgnn.EdgeVertexConv.forward).parameters
 
 
 def gcnii(channels, _, hypergraph):
@@ -26,10 +27,15 @@ def gcnii(channels, _, hypergraph):
 LAYERS = {
     "AllSetConv": (functools.partial(sgnn.AllSetConv, heads=2), TOPOLOGY, {}),
     "EdgeVertexConv": (
-        functools.partial(sgnn.EdgeVertexConv, edge_channels=3), FOREST, {"inputs": {BONES: ("bones", 3)}}
+        functools.partial(sgnn.EdgeVertexConv, bone_channels=3), FOREST, {"inputs": {"bone_attr": ("bones", 3)}}
     ),
     "HNHNConv": (sgnn.HNHNConv, TOPOLOGY, {}),
     "HyperedgeAttentionConv": (functools.partial(sgnn.HyperedgeAttentionConv, heads=2), TOPOLOGY, {}),
+    "HyperedgeAttentionConv[hyperedge_attr]": (
+        functools.partial(sgnn.HyperedgeAttentionConv, hyperedge_channels=3),
+        TOPOLOGY,
+        {"inputs": {"hyperedge_attr": ("hyperedges", 3)}},
+    ),
     "HyperedgeConv": (sgnn.HyperedgeConv, TOPOLOGY, {}),
     "LearnedOperatorConv": (
         functools.partial(sgnn.LearnedOperatorConv, groups=("second", "first")), TOPOLOGY, {}
