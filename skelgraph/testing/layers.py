@@ -60,7 +60,7 @@ def check_layer(
         inputs: Further tensors that the layer is called with, by the name of their argument: what their rows belong to,
             and their channels, such as ``{"x0": ("joints", 4)}``.
         follows_numbering: The layer tells joints apart by their numbers, so that renumbering them changes what it
-            computes; that clause is left out.
+            computes, or has parameters of single edges, which are carried over by no rule; that clause is left out.
         joint_axes: Parameters of single joints by name, and the axes that run over the joints. By default every axis
             that is as long as there are joints, whatever the channels; logits of
             :class:`~skelgraph.nn.SoftmaxAdjacency` need no entry.

@@ -38,10 +38,28 @@ CONVS = {
     "SemCHGraphConv": sgnn.SemCHGraphConv,
     "WeightedJacobiConv": sgnn.WeightedJacobiConv,
     "WeightedJacobiConv[neighbours]": functools.partial(sgnn.WeightedJacobiConv, neighbours=True),
-}
+    **{
+        f"{cls.__name__}[lists]": functools.partial(cls, dense=False)
+        for cls in (
+            sgnn.ChebyshevGraphConv, sgnn.HighOrderGraphConv, sgnn.ImplicitFairingConv, sgnn.PartitionedGraphConv,
+            sgnn.SemCHGraphConv, sgnn.SemGraphConv, sgnn.WeightSharingConv,
+        )
+    },
+    **{
+        f"{cls.__name__}[edges, {form}]": functools.partial(cls, learn_on="edges", dense=form == "matrices", **options)
+        for form in ("matrices", "lists")
+        for cls, options in (
+            (sgnn.ConditionalGraphConv, {}),
+            (sgnn.ModulatedGraphConv, {}),
+            (sgnn.RegularSplittingConv, {}),
+            (sgnn.WeightSharingConv, {"sharing": "nosharing"}),
+            (sgnn.WeightedJacobiConv, {}),
+        )
+    },
+}  # fmt: skip
 """Every graph layer, as a function of ``(in_channels, out_channels, skeleton, bias=True)``."""
-NUMBERED = {"WeightSharingConv[convst]"}
-"""Layers that tell neighbours apart by their numbers, as released."""
+NUMBERED = {"WeightSharingConv[convst]", *(name for name in CONVS if "[edges" in name)}
+"""Layers that tell neighbours apart by their numbers, as released, or whose parameters belong to edges by number."""
 HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7")
 
 
