@@ -84,6 +84,8 @@ def test_every_model_has_a_small_version_here():
     missing = ", ".join(sorted(set(list_models()) - set(SMALL)))
     assert not missing, f"enter small options of {missing} in SMALL of this file, so that the model is tested"
     assert set(SMALL) == set(list_models())
+    uncounted = ", ".join(sorted(set(list_models()) - {name for name, *_ in PARAMETERS}))
+    assert not uncounted, f"enter the published number of parameters of {uncounted} in PARAMETERS of this file"
 
 
 @pytest.mark.parametrize(("name", "layout", "options", "expected"), PARAMETERS)
