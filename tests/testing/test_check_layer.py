@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from skelgraph.fixed import on_cpu
 from skelgraph.nn import HyperedgeConv, ImplicitFairingConv, SemGraphConv, SkeletonConv, UniGCNIIConv, graph_matrix
 from skelgraph.nn import accepts_flat_batch as flat
 from skelgraph.ops import graph_conv
-from skelgraph.testing import LAYER_CLAUSES, check_layer
+from skelgraph.testing import LAYER_CLAUSES, check_layer, layers
 from skelgraph.topology import Graph, JointHypergraph, Skeleton
 
 
@@ -252,6 +253,12 @@ def test_joint_axes_and_numbers():
     with pytest.raises(AssertionError, match="joint_axes"):
         only(PerJoint, joint_axes={})
     only(ByNumber, follows_numbering=True)
+
+
+def test_docstring_example():
+    results = doctest.testmod(layers)
+    assert results.attempted
+    assert not results.failed
 
 
 def test_needs_no_test_framework():
