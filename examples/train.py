@@ -1,4 +1,4 @@
-"""Train a graph network to lift 2D poses to 3D: what `skelgraph train` does, in plain Python.
+"""Train a graph network to lift 2D poses to 3D: the training and the test of `skelgraph train`, in plain Python.
 
     python examples/train.py --epochs 5
 
