@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from skelgraph.errors import TopologyError
 from skelgraph.text import plain, shown
-from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection
-
-    from skelgraph.topology.skeleton import Skeleton
 
 # Of the palette of Okabe and Ito, told apart with every kind of colour vision: https://jfly.uni-koeln.de/color/
 LEFT = "#0072B2"
@@ -23,7 +20,26 @@ RIGHT = "#D55E00"
 CENTRE = "#7F7F7F"
 
 
-def joint_colors(skeleton: SkeletonLike, colors: str | Sequence[str] | None = None) -> list[str]:
+class Body(Protocol):
+    """What of a skeleton is drawn; :class:`~skelgraph.topology.Skeleton` has it."""
+
+    @property
+    def name(self) -> str | None: ...  # noqa: D102
+    @property
+    def joint_names(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def parents(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def symmetric_pairs(self) -> tuple[tuple[int, int], ...]: ...  # noqa: D102
+    @property
+    def num_joints(self) -> int: ...  # noqa: D102
+    @property
+    def roots(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]: ...  # noqa: D102
+
+
+def joint_colors(skeleton: Body, colors: str | Sequence[str] | None = None) -> list[str]:
     """Return the colour of each joint; the bone that leads to a joint has the same.
 
     Args:
@@ -33,7 +49,6 @@ def joint_colors(skeleton: SkeletonLike, colors: str | Sequence[str] | None = No
     Raises:
         TopologyError: If ``colors`` is neither one nor three colours.
     """
-    skeleton = as_skeleton(skeleton)
     if isinstance(colors, str):
         return [colors] * skeleton.num_joints
     sides = tuple(colors) if colors is not None else (LEFT, RIGHT, CENTRE)
@@ -46,7 +61,7 @@ def joint_colors(skeleton: SkeletonLike, colors: str | Sequence[str] | None = No
 
 
 def draw_skeleton(
-    skeleton: SkeletonLike,
+    skeleton: Body,
     positions: Any,
     ax: Any,
     *,
@@ -82,7 +97,6 @@ def draw_skeleton(
     from matplotlib import collections
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
-    skeleton = as_skeleton(skeleton)
     is_3d = ax.name == "3d"
     points = _checked_positions(skeleton, positions, 3 if is_3d else 2)
     if is_3d:
@@ -119,36 +133,7 @@ def to_plot_axes(positions: np.ndarray) -> np.ndarray:
     return np.stack([positions[..., 0], positions[..., 2], -positions[..., 1]], axis=-1)
 
 
-def set_equal_limits(ax: Any, positions: Any, margin: float = 0.1) -> None:
-    """Give a 3D axis equal limits, a cube around one or several poses, so that limbs keep their proportions.
-
-    Args:
-        ax: A 3D matplotlib axis.
-        positions: Joint positions in camera axes, as for :func:`draw_skeleton`, array or tensor.
-        margin: Free space on each side as a part of the largest extent.
-
-    Shapes:
-        ``positions``: ``(..., 3)``.
-
-    Raises:
-        TopologyError: If the positions are not three-dimensional or none of them is finite.
-    """
-    points = _as_array(positions)
-    if points.ndim == 0 or points.shape[-1] != 3:
-        raise TopologyError(f"positions has shape {points.shape}; expected (..., 3)")
-    points = to_plot_axes(points.reshape(-1, 3))
-    points = points[np.isfinite(points).all(axis=1)]
-    if len(points) == 0:
-        raise TopologyError("positions holds no finite joint; expected at least one")
-    low, high = points.min(axis=0), points.max(axis=0)
-    centre = (low + high) / 2
-    radius = max((high - low).max(), 1e-6) * (0.5 + margin)
-    for set_limits, middle in zip((ax.set_xlim, ax.set_ylim, ax.set_zlim), centre, strict=True):
-        set_limits(middle - radius, middle + radius)
-    ax.set_box_aspect((1, 1, 1))
-
-
-def plot_topology(skeleton: Skeleton, positions: Any = None, ax: Any = None) -> Axes:
+def plot_topology(skeleton: Body, positions: Any = None, ax: Any = None) -> Axes:
     """Draw the bones and the labelled joints of a skeleton; see :meth:`Skeleton.plot`."""
     if ax is None:
         from matplotlib import pyplot as plt
@@ -177,7 +162,7 @@ def plot_topology(skeleton: Skeleton, positions: Any = None, ax: Any = None) -> 
     return ax
 
 
-def rest_positions(skeleton: SkeletonLike) -> np.ndarray:
+def rest_positions(skeleton: Body) -> np.ndarray:
     """Return where the joints are drawn by default: a standing figure that looks at us, else the tree.
 
     The figure is drawn if every joint has a usual name, as in the named layouts; its left side is on our right.
@@ -185,7 +170,6 @@ def rest_positions(skeleton: SkeletonLike) -> np.ndarray:
     Shapes:
         ``(J, 2)``, ``y`` up.
     """
-    skeleton = as_skeleton(skeleton)
     points = []
     for name in skeleton.joint_names:
         side, _, landmark = name.partition("_")
@@ -199,7 +183,7 @@ def rest_positions(skeleton: SkeletonLike) -> np.ndarray:
     return np.array(points)
 
 
-def _tree_positions(skeleton: Skeleton) -> np.ndarray:
+def _tree_positions(skeleton: Body) -> np.ndarray:
     """Place roots on top, every generation one step lower, leaves side by side and parents above their children."""
     children: dict[int, list[int]] = {joint: [] for joint in range(-1, skeleton.num_joints)}
     for joint, parent in enumerate(skeleton.parents):
@@ -221,14 +205,10 @@ def _tree_positions(skeleton: Skeleton) -> np.ndarray:
     return points
 
 
-def _as_array(positions: Any) -> np.ndarray:
+def _checked_positions(skeleton: Body, positions: Any, dimensions: int) -> np.ndarray:
     if hasattr(positions, "detach"):  # a tensor, perhaps on a GPU or with a gradient
         positions = positions.detach().cpu()
-    return np.asarray(positions, dtype=float)
-
-
-def _checked_positions(skeleton: Skeleton, positions: Any, dimensions: int) -> np.ndarray:
-    points = _as_array(positions)
+    points = np.asarray(positions, dtype=float)
     if points.shape != (skeleton.num_joints, dimensions):
         raise TopologyError(
             f"positions has shape {points.shape}; expected {(skeleton.num_joints, dimensions)} "
