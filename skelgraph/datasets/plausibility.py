@@ -10,20 +10,17 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skelgraph import topology
+from skelgraph.datasets.pose_arrays import PoseArrays
 from skelgraph.errors import DataError
 from skelgraph.geometry import camera_to_world, normalize_intrinsics, project, world_to_camera
 from skelgraph.text import plain
-from skelgraph.topology import Skeleton
-
-if TYPE_CHECKING:
-    from skelgraph.datasets.pose_dataset import PoseDataset
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons
 
 POSSIBLE_SIZE = (0.05, 20.0)
 """Extent of a skeleton, metres: from a small hand to a large animal. Outside, the data are refused."""
@@ -66,7 +63,7 @@ class Report:
     """
 
     def __init__(
-        self, dataset: PoseDataset, sources: tuple[str, str], downsample: int, projected: Sequence[bool]
+        self, dataset: PoseArrays, sources: tuple[str, str], downsample: int, projected: Sequence[bool]
     ) -> None:
         self.dataset = dataset
         self.sources = sources
@@ -141,7 +138,7 @@ def check_plausible(report: Report) -> None:
     _check_bones(report, points)
 
 
-def check_splits(train: PoseDataset, test: PoseDataset) -> None:
+def check_splits(train: PoseArrays, test: PoseArrays) -> None:
     """Check that no subject is in both the training and the test data.
 
     Raises:
@@ -294,7 +291,7 @@ def _check_bones(report: Report, points: Tensor) -> None:
         f"{report.sources[0]}: of the bones of skeleton {plain(skeleton.name)} {unsteady:.0%} change their length over "
         f"time, and {unlike:.0%} of its pairs are not as long on the left as on the right"
     )
-    others = [topology.as_skeleton(name) for name in topology.list_skeletons()]
+    others = [as_skeleton(name) for name in list_skeletons()]
     odds = {
         other.name: max(_bones(report, other, points)[1:])
         for other in others
@@ -339,7 +336,7 @@ def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, f
 class _View:
     """The cameras of some clips, as they project points ``(clips, frames, J, 3)``."""
 
-    def __init__(self, dataset: PoseDataset, clips: Sequence[int]) -> None:
+    def __init__(self, dataset: PoseArrays, clips: Sequence[int]) -> None:
         chosen = [dataset.clips[i] for i in clips]
         self.models = [clip.distortion for clip in chosen]
         width, self.height = torch.tensor([(clip.width, clip.height) for clip in chosen]).unbind(-1)
@@ -444,7 +441,7 @@ def _conventions() -> list[_Convention]:
     return sorted((_Convention(*choice) for choice in every), key=lambda found: found.num_changes)
 
 
-def _sample(dataset: PoseDataset) -> Tensor:
+def _sample(dataset: PoseArrays) -> Tensor:
     """Rows of a few frames of every clip, in order: ``(clips, frames)``."""
     count = min(max(_SAMPLED // len(dataset.clips), 2), 64)
     start, length = torch.tensor([(clip.start, clip.length) for clip in dataset.clips]).unbind(-1)
@@ -460,7 +457,7 @@ def _given(report: Report, rows: Tensor) -> Tensor:
     return torch.where(is_given[..., None], dataset.keypoints_2d[rows], torch.nan)
 
 
-def _by_camera(dataset: PoseDataset) -> list[list[int]]:
+def _by_camera(dataset: PoseArrays) -> list[list[int]]:
     """The clips that each camera of each subject filmed."""
     cameras: dict[tuple[str, str], list[int]] = {}
     for i, clip in enumerate(dataset.clips):
@@ -468,7 +465,7 @@ def _by_camera(dataset: PoseDataset) -> list[list[int]]:
     return list(cameras.values())
 
 
-def _depths(dataset: PoseDataset) -> Tensor:
+def _depths(dataset: PoseArrays) -> Tensor:
     """Distance of every joint along the axis of its camera, ``(N, J)``."""
     return dataset.poses_3d[..., 2] + dataset.root_3d[:, None, 2]
 

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data, InMemoryDataset
 
-from skelgraph import topology
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
+from skelgraph.datasets.pose_arrays import Clip, clip_label
 from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError
-from skelgraph.geometry import Distortion, normalize_screen, project, world_to_camera
+from skelgraph.geometry import normalize_screen, project, world_to_camera
 from skelgraph.options import Int64, Positive, check_option, checked
 from skelgraph.text import plain, shown
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import SkeletonLike, as_skeleton
 
 
 @dataclass(frozen=True)
@@ -46,51 +46,6 @@ class MotionClip:
     positions: np.ndarray | Tensor
     keypoints: np.ndarray | Tensor | None = None
     visible_3d: np.ndarray | Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Clip:
-    """The place of a clip in the arrays of a :class:`PoseDataset`, and its camera.
-
-    Args:
-        subject: Who moves.
-        action: What is done, in full: ``"Walking 1"``.
-        camera: Name of the camera.
-        start: Its first row in the arrays.
-        length: Its number of frames.
-        intrinsics: ``(fx, fy, cx, cy, k1, k2, k3, p1, p2)``, the first four in pixels.
-        width: Image width in pixels.
-        height: Image height in pixels.
-        orientation: Unit quaternion ``(w, x, y, z)``, camera to world axes.
-        translation: Camera centre in the world, metres.
-        distortion: Lens model of the intrinsics, see :func:`skelgraph.geometry.project`.
-    """
-
-    subject: str
-    action: str
-    camera: str
-    start: int
-    length: int
-    intrinsics: tuple[float, ...]
-    width: int
-    height: int
-    orientation: tuple[float, ...]
-    translation: tuple[float, ...]
-    distortion: Distortion
-
-    @property
-    def label(self) -> str:
-        """Subject, action and camera of the clip, for messages."""
-        return _label(self.subject, self.action, self.camera)
-
-    @property
-    def action_name(self) -> str:
-        """The action without its take number: ``"Walking"``."""
-        return self.action.split(" ")[0]
-
-
-def _label(subject: str, action: str, camera: str) -> str:
-    return f"subject {plain(subject)}, action {shown(action)}, camera {plain(camera)}"
 
 
 class _ClipArrays(NamedTuple):
@@ -166,7 +121,7 @@ class PoseDataset(InMemoryDataset):
         super().__init__()
         if downsample < 1:
             raise DataError(f"downsample is {downsample}, expected 1 or more.")
-        self.skeleton = topology.as_skeleton(skeleton)
+        self.skeleton = as_skeleton(skeleton)
         self._edge_index = self.skeleton.edge_index
         self.name = name
         self.split = split
@@ -235,7 +190,7 @@ class PoseDataset(InMemoryDataset):
         camera = motion.camera
 
         def where(source: int, what: str) -> str:
-            return f"{sources[source]}: {_label(motion.subject, motion.action, camera.id)}: {what}"
+            return f"{sources[source]}: {clip_label(motion.subject, motion.action, camera.id)}: {what}"
 
         visible = None
         if motion.visible_3d is not None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from skelgraph.datasets.pose_arrays import PoseArrays
 from skelgraph.errors import DataError
 from skelgraph.geometry import mirror
 from skelgraph.options import Int64, checked
-
-if TYPE_CHECKING:
-    from skelgraph.datasets.pose_dataset import PoseDataset
 
 
 class PoseBatch(NamedTuple):
@@ -88,7 +86,7 @@ class PoseWindows:
     """
 
     @checked
-    def __init__(self, dataset: PoseDataset, frames: Int64 = 1, stride: Int64 = 1, flip: bool = False) -> None:
+    def __init__(self, dataset: PoseArrays, frames: Int64 = 1, stride: Int64 = 1, flip: bool = False) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
