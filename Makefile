@@ -1,6 +1,6 @@
 # make demo   train on the embedded synthetic motion and write runs/demo/
 # make test   run the test suite
-# make lint   ruff and mypy
+# make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
 # make bench  time the layers against named alternatives (about an hour; the models take most of it)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
@@ -37,6 +37,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.fuzz --processes $(TEST_PROCESSES) $(FUZZ_OPTIONS)
