@@ -65,7 +65,7 @@ class JointMetric(CheckedOptions, Metric):
     def score(self, pred: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """Return the numbers ``(B, J)`` whose mean is this metric, in its unit, for float64 poses ``(B, J, 3)`` in
         metres; those where ``visible`` ``(B, J)`` is false are not used."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define score()")
 
     def update(
         self, pred: Tensor, target: Tensor, action: Tensor | None = None, *, visible: Tensor | None = None
