@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
 
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.registry import register_model
-from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_logits
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_logits, per_hop_options
 from skelgraph.nn import GraphConvBlock, ImplicitFairingConv, fairing_beta
 from skelgraph.nn.conv.high_order_graph_conv import HopFusion, Hops
 from skelgraph.options import Amount, Channels, Count, Positive, Rate
 from skelgraph.topology import SkeletonLike
-
-
-def _options(state: StateDict) -> dict[str, Any]:
-    num_matrices, in_channels, hidden_channels = state["gconv_input.gconv.W"].shape
-    return {
-        "hidden_channels": hidden_channels,
-        "num_hops": num_matrices - 1,
-        "in_channels": in_channels,
-        "out_channels": state["gconv_output.W"].size(2),
-    }
 
 
 def _convert(state: StateDict) -> StateDict:
@@ -70,7 +60,7 @@ class HOIFNet(FrameLifter):
     """
 
     official = OfficialLayout(
-        options=_options,
+        options=functools.partial(per_hop_options, weight="gconv_input.gconv.W"),
         keys=(
             (r"^gconv_input\.", "input_block."),
             *((rf"^gconv_layers\.gconv{n}\.", f"blocks.{i}.") for i, n in enumerate((1, 2, 3, 4, 5, 6, 7, 16))),

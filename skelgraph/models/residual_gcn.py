@@ -19,6 +19,10 @@ class ResidualGCN(FrameLifter):
 
     .. math:: \mathbf{Y} = \mathrm{conv}_{out}(R_n(\dots R_1(G_{in}(\mathbf{X}))))
 
+    A layer of your own goes in as ``conv``, its class or a function that sets its options:
+    ``ResidualGCN("h36m17", MyConv)``, ``ResidualGCN("h36m17", functools.partial(MyConv, num_hops=2))``. The named
+    networks, such as :class:`~skelgraph.models.SemGCN`, are this one with a ``conv`` chosen.
+
     Args:
         skeleton: Skeleton or layout name.
         conv: The graph operator: a layer class, or any function of ``(in_channels, out_channels, skeleton)``.
@@ -34,6 +38,12 @@ class ResidualGCN(FrameLifter):
 
     Shapes:
         - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
+
+    Example:
+        >>> from skelgraph.nn import SemGraphConv
+        >>> model = ResidualGCN("h36m17", SemGraphConv, hidden_channels=16, num_blocks=1)
+        >>> model(torch.randn(8, 17, 2)).shape
+        torch.Size([8, 17, 3])
     """
 
     def __init__(
@@ -71,7 +81,9 @@ class ResidualGCN(FrameLifter):
         return self.head(self.forward_features(x))
 
 
-# The released codes of this family share one layout of checkpoints; every model adds the names of its own operator.
+# The released codes of this family share one layout; every model adds the names of its own operator.
+# Every pattern is applied to what those before it left: "gconv_layers.0.gconv1.gconv.W" becomes
+# "blocks.0.gconv1.gconv.W", then "blocks.0.block1.gconv.W", "blocks.0.block1.conv.W", "blocks.0.block1.conv.weight".
 
 OFFICIAL_KEYS = (
     (r"\.nonlocal\.", ".non_local."),

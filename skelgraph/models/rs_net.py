@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
 from skelgraph.models.registry import register_model
-from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_hops, join_non_local
+from skelgraph.models.state_dicts import OfficialLayout, StateDict, join_hops, join_non_local, per_hop_options
 from skelgraph.nn import Dropout, EmbeddedGaussianNonLocal, RegularSplittingConv
 from skelgraph.options import Amount, Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
@@ -36,16 +35,6 @@ class _SplittingBlock(nn.Module):
 def _activation(dropout: float | None) -> nn.Module:
     """GELU; where a dropout rate is given, even 0, the released code puts a second GELU after the dropout."""
     return nn.GELU() if dropout is None else nn.Sequential(nn.GELU(), Dropout(dropout), nn.GELU())
-
-
-def _options(state: StateDict) -> dict[str, Any]:
-    num_terms, in_channels, hidden_channels = state["gconv_input.gconv.W2"].shape
-    return {
-        "hidden_channels": hidden_channels,
-        "num_hops": num_terms - 1,
-        "in_channels": in_channels,
-        "out_channels": state["gconv_output.W"].size(2),
-    }
 
 
 def _convert(state: StateDict) -> StateDict:
@@ -92,7 +81,7 @@ class RSNet(FrameLifter):
     """
 
     official = OfficialLayout(
-        options=_options,
+        options=functools.partial(per_hop_options, weight="gconv_input.gconv.W2"),
         keys=(
             (r"^gconv_input\.", "input_conv."),
             *((rf"^gconv_layers\.gconv{n}\.", f"blocks.{(n - 1) // 2}.conv{2 - n % 2}.") for n in range(1, 9)),

@@ -188,3 +188,19 @@ join_logits = functools.partial(
     join_hops, part="e_", joined="attention.logits", join=functools.partial(torch.cat, dim=1)
 )
 """The official edge weights as the logits of :class:`~skelgraph.nn.SoftmaxAdjacency`."""
+
+
+def per_hop_options(state: StateDict, weight: str) -> dict[str, Any]:
+    """The options of a network of high-order layers, read off its first weight ``(num_hops + 1, C_in, C_hidden)``.
+
+    Args:
+        state: Official tensors.
+        weight: Name of that weight.
+    """
+    num_matrices, in_channels, hidden_channels = state[weight].shape
+    return {
+        "hidden_channels": hidden_channels,
+        "num_hops": num_matrices - 1,
+        "in_channels": in_channels,
+        "out_channels": state["gconv_output.W"].size(2),
+    }
