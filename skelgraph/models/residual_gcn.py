@@ -84,8 +84,9 @@ class ResidualGCN(FrameLifter):
 # The released codes of this family share one layout; every model adds the names of its own operator.
 
 OFFICIAL_KEYS = (
-    # Every pattern is applied to what those before it left: "gconv_layers.0.gconv1.gconv.W" becomes
-    # "blocks.0.gconv1.gconv.W", then "blocks.0.block1.gconv.W", "blocks.0.block1.conv.W", "blocks.0.block1.conv.weight".
+    # Every pattern is applied to what those before it left: "gconv_layers.0.gconv1.gconv.W" becomes first
+    # "blocks.0.gconv1.gconv.W", then "blocks.0.block1.gconv.W", "blocks.0.block1.conv.W" and at last
+    # "blocks.0.block1.conv.weight".
     (r"\.nonlocal\.", ".non_local."),
     (r"^gconv_input\.0\.", "input_block."),
     (r"^gconv_input\.1\.", "attention.0."),
