@@ -429,12 +429,16 @@ def _as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:
         raise TopologyError(f"{what} is {shown(items)}; expected a sequence") from None
 
 
+def _as_integers(what: str, items: Iterable[int]) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(item) for item in items)
+    except TypeError:
+        raise TopologyError(f"{what} is {shown(items)}; expected integers") from None
+
+
 def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: int | None = None) -> tuple[int, ...]:
     """Return ``ids`` as plain integers, each a joint."""
-    try:
-        checked = tuple(operator.index(joint) for joint in ids)
-    except TypeError:
-        raise TopologyError(f"{what} is {shown(ids)}; expected integers") from None
+    checked = _as_integers(what, ids)
     if length is not None and len(checked) != length:
         raise TopologyError(f"{what} is {checked}; expected {length} joint ids")
     for joint in checked:
@@ -451,10 +455,7 @@ def _check_unique(what: str, items: Sequence[int | str]) -> None:
 
 
 def _check_parents(parents: Iterable[int]) -> tuple[int, ...]:
-    try:
-        checked = tuple(operator.index(parent) for parent in parents)
-    except TypeError:
-        raise TopologyError(f"parents is {shown(parents)}; expected integers") from None
+    checked = _as_integers("parents", parents)
     if not checked:
         raise TopologyError("parents is empty; expected at least one joint")
     for joint, parent in enumerate(checked):
