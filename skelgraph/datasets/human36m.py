@@ -14,7 +14,7 @@ from skelgraph.files import as_path
 from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
-#: Who is trained on and who is tested on, by the field's convention.
+#: The usual training and test subjects.
 H36M_SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 
 

@@ -263,7 +263,7 @@ def _check_lenses(report: Report) -> None:
 
 
 def _check_outliers(report: Report) -> None:
-    """Check that no single number is far beyond all that can be."""
+    """Check that no position and no keypoint is farther away than any real one can be."""
     dataset = report.dataset
     for name, known, most, source, what in (
         ("poses_3d", dataset.visible_3d, MAX_FROM_ROOT, 0, "{:.3g} m from the root"),

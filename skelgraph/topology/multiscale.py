@@ -95,7 +95,7 @@ class MultiScaleGraph:
         levels, parents = [as_graph(graph)], []
         for level in range(num_levels):
             degree = None
-            if level == 0 and rule == "released":  # which forgets the self loops once
+            if level == 0 and rule == "released":  # the released code leaves out self loops at this level only
                 sender, receiver = levels[0].edge_index
                 weight = levels[0].edge_weight * (sender != receiver)
                 degree = torch.zeros(levels[0].num_nodes, dtype=weight.dtype).index_add(0, sender, weight)
