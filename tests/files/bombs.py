@@ -125,7 +125,11 @@ def write(folder: Path) -> None:
     for name, change in CONFIGS.items():
         metadata = {"skelgraph": json.dumps(model.config | change)}
         (folder / f"{name}.safetensors").write_bytes(save(model.state_dict(), metadata))
-        settings = {"model": "sem_gcn", "skeleton": "h36m17", "options": {}} | change
+        about = {"name": "sem_gcn", "skeleton": "h36m17", "options": {}} | change
+        settings = {
+            "network": {"model": about["name"], "options": about["options"]},
+            "data": {"skeleton": about["skeleton"]},
+        }
         run = {"skelgraph": {"config": settings}, "state_dict": {"model.x": torch.zeros(1)}}
         torch.save(run, folder / f"{name}.ckpt")
     for name, text in TEXTS.items():

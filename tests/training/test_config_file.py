@@ -1,0 +1,146 @@
+"""Settings in a file: what a run wrote, or what somebody typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_mocap import Run
+
+from skelgraph.__main__ import main
+from skelgraph.errors import SkelgraphError
+from skelgraph.training import TrainConfig, read_config
+
+YAML = """
+# how it is done
+network: {model: rs_net, options: {hidden_channels: 16}}
+data:
+  train_subjects: [S1, S5]
+  test_downsample: 5
+optimizer:
+  lr: 1e-3
+  schedule: cosine
+training:
+  flip: false
+"""
+
+
+def test_yaml(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(YAML)
+    config = read_config(tmp_path / "mine.yaml")
+    expected = TrainConfig("").replace(
+        model="rs_net", options={"hidden_channels": 16}, train_subjects=("S1", "S5"), test_downsample=5,
+        lr=1e-3, schedule="cosine", flip=False,
+    )  # fmt: skip
+    assert config == expected
+    (tmp_path / "mine.json").write_text(json.dumps(config.to_dict()))
+    assert read_config(tmp_path / "mine.json") == config
+
+
+def test_the_config_of_a_run_makes_the_same_run(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = run.out / "config.json"
+    assert read_config(written) == run.config
+    assert main(["train", "--config", str(written), "--out", str(tmp_path / "again")]) == 0
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert {**again, "seconds": 0} == {**json.loads(json.dumps(run.metrics)), "seconds": 0}
+    before = json.loads(written.read_text())["config"]
+    after = json.loads((tmp_path / "again" / "config.json").read_text())["config"]
+    assert after == before | {"out": str(tmp_path / "again")}
+    capsys.readouterr()
+    assert main(["train", "--config", str(written)]) == 2  # the folder that it names
+    assert "holds a run already" in capsys.readouterr().err
+
+
+def test_options_override_the_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelgraph import training
+
+    (tmp_path / "mine.yaml").write_text(YAML)
+    configs: list[TrainConfig] = []
+
+    def instead(config: TrainConfig, **options: Any) -> dict[str, Any]:
+        configs.append(config)
+        raise SkelgraphError("enough")
+
+    monkeypatch.setattr(training, "train", instead)
+    file = ["--config", str(tmp_path / "mine.yaml")]
+    assert main(["train", *file, "--lr", "0.5", "--flip", "--test-downsample", "none", "--train-subjects", "A,B"]) == 2
+    expected = read_config(tmp_path / "mine.yaml").replace(
+        lr=0.5, flip=True, test_downsample=None, train_subjects=("A", "B"), out=configs[0].out
+    )
+    assert configs == [expected]
+    assert configs[0].out.startswith("runs/rs_net-synthetic-")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lr: 1", "the setting lr belongs into the group 'optimizer'"),
+        ("optimiser: {lr: 1}", "unknown setting 'optimiser'; did you mean optimizer"),
+        ("optimizer: {learning_rate: 1}", "unknown setting of optimizer: 'learning_rate'"),
+        ("optimizer: {lr: .nan}", "lr is nan; expected a number above 0"),
+        ("optimizer: {lr: fast}", "lr is 'fast'; expected a number above 0"),
+        ("training: {flip: 'False'}", "flip is 'False'; expected true or false or none"),
+        ("training: {flip: 0}", "flip is 0; expected true or false or none"),
+        ("training: {seed: 1.5}", "seed is 1.5"),
+        ("training: 3", "training is 3; expected its settings by their names"),
+        ("data: {train_subjects: S1}", "train-subjects is 'S1'; expected a sequence"),
+        ("data: {dataset: mocop}", "did you mean 'mocap'"),
+        ("optimizer: {schedule: kosine}", "did you mean 'cosine'"),
+        ("network: {options: [1]}", "options is .1."),
+        ("[1, 2]", "the settings are .1, 2."),
+        ("", "the settings are None"),
+        ("out: 3", "out is 3; expected a text"),
+        ("a: &a [1]\nb: *a", "alias"),
+    ],
+    ids=str,
+)
+def test_a_message_names_the_file_and_the_setting(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(text)
+    with pytest.raises(SkelgraphError, match=rf"wrong\.yaml: .*{message}"):
+        read_config(tmp_path / "wrong.yaml")
+    assert main(["train", "--config", str(tmp_path / "wrong.yaml"), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_a_resumed_run_are_its_own(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", "--out", str(run.out), "--config", "x.yaml"]) == 2
+    assert "--resume continues a run with its own settings: leave out --config" in capsys.readouterr().err
+
+
+def test_a_name_belongs_to_one_group() -> None:
+    """The command line and `replace` know settings by their names alone."""
+    names = [member.name for _, member in TrainConfig.declared()]
+    assert len(set(names)) == len(names)
+    assert not {"out", "config", "resume", "overwrite", "import", "option", *TrainConfig.groups()} & set(names)
+
+
+def test_settings_are_copied() -> None:
+    options = {"dropout": 0.1}
+    config = TrainConfig("x").replace(options=options)
+    options["dropout"] = 0.5
+    assert config.network.options == {"dropout": 0.1}
+    with pytest.raises(SkelgraphError, match="unknown setting 'learning_rate'"):
+        config.replace(learning_rate=1)
+
+
+def test_settings_are_declared_without_pytorch() -> None:
+    code = (
+        "import sys, skelgraph, skelgraph.cli, skelgraph.training\n"
+        "assert not {'torch', 'lightning', 'torch_geometric'} & set(sys.modules)\n"
+        "import skelgraph.datasets\n"
+        "for package in (skelgraph, skelgraph.datasets, skelgraph.training):\n"
+        "    assert all(getattr(package, name) is not None for name in package.__all__), package\n"
+        "    assert not hasattr(package, 'no_such_name')\n"
+        "assert skelgraph.models.create_model is skelgraph.create_model\n"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
