@@ -34,6 +34,16 @@ def _npy(value: Any) -> bytes:
     return stream.getvalue()
 
 
+def _objects(value: Any) -> np.ndarray:
+    """What ``np.savez`` makes of an object: an array of it, or of the entries of nested lists."""
+    array = np.array(value, dtype=object)
+    if array.ndim <= 32:  # NumPy pickles no more axes
+        return array
+    array = np.empty((), dtype=object)
+    array[()] = value
+    return array
+
+
 def _boxed(pickled: bytes) -> bytes:
     """An npy file that holds one object: the array around it is that of a real file, the object is ``pickled``."""
     array = np.empty((), dtype=object)
@@ -55,7 +65,7 @@ def _silly_array(rng: random.Random, positions: np.ndarray) -> Any:
             lambda: positions.astype(np.float64) * 1e39,
             lambda: positions * 1e300,
             lambda: positions * 0,
-            lambda: positions - [0, 5, 0],
+            lambda: positions - np.array([0, 5, 0])[: positions.shape[-1]],
             lambda: positions.astype(np.float16),
             lambda: positions.astype(">f4"),
             lambda: positions.astype(np.int8),
@@ -122,9 +132,7 @@ def _content(rng: random.Random, room: Room, keypoints: bool) -> tuple[str, byte
             what = silly.spoil(rng, good, silly.plain_value)
         else:
             whole, what = silly.plain_value(rng), "another object"
-        arrays: dict[str, Any] = {
-            name: np.array(whole, dtype=object) if rng.random() < 0.9 else np.array([whole, 1], dtype=object)
-        }
+        arrays: dict[str, Any] = {name: _objects(whole) if rng.random() < 0.9 else np.array([whole, 1], dtype=object)}
         if rng.random() < 0.3:
             arrays["metadata"] = np.array(_metadata(rng), dtype=object)
             what += ", metadata"

@@ -40,6 +40,14 @@ def test_a_case_is_known_by_its_name(tmp_path: Path) -> None:
     assert len({text for text, _ in first}) > 10
 
 
+@pytest.mark.parametrize(("seed", "number"), [(2, 344), (5, 272), (11, 94)])
+def test_damaged_motions_can_be_drawn(tmp_path: Path, seed: int, number: int) -> None:
+    # moved keypoints of two numbers, moved keypoints, and a list nested deeper than NumPy pickles arrays
+    case = draw("npz", number, seed, Room(tmp_path, tmp_path))
+    assert case.text
+    assert (tmp_path / "motion.npz").stat().st_size
+
+
 @pytest.mark.slow
 def test_nothing_ends_badly() -> None:
     with Fuzzer(seed=8, processes=2) as fuzzer:
