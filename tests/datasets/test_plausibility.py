@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from skelgraph import Skeleton, as_skeleton
-from skelgraph.datasets import Camera, MocapNPZ, MotionClip, PoseDataset, SyntheticMocap, load_dataset, read_cameras
+from skelgraph.datasets import Camera, MocapNPZ, MotionClip, PoseDataset, SyntheticMocap, load_dataset
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.datasets.synthetic import BODIES, CAMERAS, generate
 from skelgraph.errors import DataError
@@ -319,41 +318,3 @@ def test_files_can_be_read_unchecked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"data_3d\.npz: subject train, action 'walk 1', .*looks like millimetres"):
         load_dataset("mocap", "train", **files)
     assert len(load_dataset("mocap", "train", **files, unchecked=True).clips) == 6
-
-
-def test_cameras_name_their_lens(tmp_path: Path, shared_dir: Callable[[str], Path]) -> None:
-    camera = {key: value for key, value in tiny_mocap.CAMERAS[0].items() if key != "distortion"}
-    path = tmp_path / "cameras.json"
-
-    def lens(document: dict[str, Any]) -> str:
-        path.write_text(json.dumps(document))
-        return read_cameras(path, ["me"])["me"][0].distortion
-
-    assert lens({"cameras": [camera]}) == "opencv"
-    assert lens({"cameras": [camera], "convention": "mine"}) == "opencv"
-    assert lens({"cameras": {"me": [camera | {"distortion": "human36m"}]}}) == "human36m"
-    # a file that spells Human3.6M's formula out, without a name for it
-    real = json.loads((shared_dir("data") / "cameras_cmu.json").read_text())
-    assert lens(real) == "human36m"
-    assert lens(real | {"convention": {"projection": "x_px = fx*X/Z+cx"}}) == "opencv"
-    path.write_text(json.dumps({"cameras": [camera, camera]}))
-    with pytest.raises(DataError, match="two cameras have the id 'cam0'"):
-        read_cameras(path, ["me"])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"width": "1920"}, "resolution '1920' x 1002"),
-        ({"width": 10**400}, "resolution .* expected positive numbers"),
-        ({"intrinsics": ("500",) * 9}, "intrinsics is .* expected 9 finite numbers"),
-        ({"translation": None}, "translation is None, expected 3 finite numbers"),
-        ({"translation": (0.0, 0.0, float("nan"))}, "translation is .* expected 3 finite numbers"),
-        ({"orientation": (1.0, 1.0, 0.0, 0.0)}, "is not a unit quaternion"),
-        ({"distortion": "fisheye"}, "unknown distortion 'fisheye'; known: human36m, none, opencv"),
-    ],
-)
-def test_cameras_made_by_hand(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        dataclasses.replace(CAMERAS[0], **change)
-    assert dataclasses.replace(CAMERAS[0], translation=tuple(np.float32([1, 2, 3]))).translation == (1, 2, 3)
