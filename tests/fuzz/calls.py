@@ -560,7 +560,7 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
         lambda metric: (metric.update(torch.zeros(2, 17, 3), torch.ones(2, 17, 3)), metric.compute()),
     ),
     "TrainConfig": (
-        training.TrainConfig,
+        lambda out, **settings: training.TrainConfig(out).replace(**settings),
         lambda: {"out": "runs/x"},
         lambda config: (config.to_dict(), training.TrainConfig.from_dict(config.to_dict())),
     ),
@@ -582,7 +582,7 @@ def builders(rng: random.Random, number: int, room: Room) -> Case:
     arguments = good()
     keys = list(arguments)
     if name == "TrainConfig":
-        keys = list(inspect.signature(function).parameters)
+        keys = list(training.TrainConfig("x").settings())
     key = keys[number // len(names) % len(keys)] if rng.random() < 0.7 else rng.choice(keys)
     value = arguments.get(key)
     if isinstance(value, Tensor) and rng.random() < 0.6:

@@ -34,13 +34,12 @@ def _npy(value: Any) -> bytes:
     return stream.getvalue()
 
 
-def _objects(value: Any) -> np.ndarray:
-    """What ``np.savez`` makes of an object: an array of it, or of the entries of nested lists."""
+def _object(value: Any) -> np.ndarray:
+    """The array of objects that NumPy makes of a value; around one nested too deeply to be saved as axes, a box."""
     array = np.array(value, dtype=object)
-    if array.ndim <= 32:  # NumPy pickles no more axes
-        return array
-    array = np.empty((), dtype=object)
-    array[()] = value
+    if array.ndim > 32:
+        array = np.empty((), dtype=object)
+        array[()] = value
     return array
 
 
@@ -65,7 +64,7 @@ def _silly_array(rng: random.Random, positions: np.ndarray) -> Any:
             lambda: positions.astype(np.float64) * 1e39,
             lambda: positions * 1e300,
             lambda: positions * 0,
-            lambda: positions - np.array([0, 5, 0])[: positions.shape[-1]],
+            lambda: positions - [0, 5, 0][: positions.shape[-1]],
             lambda: positions.astype(np.float16),
             lambda: positions.astype(">f4"),
             lambda: positions.astype(np.int8),
@@ -132,7 +131,7 @@ def _content(rng: random.Random, room: Room, keypoints: bool) -> tuple[str, byte
             what = silly.spoil(rng, good, silly.plain_value)
         else:
             whole, what = silly.plain_value(rng), "another object"
-        arrays: dict[str, Any] = {name: _objects(whole) if rng.random() < 0.9 else np.array([whole, 1], dtype=object)}
+        arrays: dict[str, Any] = {name: _object(whole) if rng.random() < 0.9 else _object([whole, 1])}
         if rng.random() < 0.3:
             arrays["metadata"] = np.array(_metadata(rng), dtype=object)
             what += ", metadata"

@@ -73,7 +73,7 @@ FLAGS = {
     "--max-epochs": ["1", "0", "-1"],
     "--batch-size": ["1", "2", "3", "7", "1000000", "0"],
     "--lr": ["1e-30", "1e6", "1e30", "0", "nan", "inf"],
-    "--schedule": ["onecycle", "exponential", "x"],
+    "--schedule": ["onecycle", "exponential", "cosine", "x"],
     "--lr-decay": ["0.5", "0", "1", "2", "nan"],
     "--weight-decay": ["0", "1e30", "nan", "inf", "-1"],
     "--clip-grad": ["0", "1e-30", "nan", "inf", "-1"],
@@ -83,6 +83,8 @@ FLAGS = {
     "--devices": ["0", "-1", "1000000"],
     "--precision": ["32", "bf16", "16", "x"],
     "--out": ["", "."],
+    "--config": ["no.yaml", "/dev/zero", "."],
+    "--import": ["no_such_module", "", "x.y"],
 }
 """Options of `skelgraph train`, with values that somebody might type."""
 
@@ -125,6 +127,10 @@ def commands(rng: random.Random, number: int, room: Room) -> Case:
         given["--downsample"] = "1" + "0" * 23
     if (large := given.get("--max-epochs", "1").strip()).lstrip("+").isdigit() and int(large) > 3:
         given["--max-epochs"] = "0"
+    if "--config" in given and rng.random() < 0.7:
+        given["--config"] = str(_config_file(rng, room))
+    if "--import" in given:
+        given["--import"] = given["--import"].replace(".", "_no.")  # nothing that exists, and is imported
     values = train | given
     if values["--dataset"] == "synthetic":
         values = {key: value for key, value in values.items() if key not in files} | {
@@ -162,6 +168,25 @@ def commands(rng: random.Random, number: int, room: Room) -> Case:
         arguments += [part for pair in extra.items() for part in pair]
     text = " ".join(map(repr, arguments))
     return Case(f"skelgraph {text[:60]} ... {given!r:.200}", lambda: command(arguments))
+
+
+def _config_file(rng: random.Random, room: Room) -> Path:
+    """The settings of a run with something wrong in them, as JSON, which is YAML."""
+    record = json.loads((room.good / "run" / "config.json").read_text())
+    part = record if rng.random() < 0.2 else record["config"]
+    if rng.random() < 0.6:
+        part = part[rng.choice([key for key, value in part.items() if isinstance(value, dict)])]
+    silly.spoil(rng, part, silly.plain_value)
+    path = room.own / rng.choice(["settings.json", "settings.yaml"])
+    text = json.dumps(
+        record if rng.random() < 0.5 else record.get("config"), default=str, ensure_ascii=rng.random() < 0.5
+    )
+    if rng.random() < 0.3:
+        _, content = archives.damage(rng, text.encode(errors="surrogatepass"))
+    else:
+        content = text.encode(errors="surrogatepass")
+    path.write_bytes(content)
+    return path
 
 
 # --- checkpoints of runs
