@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import torch
@@ -56,6 +56,11 @@ class SparsePattern:
         """The pattern of the transpose."""
         return SparsePattern(self.column_ptr, self.row, self.row_ptr, self.column, self.by_column, self.by_row)
 
+    def to(self, device: torch.device) -> SparsePattern:
+        """The pattern on a device."""
+        values: Any = (getattr(self, field.name) for field in fields(self))
+        return SparsePattern(*(None if value is None else value.to(device) for value in values))
+
     def blocks(self, count: int) -> SparsePattern:
         """The pattern of the matrix that has this one ``count`` times on its diagonal."""
         (rows, columns), entries = self.size, self.column.numel()
@@ -104,7 +109,7 @@ def has_sparse_product(x: Tensor) -> bool:
 def compress(row: Tensor, num_rows: int) -> Tensor:
     """Where each row begins among entries that are sorted by row, ``(num_rows + 1)``."""
     ptr = row.new_zeros(num_rows + 1)
-    torch.cumsum(row.bincount(minlength=num_rows), 0, out=ptr[1:])
+    ptr[1:] = row.bincount(minlength=num_rows).cumsum(0)
     return ptr
 
 

@@ -228,9 +228,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             index, weight = read.hyperedge_index, read.hyperedge_weight.to(x.device)
             if self.uses_matrix(read):
                 return DenseIncidence(read.incidence.to(x.device), index.to(x.device)), weight, False
-            index = index.to(x.device)
-            pattern = None if self.explain else incidence_pattern(index, *size)
-            return SparseIncidence(index, *size, self.send, pattern), weight, False
+            pattern = None if self.explain else incidence_pattern(index, *size).to(x.device)
+            return SparseIncidence(index.to(x.device), *size, self.send, pattern), weight, False
         is_union = read.num_nodes == x.size(-2)
         if self.dense and not self.explain:
             node, hyperedge = read.index
