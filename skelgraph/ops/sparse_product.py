@@ -58,8 +58,9 @@ class SparsePattern:
 
     def to(self, device: torch.device) -> SparsePattern:
         """The pattern on a device."""
-        values: Any = (getattr(self, field.name) for field in fields(self))
-        return SparsePattern(*(None if value is None else value.to(device) for value in values))
+        values = (getattr(self, field.name) for field in fields(self))
+        moved: list[Any] = [None if value is None else value.to(device) for value in values]
+        return SparsePattern(*moved)
 
     def blocks(self, count: int) -> SparsePattern:
         """The pattern of the matrix that has this one ``count`` times on its diagonal."""
