@@ -92,7 +92,7 @@ def _message(box: str) -> str:
     """The sentence in what tyro draws: a title in a frame, parts with rules between them, the last of them the help."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", box)
     parts = re.split("─{3,}", " ".join(line.strip("│ ") for line in text.splitlines() if line.startswith("│")))
-    words = [" ".join(part.split()) for part in parts]
+    words = [" ".join(part.split()).rstrip(".") for part in parts]
     footer = words.pop().replace("For full helptext, run", "see").replace("For full helptext, see", "see")
     return "; ".join(filter(None, [*words, footer]))
 
@@ -109,10 +109,6 @@ def _text(metavar: str) -> PrimitiveConstructorSpec[Any]:
         is_instance=lambda value: isinstance(value, str),
         str_from_instance=lambda value: [value],
     )
-
-
-def _is_bool(hint: Any) -> bool:
-    return hint is bool or bool in get_args(hint)
 
 
 def _option(group: type, member: dataclasses.Field[Any], default: str | None) -> Any:

@@ -86,6 +86,6 @@ def test_nothing_is_cut_off(num_actions: int) -> None:
 def test_import_of_the_library_is_light() -> None:
     code = (
         "import sys, skelgraph, skelgraph.topology, skelgraph.models, skelgraph.datasets\n"
-        "print(sorted({'lightning', 'matplotlib', 'typer', 'rich', 'PIL'} & set(sys.modules)))"
+        "print(sorted({'lightning', 'matplotlib', 'tyro', 'rich', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
