@@ -71,8 +71,9 @@ class PoseWindows:
     Where a window reaches beyond its clip, the clip's first or last frame is repeated. A view of a dataset selects the
     centre frames; the frames around them are those of the whole clip.
 
-    There is no Python per sample: a pass over single frames is about a hundred times faster than a ``DataLoader`` of
-    ``Data`` objects (256 a batch, one CPU core), and on a GPU no batch ever crosses the bus.
+    A batch is a few index operations, without Python code for single samples: a pass over single frames is about a
+    hundred times faster than a ``DataLoader`` of ``Data`` objects (256 a batch, one CPU core), and on a GPU no batch is
+    copied from the CPU.
 
     Args:
         dataset: The frames.

@@ -125,8 +125,12 @@ class RegularSplittingConv(SkeletonConv):
 def powers_of(edges: Edges, degree: int) -> list[Edges]:
     """The edges of the powers 0 to ``degree`` of a matrix."""
     node, size = torch.arange(edges.num_nodes), (edges.num_nodes, edges.num_nodes)
-    matrix = torch.sparse_coo_tensor(torch.stack([edges.receiver, edges.sender]), edges.values, size)
-    power = torch.sparse_coo_tensor(torch.stack([node, node]), torch.ones_like(node, dtype=edges.values.dtype), size)
+    matrix = torch.sparse_coo_tensor(
+        torch.stack([edges.receiver, edges.sender]), edges.values, size, check_invariants=False
+    )
+    power = torch.sparse_coo_tensor(
+        torch.stack([node, node]), torch.ones_like(node, dtype=edges.values.dtype), size, check_invariants=False
+    )
     powers = [Edges.of_matrix(power)]
     for _ in range(degree):
         power = torch.sparse.mm(power, matrix)

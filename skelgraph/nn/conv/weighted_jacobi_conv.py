@@ -59,7 +59,7 @@ class WeightedJacobiConv(SkeletonConv):
     offset 1e-6, bias uniform within ``1 / sqrt(C_out)``.
 
     Code and paper: the released code sums over the diagonal of :math:`\check{\mathbf{A}}` instead of its rows, where
-    :math:`\hat{\mathbf{A}}` is zero: only the diagonal of :math:`\mathbf{Q}` acts, nothing moves between joints, and
+    :math:`\hat{\mathbf{A}}` is zero: only the diagonal of :math:`\mathbf{Q}` acts, no joint receives from another, and
     the rest of :math:`\mathbf{Q}` is never trained.
 
     Example:
