@@ -23,7 +23,7 @@ def check_features(
     name: str = "input",
     flat: bool = False,
 ) -> None:
-    """Check that features are a tensor ``(..., J, C)``.
+    """Check that features are a tensor ``(..., J, C)``, and no integers.
 
     Args:
         layer: Who needs them, for the message.
@@ -37,6 +37,8 @@ def check_features(
         SkelgraphError: If they are not.
     """
     check_tensor(layer, x, name)
+    if not (x.is_floating_point() or x.is_complex() or x.is_quantized):
+        raise SkelgraphError(f"{_short(layer)} needs {name} in floating point, got {x.dtype}")
     fits = x.dim() > 1 and (channels is None or x.size(-1) == channels)
     if fits and nodes is not None:
         fits = nodes > 0 and x.size(0) % nodes == 0 if flat and x.dim() == 2 else x.size(-2) == nodes
@@ -54,6 +56,58 @@ def check_tensor(layer: nn.Module, value: Tensor, name: str = "input") -> None:
     """
     if not isinstance(value, Tensor):
         raise SkelgraphError(f"{_short(layer)} needs a tensor, got {shown(value)} as {name}")
+
+
+def check_batch(
+    layer: nn.Module, x: Tensor, nodes: int, value: Tensor, rows: int, name: str, exact: bool = False
+) -> None:
+    """Check that features of something else than the nodes, such as bones, are for the same poses as those of the
+    nodes: ``(..., J, C)`` with ``(..., rows, C')``, or flattened ``(B * J, C)`` with ``(B * rows, C')``.
+
+    Args:
+        layer: Who needs them, for the message.
+        x: The features of the nodes.
+        nodes: Number of nodes of a pose.
+        value: The other features.
+        rows: How many of them a pose has.
+        name: What they are, for the message.
+        exact: Whether the axes before the last two must be equal; else it is enough that they broadcast.
+
+    Raises:
+        SkelgraphError: If they are not.
+    """
+    if x.dim() == 2:
+        fits = value.dim() == 2 and value.size(0) * nodes == x.size(0) * rows
+    else:
+        fits = value.dim() > 1 and value.size(-2) == rows
+    if not fits or (exact and value.shape[:-2] != x.shape[:-2]):
+        raise SkelgraphError(
+            f"{_short(layer)} needs features of {rows} {name} for the poses of its input {tuple(x.shape)}, got "
+            f"{tuple(value.shape)}"
+        )
+    check_broadcast(layer, x, value, name)
+
+
+def check_broadcast(layer: nn.Module, x: Tensor, value: Tensor, name: str, axes: int = 2) -> None:
+    """Check that the axes before the last ones broadcast with those before the nodes of ``x (..., J, C)``.
+
+    Args:
+        layer: Who needs it, for the message.
+        x: The features of the nodes.
+        value: What is combined with them.
+        name: What it is, for the message.
+        axes: How many axes of ``value`` are its own.
+
+    Raises:
+        SkelgraphError: If they do not.
+    """
+    batch = value.shape[:-axes]
+    if batch and batch != x.shape[:-2]:
+        pairs = zip(reversed(batch), reversed(x.shape[:-2]), strict=False)
+        if not all(one == other or one == 1 or other == 1 for one, other in pairs):
+            raise SkelgraphError(
+                f"{_short(layer)} needs {name} for the poses of its input {tuple(x.shape)}, got {tuple(value.shape)}"
+            )
 
 
 def check_edges(edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.features import check_features
+from skelgraph.nn.features import check_batch, check_features
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike, as_skeleton
 
@@ -188,6 +188,7 @@ class MLPGraphBlock(CheckedOptions, nn.Module):
         """Map ``(..., J, C)`` and initial features ``(..., J, C)`` to ``(..., J, C)``."""
         for features, name in ((x, "input"), (x0, "initial features")):
             check_features(self, features, self.conv1.in_channels, self.conv1.num_nodes, name)
+        check_batch(self, x, x.size(-2), x0, x0.size(-2), "nodes")
         x = x + self.joint_mlp(self.joint_norm(x).mT).mT
         x0 = self.conv1.project(x0)
         h = self.dropout(self.gelu(self.norm1(self.conv1.sweep(x, x0))))

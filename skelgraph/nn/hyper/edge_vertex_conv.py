@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_features
+from skelgraph.nn.features import check_batch, check_features
 from skelgraph.nn.hyper.hyper_conv import HyperConv
 from skelgraph.nn.init import xavier
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence
@@ -146,7 +146,9 @@ class EdgeVertexConv(HyperConv):
         check_features(self, bone_attr, name="bones")
         bones, _ = self.incidence_of(x)
         flat = x.dim() == 2
-        self._check(x, bones, None, bone_attr, flat)
+        self._check(x, bones, None, bone_attr)
+        if self.kind == "directed":  # its concatenations do not broadcast
+            check_batch(self, x, bones.num_nodes, bone_attr, bones.num_hyperedges, "hyperedges", exact=True)
         if bone_attr.size(-1) != self.bone_channels:
             raise SkelgraphError(f"{self} needs bones with {self.bone_channels} channels, got {tuple(bone_attr.shape)}")
         if flat:

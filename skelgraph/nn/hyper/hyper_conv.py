@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_features, check_tensor
+from skelgraph.nn.features import check_batch, check_broadcast, check_features, check_tensor
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships, NumEdges, read_hypergraph
 from skelgraph.nn.hyper.messages import IncidenceMessages
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence, SparsePattern, incidence_pattern
@@ -182,11 +182,15 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if hyperedge_weight is None:
             hyperedge_weight = own_weight
         flat = x.dim() == 2 and not is_union
-        self._check(x, incidence, hyperedge_weight, hyperedge_attr, flat)
+        self._check(x, incidence, hyperedge_weight, hyperedge_attr)
         if flat:
             x = x.unflatten(0, (-1, incidence.num_nodes))
             if hyperedge_attr is not None:
                 hyperedge_attr = hyperedge_attr.unflatten(0, (x.size(0), incidence.num_hyperedges))
+        if hyperedge_weight is not None:
+            check_broadcast(self, x, hyperedge_weight, "hyperedge_weight", axes=1)
+        if isinstance(incidence, DenseIncidence):
+            check_broadcast(self, x, incidence.matrix, "memberships")
         float32_or_wider = torch.promote_types(x.dtype, torch.float32)
         if hyperedge_weight is None:
             hyperedge_weight = x.new_ones(incidence.num_hyperedges, dtype=float32_or_wider)
@@ -283,7 +287,6 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         incidence: Incidence,
         hyperedge_weight: Tensor | None,
         hyperedge_attr: Tensor | None,
-        flat: bool,
     ) -> None:
         nodes, hyperedges = incidence.num_nodes, incidence.num_hyperedges
         check_features(self, x, self.in_channels, nodes, flat=True)
@@ -291,15 +294,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             raise SkelgraphError(
                 f"{self} needs one weight for each of {hyperedges} hyperedges, got {tuple(hyperedge_weight.shape)}"
             )
-        if hyperedge_attr is None:
-            return
-        fits = hyperedge_attr.dim() > 1
-        if fits and flat:
-            fits = hyperedge_attr.size(0) % max(hyperedges, 1) == 0
-        elif fits:
-            fits = hyperedge_attr.size(-2) == hyperedges
-        if not fits:
-            raise SkelgraphError(f"{self} needs features of {hyperedges} hyperedges, got {tuple(hyperedge_attr.shape)}")
+        if hyperedge_attr is not None:
+            check_batch(self, x, nodes, hyperedge_attr, hyperedges, "hyperedges")
 
     def extra_repr(self) -> str:
         """The arguments, for ``repr``."""

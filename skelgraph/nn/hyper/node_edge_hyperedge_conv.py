@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.features import check_features
+from skelgraph.nn.features import check_batch, check_features
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention
 from skelgraph.nn.init import xavier
 from skelgraph.nn.mixer import FeedForward
@@ -163,13 +163,17 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         """Map ``x (..., J, C)``, ``bone_attr (..., K, C)`` and ``hyperedge_attr (..., M, C)`` to the same shapes."""
         num_joints = self.node_attention.num_joints
         self._check("x", x, num_joints)
-        self._check("bone_attr", bone_attr, None if self.bone is None else self.bone.attention.num_tokens)
+        num_bones = None if self.bone is None else self.bone.attention.num_tokens
+        self._check("bone_attr", bone_attr, num_bones)
         num_hyperedges = None if self.hyperedge is None else self.hyperedge.attention.num_tokens
         self._check("hyperedge_attr", hyperedge_attr, num_hyperedges)
+        if bone_attr is not None:
+            check_batch(self, x, num_joints, bone_attr, num_bones, "bones", exact=True)
+        if hyperedge_attr is not None:
+            check_batch(self, x, num_joints, hyperedge_attr, num_hyperedges, "hyperedges", exact=True)
         if x.dim() == 2:
-            batch = (x.size(0) // num_joints, -1)
-            streams = (x, bone_attr, hyperedge_attr)
-            poses = (value if value is None else value.unflatten(0, batch) for value in streams)
+            streams = ((x, num_joints), (bone_attr, num_bones), (hyperedge_attr, num_hyperedges))
+            poses = (value if value is None else value.unflatten(0, (-1, count)) for value, count in streams)
             rows = self(*poses, return_gates=return_gates)
             return tuple(value if value is None else value.flatten(0, 1) for value in rows)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.features import check_features
+from skelgraph.nn.features import check_batch, check_features
 from skelgraph.nn.init import xavier
 from skelgraph.options import Channels, CheckedOptions, Count, Rate
 
@@ -124,11 +124,17 @@ class RelationAttention(CheckedOptions, FixedBuffers):
         check_features(self, tokens, self.token_channels, self.num_tokens, "tokens", flat=True)
         if extra is not None:
             check_features(self, extra, self.token_channels, name="extra")
+        check_batch(self, x, self.num_joints, tokens, self.num_tokens, "tokens")
         if x.dim() == 2:
-            batch = (x.size(0) // self.num_joints, -1)
-            extra = None if extra is None else extra.unflatten(0, batch)
-            return self(x.unflatten(0, batch), tokens.unflatten(0, batch), extra).flatten(0, 1)
+            if extra is not None:
+                poses = x.size(0) // self.num_joints
+                num_extra = extra.size(0) // max(poses, 1)
+                check_batch(self, x, self.num_joints, extra, num_extra, "extra tokens")
+                extra = extra.unflatten(0, (poses, num_extra))
+            tokens = tokens.unflatten(0, (-1, self.num_tokens))
+            return self(x.unflatten(0, (-1, self.num_joints)), tokens, extra).flatten(0, 1)
         if extra is not None:
+            check_batch(self, tokens, self.num_tokens, extra, extra.size(-2), "extra tokens", exact=True)
             tokens = torch.cat((tokens, extra), dim=-2)
         width = self.out_channels // self.heads
         query = self.query(x).view(*x.shape[:-1], self.heads, width).transpose(-2, -3)
