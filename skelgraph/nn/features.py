@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.options import check_option
 from skelgraph.text import shown
 
 Forward = TypeVar("Forward", bound=Callable[..., Tensor])
@@ -108,6 +109,17 @@ def check_broadcast(layer: nn.Module, x: Tensor, value: Tensor, name: str, axes:
             raise SkelgraphError(
                 f"{_short(layer)} needs {name} for the poses of its input {tuple(x.shape)}, got {tuple(value.shape)}"
             )
+
+
+def check_flags(**flags: bool) -> None:
+    """Check the switches of a call, such as ``return_hyperedges``.
+
+    Raises:
+        SkelgraphError: If one is no boolean.
+    """
+    for name, value in flags.items():
+        if value is not True and value is not False:
+            check_option(name, value, bool)
 
 
 def check_edges(edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) -> None:

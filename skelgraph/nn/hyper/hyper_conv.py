@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_batch, check_broadcast, check_features, check_tensor
+from skelgraph.nn.features import check_batch, check_broadcast, check_features, check_flags, check_tensor
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships, NumEdges, read_hypergraph
 from skelgraph.nn.hyper.messages import IncidenceMessages
 from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence, SparsePattern, incidence_pattern
@@ -170,6 +170,7 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         """Check and reshape what a call was handed, take the two stages, and return what was asked for; the arguments
         are those of the ``forward`` of the layers that have them all."""
         check_features(self, x)
+        check_flags(return_hyperedges=return_hyperedges, return_attention_weights=return_attention_weights)
         for name, value in (("hyperedge_weight", hyperedge_weight), ("hyperedge_attr", hyperedge_attr)):
             if value is not None:
                 check_tensor(self, value, name)

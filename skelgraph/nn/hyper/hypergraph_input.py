@@ -17,6 +17,9 @@ from skelgraph.topology.hypergraph_data import stored_sizes, total
 NumEdges: TypeAlias = int | Tensor
 """A number of hyperedges; a tensor holds that of every graph of a batch."""
 
+EMPTY_HYPEREDGES_LIMIT = 2**20
+"""How many hyperedges may be without nodes if their number follows from the ids; a wrong id would take all memory."""
+
 
 class Memberships(NamedTuple):
     """Memberships of nodes in hyperedges, hard or soft, for the call of a layer: what builders of dynamic hyperedges
@@ -69,6 +72,8 @@ def read_hypergraph(
 
     Raises:
         SkelgraphError: If it has none of these forms, or an id is out of range; the message names the incidence.
+        SkelgraphError: If an id without ``num_edges`` means more than ``EMPTY_HYPEREDGES_LIMIT`` hyperedges without
+            nodes.
 
     Example:
         >>> x = torch.randn(3, 8)
@@ -134,7 +139,13 @@ def _read_index(index: Tensor, num_nodes: int, count: NumEdges | None, weight: T
     num_hyperedges = 0 if count is None else total(count)
     if index.numel() and (count is None or is_readable(index)):
         low, high = torch.stack(torch.aminmax(index, dim=1)).tolist()
-        num_hyperedges = high[1] + 1 if count is None else num_hyperedges
+        if count is None:
+            num_hyperedges = high[1] + 1
+            if num_hyperedges > index.size(1) + EMPTY_HYPEREDGES_LIMIT:
+                raise SkelgraphError(
+                    f"hyperedge_index holds hyperedge {high[1]}, but only {index.size(1)} incidences; give num_edges "
+                    "if there are so many hyperedges without nodes"
+                )
         if min(low) < 0 or high[0] >= num_nodes or high[1] >= num_hyperedges:
             limit = index.new_tensor([[num_nodes], [num_hyperedges]])
             place = int(((index < 0) | (index >= limit)).any(dim=0).nonzero()[0])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.features import check_batch, check_features
+from skelgraph.nn.features import check_batch, check_features, check_flags
 from skelgraph.nn.hyper.relation_attention import Mask, RelationAttention
 from skelgraph.nn.init import xavier
 from skelgraph.nn.mixer import FeedForward
@@ -161,6 +161,7 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         return_gates: bool = False,
     ) -> tuple[Tensor | None, ...]:
         """Map ``x (..., J, C)``, ``bone_attr (..., K, C)`` and ``hyperedge_attr (..., M, C)`` to the same shapes."""
+        check_flags(return_gates=return_gates)
         num_joints = self.node_attention.num_joints
         self._check("x", x, num_joints)
         num_bones = None if self.bone is None else self.bone.attention.num_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_features
+from skelgraph.nn.features import check_features, check_flags
 from skelgraph.nn.hyper.hyper_conv import HyperConv, Output
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.hyper.uni_conv import propagation_roots
@@ -87,6 +87,7 @@ class UniGCNIIConv(HyperConv):
     ) -> Output:
         """Map ``(..., J, C)`` and the first features ``x0`` of the same shape to that shape; see
         :meth:`HyperConv.forward`."""
+        check_flags(return_hyperedges=return_hyperedges)
         first = x if x0 is None else x0
         check_features(self, x)
         check_features(self, first, name="x0")

@@ -11,6 +11,7 @@ from torch_geometric.nn import HypergraphConv
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn import HyperedgeAttentionConv, HyperedgeConv, Memberships, UniConv
+from skelgraph.nn.hyper.hypergraph_input import read_hypergraph
 from skelgraph.topology import JointHypergraph, from_pyg, to_pyg
 
 DENSE = pytest.mark.parametrize("dense", [None, True, False])
@@ -199,3 +200,10 @@ def test_data_of_other_nodes_are_refused():
         plain()(torch.zeros(4, 1), data)
     flat = plain()(torch.cat([X, X]), data)  # two poses of these nodes
     torch.testing.assert_close(flat, plain()(X, data).repeat(2, 1))
+
+
+def test_an_id_far_beyond_all_others_is_refused() -> None:
+    index = torch.tensor([[0, 1, 2], [0, 0, 10**9]])
+    with pytest.raises(SkelgraphError, match=r"holds hyperedge 1000000000, but only 3 incidences; give num_edges"):
+        read_hypergraph(index, torch.randn(3, 4))
+    assert read_hypergraph(index, torch.randn(3, 4), num_edges=10**9 + 1).num_hyperedges == 10**9 + 1
