@@ -111,7 +111,7 @@ def check_broadcast(layer: nn.Module, x: Tensor, value: Tensor, name: str, axes:
             )
 
 
-def check_flags(**flags: bool) -> None:
+def check_flags(**flags: Any) -> None:
     """Check the switches of a call, such as ``return_hyperedges``.
 
     Raises:

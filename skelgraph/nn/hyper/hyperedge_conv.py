@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_features, check_flags
+from skelgraph.nn.features import check_features
 from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
@@ -166,8 +166,7 @@ class HyperedgeConv(HyperConv):
         return_hyperedges: bool = False,
     ) -> Output:
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``; see :meth:`HyperConv.forward`."""
-        check_flags(return_hyperedges=return_hyperedges)
-        asks_for_stages = return_hyperedges or hypergraph is not None or hyperedge_weight is not None
+        asks_for_stages = return_hyperedges is not False or hypergraph is not None or hyperedge_weight is not None
         if asks_for_stages or self.explain or not self.has_operator:
             return super().forward(
                 x, hypergraph, hyperedge_weight, num_edges=num_edges, return_hyperedges=return_hyperedges

@@ -168,9 +168,9 @@ class NodeEdgeHyperedgeConv(CheckedOptions, nn.Module):
         self._check("bone_attr", bone_attr, num_bones)
         num_hyperedges = None if self.hyperedge is None else self.hyperedge.attention.num_tokens
         self._check("hyperedge_attr", hyperedge_attr, num_hyperedges)
-        if bone_attr is not None:
+        if bone_attr is not None and num_bones is not None:
             check_batch(self, x, num_joints, bone_attr, num_bones, "bones", exact=True)
-        if hyperedge_attr is not None:
+        if hyperedge_attr is not None and num_hyperedges is not None:
             check_batch(self, x, num_joints, hyperedge_attr, num_hyperedges, "hyperedges", exact=True)
         if x.dim() == 2:
             streams = ((x, num_joints), (bone_attr, num_bones), (hyperedge_attr, num_hyperedges))
