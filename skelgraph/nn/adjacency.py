@@ -178,24 +178,34 @@ class AddedEdges(FixedBuffers):
         super().__init__()
         self.joined: EdgePattern | None = None
         if edges is None or edges.dense:
-            added = SparseAdjacency(index, values, size).to_dense()
-            self.num_new = size[2] - size[1]
+            before, added = size[1], SparseAdjacency(index, values, size).to_dense()
         else:
             old, keys = edge_places(edges.index, size), edge_places(index, size)
-            is_new = torch.isin(keys, old, invert=True)
-            joined = torch.cat([edges.index, index[:, is_new]], dim=1)
-            self.joined, self.num_new = EdgePattern(joined, size), int(is_new.sum())
-            order = edge_places(joined, size).argsort()
-            place = order[torch.searchsorted(edge_places(joined, size)[order], keys)]
-            added = values.new_zeros(joined.size(1)).index_add(0, place, values)
-        self.register_exact("added", added)
+            self.joined = EdgePattern(torch.cat([edges.index, index[:, torch.isin(keys, old, invert=True)]], 1), size)
+            all_keys, order = edge_places(self.joined.index, size).sort()
+            place = order[torch.searchsorted(all_keys, keys)]
+            before, added = len(old), values.new_zeros(len(order)).index_add(0, place, values)
+        to_old, appended = added[..., :before], added[..., before:]
+        self.dim, self.changes_old, self.appends = added.dim(), bool(to_old.any()), appended.size(-1) > 0
+        if self.changes_old:
+            self.register_exact("to_old", to_old.clone())
+        if self.appends:
+            self.register_exact("appended", appended.clone())
 
     def forward(self, adjacency: Adjacency) -> Adjacency:
-        """Add the edges."""
-        added = self.exact("added")
-        if isinstance(adjacency, SparseAdjacency):
-            assert self.joined is not None
-            return self.joined(nn.functional.pad(adjacency.values, (0, self.num_new)) + added)
-        if self.num_new:
-            adjacency = nn.functional.pad(adjacency, (0, self.num_new))
-        return adjacency + (added if adjacency.dim() == 3 else added.unsqueeze(-3))
+        """Add the edges: to the values of those that are there already, and behind them."""
+        values = adjacency.values if isinstance(adjacency, SparseAdjacency) else adjacency
+        has_channels = values.dim() > self.dim
+        if self.changes_old:
+            to_old = self.exact("to_old")
+            values = values + (self._for_channels(to_old) if has_channels else to_old)
+        if self.appends:
+            appended = self.exact("appended")
+            if has_channels:
+                appended = self._for_channels(appended).expand(*values.shape[:-1], -1)
+            values = torch.cat((values, appended), dim=-1)
+        return values if self.joined is None else self.joined(values)
+
+    def _for_channels(self, added: Tensor) -> Tensor:
+        """Matrices with an axis for the channels behind that of the partitions; lists of edges have it in front."""
+        return added.unsqueeze(-3) if self.joined is None else added
