@@ -26,6 +26,8 @@ class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
             node ``i``.
         channels: Number of independent adjacencies on the same edges; by default one, without an axis for it.
         over_partitions: One softmax over the edges of a receiver in all partitions, not one in each.
+        empty_rows: Masks ``(K, I, J)``: in matrices, a row without edges is uniform over all senders and split by these
+            masks. By default it is 0.
 
     Shapes:
         - ``logits``: ``(channels or 1, E)``, in the order of the edges (of a mask row by row), 1 at the start
@@ -39,7 +41,11 @@ class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
     mask: Tensor | None
 
     def __init__(
-        self, pattern: Tensor | EdgePattern, channels: Channels | None = None, over_partitions: bool = False
+        self,
+        pattern: Tensor | EdgePattern,
+        channels: Channels | None = None,
+        over_partitions: bool = False,
+        empty_rows: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.per_channel = channels is not None
@@ -56,6 +62,8 @@ class SoftmaxAdjacency(CheckedOptions, FixedBuffers):
             if pattern.dense:
                 places = pattern.places(over_partitions)
                 mask = SparseAdjacency(pattern.index, torch.ones(num_edges, device="cpu"), pattern.size).to_dense()
+                if empty_rows is not None:
+                    mask = torch.where(mask.sum(dim=(0, 2), keepdim=True) == 0, empty_rows, mask)
         blank = None if places is None else torch.full((1, torch.Size(self.shape).numel()), MASKED, device="cpu")
         self.register_buffer("index", places, persistent=False)
         self.register_buffer("blank", blank, persistent=False)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skelgraph.nn.adjacency import AddedEdges, SoftmaxAdjacency
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
-from skelgraph.nn.edges import graph_edges, is_neighbour
+from skelgraph.nn.edges import graph_edges, is_neighbour, self_and_neighbours
 from skelgraph.nn.features import accepts_flat_batch
 from skelgraph.ops import EdgePattern, graph_conv
 from skelgraph.options import Channels
@@ -75,8 +75,11 @@ class SemGraphConv(SkeletonConv):
         super().__init__(in_channels, out_channels, skeleton)
         self.dense = self.choose_dense(2, dense)
         edges = graph_edges(self.skeleton, adjacency).pattern(is_neighbour, 2, self.dense)
-        self.attention = SoftmaxAdjacency(edges, out_channels if self.channelwise else None, over_partitions=True)
-        self.uniform = uniform_rows(edges)
+        # joints without edges attend to all alike, as the masked softmax of the released code does
+        everywhere = self_and_neighbours(self.num_nodes) if self.dense else None
+        channels = out_channels if self.channelwise else None
+        self.attention = SoftmaxAdjacency(edges, channels, over_partitions=True, empty_rows=everywhere)
+        self.uniform = None if self.dense else uniform_rows(edges)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
@@ -86,7 +89,7 @@ class SemGraphConv(SkeletonConv):
         """Map ``(..., J, C_in)`` to ``(..., J, C_out)``."""
         # S * I and S * (1 - I), the two partitions of one softmax over the edges of every joint
         adjacency = self.attention()
-        if self.uniform is not None:  # there are joints without edges; the mean joint is a further sender
+        if self.uniform is not None:  # on lists, joints without edges receive from the mean joint, a further sender
             x, adjacency = torch.cat([x, x.mean(dim=-2, keepdim=True)], dim=-2), self.uniform(adjacency)
         # sum_k A_k X W_k + b
         return graph_conv(x, self.weight, adjacency, bias=self.bias, channelwise=self.channelwise)
