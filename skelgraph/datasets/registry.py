@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from skelgraph.errors import DataError, SkelgraphError, unknown_name
+from skelgraph.errors import DataError
+from skelgraph.registry import Registry
 from skelgraph.text import shown
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class DatasetInfo:
         return tuple(name for name in self.takes if parameters[name].default is inspect.Parameter.empty)
 
 
-DATASETS: dict[str, DatasetInfo] = {}
+DATASETS: Registry[DatasetInfo] = Registry("dataset")
 """The registered data sets by name."""
 
 
@@ -71,16 +72,10 @@ def register_dataset(name: str, *, help: str) -> Callable[[Factory], Factory]:  
     """
 
     def register(factory: Factory) -> Factory:
-        if name in DATASETS:
-            raise SkelgraphError(f"dataset {name!r} is registered already, by {_label(DATASETS[name].factory)}")
-        DATASETS[name] = DatasetInfo(name, factory, help)
+        DATASETS.add(name, DatasetInfo(name, factory, help), factory)
         return factory
 
     return register
-
-
-def _label(factory: Callable[..., Any]) -> str:
-    return getattr(factory, "__qualname__", shown(factory))
 
 
 def load_dataset(
@@ -116,9 +111,7 @@ def load_dataset(
         SkelgraphError: There is no such dataset, or an option is missing or of no use for it; and what the dataset
             itself raises.
     """
-    if not isinstance(name, str) or name not in DATASETS:
-        raise unknown_name("dataset", name, DATASETS)
-    info = DATASETS[name]
+    info = DATASETS.find(name)
     sources: dict[str, Any] = {
         "data_3d": data_3d,
         "data_2d": data_2d,

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.registry import Registry
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
@@ -41,7 +42,7 @@ class ModelInfo:
         return {p.name: p.default for p in parameters}
 
 
-_MODELS: dict[str, ModelInfo] = {}
+_MODELS: Registry[ModelInfo] = Registry("model")
 
 
 def register_model(
@@ -61,10 +62,9 @@ def register_model(
     """
 
     def register(cls: Model) -> Model:
-        if name in _MODELS:
-            raise SkelgraphError(f"model {name!r} is registered already, by {_MODELS[name].cls.__name__}")
+        info = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
+        _MODELS.add(name, info, cls)
         cls.registered_name = name  # type: ignore[attr-defined]
-        _MODELS[name] = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
         return cls
 
     return register
@@ -81,9 +81,7 @@ def model_info(name: str) -> ModelInfo:
     Raises:
         SkelgraphError: If there is none of that name; the near names are listed.
     """
-    if not isinstance(name, str) or name not in _MODELS:
-        raise unknown_name("model", name, _MODELS)
-    return _MODELS[name]
+    return _MODELS.find(name)
 
 
 def build_model(name: str, skeleton: SkeletonLike, options: Mapping[str, Any]) -> Any:

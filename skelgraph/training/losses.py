@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ class LossInfo:
     help: str
 
 
-LOSSES: dict[str, LossInfo] = {}
+LOSSES: Registry[LossInfo] = Registry("loss")
 """The registered losses by name."""
 
 
@@ -51,13 +52,10 @@ def register_loss(name: str, *, unit: str, help: str) -> Callable[[Function], Fu
     """
 
     def register(function: Function) -> Function:
-        if name in LOSSES:
-            before = getattr(LOSSES[name].function, "__qualname__", "a loss")
-            raise SkelgraphError(f"loss {name!r} is registered already, by {before}")
         # of_visible keeps the signature of what it wraps in sight
         if "visible" not in inspect.signature(function, follow_wrapped=False).parameters:
             raise SkelgraphError(f"loss {name!r} does not take visible=, the mask of the joints that count")
-        LOSSES[name] = LossInfo(name, function, unit, help)
+        LOSSES.add(name, LossInfo(name, function, unit, help), function)
         return function
 
     return register

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.registry import Registry
 from skelgraph.text import shown
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class ScheduleInfo:
         return self.factory(optimizer, **{name: value for name, value in values.items() if name in taken})
 
 
-SCHEDULES: dict[str, ScheduleInfo] = {}
+SCHEDULES: Registry[ScheduleInfo] = Registry("schedule")
 """The registered schedules by name."""
 
 
@@ -80,9 +81,6 @@ def register_schedule(name: str, *, interval: Interval, help: str) -> Callable[[
     """
 
     def register(factory: Factory) -> Factory:
-        if name in SCHEDULES:
-            before = getattr(SCHEDULES[name].factory, "__qualname__", "a schedule")
-            raise SkelgraphError(f"schedule {name!r} is registered already, by {before}")
         if interval not in ("step", "epoch"):
             raise SkelgraphError(f"schedule {name!r}: interval is {shown(interval)}; expected 'step' or 'epoch'")
         _first, *others = inspect.signature(factory).parameters
@@ -91,7 +89,7 @@ def register_schedule(name: str, *, interval: Interval, help: str) -> Callable[[
                 f"schedule {name!r}: its function takes {', '.join(unknown)}; expected {', '.join(_PARAMETERS)} or "
                 "some of them"
             )
-        SCHEDULES[name] = ScheduleInfo(name, factory, interval, help)
+        SCHEDULES.add(name, ScheduleInfo(name, factory, interval, help), factory)
         return factory
 
     return register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import types
 from typing import Any
@@ -109,7 +110,7 @@ def test_constructors_check_as_the_registry_does():
 
 
 def test_a_model_of_the_users_own_is_checked(monkeypatch):
-    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+    monkeypatch.setattr(registry, "_MODELS", copy.copy(registry._MODELS))
 
     @register_model("own", paper="mine")
     class Own(ResidualGCN):
