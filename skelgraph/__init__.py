@@ -28,4 +28,5 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy_exports(__name__, __all__, ("topology", "models"))
+    _PACKAGES = ("datasets", "files", "geometry", "metrics", "nn", "ops", "options", "testing", "training", "viz")
+    __getattr__ = lazy_exports(__name__, __all__, ("topology", "models"), _PACKAGES)
