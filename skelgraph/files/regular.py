@@ -48,6 +48,10 @@ def as_path(path: str | PathLike[str], error: type[SkelgraphError] = SkelgraphEr
     """
     if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str):
         raise error(f"{shown(path)} is no name of a file or folder")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # half a character, which no file system has
+        raise error(f"{shown(path)} is no name of a file or folder") from None
     return Path(path)
 
 

@@ -90,6 +90,8 @@ def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_file(tmp_path / "folder", b"")
     with pytest.raises(SkelgraphError, match="1j is no name"):
         write_file(1j, b"")  # type: ignore[arg-type]
+    with pytest.raises(SkelgraphError, match=r"'\\ud800' is no name of a file"):
+        write_file("\ud800", b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
