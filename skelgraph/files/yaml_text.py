@@ -72,12 +72,14 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         """Refuse a key that is there twice, and one that is no text."""
-        keys = [key.value if isinstance(key, yaml.ScalarNode) else None for key, _ in node.value]
-        for i, (key, (key_node, _)) in enumerate(zip(keys, node.value, strict=True)):
-            if key is None or key in keys[:i]:
+        mapping: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None or key in mapping:
                 problem = "found a key that is no text" if key is None else f"found the key {shown(key)} twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-        return {key: self.construct_object(value, deep=True) for key, (_, value) in zip(keys, node.value, strict=True)}
+            mapping[key] = self.construct_object(value_node, deep=True)
+        return mapping
 
 
 _SCALARS = {

@@ -64,8 +64,8 @@ class Edges(NamedTuple):
 
     def to_matrix(self) -> Tensor:
         """The matrix ``(J, J)``."""
-        index = torch.stack([torch.zeros_like(self.receiver), self.receiver, self.sender])
-        return SparseAdjacency(index, self.values, (1, self.num_nodes, self.num_nodes)).to_dense().squeeze(0)
+        edge_index = torch.stack([self.sender, self.receiver])
+        return SparseAdjacency.from_edges(edge_index, self.values, self.num_nodes).to_dense().squeeze(0)
 
     def double(self) -> Edges:
         """The same with values in float64."""

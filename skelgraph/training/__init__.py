@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from skelgraph.training.data import PoseData
     from skelgraph.training.history import History
     from skelgraph.training.module import LiftingModule
-    from skelgraph.training.run import evaluate, saved_config, train
+    from skelgraph.training.resume import saved_config
+    from skelgraph.training.run import evaluate, train
 
 __all__ = [
     "LOSSES",
@@ -50,4 +51,6 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy_exports(__name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "run"))
+    __getattr__ = lazy_exports(
+        __name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "resume", "run")
+    )

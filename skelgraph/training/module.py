@@ -20,7 +20,7 @@ from skelgraph.geometry import flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.options import NotNegative, Positive, checked
-from skelgraph.training.config import Decay, Loss, Schedule, Seed
+from skelgraph.training.config import Decay, Loss, OptimizerConfig, Schedule, Seed, TrainingConfig
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
@@ -30,6 +30,8 @@ class LiftingModule(pl.LightningModule):
 
     Random numbers are set at the start of each epoch from ``(seed, epoch)``, so that a resumed run repeats an
     undisturbed one exactly. It is trained and tested with :class:`~skelgraph.training.PoseData`.
+
+    The defaults are those of a run (:mod:`skelgraph.training.config`).
 
     Args:
         model: Network of :func:`skelgraph.models.create_model`.
@@ -59,13 +61,13 @@ class LiftingModule(pl.LightningModule):
         actions: tuple[str, ...],
         mean_pose: Tensor,
         *,
-        loss: Loss = "mpjpe",
-        lr: Positive = 4e-3,
-        schedule: Schedule = "onecycle",
-        lr_decay: Decay = 0.95,
-        weight_decay: NotNegative = 0.0,
+        loss: Loss = TrainingConfig.loss,
+        lr: Positive = OptimizerConfig.lr,
+        schedule: Schedule = OptimizerConfig.schedule,
+        lr_decay: Decay = OptimizerConfig.lr_decay,
+        weight_decay: NotNegative = OptimizerConfig.weight_decay,
         flip_test: bool = True,
-        seed: Seed = 0,
+        seed: Seed = TrainingConfig.seed,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()

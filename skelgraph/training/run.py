@@ -30,11 +30,9 @@ from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
 from skelgraph.training.history import History, best_epoch
 from skelgraph.training.module import LiftingModule
 from skelgraph.training.report import write_json, write_report
-from skelgraph.training.resume import config_of, resumable_checkpoint, saved_config
+from skelgraph.training.resume import config_of, resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
-
-__all__ = ["evaluate", "saved_config", "train"]
 
 
 def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:

@@ -68,3 +68,11 @@ def test_what_is_refused(text: str | bytes, message: str, tmp_path: Path) -> Non
     assert len(str(error.value)) < 700
     assert "\n" not in str(error.value)
     assert not (tmp_path / "trace").exists()
+
+
+def test_a_mapping_as_long_as_a_file_may_be() -> None:
+    """Every value stands at its own key, and a key that comes back after all the others is found."""
+    text = "".join(f"{number:x}: {number}\n" for number in range(20_000))
+    assert parse_yaml(text, "x", SkelgraphError) == {f"{number:x}": number for number in range(20_000)}
+    with pytest.raises(SkelgraphError, match="found the key '0' twice"):
+        parse_yaml(f"{text}0: 1", "x", SkelgraphError)
