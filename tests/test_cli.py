@@ -18,6 +18,7 @@ import torch
 import skelgraph
 from skelgraph import cli
 from skelgraph.__main__ import main
+from skelgraph.cli.options import written
 from skelgraph.datasets import DATASETS
 from skelgraph.models import create_model, list_models, model_info
 from skelgraph.models.pretrained import load_weights, save_weights
@@ -267,7 +268,7 @@ def test_the_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkey
             continue
         _, option, text = printed.partition(f"--{member.name.replace('_', '-')} ")
         assert option or f"--{member.name.replace('_', '-')}, --no-" in printed
-        default = about["absent"] if member.default is None else cli._written(member.default)
+        default = about["absent"] if member.default is None else written(member.default)
         assert default
         names = choices(option_types(TrainConfig.groups()[group]).get(member.name))
         if names:

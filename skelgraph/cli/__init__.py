@@ -1,0 +1,78 @@
+"""The `skelgraph` command: a file for each of its commands.
+
+The settings of a run are options here because :mod:`skelgraph.training.config` declares them; nothing is said of them a
+second time. Everything heavy is imported inside the commands, so that `skelgraph --help` is quick.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Union
+
+import tyro
+from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+
+import skelgraph
+from skelgraph.cli.convert import ConvertOfficial
+from skelgraph.cli.evaluate import Evaluate
+from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.train import Train
+from skelgraph.errors import SkelgraphError
+
+COMMANDS = Union[  # noqa: UP007
+    Annotated[Train, subcommand("train")],
+    Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[ConvertOfficial, subcommand("convert-official")],
+    Annotated[Models, subcommand("models")],
+    Annotated[Skeletons, subcommand("skeletons")],
+]
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a command.
+
+    Args:
+        arguments: What stands behind the program's name; without any the help is shown.
+
+    Raises:
+        SkelgraphError: If the arguments are not usable, or the command raises it.
+        SystemExit: After the help.
+    """
+    if "--version" in arguments[:1]:
+        print(f"skelgraph {skelgraph.__version__}")
+        return
+    _parse(arguments or ["--help"])()
+
+
+def _parse(arguments: Sequence[str]) -> Callable[[], None]:
+    """The command that the arguments name, with its options.
+
+    Raises:
+        SkelgraphError: If there is no such command or option, or a value is missing.
+        SystemExit: After the help.
+    """
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            return tyro.cli(
+                COMMANDS,
+                prog="skelgraph",
+                description="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.\n\n"
+                "--version shows the version; --debug shows the traceback of an error.",
+                args=list(arguments),
+                config=(OmitArgPrefixes, OmitSubcommandPrefixes, HelptextFromCommentsOff),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+    raise SkelgraphError(_message(messages.getvalue()))
+
+
+def _message(box: str) -> str:
+    """The sentence in what tyro draws: a title in a frame, parts with rules between them, the last of them the help."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    parts = re.split("─{3,}", " ".join(line.strip("│ ") for line in text.splitlines() if line.startswith("│")))
+    words = [" ".join(part.split()).rstrip(".") for part in parts]
+    footer = words.pop().replace("For full helptext, run", "see").replace("For full helptext, see", "see")
+    return "; ".join(filter(None, [*words, footer]))

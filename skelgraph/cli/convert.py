@@ -1,0 +1,52 @@
+"""`skelgraph convert-official`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, parse_options, text_option
+from skelgraph.errors import SkelgraphError
+from skelgraph.text import plain
+
+
+@dataclass
+class ConvertOfficial:
+    """Convert a checkpoint of the authors' code to a safetensors file with the model's configuration inside."""
+
+    model: Annotated[str, text_option("name"), arg(help="Network; see `skelgraph models`.")]
+    checkpoint: Annotated[str, text_option("file"), arg(help="Checkpoint file of the authors' code.")]
+    out: Annotated[str, text_option("file"), arg(help="File to write, model.safetensors.")]
+    skeleton: Annotated[
+        str | None,
+        text_option("name"),
+        arg(help="Joint layout of the weights.", help_behavior_hint="(default: that of the released code)"),
+    ] = None
+    option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the network that weights cannot tell, key=value, value in JSON.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
+    overwrite: Annotated[Flag, arg(help="Replace the file that is there.", help_behavior_hint="")] = False
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        import_modules(self.imports)
+        from skelgraph.models import load_official, model_info
+        from skelgraph.models.pretrained import save_weights
+
+        out = Path(self.out)
+        if out.exists() and not self.overwrite:
+            raise SkelgraphError(
+                f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name"
+            )
+        model_info(self.model)  # an unknown name is an error before anything is read
+        converted = load_official(self.model, self.checkpoint, self.skeleton, **parse_options(self.option))
+        save_weights(converted, out)
+        about = converted.config
+        print(plain(f"{out}: {self.model} on {about['skeleton']}, {about['options']}", 1000))

@@ -1,0 +1,152 @@
+"""How settings become options of the command line, and options settings."""
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import os
+import sys
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any, TypedDict, get_args, get_origin
+
+from tyro.conf import DisallowNone, FlagCreatePairsOff, UseAppendAction, arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from skelgraph.datasets.registry import DATASETS
+from skelgraph.errors import SkelgraphError
+from skelgraph.options import choices, option_types
+from skelgraph.text import shown
+from skelgraph.training.config import TrainConfig
+from skelgraph.training.losses import LOSSES
+from skelgraph.training.schedules import SCHEDULES
+
+TABLES: dict[str, Any] = {"dataset": DATASETS, "loss": LOSSES, "schedule": SCHEDULES}
+"""Settings that are a name of a table whose entries say what they mean."""
+
+
+def text_option(metavar: str) -> PrimitiveConstructorSpec[Any]:
+    """An option of one word, which the checker of the settings makes a value of, or refuses."""
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar if metavar.startswith("{") else metavar.upper(),
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    )
+
+
+def _option(group: type, member: dataclasses.Field[Any], default: str | None) -> Any:
+    """What tyro is told of a setting: its help with what it may be, and its default."""
+    hint, about = option_types(group).get(member.name), member.metadata
+    text = about["help"]
+    if table := TABLES.get(member.name):
+        text += " " + "; ".join(f"{name}: {info.help}" for name, info in table.items()) + "."
+    if users := [name for name, info in DATASETS.items() if member.name in info.takes]:
+        text += f" For {', '.join(users)}."
+    if default is None:
+        default = about["absent"] if member.default is None else written(member.default)
+    told = arg(help=text, help_behavior_hint=f"(default: {default})")
+    if bool in _kinds(hint):
+        return Annotated[bool | None, DisallowNone, told]
+    return Annotated[str, text_option(about["unit"] or "{" + ",".join(choices(hint)) + "}"), told]
+
+
+def written(value: Any) -> str:
+    """A default as it is typed."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return format(value, "g") if isinstance(value, float) else str(value)
+
+
+def group_options(
+    name: str, omit: Collection[str] = (), only: Collection[str] | None = None, default: str | None = None
+) -> Any:
+    """The options of a group of settings, as a dictionary of those that are given."""
+    group = TrainConfig.groups()[name]
+    members = [m for m in dataclasses.fields(group) if m.name not in omit and (only is None or m.name in only)]
+    options = TypedDict(name, {m.name: _option(group, m, default) for m in members}, total=False)  # type: ignore[misc]
+    options.__doc__ = (group.__doc__ or "").partition("\n")[0]
+    return options
+
+
+def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
+    """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
+    the checker of the settings."""
+    groups = TrainConfig.groups()
+    hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
+    return {name: _value(name, value, hints[name]) for name, value in given.items()}
+
+
+def _value(name: str, text: str | bool, hint: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    if name == "skeleton":
+        from skelgraph.topology import read_skeleton
+
+        return read_skeleton(text) if text.endswith(".json") else text
+    kinds = _kinds(hint)
+    if text == "none" and type(None) in kinds:
+        return None
+    if tuple in kinds:
+        return tuple(part.strip() for part in text.split(","))
+    for kind in (int, float):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return kind(text)
+    return text
+
+
+def _kinds(hint: Any) -> set[Any]:
+    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None."""
+    if get_origin(hint) is Annotated:
+        return _kinds(get_args(hint)[0])
+    if get_origin(hint) is tuple:
+        return {tuple}
+    return set().union(*map(_kinds, get_args(hint))) or {hint}
+
+
+Given = dict[str, Any]
+Repeated = Annotated[tuple[str, ...], UseAppendAction]
+Flag = Annotated[bool, FlagCreatePairsOff]
+Imports = Annotated[
+    Repeated,
+    arg(
+        name="import",
+        metavar="MODULE",
+        help="Python module of yours that registers data sets, losses, schedules, networks or skeletons.",
+        help_behavior_hint="(repeatable)",
+    ),
+]
+
+
+def import_modules(modules: Sequence[str]) -> None:
+    """Import modules of the user, from the current folder too, as ``python -m`` does."""
+    if modules and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (ModuleNotFoundError, ValueError, TypeError) as error:
+            name = getattr(error, "name", None)
+            if name is not None and not module.startswith(name):
+                raise
+            raise SkelgraphError(f"--import is {shown(module)}; there is no module of this name") from error
+
+
+_SPELLINGS = {"True": "true", "False": "false", "None": "null"}
+
+
+def parse_options(items: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` pairs; a value that is not JSON is a string, unless it is a constant in Python's spelling."""
+    options: dict[str, Any] = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            raise SkelgraphError(f"--option is {shown(item)}, expected key=value")
+        if value in _SPELLINGS:
+            raise SkelgraphError(f"--option is {shown(item)}; values are JSON: did you mean {key}={_SPELLINGS[value]}?")
+        try:
+            options[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            options[key] = value
+    return options
