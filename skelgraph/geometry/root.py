@@ -12,7 +12,7 @@ _SMALLEST = 1e-12  # squared extent of the rays: 1e-6 of the distance, far less 
 
 
 def estimate_root(pose: Tensor, keypoints_2d: Tensor, intrinsics: Tensor, visible: Tensor | None = None) -> Tensor:
-    r"""Estimate where the root of a pose is, so that the pose is seen where the keypoints are: a linear least squares in
+    r"""Estimate where the root of a pose is, so that the pose is seen where the keypoints are: linear least squares in
     full perspective. (`"Monocular 3D Human Pose Estimation In The Wild Using Improved CNN Supervision"
     <https://arxiv.org/abs/1611.09813>`_ solves the problem in weak perspective.)
 
