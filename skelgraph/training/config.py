@@ -32,6 +32,7 @@ Loss = Annotated[str, OneOf(LOSSES)]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+RootRule = Literal["subtract", "zero", "keep"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -162,6 +163,11 @@ class EvaluationConfig(_Checked):
         None,
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
+    )
+    root: RootRule = setting(
+        "subtract",
+        "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
+        "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
 
 

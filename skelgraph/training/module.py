@@ -12,15 +12,24 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import PoseBatch
 from skelgraph.geometry import flip_average
-from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
+from skelgraph.metrics import MPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.options import NotNegative, Positive, checked
-from skelgraph.training.config import Decay, Loss, OptimizerConfig, Schedule, Seed, TrainingConfig
+from skelgraph.training.config import (
+    Decay,
+    EvaluationConfig,
+    Loss,
+    OptimizerConfig,
+    RootRule,
+    Schedule,
+    Seed,
+    TrainingConfig,
+)
+from skelgraph.training.judging import Judge, judged_joints, with_root
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
@@ -43,6 +52,8 @@ class LiftingModule(pl.LightningModule):
         lr_decay: Factor on the learning rate, for the schedules that take it.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
+        root: What is done with the predicted root in validation and test, see
+            :func:`~skelgraph.training.judging.with_root`.
         seed: Seed of what is random in an epoch.
         config: Plain data that is stored with each checkpoint.
 
@@ -67,6 +78,7 @@ class LiftingModule(pl.LightningModule):
         lr_decay: Decay = OptimizerConfig.lr_decay,
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
         flip_test: bool = True,
+        root: RootRule = EvaluationConfig.root,
         seed: Seed = TrainingConfig.seed,
         config: Mapping[str, Any] | None = None,
     ) -> None:
@@ -78,6 +90,7 @@ class LiftingModule(pl.LightningModule):
         self.lr_decay = lr_decay
         self.weight_decay = weight_decay
         self.flip_test = flip_test
+        self.root = root
         self.seed = seed
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
@@ -85,13 +98,7 @@ class LiftingModule(pl.LightningModule):
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
         self.val_mpjpe = MPJPE(num_joints, actions)
-        self.mpjpe = MPJPE(num_joints, actions)
-        self.p_mpjpe = PMPJPE(num_joints, actions)
-        self.mean_pose_mpjpe = MPJPE(num_joints, actions)
-        self.n_mpjpe = NMPJPE(num_joints, actions)
-        self.mpjve = MPJVE(num_joints, actions)
-        self.pck = PCK(num_joints, actions)
-        self.auc = AUC(num_joints, actions)
+        self.judges: dict[str, Judge] = {}
         self.results: dict[str, Any] = {}
         """What the last test measured, under the names of metrics.json."""
 
@@ -100,9 +107,7 @@ class LiftingModule(pl.LightningModule):
         if not len(keypoints_2d):  # a process that has run out of clips
             return self.mean_pose.new_zeros(0, *self.mean_pose.shape)
         lift = flip_average(self.model, keypoints_2d, self.mirror_index) if self.flip_test else self.model(keypoints_2d)
-        root = self.model.skeleton.root
-        pose = lift.float()
-        return pose - pose[:, root : root + 1]
+        return with_root(lift.float(), self.model.skeleton.root, self.root)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
@@ -162,50 +167,56 @@ class LiftingModule(pl.LightningModule):
         """Count one batch."""
         prediction, action = self(self._input(batch)), self._test_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
-            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=batch.visible_3d)
+            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=self._judged(batch))
 
     def on_validation_epoch_end(self) -> None:
         """Log the MPJPE of the epoch, the mean over actions."""
         self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
 
+    def on_test_start(self) -> None:
+        """Begin to judge the test set."""
+        self.judges = {"network": Judge(self._test_set, self.device)}
+        self.mean_pose_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
+
+    def answers(self, batch: PoseBatch) -> dict[str, Tensor]:
+        """The poses ``(B, J, 3)`` that are judged, by the names of :data:`~skelgraph.training.judging.ROWS`."""
+        return {"network": self(self._input(batch))}
+
     def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction, target, visible = self(self._input(batch)), batch.poses_3d, batch.visible_3d
-        action, clip = self._test_set.action_id[batch.frame], self._test_set.clip_id[batch.frame]
+        answers, target, visible, test_set = self.answers(batch), batch.poses_3d, self._judged(batch), self._test_set
+        action, clip = test_set.action_id[batch.frame], test_set.clip_id[batch.frame]
+        scene = None if test_set.scene_id is None else test_set.scene_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):  # Procrustes in bfloat16 would be off by millimetres
-            for metric in (self.mpjpe, self.p_mpjpe, self.n_mpjpe, self.pck, self.auc):
-                metric.update(prediction, target, action, visible=visible)
-            self.mpjve.update(prediction, target, action, clip, visible=visible)
+            for name, judge in self.judges.items():
+                judge.update(answers[name], target, action, clip, visible, scene)
             self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action, visible=visible)
 
     def on_test_epoch_end(self) -> None:
         """Gather the errors of all processes into :attr:`results`."""
-        p1, p2 = self.mpjpe.per_action(), self.p_mpjpe.per_action()
+        rows = {name: judge.results() for name, judge in self.judges.items()}
+        judged, headline = self.judges["network"], rows["network"]
+        frames_of = self._frames_of_actions()
+        per_joint = judged.mpjpe.per_joint().tolist()
+        self.results = {
+            **headline,
+            "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
+            "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
+            "per_action": {
+                action: {**errors, "frames": frames_of[action]} for action, errors in headline["per_action"].items()
+            },
+            "per_joint_mm": dict(zip(self.model.skeleton.joint_names, per_joint, strict=True)),
+            "rows": rows,
+        }
+
+    def _frames_of_actions(self) -> dict[str, int]:
+        """How many frames of each action were judged."""
         rows = self._test_set.frames
         if self._test_set.visible_3d is not None:  # a frame without any known joint counts nowhere
             rows = rows[self._test_set.visible_3d[rows].any(-1)]
         frames = torch.bincount(self._test_set.action_id[rows]).tolist()
-        frames_of = dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
-        self.results = {
-            "mpjpe_mm": float(self.mpjpe.compute()),
-            "p_mpjpe_mm": float(self.p_mpjpe.compute()),
-            "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
-            "mpjpe_frames_mm": float(self.mpjpe.over_frames()),
-            "p_mpjpe_frames_mm": float(self.p_mpjpe.over_frames()),
-            "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
-            "n_mpjpe_mm": float(self.n_mpjpe.compute()),
-            "mpjve_mm": float(self.mpjve.compute()),
-            "pck_150mm": float(self.pck.compute()),
-            "auc": float(self.auc.compute()),
-            "per_action": {
-                action: {"mpjpe_mm": p1[action], "p_mpjpe_mm": p2[action], "frames": frames_of[action]} for action in p1
-            },
-            "per_joint_mm": dict(zip(self.model.skeleton.joint_names, self.mpjpe.per_joint().tolist(), strict=True)),
-        }
-        for metric in self.children():
-            if isinstance(metric, Metric):
-                metric.reset()
+        return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the model."""
@@ -213,6 +224,10 @@ class LiftingModule(pl.LightningModule):
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)
+
+    def _judged(self, batch: PoseBatch) -> Tensor | None:
+        """Which joints of the true poses count."""
+        return judged_joints(batch.visible_3d, batch.poses_3d, self.model.skeleton, self._test_set.protocol)
 
     @property
     def _test_set(self) -> PoseDataset:

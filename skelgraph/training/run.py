@@ -205,6 +205,7 @@ def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], me
         lr_decay=config.optimizer.lr_decay,
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
+        root=config.evaluation.root,
         seed=config.training.seed,
         config=config.to_dict(),
     )
