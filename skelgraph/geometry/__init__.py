@@ -13,7 +13,7 @@ from skelgraph.geometry.camera import (
     project_linear,
     world_to_camera,
 )
-from skelgraph.geometry.mirror import flip_average, mirror
+from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "denormalize_screen",
     "flip_average",
     "mirror",
+    "mirror_intrinsics",
     "normalize_intrinsics",
     "normalize_screen",
     "procrustes",
