@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +17,21 @@ from torchmetrics import Metric
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import PoseBatch
-from skelgraph.geometry import flip_average
+from skelgraph.errors import SkelgraphError
+from skelgraph.geometry import back_project_relative, flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
+from skelgraph.nn import PoseLoss, PostRefine
 from skelgraph.options import NotNegative, Positive, checked
-from skelgraph.training.config import Decay, Loss, OptimizerConfig, Schedule, Seed, TrainingConfig
+from skelgraph.training.config import (
+    Decay,
+    Loss,
+    OptimizerConfig,
+    RefinementConfig,
+    Schedule,
+    Seed,
+    TrainingConfig,
+)
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
@@ -37,7 +48,10 @@ class LiftingModule(pl.LightningModule):
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
+        refine: A head that corrects the poses of the network, trained with it; ``None``: none.
         loss: A name of :data:`~skelgraph.training.LOSSES`.
+        refine_loss: Likewise, of the refined poses; it is added.
+        refine_dropout_at_test: Leave the dropout of the head on, as the released programs do.
         lr: Learning rate of Adam; the highest one of the schedule.
         schedule: A name of :data:`~skelgraph.training.SCHEDULES`.
         lr_decay: Factor on the learning rate, for the schedules that take it.
@@ -61,7 +75,10 @@ class LiftingModule(pl.LightningModule):
         actions: tuple[str, ...],
         mean_pose: Tensor,
         *,
+        refine: PostRefine | None = None,
         loss: Loss = TrainingConfig.loss,
+        refine_loss: Loss = RefinementConfig.refine_loss,
+        refine_dropout_at_test: bool = RefinementConfig.refine_dropout_at_test,
         lr: Positive = OptimizerConfig.lr,
         schedule: Schedule = OptimizerConfig.schedule,
         lr_decay: Decay = OptimizerConfig.lr_decay,
@@ -72,7 +89,10 @@ class LiftingModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
+        self.refine = refine
         self.loss = LOSSES[loss].function
+        self.refine_loss = LOSSES[refine_loss].function
+        self.refine_dropout_at_test = refine_dropout_at_test
         self.lr = lr
         self.schedule = schedule
         self.lr_decay = lr_decay
@@ -104,6 +124,38 @@ class LiftingModule(pl.LightningModule):
         pose = lift.float()
         return pose - pose[:, root : root + 1]
 
+    def refined(self, pose: Tensor, batch: PoseBatch, depth: Tensor) -> Tensor:
+        """Correct poses by the head, with the keypoints of the windows, back-projected.
+
+        Args:
+            pose: What the network answers to the windows, ``(B, J, 3)``, metres; its root as it is, as the released
+                programs hand it to the head.
+            batch: The windows with their cameras.
+            depth: Distance of the root along the optical axis ``(B,)``, metres.
+
+        Returns:
+            ``(B, J, 3)``, metres; the root as the head has it.
+
+        Raises:
+            SkelgraphError: If there is no head, or the data have no cameras.
+        """
+        if self.refine is None:
+            raise SkelgraphError("there is no head to refine poses with; expected refine=PostRefine(...)")
+        if batch.intrinsics is None:
+            raise SkelgraphError("poses cannot be refined: the data have no cameras to back-project keypoints with")
+        centre = batch.keypoints_2d[:, batch.keypoints_2d.size(1) // 2]
+        with torch.autocast(self.device.type, enabled=False):
+            pose = pose.float()
+            root = self.model.skeleton.root
+            return self.refine(pose, back_project_relative(centre, pose[..., 2], depth, batch.intrinsics, root))
+
+    def train(self, mode: bool = True) -> LiftingModule:
+        """As torch does; the head stays in training mode where its dropout is wanted in tests."""
+        super().train(mode)
+        if self.refine is not None and self.refine_dropout_at_test:
+            self.refine.train()
+        return self
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
         steps, epochs = int(self.trainer.estimated_stepping_batches), int(self.trainer.max_epochs or 1)
@@ -118,8 +170,7 @@ class LiftingModule(pl.LightningModule):
             total_steps: Steps of the whole run, for schedules that span it.
             epochs: Epochs of the whole run, likewise.
         """
-        parameters = self.model.parameters()
-        optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(self._trained(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
         scheduler = SCHEDULES[self.schedule].make(
             optimizer, total_steps=total_steps, epochs=epochs, lr_decay=self.lr_decay
         )
@@ -137,26 +188,38 @@ class LiftingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the gradient.
+        """Clip the norm of the gradient, that of network and head together.
 
         Lightning refuses this for fused optimizers under every mixed precision; only float16 has scaled gradients.
         """
         if gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_(self._trained(), gradient_clip_val)
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         # Models of others need to know of masks only if the data have them.
         mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self._loss, **mask)
+        loss = self.model.training_loss(
+            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **mask
+        )
         size = len(batch.frame)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
-    def _loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The loss in float32 also under mixed precision: bfloat16 has three digits, and no singular values."""
+    def _losses(self, batch: PoseBatch, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The loss of what the network answers to a batch, and of the same refined."""
+        loss = self._loss(prediction, target, visible)
+        if self.refine is None or batch.root_3d is None:
+            return loss
+        refined = self.refined(prediction, batch, batch.root_3d[:, 2])
+        return loss + self._loss(refined, target, visible, of=self.refine_loss)
+
+    def _loss(
+        self, prediction: Tensor, target: Tensor, visible: Tensor | None = None, of: PoseLoss | None = None
+    ) -> Tensor:
+        """A loss in float32 also under mixed precision: bfloat16 has three digits, and no singular values."""
         with torch.autocast(prediction.device.type, enabled=False):
-            return self.loss(prediction.to(target.dtype), target, visible=visible)
+            return (of or self.loss)(prediction.to(target.dtype), target, visible=visible)
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
@@ -210,6 +273,11 @@ class LiftingModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what is needed to rebuild the model."""
         checkpoint["skelgraph"] = {"config": self.config}
+
+    def _trained(self) -> list[torch.nn.Parameter]:
+        """The parameters that are optimised, those of the network first."""
+        of_head = [] if self.refine is None else self.refine.parameters()
+        return [*self.model.parameters(), *of_head]
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)
