@@ -13,7 +13,7 @@ from skelgraph.geometry.camera import (
     project_linear,
     world_to_camera,
 )
-from skelgraph.geometry.mirror import flip_average, mirror
+from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
 from skelgraph.geometry.root import estimate_root
 
@@ -27,6 +27,7 @@ __all__ = [
     "estimate_root",
     "flip_average",
     "mirror",
+    "mirror_intrinsics",
     "normalize_intrinsics",
     "normalize_screen",
     "procrustes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from skelgraph.datasets import PoseDataset, Protocol
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE, JointMetric
 from skelgraph.topology import Skeleton
-from skelgraph.training.config import RootRule
+from skelgraph.training.config import RootDepth, RootRule
 
 ROWS = {
     "network": "network",
@@ -18,6 +18,24 @@ ROWS = {
     "refined_estimated_depth": "refined, estimated root depth",
 }
 """The answers that are judged side by side: their names in ``metrics.json``, and for people."""
+
+
+def headline(has_head: bool, depth: RootDepth) -> str:
+    """The row whose numbers are those of the run: of the refined pose where there is a head."""
+    return f"refined_{depth}_depth" if has_head else "network"
+
+
+class Answer(NamedTuple):
+    """One answer to a batch of windows.
+
+    Args:
+        pose: Poses ``(B, J, 3)``, metres, the root as the rule has it.
+        depth: Of refined poses the depth of the root that the keypoints were back-projected with, ``(B,)``, metres; NaN
+            where none could be estimated, and the pose is that of the network.
+    """
+
+    pose: Tensor
+    depth: Tensor | None = None
 
 
 def with_root(pose: Tensor, root: int, rule: RootRule) -> Tensor:
