@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +20,26 @@ ROWS = {
     "refined_estimated_depth": "refined, estimated root depth",
 }
 """The answers that are judged side by side: their names in ``metrics.json``, and for people."""
+
+MEASURES = {
+    "mpjpe_mm": "MPJPE, mean over actions (mm)",
+    "mpjpe_frames_mm": "MPJPE, mean over frames (mm)",
+    "p_mpjpe_mm": "P-MPJPE, mean over actions (mm)",
+    "p_mpjpe_frames_mm": "P-MPJPE, mean over frames (mm)",
+    "n_mpjpe_mm": "N-MPJPE, scale aligned (mm)",
+    "mpjve_mm": "MPJVE, velocity error per frame (mm)",
+    "pck_150mm": "PCK, mean over actions (%)",
+    "pck_150mm_frames": "PCK, mean over frames (%)",
+    "auc": "AUC, mean over actions (%)",
+    "auc_frames": "AUC, mean over frames (%)",
+}
+"""What is measured of each of them, likewise."""
+
+ROOT_RULES = {
+    "subtract": "subtracted from all joints",
+    "zero": "set to zero, the other joints as they are",
+    "keep": "kept as it is",
+}
 
 
 def headline(has_head: bool, depth: RootDepth) -> str:
@@ -137,3 +159,43 @@ class Judge:
                 scene: {name: values[scene] for name, values in by_metric.items()} for scene in by_metric["mpjpe_mm"]
             }
         return results
+
+
+def protocol_record(protocol: Protocol) -> dict[str, Any]:
+    """A protocol as it stands in ``metrics.json``."""
+    first, second, *_, last = protocol.auc_thresholds_mm
+    thresholds = f"{first:g}, {second:g}, ..., {last:g}"
+    return dataclasses.asdict(protocol) | {"auc_thresholds_mm": thresholds}
+
+
+def statements(metrics: Mapping[str, Any]) -> list[str]:
+    """What has to be said of the numbers of a run, a sentence each.
+
+    Args:
+        metrics: What ``metrics.json`` holds.
+    """
+    protocol, rows = metrics["protocol"], metrics["rows"]
+    joints = protocol["joints"]
+    counted = "all joints, the root among them" if joints is None else f"{len(joints)} joints: {', '.join(joints)}"
+    flips = (
+        "the mean of the answers to it and to its mirror image" if metrics["flip_test"] else "the answer to it alone"
+    )
+    said = [
+        f"Predicted root: {ROOT_RULES[metrics['root']]}.",
+        f"Judged of each pose: {flips}; {counted}.",
+        f"PCK: errors below {protocol['pck_threshold_mm']:g} mm; AUC: mean over {protocol['auc_thresholds_mm']} mm "
+        f"({protocol['name']}).",
+        f"Choice of the weights: {metrics['selection']}.",
+    ]
+    if (estimated := rows.get("refined_estimated_depth")) is not None:
+        without = estimated["frames_without_depth"]
+        said.append(
+            "Depth of the root for back-projection: true, from the data, or estimated from the keypoints, off by "
+            f"{estimated['root_depth_error_mm']:.0f} mm on average"
+            + (f" (none in {without} frames, whose pose is that of the network)." if without else ".")
+        )
+    if metrics["refine_dropout_at_test"]:
+        said.append(
+            f"The dropout of the head is on, as released: its numbers are random, here of seed {metrics['seed']}."
+        )
+    return said + metrics["notes"]
