@@ -52,7 +52,7 @@ def load_network(
     if origin == "official":
         if name is None:
             raise SkelgraphError(
-                f"{label} is of no run of skelgraph and does not say what network it is: name the model"
+                f"{label} was not written by skelgraph and does not say what network it holds: name the model"
             )
         return load_official(name, path, skeleton, **options)
     model = load_model(path)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, Protocol
+from skelgraph.datasets.windows import normalized_intrinsics
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE, JointMetric
+from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.training.config import RootDepth, RootRule
 
@@ -45,6 +47,26 @@ ROOT_RULES = {
 def headline(has_head: bool, depth: RootDepth) -> str:
     """The row whose numbers are those of the run: of the refined pose where there is a head."""
     return f"refined_{depth}_depth" if has_head else "network"
+
+
+def judged_rows(test_set: PoseDataset) -> list[str]:
+    """The rows that can be judged of a network and its head: refined ones need cameras, and the depth of the root has to
+    be known to be the true one."""
+    rows = ["network"]
+    if normalized_intrinsics(test_set.clips, test_set.clip_id.device) is not None:
+        if not test_set.root_3d[:, 2].isnan().any():
+            rows.append("refined_true_depth")
+        rows.append("refined_estimated_depth")
+    return rows
+
+
+def lacking(test_set: PoseDataset, depth: RootDepth) -> str:
+    """What a test set lacks for poses to be refined with this depth of the root, in words; empty: nothing."""
+    rows = judged_rows(test_set)
+    if headline(True, depth) in rows:
+        return ""
+    name = plain(test_set.name)
+    return f"{name} has no cameras" if len(rows) == 1 else f"{name} does not know the depth of the root (root-depth)"
 
 
 class Answer(NamedTuple):

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.datasets.plausibility import check_splits
-from skelgraph.datasets.windows import normalized_intrinsics
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path
 from skelgraph.models import PoseLifter, create_model
@@ -30,7 +29,7 @@ from skelgraph.training.environment import environment, versions
 from skelgraph.training.evaluated import evaluated
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
 from skelgraph.training.history import History, best_epoch
-from skelgraph.training.judging import protocol_record
+from skelgraph.training.judging import lacking, protocol_record
 from skelgraph.training.module import LiftingModule
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
@@ -149,10 +148,10 @@ def evaluate(
     test_set = _load(config, "test")
     check_network(network, test_set)
     notes = []
-    if head is not None and normalized_intrinsics(test_set.clips, test_set.clip_id.device) is None:
+    if head is not None and (lack := lacking(test_set, config.refinement.root_depth)):
         if refine is not None:
-            raise SkelgraphError(f"{plain(test_set.name)} has no cameras: its poses cannot be refined by a head")
-        head, notes = None, [f"The head of the run is not judged: {test_set.name} has no cameras."]
+            raise SkelgraphError(f"poses cannot be refined by {plain(str(refine), 500)}: {lack}")
+        head, notes = None, [f"The head of the run is not judged: {lack}."]
     mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
     module = _module(config, network, head, test_set.actions, mean_pose)
     data = PoseData(None, test_set, frames=network.num_frames, batch_size=config.training.batch_size)
