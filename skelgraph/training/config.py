@@ -173,6 +173,9 @@ class MachineConfig(_Checked):
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
     devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    compile: bool = setting(
+        False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
+    )
     progress: bool = setting(True, "Show progress.", resume=True)
 
 
