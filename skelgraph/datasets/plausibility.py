@@ -33,8 +33,8 @@ MIN_NEAR = 0.5
 LOOKS_LIKE_PIXELS = 50.0
 """Keypoints that are typically so many half widths from the middle of the image are pixels that were not normalised."""
 MIN_LIKENESS, SURE_LIKENESS = 0.5, 0.8
-"""Smallest likeness (cosine) of x of keypoints and poses, and of y, where no camera tells how one becomes the other, and
-the likeness of all axes, some turned round, that makes it an error."""
+"""Smallest likeness (cosine) of x of keypoints and poses, and of y, where no camera tells how one becomes the other;
+and the likeness of all axes, some turned round, that makes it an error."""
 MIN_EXTENT = 0.005
 """Smallest extent of a skeleton in the image, as a share of the image's width."""
 MAX_FROM_MIDDLE = 100.0
