@@ -15,6 +15,7 @@ from skelgraph.geometry.camera import (
 )
 from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
+from skelgraph.geometry.root import estimate_root
 
 __all__ = [
     "DISTORTIONS",
@@ -23,6 +24,7 @@ __all__ = [
     "back_project_relative",
     "camera_to_world",
     "denormalize_screen",
+    "estimate_root",
     "flip_average",
     "mirror",
     "mirror_intrinsics",

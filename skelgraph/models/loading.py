@@ -31,9 +31,12 @@ def load_model(path: str | Path) -> PoseLifter:
     path = as_path(path, CheckpointError)
     if path.is_dir():
         path /= FILE_NAME
-    if is_safetensors(path):
-        return load_weights(path)
-    return model_of_run(read_checkpoint(path), path)
+    if not is_safetensors(path):
+        return model_of_run(read_checkpoint(path), path)
+    model = load_weights(path)
+    if not isinstance(model, PoseLifter):
+        raise CheckpointError(f"weight file {plain(str(path), 500)} holds a {type(model).__name__}, expected a network")
+    return model
 
 
 def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:

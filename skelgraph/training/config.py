@@ -36,6 +36,8 @@ Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
 Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+RootRule = Literal["subtract", "zero", "keep"]
+RootDepth = Literal["true", "estimated"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -116,7 +118,7 @@ class RefinementConfig(_Checked):
     refine_dropout_at_test: bool = setting(
         False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
     )
-    root_depth: Literal["true", "estimated"] = setting(
+    root_depth: RootDepth = setting(
         "true", "Depth of the root that the head is tested with: that of the data, or one told by the keypoints."
     )
 
@@ -211,6 +213,11 @@ class EvaluationConfig(_Checked):
         None,
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
+    )
+    root: RootRule = setting(
+        "subtract",
+        "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
+        "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
 
 
