@@ -35,6 +35,7 @@ from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
+from skelgraph.training.warm_start import warm_start
 
 
 def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -62,9 +63,8 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         )
     flips = config.decided()
     out = Path(config.out)
-    if resume:
-        resumable_checkpoint(config)
-    else:
+    goes_on = resume and resumable_checkpoint(config) is not None
+    if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
     model = create_model(config.network.model, config.data.skeleton, **config.network.options)
@@ -72,10 +72,13 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     for data_set in (train_set, test_set):
         check_network(model, data_set)
         if config.refinement.refine:
-            check_refine(model, data_set)
+            check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
     if not config.data.unchecked:
         check_splits(train_set, test_set)
-    module = _module(config, model, _head(config, model), test_set.actions, train_set.mean_pose())
+    head = _head(config, model)
+    if not goes_on:
+        warm_start(config, model, head)
+    module = _module(config, model, head, test_set.actions, train_set.mean_pose())
     data = PoseData(
         train_set,
         test_set,
