@@ -17,9 +17,9 @@ from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
+from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -29,10 +29,16 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
-Loss = Annotated[str, OneOf(LOSSES)]
+Loss = Annotated[str, LOSS_SUM]
+RefineLoss = Annotated[str, REFINE_LOSS_SUM]
+LossFrames = Literal["centre", "all"]
+NormMomentum = Literal["constant", "decaying"]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
+Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+RootRule = Literal["subtract", "zero", "keep"]
+RootDepth = Literal["true", "estimated"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -97,6 +103,12 @@ class NetworkConfig(_Checked):
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
     options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+    init_from: str | None = setting(
+        None,
+        "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",
+        unit="file",
+        absent="random ones",
+    )
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -106,6 +118,31 @@ class NetworkConfig(_Checked):
         """
         super().__post_init__()
         _check_named(self, "options")
+
+
+@settings_group
+@dataclass(frozen=True)
+class RefinementConfig(_Checked):
+    """A head that corrects the lifted pose by its keypoints, back-projected at the depth of the root."""
+
+    refine: bool = setting(False, "Train such a head too, on the true depth of the root; see PostRefine.")
+    refine_from: str | None = setting(
+        None,
+        "Weights that the head starts from: of a run with one, of the authors' code, or converted.",
+        unit="file",
+        absent="random ones",
+    )
+    refine_channels: Channels = setting(1024, "Width of the head.", unit="channels")
+    refine_dropout: Rate = setting(0.5, "Dropout rate of the head.", unit="rate")
+    refine_loss: RefineLoss = setting(
+        "mpjpe", "What is minimised of the refined pose, beside the loss of the network; a sum too.", unit="sum"
+    )
+    refine_dropout_at_test: bool = setting(
+        False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
+    )
+    root_depth: RootDepth = setting(
+        "true", "Depth of the root that the head is tested with: that of the data, or one told by the keypoints."
+    )
 
 
 @settings_group
@@ -181,7 +218,17 @@ class TrainingConfig(_Checked):
 
     max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
-    loss: Loss = setting("mpjpe", "What is minimised.")
+    loss: Loss = setting(
+        "mpjpe",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        unit="sum",
+    )
+    loss_frames: LossFrames = setting(
+        "centre", "Frames of a window that the loss is taken of; all for networks that lift all of them."
+    )
+    norm_momentum: NormMomentum = setting(
+        "constant", "Momentum of batch normalisation; decaying: from 0.1 to 0.001 over the run, as in VideoPose3D."
+    )
     flip: bool | None = setting(
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
@@ -195,7 +242,17 @@ class OptimizerConfig(_Checked):
 
     lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
     schedule: Schedule = setting("onecycle", "How the learning rate moves.")
-    lr_decay: Decay = setting(0.95, "Factor on the learning rate after every epoch (exponential).", unit="factor")
+    lr_decay: Decay = setting(0.95, "Factor on the learning rate, of the schedules that have one.", unit="factor")
+    lr_large_decay: Decay = setting(
+        0.5, "Factor on the learning rate after every lr-every-th epoch (alternating).", unit="factor"
+    )
+    lr_every: Number | None = setting(
+        None, "Steps (step_power) or epochs (alternating, every) between changes.", unit="number", absent="not used"
+    )
+    lr_milestones: Milestones | None = setting(
+        None, "Epochs after which the learning rate falls (multistep), 20,40.", unit="epochs", absent="not used"
+    )
+    amsgrad: bool = setting(False, "Adam's variant AMSGrad.")
     weight_decay: NotNegative = setting(0.0, "Decoupled weight decay.", unit="rate")
     clip_grad: NotNegative = setting(1.0, "Largest norm of the gradient; 0: no clipping.", unit="norm")
 
@@ -209,6 +266,11 @@ class EvaluationConfig(_Checked):
         None,
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
+    )
+    root: RootRule = setting(
+        "subtract",
+        "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
+        "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
 
 
@@ -236,6 +298,7 @@ class TrainConfig(_Checked):
     Args:
         out: Folder of the results.
         network: Which network.
+        refinement: A head that corrects its poses.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         optimizer: Adam and its learning rate.
@@ -250,6 +313,7 @@ class TrainConfig(_Checked):
 
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import WindowLoader
+from skelgraph.datasets.windows import Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
 
 
@@ -62,6 +62,7 @@ class PoseData(pl.LightningDataModule):
         frames: Length of a window, the receptive field of the model.
         batch_size: Windows in a training batch, over all processes together.
         flip: Train on left-right mirrored windows too.
+        targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         seed: Seed of the training order.
         steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
@@ -74,6 +75,7 @@ class PoseData(pl.LightningDataModule):
         frames: int = 1,
         batch_size: int = 256,
         flip: bool = True,
+        targets: Targets = "centre",
         seed: int = 0,
         steps_at_once: int = 0,
     ) -> None:
@@ -84,6 +86,7 @@ class PoseData(pl.LightningDataModule):
         self.frames = frames
         self.batch_size = batch_size
         self.flip = flip
+        self.targets = targets
         self.seed = seed
 
     def setup(self, stage: str) -> None:
@@ -104,7 +107,7 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip)
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,

@@ -19,7 +19,8 @@ from torch import Tensor
 from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.judging import MEASURES, ROWS, statements
+from skelgraph.training.losses import loss_label
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
 
@@ -70,8 +71,8 @@ def write_report(
         ANIMATION: lambda: _animation(sample(), skeleton),
     }
     if history:
-        loss = LOSSES[config["loss"]]
-        pictures["learning_curve.png"] = lambda: png(learning_curve(history, f"{loss.name} loss ({loss.unit})"))
+        loss = loss_label(config["loss"], config["refine_loss"] if config.get("refine") else None)
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss))
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, draw in pictures.items():
@@ -121,11 +122,14 @@ def _page(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_on_the_page
     )
-    environment.filters["number"] = lambda value: f"{value:.1f}" if math.isfinite(value) else "–"
+    environment.filters["number"] = lambda value: f"{value:.2f}" if math.isfinite(value) else "–"
     images = {name: Markup(base64.b64encode(content).decode()) for name, content in files.items()}
     return environment.from_string(source).render(
         metrics=metrics,
         beats_mean_pose=beats_mean_pose(metrics),
+        rows=ROWS,
+        measures=MEASURES,
+        statements=statements(metrics),
         config={name: json.dumps(value) for name, value in config.items() if value is not None},
         figures=[(title, images[name]) for name, title in FIGURES.items() if name in images],
         animation=images.get(ANIMATION),
