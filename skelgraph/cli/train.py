@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skelgraph.cli.options import (
+    DataOptions,
     Flag,
     Given,
     Imports,
@@ -30,7 +31,7 @@ class Train:
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
-    data: Annotated[Given, arg(constructor=group_options("data"))]
+    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation"))]
@@ -43,6 +44,7 @@ class Train:
             help_behavior_hint="(repeatable)",
         ),
     ] = ()
+    data_option: DataOptions = ()
     config: Annotated[
         str | None,
         text_option("file"),
@@ -82,6 +84,8 @@ class Train:
         given = values_of({name: value for group in groups for name, value in group.items()})
         if self.option:
             given["options"] = parse_options(self.option)
+        if self.data_option:
+            given["data_options"] = parse_options(self.data_option, "--data-option")
         if self.out is not None:
             given["out"] = self.out
         from skelgraph import training

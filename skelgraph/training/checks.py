@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
-from skelgraph.training.config import TrainConfig
+from skelgraph.text import plain, shown
+from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
+from skelgraph.training.judging import lacking
+from skelgraph.training.losses import LossSum
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -24,6 +31,71 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
     check_in_channels(model.in_channels, has_confidence=data.confidence is not None)
     if model.out_channels != 3:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
+
+
+def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_loss: LossSum | None) -> None:
+    """Check that a network can be trained on a loss.
+
+    Args:
+        model: The network.
+        loss: The loss of its poses.
+        frames: Of which frames of a window.
+        refine_loss: The loss of the refined poses of the centre frames; ``None``: there is no head.
+
+    Raises:
+        SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
+            of which there is one.
+    """
+    if not loss.infos and refine_loss is None:
+        raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
+    if frames == "all" and not model.lifts_all_frames:
+        raise SkelgraphError(
+            f"loss-frames is 'all', but {type(model).__name__} lifts the centre frame of a window alone; expected "
+            "'centre'"
+        )
+    count = model.num_frames if frames == "all" else 1
+    for part, number in ((loss, count), (refine_loss, 1)):
+        for info in [] if part is None else part.infos:
+            if info.over_time and number < 2:
+                raise SkelgraphError(
+                    f"the loss {info.name} compares the frames of a window, and is taken of {number}; expected "
+                    "loss-frames 'all' and a network of several frames"
+                )
+
+
+def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None:
+    """Check that a refinement head can be trained and tested beside a network.
+
+    Args:
+        model: The network.
+        data: What they are trained or tested on.
+        depth: Which depth of the root the head is given there.
+
+    Raises:
+        SkelgraphError: If the data have no cameras or do not know that depth, or the network has a loss of its own in
+            place of the one that it is given, which is how the head is trained.
+    """
+    if reason := lacking(data, depth):
+        raise SkelgraphError(
+            f"refine is on, but {reason} in split {plain(data.split)}: keypoints are not back-projected"
+        )
+    asked = []
+
+    def loss(prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        asked.append(prediction)
+        return prediction.mean()
+
+    trial = copy.deepcopy(model).to("meta").train()
+    joints = trial.skeleton.num_joints
+    keypoints = torch.zeros(2, trial.num_frames, joints, trial.in_channels, device="meta")
+    try:
+        trial.training_loss(keypoints, torch.zeros(2, joints, 3, device="meta"), loss)
+    except RuntimeError:  # it needs the values of tensors: nothing is known
+        return
+    if not asked:
+        raise SkelgraphError(
+            f"refine is on, but {type(model).__name__} is trained on a loss of its own, without the refined poses"
+        )
 
 
 def check_batch(model: PoseLifter, size: int) -> None:
@@ -64,3 +136,32 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
+
+
+def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRScheduler) -> None:
+    """Check that whole training steps can be recorded: what is no tensor is the same in all of them.
+
+    Args:
+        config: The settings.
+        optimizer: One of the run, to try the scheduler on.
+        scheduler: Its scheduler.
+
+    Raises:
+        SkelgraphError: If there is more than one process, or more than the learning rate changes from step to step.
+    """
+    if config.machine.devices > 1:
+        raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
+    if config.training.norm_momentum != "constant":
+        raise SkelgraphError(
+            f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
+            "since a recorded step holds it fixed"
+        )
+    before = optimizer.param_groups[0]["betas"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer
+        scheduler.step()
+    if optimizer.param_groups[0]["betas"] != before:
+        raise SkelgraphError(
+            f"schedule is {shown(config.optimizer.schedule)}, which moves the momentum of Adam too; expected one that "
+            "moves the learning rate alone, such as 'cosine', since a recorded step holds everything else fixed"
+        )

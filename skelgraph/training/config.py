@@ -15,10 +15,11 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, check_option, option_types
+from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
-Loss = Annotated[str, OneOf(LOSSES)]
+Loss = Annotated[str, LOSS_SUM]
+RefineLoss = Annotated[str, REFINE_LOSS_SUM]
+LossFrames = Literal["centre", "all"]
+NormMomentum = Literal["constant", "decaying"]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
+Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
@@ -38,7 +43,15 @@ RootDepth = Literal["true", "estimated"]
 Group = TypeVar("Group", bound=type)
 
 
-def setting(default: Any, help: str, *, unit: str = "", absent: str = "", resume: bool = False) -> Any:  # noqa: A002
+def setting(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    unit: str = "",
+    absent: str = "",
+    resume: bool = False,
+    source: bool = False,
+) -> Any:
     """Declare a setting.
 
     Args:
@@ -47,9 +60,10 @@ def setting(default: Any, help: str, *, unit: str = "", absent: str = "", resume
         unit: What it counts or measures, one word.
         absent: What ``None`` stands for, where that is the default.
         resume: Whether a resumed run may change it.
+        source: Whether it is handed to the data set that has a parameter of this name, and refused of every other one.
     """
     kind = "default_factory" if callable(default) else "default"
-    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume}
+    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume, "source": source}
     return field(**{kind: default}, metadata=metadata)
 
 
@@ -74,6 +88,14 @@ class _Checked:
             object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
 
 
+def _check_named(group: _Checked, name: str) -> None:
+    """Check that a setting holds values by names, and keep a copy, since the caller's own may change."""
+    values = getattr(group, name)
+    if not isinstance(values, Mapping) or not all(isinstance(option, str) for option in values):
+        raise SkelgraphError(f"{name} is {shown(values)}; expected the values of options by their names")
+    object.__setattr__(group, name, dict(values))
+
+
 @settings_group
 @dataclass(frozen=True)
 class NetworkConfig(_Checked):
@@ -81,6 +103,12 @@ class NetworkConfig(_Checked):
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
     options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+    init_from: str | None = setting(
+        None,
+        "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",
+        unit="file",
+        absent="random ones",
+    )
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -89,9 +117,7 @@ class NetworkConfig(_Checked):
             SkelgraphError: If one is not what it should be.
         """
         super().__post_init__()
-        if not isinstance(self.options, Mapping) or not all(isinstance(option, str) for option in self.options):
-            raise SkelgraphError(f"options is {shown(self.options)}; expected the values of options by their names")
-        object.__setattr__(self, "options", dict(self.options))  # the caller's own may change
+        _check_named(self, "options")
 
 
 @settings_group
@@ -108,7 +134,9 @@ class RefinementConfig(_Checked):
     )
     refine_channels: Channels = setting(1024, "Width of the head.", unit="channels")
     refine_dropout: Rate = setting(0.5, "Dropout rate of the head.", unit="rate")
-    refine_loss: Loss = setting("mpjpe", "What is minimised of the refined pose, beside the loss of the network.")
+    refine_loss: RefineLoss = setting(
+        "mpjpe", "What is minimised of the refined pose, beside the loss of the network; a sum too.", unit="sum"
+    )
     refine_dropout_at_test: bool = setting(
         False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
     )
@@ -123,12 +151,18 @@ class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
-    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none")
-    data_2d: str | None = setting(
-        None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file"
+    data_3d: str | None = setting(
+        None, "File of the 3D positions, npz; of mpi_inf_3dhp also its folder.", unit="file", absent="none", source=True
     )
-    cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none")
-    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.")
+    data_2d: str | None = setting(
+        None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
+    )
+    cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
+    variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
+        None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
+    )
+    data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
         "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
     )
@@ -137,6 +171,12 @@ class DataConfig(_Checked):
     )
     test_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to test on, S9,S11.", unit="names", absent="the dataset's own split"
+    )
+    actions: tuple[str, ...] | None = setting(
+        None, "Keep only these actions, Walking,Sitting, or takes of them, Walking 1.", unit="names", absent="all"
+    )
+    subset: Share | None = setting(
+        None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
     downsample: Number | None = setting(
         None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
@@ -151,6 +191,25 @@ class DataConfig(_Checked):
         resume=True,
     )
 
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            SkelgraphError: If one is not what it should be, or is given as an option of the data set too.
+        """
+        super().__post_init__()
+        _check_named(self, "data_options")
+        for member in dataclasses.fields(self):
+            if member.metadata["source"] and member.name in self.data_options:
+                raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")
+
+    def sources(self) -> dict[str, Any]:
+        """What the data set is made from: the settings that it takes or that were given, and its own options."""
+        taken = DATASETS.find(self.dataset).takes
+        values = {m.name: (getattr(self, m.name), m.default) for m in dataclasses.fields(self) if m.metadata["source"]}
+        given = {name: value for name, (value, default) in values.items() if name in taken or value != default}
+        return given | dict(self.data_options)
+
 
 @settings_group
 @dataclass(frozen=True)
@@ -159,7 +218,17 @@ class TrainingConfig(_Checked):
 
     max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
-    loss: Loss = setting("mpjpe", "What is minimised.")
+    loss: Loss = setting(
+        "mpjpe",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        unit="sum",
+    )
+    loss_frames: LossFrames = setting(
+        "centre", "Frames of a window that the loss is taken of; all for networks that lift all of them."
+    )
+    norm_momentum: NormMomentum = setting(
+        "constant", "Momentum of batch normalisation; decaying: from 0.1 to 0.001 over the run, as in VideoPose3D."
+    )
     flip: bool | None = setting(
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
@@ -173,7 +242,17 @@ class OptimizerConfig(_Checked):
 
     lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
     schedule: Schedule = setting("onecycle", "How the learning rate moves.")
-    lr_decay: Decay = setting(0.95, "Factor on the learning rate after every epoch (exponential).", unit="factor")
+    lr_decay: Decay = setting(0.95, "Factor on the learning rate, of the schedules that have one.", unit="factor")
+    lr_large_decay: Decay = setting(
+        0.5, "Factor on the learning rate after every lr-every-th epoch (alternating).", unit="factor"
+    )
+    lr_every: Number | None = setting(
+        None, "Steps (step_power) or epochs (alternating, every) between changes.", unit="number", absent="not used"
+    )
+    lr_milestones: Milestones | None = setting(
+        None, "Epochs after which the learning rate falls (multistep), 20,40.", unit="epochs", absent="not used"
+    )
+    amsgrad: bool = setting(False, "Adam's variant AMSGrad.")
     weight_decay: NotNegative = setting(0.0, "Decoupled weight decay.", unit="rate")
     clip_grad: NotNegative = setting(1.0, "Largest norm of the gradient; 0: no clipping.", unit="norm")
 
@@ -203,6 +282,9 @@ class MachineConfig(_Checked):
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
     devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    compile: bool = setting(
+        False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
+    )
     progress: bool = setting(True, "Show progress.", resume=True)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import lightning.pytorch as pl
+from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import WindowLoader
+from skelgraph.datasets.windows import Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
 
 
@@ -20,6 +23,33 @@ def share_of_batch(batch_size: int, processes: int) -> int:
     return batch_size // processes
 
 
+class ManyBatches:
+    """The batches of a loader as the numbers of their windows, those of many steps at once: ``(steps, B)``.
+
+    Args:
+        loader: Its batches are all of the same size.
+        steps: Steps at once.
+    """
+
+    def __init__(self, loader: WindowLoader, steps: int) -> None:
+        self.loader = loader
+        self.steps = steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next pass takes."""
+        self.loader.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """How often there are many."""
+        return -(-len(self.loader) // self.steps)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The numbers of the windows."""
+        order = self.loader.order()
+        size = min(self.loader.batch_size, len(order))
+        yield from order[: len(self.loader) * size].view(-1, size).split(self.steps)
+
+
 class PoseData(pl.LightningDataModule):
     """Serve windows of pose datasets, on the trainer's device and sharded over its processes.
 
@@ -32,7 +62,9 @@ class PoseData(pl.LightningDataModule):
         frames: Length of a window, the receptive field of the model.
         batch_size: Windows in a training batch, over all processes together.
         flip: Train on left-right mirrored windows too.
+        targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         seed: Seed of the training order.
+        steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
 
     def __init__(
@@ -43,14 +75,18 @@ class PoseData(pl.LightningDataModule):
         frames: int = 1,
         batch_size: int = 256,
         flip: bool = True,
+        targets: Targets = "centre",
         seed: int = 0,
+        steps_at_once: int = 0,
     ) -> None:
         super().__init__()
+        self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
         self.frames = frames
         self.batch_size = batch_size
         self.flip = flip
+        self.targets = targets
         self.seed = seed
 
     def setup(self, stage: str) -> None:
@@ -61,12 +97,17 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is not None:
             self.train_set = self.train_set.to(device)
 
-    def train_dataloader(self) -> WindowLoader:
+    def train_dataloader(self) -> WindowLoader | ManyBatches:
         """Shuffled windows of the training set in the order of the current epoch."""
+        loader = self.training_batches()
+        return ManyBatches(loader, self.steps_at_once) if self.steps_at_once else loader
+
+    def training_batches(self) -> WindowLoader:
+        """The batches of an epoch, one for each step."""
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip)
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric, SumMetric
@@ -23,11 +25,17 @@ from skelgraph.metrics import MPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.nn import PoseLoss, PostRefine
 from skelgraph.options import NotNegative, Positive, checked
+from skelgraph.training.checks import check_losses
 from skelgraph.training.config import (
     Decay,
     EvaluationConfig,
     Loss,
+    LossFrames,
+    Milestones,
+    NormMomentum,
+    Number,
     OptimizerConfig,
+    RefineLoss,
     RefinementConfig,
     RootDepth,
     RootRule,
@@ -35,9 +43,11 @@ from skelgraph.training.config import (
     Seed,
     TrainingConfig,
 )
+from skelgraph.training.data import ManyBatches
 from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LossSum
 from skelgraph.training.schedules import SCHEDULES
+from skelgraph.training.step_graph import StepGraph
 
 
 class LiftingModule(pl.LightningModule):
@@ -53,19 +63,29 @@ class LiftingModule(pl.LightningModule):
         actions: Names of the actions in the test set; errors are averaged over them without weights.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         refine: A head that corrects the poses of the network, trained with it; ``None``: none.
-        loss: A name of :data:`~skelgraph.training.LOSSES`.
-        refine_loss: Likewise, of the refined poses; it is added.
+        loss: A sum of names of :data:`~skelgraph.training.LOSSES`, ``"0.9*mse + 0.1*l1"``; ``"none"`` where the refined
+            poses alone are judged.
+        loss_frames: Whether it is taken of the ``"centre"`` frame of each window or of ``"all"`` its frames; the
+            windows have to give the poses of these.
+        refine_loss: As ``loss``, of the refined poses of the centre frames; it is added.
         refine_dropout_at_test: Leave the dropout of the head on, as the released programs do.
         root_depth: Which depth of the root the head is given where one number is asked for: validation, and what the
             test reports first.
         lr: Learning rate of Adam; the highest one of the schedule.
         schedule: A name of :data:`~skelgraph.training.SCHEDULES`.
-        lr_decay: Factor on the learning rate, for the schedules that take it.
+        lr_decay: Factor on the learning rate, for the schedules that take it, as they do ``lr_large_decay``,
+            ``lr_every`` and ``lr_milestones``.
+        amsgrad: Adam's variant AMSGrad.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
+        norm_momentum: Whether the momentum of batch normalisation is ``"constant"``, or ``"decaying"``: 0.1 at first,
+            0.1 exp(-(e / E) ln 100) after e of E epochs, as in VideoPose3D.
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
         root: What is done with the predicted root in validation and test, see
             :func:`~skelgraph.training.judging.with_root`.
         seed: Seed of what is random in an epoch.
+        compile: Compile the network and the loss, and take the steps that :class:`~skelgraph.training.PoseData` hands
+            out at once (``steps_at_once``); on a GPU as one CUDA graph each.
+        clip_grad: Largest norm of the gradient where steps are taken at once; else Lightning's trainer knows it.
         config: Plain data that is stored with each checkpoint.
 
     Raises:
@@ -85,31 +105,46 @@ class LiftingModule(pl.LightningModule):
         *,
         refine: PostRefine | None = None,
         loss: Loss = TrainingConfig.loss,
-        refine_loss: Loss = RefinementConfig.refine_loss,
+        loss_frames: LossFrames = TrainingConfig.loss_frames,
+        refine_loss: RefineLoss = RefinementConfig.refine_loss,
         refine_dropout_at_test: bool = RefinementConfig.refine_dropout_at_test,
         root_depth: RootDepth = RefinementConfig.root_depth,
         lr: Positive = OptimizerConfig.lr,
         schedule: Schedule = OptimizerConfig.schedule,
         lr_decay: Decay = OptimizerConfig.lr_decay,
+        lr_large_decay: Decay = OptimizerConfig.lr_large_decay,
+        lr_every: Number | None = OptimizerConfig.lr_every,
+        lr_milestones: Milestones | None = OptimizerConfig.lr_milestones,
+        amsgrad: bool = OptimizerConfig.amsgrad,
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
+        norm_momentum: NormMomentum = TrainingConfig.norm_momentum,
         flip_test: bool = True,
         root: RootRule = EvaluationConfig.root,
         seed: Seed = TrainingConfig.seed,
+        compile: bool = False,  # noqa: A002 - what torch calls it
+        clip_grad: NotNegative = 0.0,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.refine = refine
-        self.loss = LOSSES[loss].function
-        self.refine_loss = LOSSES[refine_loss].function
+        self.loss = LossSum(loss, model.skeleton)
+        self.refine_loss = LossSum(refine_loss, model.skeleton)
+        check_losses(model, self.loss, loss_frames, None if refine is None else self.refine_loss)
         self.refine_dropout_at_test = refine_dropout_at_test
         self.lr = lr
         self.schedule = schedule
-        self.lr_decay = lr_decay
+        settings = {"lr_decay": lr_decay, "lr_large_decay": lr_large_decay, "lr_every": lr_every}
+        self.schedule_values = SCHEDULES[schedule].values(settings | {"lr_milestones": lr_milestones})
+        self.amsgrad = amsgrad
+        self.norm_momentum = norm_momentum
         self.weight_decay = weight_decay
         self.flip_test = flip_test
         self.root = root
         self.seed = seed
+        self.automatic_optimization = not compile
+        self.clip_grad = clip_grad
+        self._steps: StepGraph | None = None
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
@@ -198,6 +233,8 @@ class LiftingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
         steps, epochs = int(self.trainer.estimated_stepping_batches), int(self.trainer.max_epochs or 1)
+        if not self.automatic_optimization:  # Lightning counts what is handed out at once as one step
+            steps = epochs * len(self.trainer.datamodule.training_batches())  # type: ignore[attr-defined]
         optimizer, scheduler = self.optimization(steps, epochs)
         interval = SCHEDULES[self.schedule].interval
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
@@ -209,17 +246,24 @@ class LiftingModule(pl.LightningModule):
             total_steps: Steps of the whole run, for schedules that span it.
             epochs: Epochs of the whole run, likewise.
         """
-        optimizer = torch.optim.AdamW(self._trained(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(
+            self._trained(), lr=self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad, fused=True
+        )
         scheduler = SCHEDULES[self.schedule].make(
-            optimizer, total_steps=total_steps, epochs=epochs, lr_decay=self.lr_decay
+            optimizer, total_steps=total_steps, epochs=epochs, **self.schedule_values
         )
         return optimizer, scheduler
 
     def on_train_epoch_start(self) -> None:
-        """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""
+        """Make the epoch a function of ``(seed, epoch)``: order of the windows, dropout and normalisation."""
         self.trainer.train_dataloader.set_epoch(self.current_epoch)  # type: ignore[union-attr]
         sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
+        if self.norm_momentum == "decaying":
+            done = self.current_epoch / (self.trainer.max_epochs or 1)
+            for part in self.modules():
+                if isinstance(part, _BatchNorm):
+                    part.momentum = 0.1 * math.exp(-done * math.log(100))
 
     def configure_gradient_clipping(
         self,
@@ -234,22 +278,63 @@ class LiftingModule(pl.LightningModule):
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self._trained(), gradient_clip_val)
 
-    def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
+    def training_step(self, batch: PoseBatch | Tensor, batch_idx: int) -> Tensor | None:
+        """The loss of one batch; or many steps at once, given the numbers of their windows ``(steps, B)``."""
+        if isinstance(batch, Tensor):
+            self._log_loss(self._many_steps(batch), batch.numel())
+            return None
+        loss = self.batch_loss(batch)
+        self._log_loss(loss, len(batch.frame))
+        return loss
+
+    def batch_loss(self, batch: PoseBatch) -> Tensor:
+        """What is minimised, of one batch."""
         # Models of others need to know of masks only if the data have them.
         mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        loss = self.model.training_loss(
+        return self.model.training_loss(
             self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **mask
         )
-        size = len(batch.frame)
+
+    def _log_loss(self, loss: Tensor, size: int) -> None:
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
-        return loss
+
+    def _many_steps(self, rows: Tensor) -> Tensor:
+        """Take a step for every row of window numbers; the mean loss."""
+        optimizer, scheduler = self.optimizers().optimizer, self.lr_schedulers()  # type: ignore[union-attr]
+        interval = SCHEDULES[self.schedule].interval
+        rates = []
+        for _ in rows:
+            rates.append(optimizer.param_groups[0]["lr"])
+            if interval == "step":
+                scheduler.step()  # type: ignore[union-attr]
+        if self._steps is None:
+            many: ManyBatches = self.trainer.train_dataloader  # type: ignore[assignment]
+            windows = many.loader.windows
+            loss = torch.compile(self.batch_loss)
+            self._steps = StepGraph(lambda row: loss(windows[row]), optimizer, self.clip_grad, many.steps)
+        # a graph cannot look up casts of weights that were made outside of it
+        kind = self.device.type
+        with torch.autocast(
+            kind, torch.get_autocast_dtype(kind), enabled=torch.is_autocast_enabled(kind), cache_enabled=False
+        ):
+            mean = self._steps(rows, rates)
+        if interval == "epoch" and self.trainer.is_last_batch:
+            scheduler.step()  # type: ignore[union-attr]
+        made = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress  # what global_step reads
+        for count in (made.total, made.current):
+            count.ready += len(rows)
+            count.completed += len(rows)
+        return mean
 
     def _losses(self, batch: PoseBatch, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """The loss of what the network answers to a batch, and of the same refined."""
         loss = self._loss(prediction, target, visible)
         if self.refine is None or batch.root_3d is None:
             return loss
+        if prediction.dim() == 4:
+            middle = prediction.size(1) // 2
+            prediction, target = prediction[:, middle], target[:, middle]
+            visible = None if visible is None else visible[:, middle]
         refined = self.refined(prediction, batch, batch.root_3d[:, 2])
         return loss + self._loss(refined, target, visible, of=self.refine_loss)
 

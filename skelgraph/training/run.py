@@ -22,7 +22,7 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
-from skelgraph.training.checks import check_batches, check_network
+from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
@@ -35,6 +35,10 @@ from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
+from skelgraph.training.warm_start import warm_start
+
+STEPS_AT_ONCE = 1024
+"""Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
 def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -62,35 +66,43 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         )
     flips = config.decided()
     out = Path(config.out)
-    if resume:
-        resumable_checkpoint(config)
-    else:
+    goes_on = resume and resumable_checkpoint(config) is not None
+    if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
     model = create_model(config.network.model, config.data.skeleton, **config.network.options)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     for data_set in (train_set, test_set):
         check_network(model, data_set)
+        if config.refinement.refine:
+            check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
     if not config.data.unchecked:
         check_splits(train_set, test_set)
-    module = _module(config, model, _head(config, model), test_set.actions, train_set.mean_pose())
+    head = _head(config, model)
+    if not goes_on:
+        warm_start(config, model, head)
+    module = _module(config, model, head, test_set.actions, train_set.mean_pose())
     data = PoseData(
         train_set,
         test_set,
         frames=model.num_frames,
         batch_size=config.training.batch_size,
         flip=bool(flips.training.flip),
+        targets=config.training.loss_frames,
         seed=config.training.seed,
+        steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
         trainer = make_trainer(config, history)
         check_batches(config, model, train_set)
+        if config.machine.compile:
+            check_compiled(config, *module.optimization(100, 10))
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer
-                check_state(load_checkpoint(checkpoint), module, trainer, len(data.train_dataloader()), checkpoint)
+                check_state(load_checkpoint(checkpoint), module, trainer, len(data.training_batches()), checkpoint)
             _write_config(config, "train")
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
@@ -197,14 +209,13 @@ def _load(config: TrainConfig, split: str) -> PoseDataset:
     return load_dataset(
         data.dataset,
         split,
-        data_3d=data.data_3d,
-        data_2d=data.data_2d,
-        cameras=data.cameras,
-        keypoints=data.keypoints,
         skeleton=data.skeleton,
         subjects=data.train_subjects if split == "train" else data.test_subjects,
+        actions=data.actions,
         downsample=data.downsample if split == "train" else data.test_downsample,
+        subset=data.subset if split == "train" else None,
         unchecked=data.unchecked,
+        **data.sources(),
     )
 
 
@@ -223,16 +234,24 @@ def _module(
         mean_pose,
         refine=head,
         loss=config.training.loss,
+        loss_frames=config.training.loss_frames,
         refine_loss=config.refinement.refine_loss,
         refine_dropout_at_test=config.refinement.refine_dropout_at_test,
         root_depth=config.refinement.root_depth,
         lr=config.optimizer.lr,
         schedule=config.optimizer.schedule,
         lr_decay=config.optimizer.lr_decay,
+        lr_large_decay=config.optimizer.lr_large_decay,
+        lr_every=config.optimizer.lr_every,
+        lr_milestones=config.optimizer.lr_milestones,
+        amsgrad=config.optimizer.amsgrad,
+        norm_momentum=config.training.norm_momentum,
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
         root=config.evaluation.root,
         seed=config.training.seed,
+        compile=config.machine.compile,
+        clip_grad=config.optimizer.clip_grad,
         config=config.to_dict(),
     )
 
