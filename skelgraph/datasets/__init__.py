@@ -8,8 +8,10 @@ from skelgraph.datasets.registry import DATASETS, DatasetInfo, load_dataset, reg
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.human36m import Human36M
+    from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.smpl import read_smpl, smpl_body
@@ -23,11 +25,13 @@ __all__ = [
     "Clip",
     "DatasetInfo",
     "Human36M",
+    "Human36MHGN",
     "MocapNPZ",
     "MotionClip",
     "PoseBatch",
     "PoseDataset",
     "PoseWindows",
+    "SmplBodies",
     "SyntheticMocap",
     "WindowLoader",
     "load_dataset",
@@ -40,5 +44,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("cameras", "windows", "pose_dataset", "mocap", "human36m", "synthetic", "smpl")
+        __name__,
+        __all__,
+        ("cameras", "windows", "pose_dataset", "mocap", "human36m", "human36m_hgn", "synthetic", "smpl", "bodies"),
     )

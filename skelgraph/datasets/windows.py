@@ -25,6 +25,8 @@ class PoseBatch(NamedTuple):
         flipped: Which windows are mirrored, ``(B,)``.
         confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
         visible_3d: Which joints of the poses are known, ``(B, J)``; ``None`` if all are.
+        vertices: Those of the body in each centre frame, ``(B, V, 3)``, metres, camera axes, relative to the root
+            joint; ``None`` unless they were asked for.
     """
 
     keypoints_2d: Tensor
@@ -33,6 +35,7 @@ class PoseBatch(NamedTuple):
     flipped: Tensor
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
+    vertices: Tensor | None = None
 
     def network_input(self, in_channels: int = 2) -> Tensor:
         """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
@@ -80,19 +83,34 @@ class PoseWindows:
         frames: Window length ``T``, odd; the target is the pose of the centre frame.
         stride: Step between the centre frames, counted in each clip from its first frame.
         flip: Append every window once more, mirrored left to right.
+        vertices: Pose the bodies of the data set, too.
 
     Raises:
-        DataError: ``frames`` is even or not positive, or ``stride`` is not positive.
+        DataError: ``frames`` is even or not positive, ``stride`` is not positive, or there are no ``vertices``: not
+            without bodies, and not of mirrored windows, since nobody says which vertex of a body mirrors which.
         TopologyError: ``flip`` on a skeleton that does not say what is left and right.
     """
 
     @checked
-    def __init__(self, dataset: PoseArrays, frames: Int64 = 1, stride: Int64 = 1, flip: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: PoseArrays,
+        frames: Int64 = 1,
+        stride: Int64 = 1,
+        flip: bool = False,
+        *,
+        vertices: bool = False,
+    ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
             raise DataError(f"stride is {stride}, expected 1 or more.")
+        if vertices and dataset.bodies is None:
+            raise DataError("vertices are asked for, but the data set has no bodies (of human36m_hgn: give smpl).")
+        if vertices and flip:
+            raise DataError("there are no vertices of mirrored windows, expected flip=False (--no-flip).")
         self.dataset = dataset
+        self.vertices = vertices
         self.frames = frames
         self.stride = stride
         self.flip = flip
@@ -135,7 +153,8 @@ class PoseWindows:
                 confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
             if visible is not None:
                 visible = torch.where(flipped[:, None], visible[..., self._mirror_index], visible)
-        return PoseBatch(x, y, frame, flipped, confidence, visible)
+        bodies = self.dataset.bodies if self.vertices else None
+        return PoseBatch(x, y, frame, flipped, confidence, visible, None if bodies is None else bodies.vertices(frame))
 
     def __repr__(self) -> str:
         """What the windows are."""

@@ -71,6 +71,9 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
         if reason := why_unread(value):
             raise CheckpointError(f"{label}: {plain(key)} is {reason}")
     weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model = build_on_meta(network["model"], data["skeleton"], network["options"], os.path.getsize(path), label)
+    options, made = network["options"], config.get("options")
+    if isinstance(options, Mapping) and isinstance(made, Mapping):  # what some of them stand for
+        options = {**options, **made}
+    model = build_on_meta(network["model"], data["skeleton"], options, os.path.getsize(path), label)
     load_checked(model, weights, label)
     return model.eval()

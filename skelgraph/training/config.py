@@ -113,11 +113,24 @@ class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
-    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none", source=True)
+    data_3d: str | None = setting(
+        None,
+        "File of the 3D positions, npz; of human36m_hgn the folder of its files.",
+        unit="file",
+        absent="none",
+        source=True,
+    )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    smpl: str | None = setting(
+        None,
+        "Folder of your SMPL model files: the vertices of the bodies are then data, too.",
+        unit="folder",
+        absent="none",
+        source=True,
+    )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
@@ -203,6 +216,13 @@ class EvaluationConfig(_Checked):
         None,
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
+    )
+    save_obj: Number | None = setting(
+        None,
+        "Write the meshes that hgn predicts for so many test frames, .obj.",
+        unit="files",
+        absent="none",
+        resume=True,
     )
 
 

@@ -66,7 +66,7 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip)
+        windows = self.train_set.windows(self.frames, flip=self.flip, vertices=self.train_set.bodies is not None)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,

@@ -146,9 +146,10 @@ class LiftingModule(pl.LightningModule):
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        # Models of others need to know of masks only if the data have them.
-        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self._loss, **mask)
+        # Models of others need to know of masks and vertices only if the data have them.
+        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {name: value for name, value in more.items() if value is not None}
+        loss = self.model.training_loss(self._input(batch), batch.poses_3d, self._loss, **more)
         size = len(batch.frame)
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
@@ -208,8 +209,13 @@ class LiftingModule(pl.LightningModule):
                 metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
+        (``graph: smpl``), so that no other file is needed."""
         checkpoint["skelgraph"] = {"config": self.config}
+        given = self.config.get("network", {}).get("options", {})
+        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        if made:
+            checkpoint["skelgraph"]["options"] = made
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)

@@ -22,13 +22,15 @@ from skelgraph.models.loading import model_of_run
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
-from skelgraph.training.checks import check_batches, check_network
+from skelgraph.training.checks import check_batches, check_network, check_vertices
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
 from skelgraph.training.history import History, best_epoch
+from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import config_of, resumable_checkpoint
 from skelgraph.training.sample import typical_clip
@@ -65,10 +67,12 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     else:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **config.network.options)
+    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    check_mesh(config, model)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     for data_set in (train_set, test_set):
         check_network(model, data_set)
+    check_vertices(model, train_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
     module = _module(config, model, test_set.actions, train_set.mean_pose())
@@ -140,6 +144,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         config = config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
         model, epochs = model_of_run(saved, path), saved["epoch"] + 1
         mean_pose = mean_pose_of_run(saved, model.skeleton, path)
+    check_mesh(config, model)
     test_set = _load(config, "test")
     check_network(model, test_set)
     module = _module(config, model, test_set.actions, test_set.mean_pose() if mean_pose is None else mean_pose)
@@ -174,6 +179,8 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
+    if config.evaluation.save_obj is not None:
+        write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
     sample = functools.partial(typical_clip, module, test_set)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
