@@ -8,8 +8,10 @@ from skelgraph.datasets.registry import DATASETS, DatasetInfo, load_dataset, reg
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.human36m import Human36M
+    from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
@@ -25,6 +27,7 @@ __all__ = [
     "Clip",
     "DatasetInfo",
     "Human36M",
+    "Human36MHGN",
     "MocapNPZ",
     "MotionClip",
     "MpiInf3DHP",
@@ -32,6 +35,7 @@ __all__ = [
     "PoseDataset",
     "PoseWindows",
     "Protocol",
+    "SmplBodies",
     "SyntheticMocap",
     "WindowLoader",
     "load_dataset",
@@ -46,5 +50,17 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         __all__,
-        ("cameras", "windows", "protocol", "pose_dataset", "mocap", "human36m", "mpi_inf_3dhp", "synthetic", "smpl"),
+        (
+            "cameras",
+            "windows",
+            "protocol",
+            "pose_dataset",
+            "mocap",
+            "human36m",
+            "human36m_hgn",
+            "mpi_inf_3dhp",
+            "synthetic",
+            "smpl",
+            "bodies",
+        ),
     )

@@ -157,6 +157,13 @@ def _mpi_inf_3dhp(data_3d: Path, variant: Variant, data_2d: Path | None = None, 
     return MpiInf3DHP(data_3d, data_2d, variant=variant, **options)
 
 
+@register_dataset("human36m_hgn", help="HGN's annotations of Human3.6M, with SMPL bodies")
+def _human36m_hgn(data_3d: Path, smpl: Path | None = None, **options: Any) -> PoseDataset:
+    from skelgraph.datasets.human36m_hgn import Human36MHGN
+
+    return Human36MHGN(data_3d, smpl=smpl, **options)
+
+
 @register_dataset("mocap", help="your own motion files")
 def _mocap(
     data_3d: Path, cameras: Path, data_2d: Path | None = None, frame_rate: Positive = 50.0, **options: Any

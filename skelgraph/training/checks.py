@@ -98,6 +98,27 @@ def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None
         )
 
 
+def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check that a network is trained on the vertices of bodies if there are any, and has them if it needs them.
+
+    Raises:
+        SkelgraphError: If it is not so, or the mesh of the network is another one.
+    """
+    needed, found = model.num_vertices, None if train_set.bodies is None else train_set.bodies.num_vertices
+    if needed == found:
+        return
+    name = type(model).__name__
+    if needed is None:
+        raise SkelgraphError(
+            f"the data have bodies (smpl), but {name} learns no vertices: leave out smpl, or make it with the mesh of "
+            "the bodies (hgn: graph=smpl, levels=[8,7])"
+        )
+    raise SkelgraphError(
+        f"{name} learns the {needed} vertices of its graph; the data have {found or 'none'}: expected bodies of the "
+        "same mesh (human36m_hgn: smpl)"
+    )
+
+
 def check_batch(model: PoseLifter, size: int) -> None:
     """Check that a network can be trained on batches of so many windows.
 
@@ -128,7 +149,8 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
         SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
     """
     devices = config.machine.devices
-    windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
+    flip = bool(config.decided().training.flip)
+    windows = train_set.windows(model.num_frames, flip=flip, vertices=train_set.bodies is not None)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")

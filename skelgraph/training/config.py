@@ -152,12 +152,23 @@ class DataConfig(_Checked):
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
     data_3d: str | None = setting(
-        None, "File of the 3D positions, npz; of mpi_inf_3dhp also its folder.", unit="file", absent="none", source=True
+        None,
+        "File of the 3D positions, npz; of mpi_inf_3dhp also its folder, of human36m_hgn the folder of its files.",
+        unit="file",
+        absent="none",
+        source=True,
     )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    smpl: str | None = setting(
+        None,
+        "Folder of your SMPL model files: the vertices of the bodies are then data, too.",
+        unit="folder",
+        absent="none",
+        source=True,
+    )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
     variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
@@ -271,6 +282,13 @@ class EvaluationConfig(_Checked):
         "subtract",
         "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
         "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
+    )
+    save_obj: Number | None = setting(
+        None,
+        "Write the meshes that hgn predicts for so many test frames, .obj.",
+        unit="files",
+        absent="none",
+        resume=True,
     )
 
 

@@ -107,7 +107,8 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
+        bodies = self.train_set.bodies is not None
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets, vertices=bodies)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,

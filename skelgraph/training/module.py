@@ -289,10 +289,11 @@ class LiftingModule(pl.LightningModule):
 
     def batch_loss(self, batch: PoseBatch) -> Tensor:
         """What is minimised, of one batch."""
-        # Models of others need to know of masks only if the data have them.
-        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
+        # Models of others need to know of masks and vertices only if the data have them.
+        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {name: value for name, value in more.items() if value is not None}
         return self.model.training_loss(
-            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **mask
+            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **more
         )
 
     def _log_loss(self, loss: Tensor, size: int) -> None:
@@ -417,8 +418,13 @@ class LiftingModule(pl.LightningModule):
         return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
+        (``graph: smpl``), so that no other file is needed."""
         checkpoint["skelgraph"] = {"config": self.config}
+        given = self.config.get("network", {}).get("options", {})
+        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        if made:
+            checkpoint["skelgraph"]["options"] = made
 
     def _trained(self) -> list[torch.nn.Parameter]:
         """The parameters that are optimised, those of the network first."""

@@ -22,7 +22,7 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
-from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine
+from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine, check_vertices
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
@@ -30,7 +30,9 @@ from skelgraph.training.evaluated import evaluated
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
 from skelgraph.training.history import History, best_epoch
 from skelgraph.training.judging import lacking, protocol_record
+from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
@@ -70,12 +72,14 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **config.network.options)
+    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    check_mesh(config, model)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     for data_set in (train_set, test_set):
         check_network(model, data_set)
         if config.refinement.refine:
             check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
+    check_vertices(model, train_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
     head = _head(config, model)
@@ -157,6 +161,7 @@ def evaluate(
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
     config, network, head, mean_pose, epochs, selection = evaluated(weights, out, model, refine, options or {}, changes)
+    check_mesh(config, network)
     test_set = _load(config, "test")
     check_network(network, test_set)
     notes = []
@@ -200,6 +205,8 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
+    if config.evaluation.save_obj is not None:
+        write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
     sample = functools.partial(typical_clip, module, test_set)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
