@@ -7,12 +7,14 @@ from skelgraph.geometry.camera import (
     back_project_relative,
     camera_to_world,
     denormalize_screen,
+    look_at,
     normalize_intrinsics,
     normalize_screen,
     project,
     project_linear,
     world_to_camera,
 )
+from skelgraph.geometry.kinematics import forward_kinematics
 from skelgraph.geometry.mirror import flip_average, mirror
 from skelgraph.geometry.procrustes import procrustes
 
@@ -24,6 +26,8 @@ __all__ = [
     "camera_to_world",
     "denormalize_screen",
     "flip_average",
+    "forward_kinematics",
+    "look_at",
     "mirror",
     "normalize_intrinsics",
     "normalize_screen",
