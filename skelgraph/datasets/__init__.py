@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.mocap import MocapNPZ
+    from skelgraph.datasets.motion_dataset import MotionFiles
+    from skelgraph.datasets.motion_files import Motion, read_motion_file
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.protocol import Protocol
     from skelgraph.datasets.smpl import read_smpl, smpl_body
@@ -25,7 +27,9 @@ __all__ = [
     "DatasetInfo",
     "Human36M",
     "MocapNPZ",
+    "Motion",
     "MotionClip",
+    "MotionFiles",
     "PoseBatch",
     "PoseDataset",
     "PoseWindows",
@@ -34,6 +38,7 @@ __all__ = [
     "WindowLoader",
     "load_dataset",
     "read_cameras",
+    "read_motion_file",
     "read_npz",
     "read_smpl",
     "register_dataset",
@@ -42,5 +47,18 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("cameras", "windows", "protocol", "pose_dataset", "mocap", "human36m", "synthetic", "smpl")
+        __name__,
+        __all__,
+        (
+            "cameras",
+            "windows",
+            "protocol",
+            "pose_dataset",
+            "mocap",
+            "motion_files",
+            "motion_dataset",
+            "human36m",
+            "synthetic",
+            "smpl",
+        ),
     )

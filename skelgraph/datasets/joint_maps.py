@@ -7,6 +7,7 @@ others ``L`` and ``R``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -232,17 +233,14 @@ def find_joint_map(motion: Motion, wanted: Skeleton, label: str) -> JointMap:
     )
 
 
-def map_joints(motion: Motion, joint_map: JointMap, wanted: Skeleton, label: str) -> np.ndarray:
-    """The positions of a skeleton's joints; where one of those that it is made of is not known, NaN.
+def map_joints(motion: Motion, joint_map: JointMap, wanted: Skeleton, label: str) -> Motion:
+    """The motion of a skeleton's joints; where one of those that a joint is made of is not known, it is NaN.
 
     Args:
         motion: The motion.
         joint_map: What each joint is made of.
         wanted: The skeleton.
         label: Name of the file, for messages.
-
-    Returns:
-        ``(T, J, 3)``.
 
     Raises:
         DataError: If the map lacks a joint of the skeleton, or the file one of the map or has it twice.
@@ -266,4 +264,9 @@ def map_joints(motion: Motion, joint_map: JointMap, wanted: Skeleton, label: str
     known = motion.visible
     mapped = np.einsum("js,tsd->tjd", weights, np.where(known[..., None], motion.positions, 0), optimize=True)
     unknown = (~known).astype(np.float64) @ (weights.T > 0) > 0
-    return np.where(unknown[..., None], np.nan, mapped)
+    return replace(
+        motion,
+        positions=np.where(unknown[..., None], np.nan, mapped),
+        joint_names=wanted.joint_names,
+        parents=wanted.parents,
+    )

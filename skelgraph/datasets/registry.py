@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.errors import DataError
-from skelgraph.options import Positive, check_options
+from skelgraph.options import Count, Int64, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
 
@@ -146,6 +147,41 @@ def _human36m(data_3d: Path, data_2d: Path | None = None, keypoints: str = "gt",
     from skelgraph.datasets.human36m import Human36M
 
     return Human36M(data_3d, data_2d, keypoints=keypoints, **options)
+
+
+@register_dataset("motion", help="motion capture files: BVH, ASF/AMC, AMASS, C3D, TRC")
+def _motion(
+    data_3d: Path,
+    unit: Unit | Positive | None = None,
+    up: Axis | None = None,
+    joint_map: Path | None = None,
+    smpl: Path | None = None,
+    frame_rate: Positive | None = None,
+    cameras: Path | None = None,
+    virtual_cameras: Count | None = None,
+    camera_distance: Positive | None = None,
+    camera_elevation: float = 10.0,
+    camera_focal: Positive = 1145.0,
+    camera_seed: Int64 = 0,
+    **options: Any,
+) -> PoseDataset:
+    from skelgraph.datasets.motion_dataset import MotionFiles
+
+    return MotionFiles(
+        data_3d,
+        unit=unit,
+        up=up,
+        joint_map=joint_map,
+        smpl=smpl,
+        frame_rate=frame_rate,
+        cameras=cameras,
+        virtual_cameras=virtual_cameras,
+        camera_distance=camera_distance,
+        camera_elevation=camera_elevation,
+        camera_focal=camera_focal,
+        camera_seed=camera_seed,
+        **options,
+    )
 
 
 @register_dataset("mocap", help="your own motion files")

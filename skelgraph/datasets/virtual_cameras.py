@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from random import Random
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 
 from skelgraph.datasets.cameras import Camera
 from skelgraph.errors import DataError
 from skelgraph.geometry import look_at, world_to_camera
+
+Elevation = Annotated[float, Field(ge=-80, le=80)]
+"""Of a camera above the horizon, degrees."""
 
 SIZE = 1000
 """Width and height of the images, pixels."""
@@ -26,7 +31,7 @@ def virtual_cameras(
     *,
     key: str = "",
     distance: float | None = None,
-    elevation: float = 10.0,
+    elevation: Elevation = 10.0,
     focal: float = 1145.0,
     label: str = "the motion",
 ) -> tuple[Camera, ...]:

@@ -15,8 +15,9 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
+from skelgraph.options import Count, NotNegative, OneOf, Positive, Share, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
@@ -113,15 +114,47 @@ class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
-    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none", source=True)
+    data_3d: str | None = setting(
+        None,
+        "File of the 3D positions, npz; of `motion` the motion file or the folder of them.",
+        unit="file",
+        absent="none",
+        source=True,
+    )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    virtual_cameras: Count | None = setting(
+        None,
+        "How many cameras stand around each clip where no file of cameras is given.",
+        unit="cameras",
+        absent="4",
+        source=True,
+    )
+    unit: Unit | Positive | None = setting(
+        None,
+        "Unit of length of files that do not say it: m, cm, mm, inch, or its metres.",
+        unit="unit",
+        absent="as the file says",
+        source=True,
+    )
+    up: Axis | None = setting(
+        None, "Axis that points up in files that do not say it.", absent="as the file says", source=True
+    )
+    joint_map: str | None = setting(
+        None,
+        "File of the joints of the skeleton in the joints of the files, JSON.",
+        unit="file",
+        absent="by their names",
+        source=True,
+    )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
-        "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
+        "h36m17",
+        "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
+        unit="name",
     )
     train_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to train on, S1,S5.", unit="names", absent="the dataset's own split"

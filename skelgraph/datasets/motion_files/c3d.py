@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skelgraph.datasets.motion_files.motion import Axis, Motion, check_room, metres_of
+from skelgraph.datasets.motion_files.motion import Motion, check_room, metres_of
+from skelgraph.datasets.units import Axis
 from skelgraph.errors import DataError
 from skelgraph.files import open_regular
 from skelgraph.text import plain, shown

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from skelgraph.errors import DataError, unknown_name
+from skelgraph.datasets.units import UNITS, Axis, Unit
+from skelgraph.errors import DataError
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
 
-UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254}
-"""Metres of each unit that has a name."""
-
 _WRITTEN = {"meters": "m", "millimeters": "mm", "centimeters": "cm", "in": "inch", "inches": "inch"}
-"""Other spellings of them in files."""
-
-Unit = Literal["m", "cm", "mm", "inch"]
-Axis = Literal["y", "z"]
+"""Other spellings of units in files."""
 
 _ROOM = (2**22, 16)  # bytes that the positions may take: a constant, and times the size of the file
 
@@ -56,23 +52,25 @@ class Motion:
         """Which joints are known, ``(T, J)``."""
         return np.isfinite(self.positions).all(-1)
 
-    def skeleton(self, name: str | None = None) -> Skeleton:
-        """The file's own skeleton: its joints and bones. Left and right are not known; see
-        :class:`~skelgraph.topology.Skeleton`.
+    def skeleton(
+        self, name: str | None = None, symmetric_pairs: Iterable[Sequence[int]] | Literal["names"] | None = None
+    ) -> Skeleton:
+        """The file's own skeleton: its joints and bones.
 
         Args:
             name: Name of the skeleton.
+            symmetric_pairs: What is left and right, which no file says: see :class:`~skelgraph.topology.Skeleton`.
 
         Raises:
             DataError: If the file knows no bones.
-            TopologyError: If two of its joints have one name.
+            TopologyError: If two of its joints have one name, or these are no pairs of it.
         """
         if self.parents is None:
             raise DataError(
                 f"these are markers without bones ({', '.join(map(plain, self.joint_names[:20]))}); expected a file "
                 "that has a skeleton."
             )
-        return Skeleton(self.parents, self.joint_names, name=name)
+        return Skeleton(self.parents, self.joint_names, symmetric_pairs, name=name)
 
     def in_world(self, unit: Unit | float | None, up: Axis | None, label: str) -> Motion:
         """The same motion in metres with z up. Where y is up, ``(x, y, z)`` becomes ``(x, -z, y)``.
@@ -85,8 +83,6 @@ class Motion:
         Raises:
             DataError: If neither the file nor the caller says it, or they say different things.
         """
-        if isinstance(unit, str) and unit not in UNITS:
-            raise unknown_name("unit", unit, UNITS)
         metres = UNITS[unit] if isinstance(unit, str) else unit
         if metres is None and self.unit is None:
             raise DataError(
@@ -148,9 +144,9 @@ def metres_of(unit: str, label: str) -> float:
     return UNITS[name]
 
 
-def is_same_rate(a: float, b: float) -> bool:
+def is_same_rate(a: float | None, b: float | None) -> bool:
     """Whether two frame rates are one up to the few digits that files give their frame times with."""
-    return abs(a - b) <= 1e-3 * b
+    return a == b if a is None or b is None else abs(a - b) <= 1e-3 * b
 
 
 def check_room(frames: int, joints: int, size: int, label: str) -> None:
