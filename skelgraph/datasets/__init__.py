@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
+    from skelgraph.datasets.motion_dataset import MotionFiles
+    from skelgraph.datasets.motion_files import Motion, read_motion_file
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.protocol import Protocol
@@ -29,7 +31,9 @@ __all__ = [
     "Human36M",
     "Human36MHGN",
     "MocapNPZ",
+    "Motion",
     "MotionClip",
+    "MotionFiles",
     "MpiInf3DHP",
     "PoseBatch",
     "PoseDataset",
@@ -40,6 +44,7 @@ __all__ = [
     "WindowLoader",
     "load_dataset",
     "read_cameras",
+    "read_motion_file",
     "read_npz",
     "read_smpl",
     "register_dataset",
@@ -56,6 +61,8 @@ if not TYPE_CHECKING:
             "protocol",
             "pose_dataset",
             "mocap",
+            "motion_files",
+            "motion_dataset",
             "human36m",
             "human36m_hgn",
             "mpi_inf_3dhp",

@@ -15,9 +15,10 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
+from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
@@ -153,7 +154,8 @@ class DataConfig(_Checked):
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
     data_3d: str | None = setting(
         None,
-        "File of the 3D positions, npz; of mpi_inf_3dhp also its folder, of human36m_hgn the folder of its files.",
+        "File of the 3D positions, npz; of `motion` the motion file or the folder of them, of mpi_inf_3dhp also its "
+        "folder, of human36m_hgn the folder of its files.",
         unit="file",
         absent="none",
         source=True,
@@ -164,9 +166,33 @@ class DataConfig(_Checked):
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
     smpl: str | None = setting(
         None,
-        "Folder of your SMPL model files: the vertices of the bodies are then data, too.",
+        "Folder of your SMPL model files: of human36m_hgn the vertices of the bodies are then data, too.",
         unit="folder",
         absent="none",
+        source=True,
+    )
+    virtual_cameras: Count | None = setting(
+        None,
+        "How many cameras stand around each clip where no file of cameras is given.",
+        unit="cameras",
+        absent="4",
+        source=True,
+    )
+    unit: Unit | Positive | None = setting(
+        None,
+        "Unit of length of files that do not say it: m, cm, mm, inch, or its metres.",
+        unit="unit",
+        absent="as the file says",
+        source=True,
+    )
+    up: Axis | None = setting(
+        None, "Axis that points up in files that do not say it.", absent="as the file says", source=True
+    )
+    joint_map: str | None = setting(
+        None,
+        "File of the joints of the skeleton in the joints of the files, JSON.",
+        unit="file",
+        absent="by their names",
         source=True,
     )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
@@ -175,7 +201,9 @@ class DataConfig(_Checked):
     )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
-        "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
+        "h36m17",
+        "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
+        unit="name",
     )
     train_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to train on, S1,S5.", unit="names", absent="the dataset's own split"
