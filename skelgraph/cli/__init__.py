@@ -15,6 +15,7 @@ from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPr
 
 import skelgraph
 from skelgraph.cli.convert import ConvertOfficial
+from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.listings import Models, Skeletons
 from skelgraph.cli.train import Train
@@ -23,6 +24,7 @@ from skelgraph.errors import SkelgraphError
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[Data, subcommand("data")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
