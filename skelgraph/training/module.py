@@ -20,7 +20,16 @@ from skelgraph.geometry import flip_average
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.options import NotNegative, Positive, checked
-from skelgraph.training.config import Decay, Loss, OptimizerConfig, Schedule, Seed, TrainingConfig
+from skelgraph.training.config import (
+    Decay,
+    EvaluationConfig,
+    Loss,
+    OptimizerConfig,
+    Schedule,
+    Seed,
+    SelectBy,
+    TrainingConfig,
+)
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
@@ -36,6 +45,7 @@ class LiftingModule(pl.LightningModule):
     Args:
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
+        val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         loss: A name of :data:`~skelgraph.training.LOSSES`.
         lr: Learning rate of Adam; the highest one of the schedule.
@@ -43,6 +53,7 @@ class LiftingModule(pl.LightningModule):
         lr_decay: Factor on the learning rate, for the schedules that take it.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
+        select_by: Which mean of the error ``val_mpjpe_mm`` is: over ``"actions"`` or over ``"frames"``.
         seed: Seed of what is random in an epoch.
         config: Plain data that is stored with each checkpoint.
 
@@ -61,12 +72,14 @@ class LiftingModule(pl.LightningModule):
         actions: tuple[str, ...],
         mean_pose: Tensor,
         *,
+        val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
         lr: Positive = OptimizerConfig.lr,
         schedule: Schedule = OptimizerConfig.schedule,
         lr_decay: Decay = OptimizerConfig.lr_decay,
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
         flip_test: bool = True,
+        select_by: SelectBy = EvaluationConfig.select_by,
         seed: Seed = TrainingConfig.seed,
         config: Mapping[str, Any] | None = None,
     ) -> None:
@@ -78,13 +91,14 @@ class LiftingModule(pl.LightningModule):
         self.lr_decay = lr_decay
         self.weight_decay = weight_decay
         self.flip_test = flip_test
+        self.select_by = select_by
         self.seed = seed
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
-        self.val_mpjpe = MPJPE(num_joints, actions)
+        self.val_mpjpe = MPJPE(num_joints, actions if val_actions is None else val_actions)
         self.mpjpe = MPJPE(num_joints, actions)
         self.p_mpjpe = PMPJPE(num_joints, actions)
         self.mean_pose_mpjpe = MPJPE(num_joints, actions)
@@ -160,13 +174,14 @@ class LiftingModule(pl.LightningModule):
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction, action = self(self._input(batch)), self._test_set.action_id[batch.frame]
+        prediction, action = self(self._input(batch)), self._val_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
             self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=batch.visible_3d)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the MPJPE of the epoch, the mean over actions."""
-        self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
+        """Log the MPJPE of the epoch, the mean over what ``select_by`` says."""
+        error = self.val_mpjpe.over_frames() if self.select_by == "frames" else self.val_mpjpe.compute()
+        self.log("val_mpjpe_mm", error.float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
 
     def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
@@ -213,6 +228,10 @@ class LiftingModule(pl.LightningModule):
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)
+
+    @property
+    def _val_set(self) -> PoseDataset:
+        return self.trainer.datamodule.val_set  # type: ignore[attr-defined]
 
     @property
     def _test_set(self) -> PoseDataset:
