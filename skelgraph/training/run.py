@@ -26,6 +26,7 @@ from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pos
 from skelgraph.training.checks import check_batches, check_network
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.data import PoseData
+from skelgraph.training.elastic import join_workers
 from skelgraph.training.environment import environment, versions
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
 from skelgraph.training.history import History
@@ -111,6 +112,7 @@ def train(
                 steps = len(data.train_dataloader()) // config.training.accumulate
                 check_state(load_checkpoint(checkpoint), module, trainer, steps, checkpoint)
             _write_config(config, "train")
+            join_workers(trainer)
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             # What is tested is what is in the file. The first process says when it is written, and where.
             judged = trainer.strategy.broadcast(str(out / judged_checkpoint(config)))
@@ -170,6 +172,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
             _write_config(config, "evaluate")
+            join_workers(trainer)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
             metrics = {
                 **module.results,

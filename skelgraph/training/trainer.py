@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from skelgraph.training.averaging import WeightAverage
 from skelgraph.training.checkpoint import AtomicCheckpointIO
 from skelgraph.training.checkpointing import Checkpoints
 from skelgraph.training.config import PRECISIONS, MachineConfig, TrainConfig
+from skelgraph.training.elastic import check_workers
 from skelgraph.training.history import History, ProgressBar
 from skelgraph.training.stopping import StopEarly
 
@@ -77,9 +77,7 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
 def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
     """The accelerator, and how many of its devices or which."""
     available = torch.cuda.device_count()
-    started = os.environ.get("WORLD_SIZE") if torch.distributed.is_torchelastic_launched() else None
-    if started is not None and started != str(machine.devices):
-        raise SkelgraphError(f"torchrun has started {started} processes, and devices is {machine.devices}: they differ")
+    check_workers(machine.devices)
     if machine.gpus is not None:
         named = ", ".join(map(str, machine.gpus))
         if machine.device == "cpu" or not available:
