@@ -75,10 +75,11 @@ def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
     the checker of the settings."""
     groups = TrainConfig.groups()
     hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
-    return {name: _value(name, value, hints[name]) for name, value in given.items()}
+    return {name: value_of(name, value, hints[name]) for name, value in given.items()}
 
 
-def _value(name: str, text: str | bool, hint: Any) -> Any:
+def value_of(name: str, text: str | bool, hint: Any) -> Any:
+    """The value that a text stands for where an annotation is declared; what it is not is left as it is."""
     if not isinstance(text, str):
         return text
     if name == "skeleton":

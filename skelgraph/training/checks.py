@@ -146,7 +146,8 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     """Check before anything is written that the batches can be made and trained on.
 
     Raises:
-        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+        SkelgraphError: If the processes cannot get equal shares, the windows do not make a step, or one pose is too
+            few for batch normalisation.
     """
     devices = config.machine.devices
     flip = bool(config.decided().training.flip)
@@ -154,6 +155,12 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    step = config.training.accumulate * config.training.batch_size
+    if config.training.accumulate > 1 and step > len(windows):
+        raise SkelgraphError(
+            f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
+            f"{len(windows)} training windows"
+        )
     cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
@@ -169,7 +176,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
         scheduler: Its scheduler.
 
     Raises:
-        SkelgraphError: If there is more than one process, or more than the learning rate changes from step to step.
+        SkelgraphError: If there is more than one process, a step is more than one batch, or more than the learning rate
+            changes from step to step.
     """
     if config.machine.devices > 1:
         raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
@@ -178,6 +186,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
             f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
             "since a recorded step holds it fixed"
         )
+    if config.training.accumulate > 1 or config.training.ema is not None:
+        raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
     before = optimizer.param_groups[0]["betas"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer
