@@ -42,6 +42,8 @@ Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
 Rate = Annotated[float, Field(ge=0, le=1)]
 """A probability, such as a dropout rate."""
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A part of a whole: more than nothing, at most all of it."""
 Finite = float
 """Any number except NaN and infinity, which no annotation allows."""
 Positive = Annotated[float, Field(gt=0)]

@@ -7,11 +7,22 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skelgraph.cli.options import Flag, Given, Imports, group_options, import_modules, text_option, values_of
+from skelgraph.cli.options import (
+    DataOptions,
+    Flag,
+    Given,
+    Imports,
+    group_options,
+    import_modules,
+    parse_options,
+    text_option,
+    values_of,
+)
 from skelgraph.cli.results import print_on_first_process
 from skelgraph.training.config import TrainConfig
 
-EVALUATED_DATA = ("dataset", "data_3d", "data_2d", "cameras", "keypoints", "test_subjects", "unchecked")
+SOURCES = tuple(member.name for _, member in TrainConfig.declared() if member.metadata["source"])
+EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "unchecked")
 
 
 @dataclass
@@ -30,6 +41,7 @@ class Evaluate:
         text_option("frames"),
         arg(help="Test on every n-th frame.", help_behavior_hint="(default: as in the run)"),
     ] = None
+    data_option: DataOptions = ()
     out: Annotated[
         str | None,
         text_option("folder"),
@@ -49,6 +61,8 @@ class Evaluate:
         if "dataset" in given:
             anew = [name for name in (*EVALUATED_DATA, "test_downsample") if name not in given]
             given |= {name: declared[name].default for name in anew}
+        if self.data_option or "dataset" in given:
+            given["data_options"] = parse_options(self.data_option, "--data-option")
         machine = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
         machine |= values_of(self.machine)
         from skelgraph import training

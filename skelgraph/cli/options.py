@@ -108,6 +108,14 @@ def _kinds(hint: Any) -> set[Any]:
 Given = dict[str, Any]
 Repeated = Annotated[tuple[str, ...], UseAppendAction]
 Flag = Annotated[bool, FlagCreatePairsOff]
+DataOptions = Annotated[
+    Repeated,
+    arg(
+        help="Option of the data set that is no setting, as key=value in JSON, frame_rate=30.",
+        metavar="KEY=VALUE",
+        help_behavior_hint="(repeatable)",
+    ),
+]
 Imports = Annotated[
     Repeated,
     arg(
@@ -136,15 +144,16 @@ def import_modules(modules: Sequence[str]) -> None:
 _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
 
 
-def parse_options(items: Sequence[str]) -> dict[str, Any]:
-    """Read ``key=value`` pairs; a value that is not JSON is a string, unless it is a constant in Python's spelling."""
+def parse_options(items: Sequence[str], flag: str = "--option") -> dict[str, Any]:
+    """Read the ``key=value`` pairs of an option of the command line; a value that is not JSON is a string, unless it is
+    a constant in Python's spelling."""
     options: dict[str, Any] = {}
     for item in items:
         key, equals, value = item.partition("=")
         if not (key and equals):
-            raise SkelgraphError(f"--option is {shown(item)}, expected key=value")
+            raise SkelgraphError(f"{flag} is {shown(item)}, expected key=value")
         if value in _SPELLINGS:
-            raise SkelgraphError(f"--option is {shown(item)}; values are JSON: did you mean {key}={_SPELLINGS[value]}?")
+            raise SkelgraphError(f"{flag} is {shown(item)}; values are JSON: did you mean {key}={_SPELLINGS[value]}?")
         try:
             options[key] = json.loads(value)
         except (ValueError, RecursionError):

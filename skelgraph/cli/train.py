@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skelgraph.cli.options import (
+    DataOptions,
     Flag,
     Given,
     Imports,
@@ -29,7 +30,7 @@ class Train:
     Without any option: SemGCN on the synthetic default data."""
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
-    data: Annotated[Given, arg(constructor=group_options("data"))]
+    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation"))]
@@ -42,6 +43,7 @@ class Train:
             help_behavior_hint="(repeatable)",
         ),
     ] = ()
+    data_option: DataOptions = ()
     config: Annotated[
         str | None,
         text_option("file"),
@@ -72,6 +74,8 @@ class Train:
         given = values_of(self.network | self.data | self.training | self.optimizer | self.evaluation | self.machine)
         if self.option:
             given["options"] = parse_options(self.option)
+        if self.data_option:
+            given["data_options"] = parse_options(self.data_option, "--data-option")
         if self.out is not None:
             given["out"] = self.out
         from skelgraph import training

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
@@ -33,8 +34,8 @@ class Human36M(PoseDataset):
         keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``.
         skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
         subjects: Other subjects for the split.
-        downsample: Keep only every so many frames.
-        unchecked: Skip the plausibility checks.
+        **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
+            :class:`~skelgraph.datasets.PoseDataset`.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
@@ -50,8 +51,7 @@ class Human36M(PoseDataset):
         keypoints: str = "gt",
         skeleton: SkeletonLike = "h36m17",
         subjects: Sequence[str] | None = None,
-        downsample: int = 1,
-        unchecked: bool = False,
+        **options: Any,
     ) -> None:
         check_split(split)
         if keypoints not in H36M_KEYPOINTS:
@@ -71,7 +71,6 @@ class Human36M(PoseDataset):
             name="human36m",
             split=split,
             frame_rate=50.0,
-            downsample=downsample,
             sources=(str(data_3d), str(data_2d)),
-            unchecked=unchecked,
+            **options,
         )

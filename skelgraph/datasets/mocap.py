@@ -33,9 +33,9 @@ class MocapNPZ(PoseDataset):
         split: Name of the split, ``"train"`` or ``"test"``.
         skeleton: Joints of the arrays, in order; a file of 17 or 32 Human3.6M joints also serves the smaller layouts.
         subjects: Subjects of the split; by default the one subject of the split's name.
-        downsample: Keep only every so many frames.
         frame_rate: Frames per second in the files.
-        unchecked: Skip the plausibility checks.
+        **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
+            :class:`~skelgraph.datasets.PoseDataset`.
 
     Raises:
         DataError: A file cannot be read, lacks a subject, action or camera, or its arrays do not fit; see
@@ -51,9 +51,8 @@ class MocapNPZ(PoseDataset):
         split: str = "train",
         skeleton: SkeletonLike = "h36m17",
         subjects: Sequence[str] | None = None,
-        downsample: int = 1,
         frame_rate: float = 50.0,
-        unchecked: bool = False,
+        **options: Any,
     ) -> None:
         check_split(split)
         subjects = (split,) if subjects is None else subjects
@@ -63,9 +62,8 @@ class MocapNPZ(PoseDataset):
             name="mocap",
             split=split,
             frame_rate=frame_rate,
-            downsample=downsample,
             sources=(str(data_3d), str(data_2d)),
-            unchecked=unchecked,
+            **options,
         )
 
 

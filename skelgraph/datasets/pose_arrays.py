@@ -50,7 +50,12 @@ class Clip:
     @property
     def action_name(self) -> str:
         """The action without its take number: ``"Walking"``."""
-        return self.action.split(" ")[0]
+        return action_name(self.action)
+
+
+def action_name(action: str) -> str:
+    """An action without its take number: ``"Walking"`` of ``"Walking 1"``."""
+    return action.split(" ")[0]
 
 
 def clip_label(subject: str, action: str, camera: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,11 +16,11 @@ from torch_geometric.data import Data, InMemoryDataset
 
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
-from skelgraph.datasets.pose_arrays import Clip, clip_label
+from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
 from skelgraph.datasets.windows import PoseWindows
-from skelgraph.errors import DataError
+from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
-from skelgraph.options import Int64, Positive, check_option, checked
+from skelgraph.options import Int64, Positive, Share, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike, as_skeleton
 
@@ -59,6 +60,25 @@ class _ClipArrays(NamedTuple):
     is_projected: bool
 
 
+def kept_frames(length: int, downsample: int = 1, subset: float = 1.0) -> slice:
+    """Which frames of a clip are kept, as `VideoPose3D
+    <https://github.com/facebookresearch/VideoPose3D/blob/main/run.py>`_ chooses them.
+
+    Args:
+        length: Frames of the clip.
+        downsample: Keep only every so many frames.
+        subset: Keep only this share of the clip, a whole number of ``downsample`` frames in one piece. It starts at a
+            place that looks random and depends on the length alone: the first four bytes of the SHA-256 of the length
+            as text, as a share of the places where it may start.
+    """
+    if subset == 1:
+        return slice(0, length, downsample)
+    frames = round(length // downsample * subset) * downsample
+    share = int.from_bytes(hashlib.sha256(str(length).encode()).digest()[:4], "little") / (2**32 - 1)
+    start = int(share * (length - frames + 1))
+    return slice(start, start + frames, downsample)
+
+
 class PoseDataset(InMemoryDataset):
     """Frames of motion as tensors: the 2D keypoints and the 3D pose of each.
 
@@ -90,7 +110,10 @@ class PoseDataset(InMemoryDataset):
         name: What data this is: ``"human36m"``.
         split: Which part of it: ``"train"``, ``"test"``.
         frame_rate: Frames per second of the clips.
+        actions: Keep only these actions: ``"Walking"``, or one take of one, ``"Walking 1"``.
         downsample: Keep only every so many frames.
+        subset: Keep only this share of each clip, in one piece, from a place that the clip's length decides
+            (:func:`kept_frames`).
         is_synthetic: Whether the motion was generated, which reports then state.
         sources: Names of the origins of positions and keypoints in error messages, such as their files.
         unchecked: Skip the plausibility checks.
@@ -113,7 +136,9 @@ class PoseDataset(InMemoryDataset):
         name: str,
         split: str,
         frame_rate: Positive,
+        actions: Sequence[str] | None = None,
         downsample: Int64 = 1,
+        subset: Share = 1.0,
         is_synthetic: bool = False,
         sources: tuple[str, str] = ("positions", "keypoints"),
         unchecked: bool = False,
@@ -129,6 +154,7 @@ class PoseDataset(InMemoryDataset):
         self.is_synthetic = is_synthetic
 
         self.clips: list[Clip] = []
+        found: dict[str, None] = {}
         stored: list[_ClipArrays] = []
         start = 0
         try:
@@ -140,7 +166,12 @@ class PoseDataset(InMemoryDataset):
                 raise DataError(f"a clip is {shown(motion)}, expected a MotionClip.")
             check_option("subject of a clip", motion.subject, str)
             check_option("action of a clip", motion.action, str)
-            arrays, camera = self._clip_arrays(motion, downsample, sources), motion.camera
+            found.update(dict.fromkeys((action_name(motion.action), motion.action)))
+            if actions is not None and not {action_name(motion.action), motion.action} & set(actions):
+                continue
+            arrays, camera = self._clip_arrays(motion, downsample, subset, sources), motion.camera
+            if not len(arrays.poses_3d):  # of a short clip the subset may be less than a frame
+                continue
             self.clips.append(
                 Clip(
                     subject=motion.subject,
@@ -158,6 +189,9 @@ class PoseDataset(InMemoryDataset):
             )
             start += len(arrays.poses_3d)
             stored.append(arrays)
+        for action in actions or ():
+            if action not in found:
+                raise DataError(f"{sources[0]}: {unknown_name('action', action, found)}")
         if not self.clips:
             raise DataError(f"{sources[0]}: there is no motion for split {shown(split)}.")
 
@@ -185,7 +219,7 @@ class PoseDataset(InMemoryDataset):
         if not unchecked:
             check_plausible(report)
 
-    def _clip_arrays(self, motion: MotionClip, downsample: int, sources: tuple[str, str]) -> _ClipArrays:
+    def _clip_arrays(self, motion: MotionClip, downsample: int, subset: float, sources: tuple[str, str]) -> _ClipArrays:
         """Check a clip and convert it to the form of the arrays."""
         camera = motion.camera
 
@@ -199,9 +233,10 @@ class PoseDataset(InMemoryDataset):
         # In float64 until the arrays are stored, so that nothing is lost but the last digit of float32.
         orientation = torch.tensor(camera.orientation, dtype=torch.float64)
         translation = torch.tensor(camera.translation, dtype=torch.float64)
-        positions = world_to_camera(world, orientation, translation)[::downsample]
+        kept = kept_frames(len(world), downsample, subset)
+        positions = world_to_camera(world, orientation, translation)[kept]
         if visible is not None:
-            visible = visible[::downsample]
+            visible = visible[kept]
         confidence = None
         if motion.keypoints is None:
             pixels = project(positions, torch.tensor(camera.intrinsics, dtype=torch.float64), camera.distortion)
@@ -213,7 +248,7 @@ class PoseDataset(InMemoryDataset):
                 raise DataError(
                     f"{found}, expected at least {len(world)}, the frames of the positions in {sources[0]}."
                 )
-            pixels = pixels[: len(world) : downsample]
+            pixels = pixels[: len(world)][kept]
             if pixels.shape[-1] == 3:
                 pixels, confidence = pixels[..., :2], pixels[..., 2]
         keypoints = normalize_screen(pixels, camera.width, camera.height).float()

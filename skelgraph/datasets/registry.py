@@ -12,8 +12,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from skelgraph.errors import DataError
+from skelgraph.options import Positive, check_options
 from skelgraph.registry import Registry
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
     from skelgraph.datasets.pose_dataset import PoseDataset
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
 Path = str | PathLike[str]
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
-SOURCES = {
-    "data_3d": "the npz file of the positions",
-    "data_2d": "the npz file of the keypoints",
-    "cameras": "the JSON file of the cameras",
-    "keypoints": "whose 2D keypoints",
-}
-"""What a data set may be made from; each takes some of them."""
+ASKED = ("split", "skeleton", "subjects", "unchecked")
+"""What every data set is asked."""
+FILTERS = ("actions", "downsample", "subset")
+"""What it is asked besides where somebody wants less than all: keywords of every
+:class:`~skelgraph.datasets.PoseDataset`."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,26 @@ class DatasetInfo:
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """Those of :data:`SOURCES` that it is made from."""
-        return tuple(name for name in SOURCES if name in inspect.signature(self.factory).parameters)
+        """Its own options: the parameters of the factory but for :data:`ASKED` and :data:`FILTERS`."""
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        own = (name for name, parameter in self._parameters.items() if parameter.kind in named)
+        return tuple(name for name in own if name not in (*ASKED, *FILTERS))
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Those of :attr:`takes` that it cannot do without."""
-        parameters = inspect.signature(self.factory).parameters
-        return tuple(name for name in self.takes if parameters[name].default is inspect.Parameter.empty)
+        return tuple(name for name in self.takes if self._parameters[name].default is inspect.Parameter.empty)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Those of :data:`FILTERS` that it knows: parameters of the factory, or all if it takes any keywords."""
+        if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in self._parameters.values()):
+            return FILTERS
+        return tuple(name for name in FILTERS if name in self._parameters)
+
+    @property
+    def _parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self.factory).parameters)
 
 
 DATASETS: Registry[DatasetInfo] = Registry("dataset")
@@ -59,9 +70,10 @@ def register_dataset(name: str, *, help: str) -> Callable[[Factory], Factory]:  
     """Decorate a function or a class that makes a :class:`~skelgraph.datasets.PoseDataset`: it is loaded by ``name``
     then, from Python and the command line.
 
-    Its parameters say what it is made from: those of :data:`SOURCES` that it has, required without a default. It is
-    also called with the keywords ``split``, ``skeleton``, ``subjects``, ``unchecked``, and ``downsample`` where one is
-    asked for.
+    It is called with the keywords ``split``, ``skeleton``, ``subjects`` and ``unchecked``, and with ``actions``,
+    ``downsample`` and ``subset`` where they are asked for. Its other parameters are options of its own, required
+    without a default, checked by their annotations. Those that are settings (:class:`~skelgraph.training.DataConfig`)
+    have them from there; the others are given by ``data_options``.
 
     Args:
         name: Name of the data set.
@@ -82,58 +94,51 @@ def load_dataset(
     name: str,
     split: str,
     *,
-    data_3d: Path | None = None,
-    data_2d: Path | None = None,
-    cameras: Path | None = None,
-    keypoints: str = "gt",
     skeleton: SkeletonLike = "h36m17",
     subjects: Sequence[str] | None = None,
+    actions: Sequence[str] | None = None,
     downsample: int | None = None,
+    subset: float | None = None,
     unchecked: bool = False,
+    **options: Any,
 ) -> PoseDataset:
     """Load a dataset by name; what the dataset has no use for must be left out.
 
     Args:
-        name: A name of :data:`DATASETS`: ``"synthetic"``, ``"human36m"``, ``"mocap"`` and those of
-            :func:`register_dataset`.
+        name: A name of :data:`DATASETS`, such as ``"synthetic"``, ``"human36m"``, ``"mocap"``.
         split: ``"train"`` or ``"test"``.
-        data_3d: File of the positions, for human36m and mocap.
-        data_2d: File of the keypoints, for human36m and mocap; without it they are projected (for human36m: if
-            ``keypoints="gt"``).
-        cameras: Camera file, for mocap.
-        keypoints: Whose keypoints, for human36m.
         skeleton: The joints that are wanted.
         subjects: Subjects of the split, if not the usual ones.
+        actions: Keep only these actions.
         downsample: Keep only every so many frames; by default what the dataset itself does.
+        subset: Keep only this share of each clip.
         unchecked: Do not ask whether the data are plausible.
+        **options: What it is made from, :attr:`DatasetInfo.takes`: of mocap the files ``data_3d``, ``cameras`` and
+            perhaps ``data_2d``. ``None`` is the same as not given.
 
     Raises:
-        SkelgraphError: There is no such dataset, or an option is missing or of no use for it; and what the dataset
-            itself raises.
+        SkelgraphError: There is no such dataset, or an option is missing, of no use for it or not what its annotation
+            says; and what the dataset itself raises.
     """
     info = DATASETS.find(name)
-    sources: dict[str, Any] = {
-        "data_3d": data_3d,
-        "data_2d": data_2d,
-        "cameras": cameras,
-        "keypoints": None if keypoints == "gt" else keypoints,
-    }
-    sources = {source: value for source, value in sources.items() if value is not None}
-    if useless := [source for source in sources if source not in info.takes]:
-        raise DataError(f"dataset {shown(name)} has no use for: {', '.join(useless)}.")
-    for source in info.needs:
-        if source not in sources:
-            raise DataError(f"dataset {shown(name)} needs {source}, {SOURCES[source]}.")
-    if downsample is not None:
-        sources["downsample"] = downsample
-    return info.factory(**sources, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked)
+    options = {option: value for option, value in options.items() if value is not None}
+    filters = {"actions": actions, "downsample": downsample, "subset": subset}
+    filters = {option: value for option, value in filters.items() if value is not None}
+    useless = [option for option in options if option not in info.takes]
+    useless += [option for option in filters if option not in info.filters]
+    if useless:
+        raise DataError(f"dataset {shown(name)} has no use for: {', '.join(map(plain, useless))}.")
+    if missing := [option for option in info.needs if option not in options]:
+        raise DataError(f"dataset {shown(name)} needs {' and '.join(missing)}.")
+    options = {**options, **check_options(info.factory, options, f"dataset {name}")}
+    return info.factory(**options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked)
 
 
 @register_dataset("synthetic", help="generated motion, needs no files")
-def _synthetic(**options: Any) -> PoseDataset:
+def _synthetic(seconds: Positive = 4.0, **options: Any) -> PoseDataset:
     from skelgraph.datasets.synthetic import SyntheticMocap
 
-    return SyntheticMocap(**options)
+    return SyntheticMocap(seconds=seconds, **options)
 
 
 @register_dataset("human36m", help="Human3.6M as VideoPose3D prepares it")
@@ -144,7 +149,9 @@ def _human36m(data_3d: Path, data_2d: Path | None = None, keypoints: str = "gt",
 
 
 @register_dataset("mocap", help="your own motion files")
-def _mocap(data_3d: Path, cameras: Path, data_2d: Path | None = None, **options: Any) -> PoseDataset:
+def _mocap(
+    data_3d: Path, cameras: Path, data_2d: Path | None = None, frame_rate: Positive = 50.0, **options: Any
+) -> PoseDataset:
     from skelgraph.datasets.mocap import MocapNPZ
 
-    return MocapNPZ(data_3d, data_2d, cameras, **options)
+    return MocapNPZ(data_3d, data_2d, cameras, frame_rate=frame_rate, **options)

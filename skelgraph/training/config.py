@@ -16,7 +16,7 @@ from pydantic import Field
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import NotNegative, OneOf, Positive, check_option, option_types
+from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
@@ -36,7 +36,15 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Group = TypeVar("Group", bound=type)
 
 
-def setting(default: Any, help: str, *, unit: str = "", absent: str = "", resume: bool = False) -> Any:  # noqa: A002
+def setting(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    unit: str = "",
+    absent: str = "",
+    resume: bool = False,
+    source: bool = False,
+) -> Any:
     """Declare a setting.
 
     Args:
@@ -45,9 +53,10 @@ def setting(default: Any, help: str, *, unit: str = "", absent: str = "", resume
         unit: What it counts or measures, one word.
         absent: What ``None`` stands for, where that is the default.
         resume: Whether a resumed run may change it.
+        source: Whether it is handed to the data set that has a parameter of this name, and refused of every other one.
     """
     kind = "default_factory" if callable(default) else "default"
-    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume}
+    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume, "source": source}
     return field(**{kind: default}, metadata=metadata)
 
 
@@ -72,6 +81,14 @@ class _Checked:
             object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
 
 
+def _check_named(group: _Checked, name: str) -> None:
+    """Check that a setting holds values by names, and keep a copy, since the caller's own may change."""
+    values = getattr(group, name)
+    if not isinstance(values, Mapping) or not all(isinstance(option, str) for option in values):
+        raise SkelgraphError(f"{name} is {shown(values)}; expected the values of options by their names")
+    object.__setattr__(group, name, dict(values))
+
+
 @settings_group
 @dataclass(frozen=True)
 class NetworkConfig(_Checked):
@@ -87,9 +104,7 @@ class NetworkConfig(_Checked):
             SkelgraphError: If one is not what it should be.
         """
         super().__post_init__()
-        if not isinstance(self.options, Mapping) or not all(isinstance(option, str) for option in self.options):
-            raise SkelgraphError(f"options is {shown(self.options)}; expected the values of options by their names")
-        object.__setattr__(self, "options", dict(self.options))  # the caller's own may change
+        _check_named(self, "options")
 
 
 @settings_group
@@ -98,12 +113,13 @@ class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
-    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none")
+    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none", source=True)
     data_2d: str | None = setting(
-        None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file"
+        None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
-    cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none")
-    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.")
+    cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
+    data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
         "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
     )
@@ -112,6 +128,12 @@ class DataConfig(_Checked):
     )
     test_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to test on, S9,S11.", unit="names", absent="the dataset's own split"
+    )
+    actions: tuple[str, ...] | None = setting(
+        None, "Keep only these actions, Walking,Sitting, or takes of them, Walking 1.", unit="names", absent="all"
+    )
+    subset: Share | None = setting(
+        None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
     downsample: Number | None = setting(
         None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
@@ -125,6 +147,25 @@ class DataConfig(_Checked):
         "subjects are apart.",
         resume=True,
     )
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            SkelgraphError: If one is not what it should be, or is given as an option of the data set too.
+        """
+        super().__post_init__()
+        _check_named(self, "data_options")
+        for member in dataclasses.fields(self):
+            if member.metadata["source"] and member.name in self.data_options:
+                raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")
+
+    def sources(self) -> dict[str, Any]:
+        """What the data set is made from: the settings that it takes or that were given, and its own options."""
+        taken = DATASETS.find(self.dataset).takes
+        values = {m.name: (getattr(self, m.name), m.default) for m in dataclasses.fields(self) if m.metadata["source"]}
+        given = {name: value for name, (value, default) in values.items() if name in taken or value != default}
+        return given | dict(self.data_options)
 
 
 @settings_group

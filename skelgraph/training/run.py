@@ -183,14 +183,13 @@ def _load(config: TrainConfig, split: str) -> PoseDataset:
     return load_dataset(
         data.dataset,
         split,
-        data_3d=data.data_3d,
-        data_2d=data.data_2d,
-        cameras=data.cameras,
-        keypoints=data.keypoints,
         skeleton=data.skeleton,
         subjects=data.train_subjects if split == "train" else data.test_subjects,
+        actions=data.actions,
         downsample=data.downsample if split == "train" else data.test_downsample,
+        subset=data.subset if split == "train" else None,
         unchecked=data.unchecked,
+        **data.sources(),
     )
 
 

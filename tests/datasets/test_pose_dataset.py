@@ -15,7 +15,7 @@ from torch_geometric.loader import DataLoader
 
 from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import Camera
-from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
+from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset, kept_frames
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.geometry import camera_to_world, denormalize_screen
 
@@ -104,6 +104,48 @@ def test_downsample_keeps_every_second_frame(motion: MotionClip) -> None:
     assert half.clips[0].length == 3
     torch.testing.assert_close(half.poses_3d, full.poses_3d[::2])
     torch.testing.assert_close(half.keypoints_2d, full.keypoints_2d[::2])
+
+
+@pytest.mark.parametrize(
+    ("length", "downsample", "subset", "kept"),
+    [  # the first bytes of the SHA-256 of "1000" are 40 51 01 75, little-endian 0.457051 of 2^32 - 1, and so on
+        (1000, 1, 0.1, (411, 511, 1)),  # 0.457051 * 901 places
+        (1612, 5, 0.1, (1032, 1192, 5)),  # 76 ce d5 b5, 0.710293; 322 // 10 = 32 times 5 frames
+        (37, 1, 0.5, (4, 22, 1)),  # 7a 61 b5 37, 0.217611; 18.5 is rounded to the even number
+        (4, 1, 0.1, (2, 2, 1)),  # 4b 22 77 77: less than a frame
+        (37, 4, 1.0, (0, 37, 4)),
+    ],
+)
+def test_place_of_a_subset(length: int, downsample: int, subset: float, kept: tuple[int, int, int]) -> None:
+    assert kept_frames(length, downsample, subset) == slice(*kept)
+
+
+def test_a_subset_is_cut_of_positions_keypoints_and_masks(camera: Camera) -> None:
+    rng = np.random.default_rng(3)
+    visible = rng.uniform(size=(37, 17)) > 0.2
+    visible[:, 0] = True
+    clips = [
+        MotionClip(
+            "S1", "Walk", camera, rng.normal(size=(n, 17, 3)), rng.uniform(0, 1000, (n + 3, 17, 3)) % 1, visible[:n]
+        )
+        for n in (37, 1, 21)
+    ]
+    full, part = build(*clips), build(*clips, subset=0.5, downsample=2)
+    rows = [*range(4, 22, 2), *(38 + start for start in range(*kept_frames(21, 2, 0.5).indices(21)))]
+    assert [clip.length for clip in part.clips] == [9, 5]
+    for name in ("poses_3d", "root_3d", "keypoints_2d", "confidence", "visible_3d"):
+        assert torch.equal(getattr(part, name), getattr(full, name)[rows])
+    with pytest.raises(SkelgraphError, match="subset is 0; expected a number of at most 1 and above 0"):
+        build(*clips, subset=0)
+
+
+def test_actions_are_chosen_by_their_name_or_take(motion: MotionClip) -> None:
+    clips = [dataclasses.replace(motion, action=action) for action in ("Sit 1", "SitDown 2", "Sit", "Walk 2")]
+    assert [clip.action for clip in build(*clips, actions=["Sit"]).clips] == ["Sit 1", "Sit"]
+    assert [clip.action for clip in build(*clips, actions=("Walk", "Sit 1")).clips] == ["Sit 1", "Walk 2"]
+    assert build(*clips, actions=["Walk"]).actions == ("Walk",)
+    with pytest.raises(DataError, match=r"three\.npz: unknown action 'Sti'; did you mean Sit"):
+        build(*clips, actions=["Walk", "Sti"], sources=("three.npz", "two.npz"))
 
 
 def test_longer_keypoints_are_cut_at_the_end(motion: MotionClip) -> None:

@@ -17,6 +17,7 @@ from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS, MocapNPZ, load_dataset, register_dataset
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError
 from skelgraph.nn import of_visible
+from skelgraph.options import Count
 from skelgraph.training import (
     LOSSES,
     SCHEDULES,
@@ -155,10 +156,60 @@ def test_an_own_dataset(run: Run, files: dict[str, str], tmp_path: Path) -> None
     assert asked[-1] == {**expected, "split": "test", "downsample": 3}
     with pytest.raises(DataError, match="'mine' has no use for: cameras"):
         load_dataset("mine", "test", data_3d="x", cameras="y")
-    with pytest.raises(DataError, match="'mine' needs data_3d, the npz file of the positions"):
+    with pytest.raises(DataError, match="'mine' needs data_3d"):
         load_dataset("mine", "test")
     with pytest.raises(SkelgraphError, match="unknown dataset 'mien'; did you mean mine"):
         load_dataset("mien", "test")
+
+
+def test_an_own_dataset_has_options_of_its_own(run: Run, files: dict[str, str], tmp_path: Path) -> None:
+    asked = []
+
+    @register_dataset("hands", help="the tiny files, with options that no other data set has")
+    def hands(fingers: Count, rings: bool = False, keypoints: str = "gt", **options: Any) -> MocapNPZ:
+        asked.append(
+            (fingers, rings, keypoints, {key: options[key] for key in ("actions", "subset") if key in options})
+        )
+        return MocapNPZ(files["data_3d"], files["data_2d"], files["cameras"], **options)
+
+    info = DATASETS["hands"]
+    assert (info.takes, info.needs) == (("fingers", "rings", "keypoints"), ("fingers",))
+    load_dataset("hands", "test", fingers=3, keypoints=None, actions=["walk"], subset=0.5)
+    assert asked[-1] == (3, False, "gt", {"actions": ["walk"], "subset": 0.5})
+    with pytest.raises(SkelgraphError, match="dataset hands: fingers is 'three'; expected an integer from 1 to 100"):
+        load_dataset("hands", "test", fingers="three")
+    with pytest.raises(DataError, match="'hands' needs fingers"):
+        load_dataset("hands", "test")
+    with pytest.raises(DataError, match="'hands' has no use for: toes"):
+        load_dataset("hands", "test", fingers=3, toes=1)
+
+    config = TrainConfig(str(tmp_path / "out")).replace(dataset="hands", data_options={"fingers": 4})
+    config = config.replace(**{name: getattr(run.config.training, name) for name in ("batch_size", "seed")})
+    config = config.replace(options=dict(run.config.network.options), device="cpu", progress=False, max_epochs=1)
+    train(config)
+    assert {row[0] for row in asked[1:]} == {4}
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    with pytest.raises(SkelgraphError, match="data_options holds 'keypoints', which is a setting"):
+        config.replace(data_options={"keypoints": "cpn"})
+    with pytest.raises(SkelgraphError, match="data_options is 3; expected the values of options by their names"):
+        config.replace(data_options=3)
+
+
+def test_a_dataset_without_filters_refuses_them() -> None:
+    @register_dataset("fixed", help="made of a list")
+    def fixed(*, split: str, skeleton: Any, subjects: Any, unchecked: bool, downsample: int = 1) -> None:
+        """Takes no other keyword."""
+
+    assert DATASETS["fixed"].filters == ("downsample",)
+    load_dataset("fixed", "test", downsample=2)
+    with pytest.raises(DataError, match="'fixed' has no use for: actions, subset"):
+        load_dataset("fixed", "test", actions=["walk"], subset=0.5, downsample=2)
+
+
+def test_every_source_is_taken_by_some_dataset() -> None:
+    """A setting whose name no data set has as a parameter would be refused of all."""
+    sources = {member.name for _, member in TrainConfig.declared() if member.metadata["source"]}
+    assert sources <= {option for info in DATASETS.values() for option in info.takes}
 
 
 # --- all of them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import Any
 
 import roma
 import torch
@@ -93,7 +94,8 @@ class SyntheticMocap(PoseDataset):
         downsample: Keep only every so many of 50 frames a second.
         bone_lengths: Length of the bone from each joint to its parent in metres for a person 1.75 m tall (any value for
             a root); by default those of the figure. With unusual lengths a pose may leave the images.
-        unchecked: Skip the plausibility checks, which data of an unusual skeleton may fail.
+        **options: ``subset`` and ``unchecked`` of :class:`~skelgraph.datasets.PoseDataset`; data of an unusual
+            skeleton may fail the plausibility checks.
 
     Raises:
         SkelgraphError: If there is no such split, subject or action, or another argument makes no sense.
@@ -111,7 +113,7 @@ class SyntheticMocap(PoseDataset):
         seconds: float = 4.0,
         downsample: Int64 = 2,
         bone_lengths: Sequence[float] | None = None,
-        unchecked: bool = False,
+        **options: Any,
     ) -> None:
         check_split(split)
         people = _select("subject", BODIES, H36M_SUBJECTS[split] if subjects is None else subjects)
@@ -146,7 +148,7 @@ class SyntheticMocap(PoseDataset):
             downsample=downsample,
             is_synthetic=True,
             sources=("synthetic", "synthetic"),
-            unchecked=unchecked,
+            **options,
         )
 
     def __repr__(self) -> str:  # noqa: D105
