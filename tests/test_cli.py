@@ -20,7 +20,7 @@ from skelgraph import cli
 from skelgraph.__main__ import main
 from skelgraph.cli.options import written
 from skelgraph.datasets import DATASETS
-from skelgraph.models import create_model, list_models, model_info
+from skelgraph.models import create_model, list_models, load_head, load_official, model_info
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.options import choices, meanings, option_types
 from skelgraph.training import LOSSES, SCHEDULES, TrainConfig
@@ -354,6 +354,14 @@ def test_convert_official(golden: Any, tmp_path: Path, capsys: pytest.CaptureFix
     )
     fails(capsys, f"convert-official --model rsnet --checkpoint {checkpoint} --out {missing}", "did you mean rs_net")
     assert not missing.exists()
+
+
+def test_a_refinement_head_is_converted(shared_dir: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint, out = shared_dir("real") / "ckpt_modulated_gcn_benchmark_post_refine.pth", tmp_path / "head.safetensors"
+    assert run(f"convert-official --model post_refine --checkpoint {checkpoint} --out {out}") == 0
+    assert "post_refine on h36m17, {'hidden_channels': 1024, 'dropout': 0.5}" in capsys.readouterr().out
+    converted, expected = load_head(out, "h36m17").state_dict(), load_official("post_refine", checkpoint).state_dict()
+    assert all(torch.equal(converted[key], expected[key]) for key in expected)
 
 
 def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,7 @@ class Train:
     Without any option: SemGCN on the synthetic default data."""
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
+    refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
@@ -71,7 +72,16 @@ class Train:
         if self.resume and self.config is not None:
             raise SkelgraphError("--resume continues a run with its own settings: leave out --config")
         import_modules(self.imports)
-        given = values_of(self.network | self.data | self.training | self.optimizer | self.evaluation | self.machine)
+        groups = (
+            self.network,
+            self.refinement,
+            self.data,
+            self.training,
+            self.optimizer,
+            self.evaluation,
+            self.machine,
+        )
+        given = values_of({name: value for group in groups for name, value in group.items()})
         if self.option:
             given["options"] = parse_options(self.option)
         if self.data_option:

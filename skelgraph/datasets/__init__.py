@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
+    from skelgraph.datasets.protocol import Protocol
     from skelgraph.datasets.smpl import read_smpl, smpl_body
     from skelgraph.datasets.synthetic import SyntheticMocap
     from skelgraph.datasets.windows import PoseBatch, PoseWindows, WindowLoader
@@ -28,6 +29,7 @@ __all__ = [
     "PoseBatch",
     "PoseDataset",
     "PoseWindows",
+    "Protocol",
     "SyntheticMocap",
     "WindowLoader",
     "load_dataset",
@@ -40,5 +42,5 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("cameras", "windows", "pose_dataset", "mocap", "human36m", "synthetic", "smpl")
+        __name__, __all__, ("cameras", "windows", "protocol", "pose_dataset", "mocap", "human36m", "synthetic", "smpl")
     )

@@ -17,7 +17,8 @@ from torch_geometric.data import Data, InMemoryDataset
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
-from skelgraph.datasets.windows import PoseWindows
+from skelgraph.datasets.protocol import GRAPHMLP, Protocol
+from skelgraph.datasets.windows import PoseWindows, Targets
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
 from skelgraph.options import Int64, Positive, Share, check_option, checked
@@ -99,6 +100,9 @@ class PoseDataset(InMemoryDataset):
       no loss and no metric; where they were NaN the pose holds 0. Where the root is not known, no joint is, as poses
       are relative to it.
 
+    How it is judged is ``protocol``, a :class:`~skelgraph.datasets.Protocol`. Where results are told apart by the place
+    of the recording, ``scenes`` has its names and ``scene_id`` (N,) rows of it.
+
     Building a dataset checks whether the data are plausible, see :mod:`skelgraph.datasets.plausibility`.
 
     There is no cache on the disk: building takes seconds, and PyG finds a cache by its name alone, so that it would
@@ -126,6 +130,9 @@ class PoseDataset(InMemoryDataset):
 
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
+    protocol: Protocol = GRAPHMLP
+    scenes: tuple[str, ...] = ()
+    scene_id: Tensor | None = None
 
     @checked
     def __init__(
@@ -356,6 +363,7 @@ class PoseDataset(InMemoryDataset):
             "_edge_index",
             "confidence",
             "visible_3d",
+            "scene_id",
         )
         return tuple(name for name in names if getattr(self, name) is not None)
 
@@ -405,6 +413,6 @@ class PoseDataset(InMemoryDataset):
         visible = self.visible_3d[self.frames, :, None]
         return torch.where(visible, poses, 0).sum(0) / visible.sum(0).clamp(min=1)
 
-    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False) -> PoseWindows:
+    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False, targets: Targets = "centre") -> PoseWindows:
         """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`."""
-        return PoseWindows(self, frames=frames, stride=stride, flip=flip)
+        return PoseWindows(self, frames=frames, stride=stride, flip=flip, targets=targets)

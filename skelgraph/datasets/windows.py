@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skelgraph.datasets.pose_arrays import PoseArrays
+from skelgraph.datasets.pose_arrays import Clip, PoseArrays
 from skelgraph.errors import DataError
-from skelgraph.geometry import mirror
+from skelgraph.geometry import mirror, mirror_intrinsics, normalize_intrinsics
 from skelgraph.options import Int64, checked
 
 
@@ -20,11 +20,15 @@ class PoseBatch(NamedTuple):
 
     Args:
         keypoints_2d: ``(B, T, J, 2)``, screen-normalised.
-        poses_3d: The pose of each centre frame, ``(B, J, 3)``, metres, camera axes, root-relative.
+        poses_3d: The pose of each centre frame, ``(B, J, 3)``, or of all frames, ``(B, T, J, 3)``, where the windows
+            were asked for them; metres, camera axes, root-relative.
         frame: Row of each centre frame in the dataset's arrays, ``(B,)``.
         flipped: Which windows are mirrored, ``(B,)``.
         confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
-        visible_3d: Which joints of the poses are known, ``(B, J)``; ``None`` if all are.
+        visible_3d: Which joints of the poses are known, ``(B, J)`` or ``(B, T, J)``; ``None`` if all are.
+        root_3d: The root joint in each centre frame, ``(B, 3)``, metres, camera axes.
+        intrinsics: The cameras, ``(B, 9)`` for the normalised screen, see :func:`~skelgraph.geometry.project`; ``None``
+            if the data have no cameras. Those of mirrored windows see the mirrored points.
     """
 
     keypoints_2d: Tensor
@@ -33,6 +37,8 @@ class PoseBatch(NamedTuple):
     flipped: Tensor
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
+    root_3d: Tensor | None = None
+    intrinsics: Tensor | None = None
 
     def network_input(self, in_channels: int = 2) -> Tensor:
         """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
@@ -65,6 +71,23 @@ def check_in_channels(in_channels: int, has_confidence: bool) -> None:
         )
 
 
+Targets = Literal["centre", "all"]
+"""Of which frames of a window the poses are given."""
+
+
+def normalized_intrinsics(clips: Sequence[Clip], device: torch.device) -> Tensor | None:
+    """The cameras of clips for the normalised screen and for its mirror image, ``(2, clips, 9)``; ``None`` if the data
+    have no cameras."""
+    if not all(clip.intrinsics and min(clip.intrinsics[:2]) > 0 for clip in clips):
+        return None
+    plain, mirrored = [], []
+    for clip in clips:
+        in_pixels = torch.tensor(clip.intrinsics, dtype=torch.float64)  # to be rounded once
+        plain.append(normalize_intrinsics(in_pixels, clip.width, clip.height))
+        mirrored.append(mirror_intrinsics(plain[-1], clip.distortion))
+    return torch.stack((torch.stack(plain), torch.stack(mirrored))).float().to(device)
+
+
 class PoseWindows:
     """Every window in time of a dataset: ``windows[index]`` gathers a batch on the device of the dataset's arrays.
 
@@ -77,9 +100,10 @@ class PoseWindows:
 
     Args:
         dataset: The frames.
-        frames: Window length ``T``, odd; the target is the pose of the centre frame.
+        frames: Window length ``T``, odd.
         stride: Step between the centre frames, counted in each clip from its first frame.
         flip: Append every window once more, mirrored left to right.
+        targets: Give the pose of the ``"centre"`` frame, or the poses of ``"all"`` frames.
 
     Raises:
         DataError: ``frames`` is even or not positive, or ``stride`` is not positive.
@@ -87,7 +111,14 @@ class PoseWindows:
     """
 
     @checked
-    def __init__(self, dataset: PoseArrays, frames: Int64 = 1, stride: Int64 = 1, flip: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: PoseArrays,
+        frames: Int64 = 1,
+        stride: Int64 = 1,
+        flip: bool = False,
+        targets: Targets = "centre",
+    ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
@@ -96,12 +127,14 @@ class PoseWindows:
         self.frames = frames
         self.stride = stride
         self.flip = flip
+        self.targets = targets
 
         device = dataset.clip_id.device
         self._first = torch.tensor([clip.start for clip in dataset.clips], device=device)
         self._last = torch.tensor([clip.start + clip.length - 1 for clip in dataset.clips], device=device)
         self._offsets = torch.arange(-(frames // 2), frames // 2 + 1, device=device)
         self._mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
+        self._intrinsics = normalized_intrinsics(dataset.clips, device)
 
         centre = dataset.frames
         centre = centre[(centre - self._first[dataset.clip_id[centre]]) % stride == 0]
@@ -124,18 +157,21 @@ class PoseWindows:
         clip = self.dataset.clip_id[frame]
         time = frame[:, None] + self._offsets
         time = time.clamp(self._first[clip, None], self._last[clip, None])
-        x, y = self.dataset.keypoints_2d[time], self.dataset.poses_3d[frame]
+        target = time if self.targets == "all" else frame
+        x, y, root = self.dataset.keypoints_2d[time], self.dataset.poses_3d[target], self.dataset.root_3d[frame]
         confidence = None if self.dataset.confidence is None else self.dataset.confidence[time]
-        visible = None if self.dataset.visible_3d is None else self.dataset.visible_3d[frame]
+        visible = None if self.dataset.visible_3d is None else self.dataset.visible_3d[target]
+        intrinsics = None if self._intrinsics is None else self._intrinsics[flipped.long(), clip]
         if self.flip:
             # Both versions and `where`, since picking the flipped rows would make the GPU wait for their number.
             x = torch.where(flipped[:, None, None, None], mirror(x, self._mirror_index), x)
-            y = torch.where(flipped[:, None, None], mirror(y, self._mirror_index), y)
+            y = torch.where(_as_dims_of(y, flipped), mirror(y, self._mirror_index), y)
+            root = torch.where(flipped[:, None], torch.cat((-root[:, :1], root[:, 1:]), -1), root)
             if confidence is not None:
                 confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
             if visible is not None:
-                visible = torch.where(flipped[:, None], visible[..., self._mirror_index], visible)
-        return PoseBatch(x, y, frame, flipped, confidence, visible)
+                visible = torch.where(_as_dims_of(visible, flipped), visible[..., self._mirror_index], visible)
+        return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics)
 
     def __repr__(self) -> str:
         """What the windows are."""
@@ -152,6 +188,11 @@ class PoseWindows:
     ) -> WindowLoader:
         """Batches of these windows: see :class:`WindowLoader`."""
         return WindowLoader(self, batch_size, shuffle, seed, drop_last, rank, world_size)
+
+
+def _as_dims_of(tensor: Tensor, flags: Tensor) -> Tensor:
+    """Flags ``(B,)`` as ``(B, 1, ...)``, to go with a tensor."""
+    return flags.view(-1, *(1,) * (tensor.dim() - 1))
 
 
 class WindowLoader:

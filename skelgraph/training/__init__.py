@@ -11,6 +11,7 @@ from skelgraph.training.config import (
     MachineConfig,
     NetworkConfig,
     OptimizerConfig,
+    RefinementConfig,
     TrainConfig,
     TrainingConfig,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "NetworkConfig",
     "OptimizerConfig",
     "PoseData",
+    "RefinementConfig",
     "ScheduleInfo",
     "TrainConfig",
     "TrainingConfig",

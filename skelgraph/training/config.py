@@ -16,7 +16,7 @@ from pydantic import Field
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
+from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
@@ -32,6 +32,8 @@ Loss = Annotated[str, OneOf(LOSSES)]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+RootRule = Literal["subtract", "zero", "keep"]
+RootDepth = Literal["true", "estimated"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -105,6 +107,29 @@ class NetworkConfig(_Checked):
         """
         super().__post_init__()
         _check_named(self, "options")
+
+
+@settings_group
+@dataclass(frozen=True)
+class RefinementConfig(_Checked):
+    """A head that corrects the lifted pose by its keypoints, back-projected at the depth of the root."""
+
+    refine: bool = setting(False, "Train such a head too, on the true depth of the root; see PostRefine.")
+    refine_from: str | None = setting(
+        None,
+        "Weights that the head starts from: of a run with one, of the authors' code, or converted.",
+        unit="file",
+        absent="random ones",
+    )
+    refine_channels: Channels = setting(1024, "Width of the head.", unit="channels")
+    refine_dropout: Rate = setting(0.5, "Dropout rate of the head.", unit="rate")
+    refine_loss: Loss = setting("mpjpe", "What is minimised of the refined pose, beside the loss of the network.")
+    refine_dropout_at_test: bool = setting(
+        False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
+    )
+    root_depth: RootDepth = setting(
+        "true", "Depth of the root that the head is tested with: that of the data, or one told by the keypoints."
+    )
 
 
 @settings_group
@@ -204,6 +229,11 @@ class EvaluationConfig(_Checked):
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
     )
+    root: RootRule = setting(
+        "subtract",
+        "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
+        "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
+    )
 
 
 @settings_group
@@ -227,6 +257,7 @@ class TrainConfig(_Checked):
     Args:
         out: Folder of the results.
         network: Which network.
+        refinement: A head that corrects its poses.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         optimizer: Adam and its learning rate.
@@ -241,6 +272,7 @@ class TrainConfig(_Checked):
 
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

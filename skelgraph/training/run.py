@@ -18,7 +18,8 @@ from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors
 from skelgraph.models import PoseLifter, create_model, load_model
-from skelgraph.models.loading import model_of_run
+from skelgraph.models.loading import model_of_run, refine_of_run
+from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
@@ -71,7 +72,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         check_network(model, data_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
-    module = _module(config, model, test_set.actions, train_set.mean_pose())
+    module = _module(config, model, _head(config, model), test_set.actions, train_set.mean_pose())
     data = PoseData(
         train_set,
         test_set,
@@ -127,7 +128,7 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    path, mean_pose, epochs = as_path(checkpoint, CheckpointError), None, None
+    path, head, mean_pose, epochs = as_path(checkpoint, CheckpointError), None, None, None
     if path.is_dir() or is_safetensors(path):
         if changes.get("dataset") is None:
             raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
@@ -139,10 +140,11 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         saved = load_checkpoint(path)
         config = config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
         model, epochs = model_of_run(saved, path), saved["epoch"] + 1
-        mean_pose = mean_pose_of_run(saved, model.skeleton, path)
+        head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
     test_set = _load(config, "test")
     check_network(model, test_set)
-    module = _module(config, model, test_set.actions, test_set.mean_pose() if mean_pose is None else mean_pose)
+    mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
+    module = _module(config, model, head, test_set.actions, mean_pose)
     data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.training.batch_size)
     with hide_lightning_noise():
         trainer = make_trainer(config)
@@ -193,17 +195,30 @@ def _load(config: TrainConfig, split: str) -> PoseDataset:
     )
 
 
-def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], mean_pose: Tensor) -> LiftingModule:
+def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:
+    """The refinement head that is trained too."""
+    about = config.refinement
+    return PostRefine(model.skeleton, about.refine_channels, about.refine_dropout) if about.refine else None
+
+
+def _module(
+    config: TrainConfig, model: PoseLifter, head: PostRefine | None, actions: tuple[str, ...], mean_pose: Tensor
+) -> LiftingModule:
     return LiftingModule(
         model,
         actions,
         mean_pose,
+        refine=head,
         loss=config.training.loss,
+        refine_loss=config.refinement.refine_loss,
+        refine_dropout_at_test=config.refinement.refine_dropout_at_test,
+        root_depth=config.refinement.root_depth,
         lr=config.optimizer.lr,
         schedule=config.optimizer.schedule,
         lr_decay=config.optimizer.lr_decay,
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
+        root=config.evaluation.root,
         seed=config.training.seed,
         config=config.to_dict(),
     )
