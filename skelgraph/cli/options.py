@@ -74,10 +74,11 @@ def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
     the checker of the settings."""
     groups = TrainConfig.groups()
     hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
-    return {name: _value(name, value, hints[name]) for name, value in given.items()}
+    return {name: value_of(name, value, hints[name]) for name, value in given.items()}
 
 
-def _value(name: str, text: str | bool, hint: Any) -> Any:
+def value_of(name: str, text: str | bool, hint: Any) -> Any:
+    """The value that a text stands for where an annotation is declared; what it is not is left as it is."""
     if not isinstance(text, str):
         return text
     if name == "skeleton":
@@ -88,7 +89,11 @@ def _value(name: str, text: str | bool, hint: Any) -> Any:
     if text == "none" and type(None) in kinds:
         return None
     if tuple in kinds:
-        return tuple(part.strip() for part in text.split(","))
+        return tuple(_number(part.strip(), kinds) for part in text.split(","))
+    return _number(text, kinds)
+
+
+def _number(text: str, kinds: Collection[Any]) -> Any:
     for kind in (int, float):
         if kind in kinds:
             with contextlib.suppress(ValueError):
@@ -97,11 +102,12 @@ def _value(name: str, text: str | bool, hint: Any) -> Any:
 
 
 def _kinds(hint: Any) -> set[Any]:
-    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None."""
+    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None, ``tuple[int, ...]`` of
+    tuple and int."""
     if get_origin(hint) is Annotated:
         return _kinds(get_args(hint)[0])
     if get_origin(hint) is tuple:
-        return {tuple}
+        return {tuple}.union(*map(_kinds, get_args(hint)))
     return set().union(*map(_kinds, get_args(hint))) or {hint}
 
 

@@ -53,13 +53,20 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     """Check before anything is written that the batches can be made and trained on.
 
     Raises:
-        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+        SkelgraphError: If the processes cannot get equal shares, the windows do not make a step, or one pose is too
+            few for batch normalisation.
     """
     devices = config.machine.devices
     windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    step = config.training.accumulate * config.training.batch_size
+    if config.training.accumulate > 1 and step > len(windows):
+        raise SkelgraphError(
+            f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
+            f"{len(windows)} training windows"
+        )
     cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")

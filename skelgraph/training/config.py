@@ -34,6 +34,10 @@ Decay = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
+Ema = Annotated[float, Field(gt=0, lt=1)]
+Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
+Select = Literal["last", "test", "validation"]
+SelectBy = Literal["actions", "frames"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -160,6 +164,12 @@ class DataConfig(_Checked):
     subset: Share | None = setting(
         None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
+    val_subjects: tuple[str, ...] | None = setting(
+        None,
+        "Subjects, neither trained nor tested on, that are judged after every epoch.",
+        unit="names",
+        absent="the test set is judged",
+    )
     downsample: Number | None = setting(
         None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
     )
@@ -168,8 +178,8 @@ class DataConfig(_Checked):
     )
     unchecked: bool = setting(
         False,
-        "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training and test "
-        "subjects are apart.",
+        "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training, validation "
+        "and test subjects are apart.",
         resume=True,
     )
 
@@ -205,6 +215,23 @@ class TrainingConfig(_Checked):
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
     seed: Seed = setting(0, "Seed of initialisation, order and dropout.", unit="number")
+    accumulate: Number = setting(1, "Batches whose gradients make one step of the optimizer.", unit="batches")
+    ema: Ema | None = setting(
+        None,
+        "Judge and save a moving average of the weights, which keeps this share of itself in every step.",
+        unit="share",
+        absent="the weights themselves",
+    )
+    early_stopping: Number | None = setting(
+        None,
+        "Stop when so many epochs in a row were not better than the best one before them.",
+        unit="epochs",
+        absent="never",
+        resume=True,
+    )
+    save_every: Number | None = setting(
+        None, "Keep the checkpoint of every n-th epoch.", unit="epochs", absent="only last and best", resume=True
+    )
 
 
 @settings_group
@@ -234,6 +261,12 @@ class EvaluationConfig(_Checked):
         "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
         "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
+    select: Select = setting(
+        "last",
+        "Whose weights are tested at the end: those of the last epoch, or of the epoch with the lowest error on the "
+        "test set (as the field does) or on the validation subjects.",
+    )
+    select_by: SelectBy = setting("actions", "Which mean of the error tells the best epoch.")
 
 
 @settings_group
@@ -243,6 +276,9 @@ class MachineConfig(_Checked):
 
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
     devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
+    gpus: Gpus | None = setting(
+        None, "Which GPUs, 0,2; as many as devices.", unit="numbers", absent="the first ones", resume=True
+    )
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
     progress: bool = setting(True, "Show progress.", resume=True)
 

@@ -33,6 +33,7 @@ from skelgraph.training.config import (
     RootRule,
     Schedule,
     Seed,
+    SelectBy,
     TrainingConfig,
 )
 from skelgraph.training.judging import ROWS, Answer, Judge, headline, judged_joints, with_root
@@ -51,6 +52,7 @@ class LiftingModule(pl.LightningModule):
     Args:
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
+        val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         refine: A head that corrects the poses of the network, trained with it; ``None``: none.
         loss: A name of :data:`~skelgraph.training.LOSSES`.
@@ -65,6 +67,7 @@ class LiftingModule(pl.LightningModule):
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
         root: What is done with the predicted root in validation and test, see
             :func:`~skelgraph.training.judging.with_root`.
+        select_by: Which mean of the error ``val_mpjpe_mm`` is: over ``"actions"`` or over ``"frames"``.
         seed: Seed of what is random in an epoch.
         config: Plain data that is stored with each checkpoint.
 
@@ -84,6 +87,7 @@ class LiftingModule(pl.LightningModule):
         mean_pose: Tensor,
         *,
         refine: PostRefine | None = None,
+        val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
         refine_loss: Loss = RefinementConfig.refine_loss,
         refine_dropout_at_test: bool = RefinementConfig.refine_dropout_at_test,
@@ -94,6 +98,7 @@ class LiftingModule(pl.LightningModule):
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
         flip_test: bool = True,
         root: RootRule = EvaluationConfig.root,
+        select_by: SelectBy = EvaluationConfig.select_by,
         seed: Seed = TrainingConfig.seed,
         config: Mapping[str, Any] | None = None,
     ) -> None:
@@ -109,13 +114,14 @@ class LiftingModule(pl.LightningModule):
         self.weight_decay = weight_decay
         self.flip_test = flip_test
         self.root = root
+        self.select_by = select_by
         self.seed = seed
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
-        self.val_mpjpe = MPJPE(num_joints, actions)
+        self.val_mpjpe = MPJPE(num_joints, actions if val_actions is None else val_actions)
         self.headline = headline(refine is not None, root_depth)
         self.judges: dict[str, Judge] = {}
         self.results: dict[str, Any] = {}
@@ -263,13 +269,14 @@ class LiftingModule(pl.LightningModule):
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
         prediction = self.answers(batch, self.headline)[self.headline].pose
-        action = self._test_set.action_id[batch.frame]
+        action = self._val_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
             self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=self._judged(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the MPJPE of the epoch, the mean over actions."""
-        self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
+        """Log the MPJPE of the epoch, the mean over what ``select_by`` says."""
+        error = self.val_mpjpe.over_frames() if self.select_by == "frames" else self.val_mpjpe.compute()
+        self.log("val_mpjpe_mm", error.float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
 
     def on_test_start(self) -> None:
@@ -346,6 +353,10 @@ class LiftingModule(pl.LightningModule):
     def _judged(self, batch: PoseBatch) -> Tensor | None:
         """Which joints of the true poses count."""
         return judged_joints(batch.visible_3d, batch.poses_3d, self.model.skeleton, self._test_set.protocol)
+
+    @property
+    def _val_set(self) -> PoseDataset:
+        return self.trainer.datamodule.val_set  # type: ignore[attr-defined]
 
     @property
     def _test_set(self) -> PoseDataset:
