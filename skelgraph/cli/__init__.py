@@ -17,12 +17,16 @@ import skelgraph
 from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.recipes import Recipes
+from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
 from skelgraph.errors import SkelgraphError
 
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[Recipes, subcommand("recipes")],
+    Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
