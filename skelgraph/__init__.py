@@ -29,6 +29,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
     _PACKAGES = (
+        "cli",
         "datasets",
         "files",
         "geometry",
