@@ -131,7 +131,7 @@ def check_state(
     moments = states[0].get("state") if isinstance(states, list) and states and isinstance(states[0], dict) else None
     parameters = optimizer.param_groups[0]["params"]
     form: dict[str, Any] = {
-        "optimizer_states": [{**optimizer.state_dict(), "state": _moments(parameters, moments)}],
+        "optimizer_states": [{**optimizer.state_dict(), "state": _moments(parameters, moments, module.amsgrad)}],
         "lr_schedulers": [scheduler.state_dict()],
         "pytorch-lightning_version": pl.__version__,
     }
@@ -153,10 +153,11 @@ def check_state(
         raise CheckpointError(f"{label}: it says {epochs} epochs, and {shown(done)} in its loops")
 
 
-def _moments(parameters: list[Tensor], found: Any) -> dict[int, dict[str, Tensor]]:
+def _moments(parameters: list[Tensor], found: Any, amsgrad: bool) -> dict[int, dict[str, Tensor]]:
     """The form of Adam's moments, of those parameters that have any: one that no loss depends on has none."""
     known = [i for i in range(len(parameters)) if not isinstance(found, dict) or i in found]
-    return {i: {"step": torch.zeros(()), "exp_avg": parameters[i], "exp_avg_sq": parameters[i]} for i in known}
+    names = ("exp_avg", "exp_avg_sq", *("max_exp_avg_sq",) * amsgrad)
+    return {i: {"step": torch.zeros(()), **dict.fromkeys(names, parameters[i])} for i in known}
 
 
 def _check_form(found: Any, form: Any, label: str) -> None:

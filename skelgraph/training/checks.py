@@ -6,13 +6,16 @@ import copy
 import os
 
 import torch
+from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
-from skelgraph.training.config import TrainConfig
+from skelgraph.text import plain
+from skelgraph.training.config import LossFrames, TrainConfig
 from skelgraph.training.data import share_of_batch
+from skelgraph.training.losses import LossSum
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -24,6 +27,66 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
     check_in_channels(model.in_channels, has_confidence=data.confidence is not None)
     if model.out_channels != 3:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
+
+
+def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_loss: LossSum | None) -> None:
+    """Check that a network can be trained on a loss.
+
+    Args:
+        model: The network.
+        loss: The loss of its poses.
+        frames: Of which frames of a window.
+        refine_loss: The loss of the refined poses of the centre frames; ``None``: there is no head.
+
+    Raises:
+        SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
+            of which there is one.
+    """
+    if not loss.infos and refine_loss is None:
+        raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
+    if frames == "all" and not model.lifts_all_frames:
+        raise SkelgraphError(
+            f"loss-frames is 'all', but {type(model).__name__} lifts the centre frame of a window alone; expected "
+            "'centre'"
+        )
+    count = model.num_frames if frames == "all" else 1
+    for part, number in ((loss, count), (refine_loss, 1)):
+        for info in [] if part is None else part.infos:
+            if info.over_time and number < 2:
+                raise SkelgraphError(
+                    f"the loss {info.name} compares the frames of a window, and is taken of {number}; expected "
+                    "loss-frames 'all' and a network of several frames"
+                )
+
+
+def check_refine(model: PoseLifter, data: PoseDataset) -> None:
+    """Check that a refinement head can be trained beside a network.
+
+    Raises:
+        SkelgraphError: If the data have no cameras, or the network has a loss of its own in place of the one that it is
+            given, which is how the head is trained.
+    """
+    if data.windows()[0].intrinsics is None:
+        raise SkelgraphError(
+            f"refine is on, but {plain(data.name)} ({plain(data.split)}) has no cameras to back-project keypoints with"
+        )
+    asked = []
+
+    def loss(prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        asked.append(prediction)
+        return prediction.mean()
+
+    trial = copy.deepcopy(model).to("meta").train()
+    joints = trial.skeleton.num_joints
+    keypoints = torch.zeros(2, trial.num_frames, joints, trial.in_channels, device="meta")
+    try:
+        trial.training_loss(keypoints, torch.zeros(2, joints, 3, device="meta"), loss)
+    except RuntimeError:  # it needs the values of tensors: nothing is known
+        return
+    if not asked:
+        raise SkelgraphError(
+            f"refine is on, but {type(model).__name__} is trained on a loss of its own, without the refined poses"
+        )
 
 
 def check_batch(model: PoseLifter, size: int) -> None:

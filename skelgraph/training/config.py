@@ -18,7 +18,7 @@ from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -28,9 +28,13 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
-Loss = Annotated[str, OneOf(LOSSES)]
+Loss = Annotated[str, LOSS_SUM]
+RefineLoss = Annotated[str, REFINE_LOSS_SUM]
+LossFrames = Literal["centre", "all"]
+NormMomentum = Literal["constant", "decaying"]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Decay = Annotated[float, Field(gt=0, le=1)]
+Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
@@ -127,7 +131,9 @@ class RefinementConfig(_Checked):
     )
     refine_channels: Channels = setting(1024, "Width of the head.", unit="channels")
     refine_dropout: Rate = setting(0.5, "Dropout rate of the head.", unit="rate")
-    refine_loss: Loss = setting("mpjpe", "What is minimised of the refined pose, beside the loss of the network.")
+    refine_loss: RefineLoss = setting(
+        "mpjpe", "What is minimised of the refined pose, beside the loss of the network; a sum too.", unit="sum"
+    )
     refine_dropout_at_test: bool = setting(
         False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
     )
@@ -210,7 +216,17 @@ class TrainingConfig(_Checked):
 
     max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
-    loss: Loss = setting("mpjpe", "What is minimised.")
+    loss: Loss = setting(
+        "mpjpe",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        unit="sum",
+    )
+    loss_frames: LossFrames = setting(
+        "centre", "Frames of a window that the loss is taken of; all for networks that lift all of them."
+    )
+    norm_momentum: NormMomentum = setting(
+        "constant", "Momentum of batch normalisation; decaying: from 0.1 to 0.001 over the run, as in VideoPose3D."
+    )
     flip: bool | None = setting(
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
@@ -241,7 +257,17 @@ class OptimizerConfig(_Checked):
 
     lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
     schedule: Schedule = setting("onecycle", "How the learning rate moves.")
-    lr_decay: Decay = setting(0.95, "Factor on the learning rate after every epoch (exponential).", unit="factor")
+    lr_decay: Decay = setting(0.95, "Factor on the learning rate, of the schedules that have one.", unit="factor")
+    lr_large_decay: Decay = setting(
+        0.5, "Factor on the learning rate after every lr-every-th epoch (alternating).", unit="factor"
+    )
+    lr_every: Number | None = setting(
+        None, "Steps (step_power) or epochs (alternating, every) between changes.", unit="number", absent="not used"
+    )
+    lr_milestones: Milestones | None = setting(
+        None, "Epochs after which the learning rate falls (multistep), 20,40.", unit="epochs", absent="not used"
+    )
+    amsgrad: bool = setting(False, "Adam's variant AMSGrad.")
     weight_decay: NotNegative = setting(0.0, "Decoupled weight decay.", unit="rate")
     clip_grad: NotNegative = setting(1.0, "Largest norm of the gradient; 0: no clipping.", unit="norm")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lightning.pytorch as pl
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import WindowLoader
+from skelgraph.datasets.windows import Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
 
 
@@ -44,6 +44,7 @@ class PoseData(pl.LightningDataModule):
         accumulate: Batches whose gradients make one step, as the trainer's ``accumulate_grad_batches`` has it; batches
             that do not make a step at the end of an epoch are left out, as is a batch that is not full.
         flip: Train on left-right mirrored windows too.
+        targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         seed: Seed of the training order.
     """
 
@@ -57,6 +58,7 @@ class PoseData(pl.LightningDataModule):
         batch_size: int = 256,
         accumulate: int = 1,
         flip: bool = True,
+        targets: Targets = "centre",
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class PoseData(pl.LightningDataModule):
         self.batch_size = batch_size
         self.accumulate = accumulate
         self.flip = flip
+        self.targets = targets
         self.seed = seed
 
     def setup(self, stage: str) -> None:
@@ -84,7 +87,7 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip)
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = _WholeSteps(
             windows,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric, SumMetric
@@ -23,11 +25,17 @@ from skelgraph.metrics import MPJPE
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.nn import PoseLoss, PostRefine
 from skelgraph.options import NotNegative, Positive, checked
+from skelgraph.training.checks import check_losses
 from skelgraph.training.config import (
     Decay,
     EvaluationConfig,
     Loss,
+    LossFrames,
+    Milestones,
+    NormMomentum,
+    Number,
     OptimizerConfig,
+    RefineLoss,
     RefinementConfig,
     RootDepth,
     RootRule,
@@ -37,7 +45,7 @@ from skelgraph.training.config import (
     TrainingConfig,
 )
 from skelgraph.training.judging import ROWS, Answer, Judge, headline, judged_joints, with_root
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LossSum
 from skelgraph.training.schedules import SCHEDULES
 
 
@@ -55,15 +63,22 @@ class LiftingModule(pl.LightningModule):
         val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         refine: A head that corrects the poses of the network, trained with it; ``None``: none.
-        loss: A name of :data:`~skelgraph.training.LOSSES`.
-        refine_loss: Likewise, of the refined poses; it is added.
+        loss: A sum of names of :data:`~skelgraph.training.LOSSES`, ``"0.9*mse + 0.1*l1"``; ``"none"`` where the refined
+            poses alone are judged.
+        loss_frames: Whether it is taken of the ``"centre"`` frame of each window or of ``"all"`` its frames; the
+            windows have to give the poses of these.
+        refine_loss: As ``loss``, of the refined poses of the centre frames; it is added.
         refine_dropout_at_test: Leave the dropout of the head on, as the released programs do.
         root_depth: Which depth of the root the head is given where one number is asked for: validation, and what the
             test reports first.
         lr: Learning rate of Adam; the highest one of the schedule.
         schedule: A name of :data:`~skelgraph.training.SCHEDULES`.
-        lr_decay: Factor on the learning rate, for the schedules that take it.
+        lr_decay: Factor on the learning rate, for the schedules that take it, as they do ``lr_large_decay``,
+            ``lr_every`` and ``lr_milestones``.
+        amsgrad: Adam's variant AMSGrad.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
+        norm_momentum: Whether the momentum of batch normalisation is ``"constant"``, or ``"decaying"``: 0.1 at first,
+            0.1 exp(-(e / E) ln 100) after e of E epochs, as in VideoPose3D.
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
         root: What is done with the predicted root in validation and test, see
             :func:`~skelgraph.training.judging.with_root`.
@@ -89,13 +104,19 @@ class LiftingModule(pl.LightningModule):
         refine: PostRefine | None = None,
         val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
-        refine_loss: Loss = RefinementConfig.refine_loss,
+        loss_frames: LossFrames = TrainingConfig.loss_frames,
+        refine_loss: RefineLoss = RefinementConfig.refine_loss,
         refine_dropout_at_test: bool = RefinementConfig.refine_dropout_at_test,
         root_depth: RootDepth = RefinementConfig.root_depth,
         lr: Positive = OptimizerConfig.lr,
         schedule: Schedule = OptimizerConfig.schedule,
         lr_decay: Decay = OptimizerConfig.lr_decay,
+        lr_large_decay: Decay = OptimizerConfig.lr_large_decay,
+        lr_every: Number | None = OptimizerConfig.lr_every,
+        lr_milestones: Milestones | None = OptimizerConfig.lr_milestones,
+        amsgrad: bool = OptimizerConfig.amsgrad,
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
+        norm_momentum: NormMomentum = TrainingConfig.norm_momentum,
         flip_test: bool = True,
         root: RootRule = EvaluationConfig.root,
         select_by: SelectBy = EvaluationConfig.select_by,
@@ -105,12 +126,16 @@ class LiftingModule(pl.LightningModule):
         super().__init__()
         self.model = model
         self.refine = refine
-        self.loss = LOSSES[loss].function
-        self.refine_loss = LOSSES[refine_loss].function
+        self.loss = LossSum(loss, model.skeleton)
+        self.refine_loss = LossSum(refine_loss, model.skeleton)
+        check_losses(model, self.loss, loss_frames, None if refine is None else self.refine_loss)
         self.refine_dropout_at_test = refine_dropout_at_test
         self.lr = lr
         self.schedule = schedule
-        self.lr_decay = lr_decay
+        settings = {"lr_decay": lr_decay, "lr_large_decay": lr_large_decay, "lr_every": lr_every}
+        self.schedule_values = SCHEDULES[schedule].values(settings | {"lr_milestones": lr_milestones})
+        self.amsgrad = amsgrad
+        self.norm_momentum = norm_momentum
         self.weight_decay = weight_decay
         self.flip_test = flip_test
         self.root = root
@@ -215,17 +240,24 @@ class LiftingModule(pl.LightningModule):
             total_steps: Steps of the whole run, for schedules that span it.
             epochs: Epochs of the whole run, likewise.
         """
-        optimizer = torch.optim.AdamW(self._trained(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(
+            self._trained(), lr=self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad, fused=True
+        )
         scheduler = SCHEDULES[self.schedule].make(
-            optimizer, total_steps=total_steps, epochs=epochs, lr_decay=self.lr_decay
+            optimizer, total_steps=total_steps, epochs=epochs, **self.schedule_values
         )
         return optimizer, scheduler
 
     def on_train_epoch_start(self) -> None:
-        """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""
+        """Make the epoch a function of ``(seed, epoch)``: order of the windows, dropout and normalisation."""
         self.trainer.train_dataloader.set_epoch(self.current_epoch)  # type: ignore[union-attr]
         sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
+        if self.norm_momentum == "decaying":
+            done = self.current_epoch / (self.trainer.max_epochs or 1)
+            for part in self.modules():
+                if isinstance(part, _BatchNorm):
+                    part.momentum = 0.1 * math.exp(-done * math.log(100))
 
     def configure_gradient_clipping(
         self,
@@ -256,6 +288,10 @@ class LiftingModule(pl.LightningModule):
         loss = self._loss(prediction, target, visible)
         if self.refine is None or batch.root_3d is None:
             return loss
+        if prediction.dim() == 4:
+            middle = prediction.size(1) // 2
+            prediction, target = prediction[:, middle], target[:, middle]
+            visible = None if visible is None else visible[:, middle]
         refined = self.refined(prediction, batch, batch.root_3d[:, 2])
         return loss + self._loss(refined, target, visible, of=self.refine_loss)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import loss_label
 from skelgraph.training.selection import sentences
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
@@ -71,10 +71,8 @@ def write_report(
         ANIMATION: lambda: _animation(sample(), skeleton),
     }
     if history:
-        loss = LOSSES[config["loss"]]
-        pictures["learning_curve.png"] = lambda: png(
-            learning_curve(history, f"{loss.name} loss ({loss.unit})", config["select_by"])
-        )
+        loss = loss_label(config["loss"], config["refine_loss"] if config.get("refine") else None)
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss, config["select_by"]))
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, draw in pictures.items():

@@ -5,8 +5,8 @@ The declaration of a setting says whether it may (``resume=True`` in :mod:`skelg
 ``device``, ``devices`` and ``gpus`` decide no step: the windows, their order and the size of a batch over all processes
 are the same, so that the schedule fits; rounding differs between devices, and dropout and batch normalisation see the
 share of each process. ``early_stopping`` decides where a run ends, and no step before.
-``max_epochs`` is free where the learning rate does not depend on the length of the run
-(:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`).
+``max_epochs`` is free where nothing depends on the length of the run: the learning rate
+(:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`) or the momentum of batch normalisation.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from skelgraph.training.folder import BEST, CONFIG, LAST, OF_EPOCHS, read_record
 from skelgraph.training.schedules import SCHEDULES
 
 
-def may_change(schedule: str) -> frozenset[str]:
-    """The settings that a resumed run with this schedule may change."""
+def may_change(schedule: str, norm_momentum: str = "constant") -> frozenset[str]:
+    """The settings that a resumed run with this schedule and momentum of batch normalisation may change."""
     always = frozenset({"out", *(member.name for _, member in TrainConfig.declared() if member.metadata["resume"])})
-    return always if SCHEDULES[schedule].spans_run else always | {"max_epochs"}
+    spans_run = SCHEDULES[schedule].spans_run or norm_momentum == "decaying"
+    return always if spans_run else always | {"max_epochs"}
 
 
 def saved_config(out: str | Path) -> TrainConfig:
@@ -111,7 +112,9 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], epochs: i
     Raises:
         CheckpointError: If a setting differs that may not change, or there are more epochs than asked for.
     """
-    changed = [key for key in before.keys() - may_change(now["schedule"]) if before[key] != now[key]]
+    changed = [
+        key for key in before.keys() - may_change(now["schedule"], now["norm_momentum"]) if before[key] != now[key]
+    ]
     if changed:
         differences = "; ".join(
             f"{key} was {shown(before[key])}, now {shown(now[key])}" for key in before if key in changed

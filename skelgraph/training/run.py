@@ -24,7 +24,7 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
-from skelgraph.training.checks import check_batches, check_network
+from skelgraph.training.checks import check_batches, check_network, check_refine
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
@@ -85,6 +85,8 @@ def train(
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
+        if config.refinement.refine:
+            check_refine(model, data_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
         if val_set is not test_set:
@@ -100,6 +102,7 @@ def train(
         batch_size=config.training.batch_size,
         accumulate=config.training.accumulate,
         flip=bool(flips.training.flip),
+        targets=config.training.loss_frames,
         seed=config.training.seed,
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
@@ -241,12 +244,18 @@ def _module(
         refine=head,
         val_actions=val_actions,
         loss=config.training.loss,
+        loss_frames=config.training.loss_frames,
         refine_loss=config.refinement.refine_loss,
         refine_dropout_at_test=config.refinement.refine_dropout_at_test,
         root_depth=config.refinement.root_depth,
         lr=config.optimizer.lr,
         schedule=config.optimizer.schedule,
         lr_decay=config.optimizer.lr_decay,
+        lr_large_decay=config.optimizer.lr_large_decay,
+        lr_every=config.optimizer.lr_every,
+        lr_milestones=config.optimizer.lr_milestones,
+        amsgrad=config.optimizer.amsgrad,
+        norm_momentum=config.training.norm_momentum,
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
         root=config.evaluation.root,
