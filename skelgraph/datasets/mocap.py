@@ -90,7 +90,7 @@ def read_motion(
     Raises:
         DataError: A file cannot be read, or lacks a subject, action or camera.
     """
-    pick = _JointPicker(skeleton)
+    pick = JointPicker(skeleton)
     members_3d = read_npz(data_3d, required=["positions_3d"], optional=["visible_3d"])
     positions_3d = members_3d["positions_3d"]
     positions_2d = None
@@ -100,19 +100,19 @@ def read_motion(
         pick.check_metadata(members.get("metadata"), f"{data_2d}: metadata")
 
     for subject, rig in cameras.items():
-        actions = _entry(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
+        actions = entry_of(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
         seen = None
         if "visible_3d" in members_3d:
-            seen = _entry(members_3d["visible_3d"], subject, "subject", f"{data_3d}: visible_3d")
-        filmed = None if data_2d is None else _entry(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
-        for action in _mapping(actions, f"{data_3d}: subject {subject}"):
+            seen = entry_of(members_3d["visible_3d"], subject, "subject", f"{data_3d}: visible_3d")
+        filmed = None if data_2d is None else entry_of(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
+        for action in as_mapping(actions, f"{data_3d}: subject {subject}"):
             positions = pick(actions[action])
             visible = None
             if seen is not None:
-                visible = pick(_entry(seen, action, "action", f"{data_3d}: visible_3d: subject {plain(subject)}"))
+                visible = pick(entry_of(seen, action, "action", f"{data_3d}: visible_3d: subject {plain(subject)}"))
             views: Any = [None] * len(rig)
             if filmed is not None:
-                views = _entry(filmed, action, "action", f"{data_2d}: subject {subject}")
+                views = entry_of(filmed, action, "action", f"{data_2d}: subject {subject}")
                 if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(rig):
                     found = len(views) if isinstance(views, list | tuple | np.ndarray) else type(views).__name__
                     raise DataError(
@@ -125,7 +125,7 @@ def read_motion(
                 )
 
 
-class _JointPicker:
+class JointPicker:
     """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is."""
 
     def __init__(self, wanted: SkeletonLike) -> None:
@@ -137,6 +137,7 @@ class _JointPicker:
                 self.layouts.setdefault(layout.num_joints, layout)
 
     def __call__(self, array: Any) -> Any:
+        """The joints that are wanted, of an array ``(frames, joints, ...)``."""
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
         if layout is None or layout is self.skeleton:
             return array
@@ -173,15 +174,16 @@ class _JointPicker:
                 )
 
 
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """Return a dictionary of a file, or raise an error that tells what is in its place."""
     if not isinstance(value, dict):
         raise DataError(f"{where}: found {type(value).__name__}, expected a dictionary.")
     return value
 
 
-def _entry(value: Any, key: str, kind: str, where: str) -> Any:
+def entry_of(value: Any, key: str, kind: str, where: str) -> Any:
     """Return ``value[key]``, or raise an error that lists what there is."""
-    if key not in _mapping(value, where):
+    if key not in as_mapping(value, where):
         raise DataError(
             f"{where}: has no {kind} {shown(key)}; it has: {', '.join(map(plain, list(value)[:20])) or 'none'}."
         )
