@@ -102,19 +102,19 @@ def _print_recipes(recipes: "Sequence[Recipe]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"{len(recipes)} recipes", caption="Published MPJPE / P-MPJPE on Human3.6M in mm, by recipe")
+    caption = "Published: MPJPE / P-MPJPE on Human3.6M in mm, or PCK / AUC on MPI-INF-3DHP in per cent"
+    table = Table(title=f"{len(recipes)} recipes", caption=caption)
     table.add_column("name", style="bold", no_wrap=True)
     for column in ("network", "keypoints", "frames", "published", "exactly"):
         table.add_column(column, justify="right" if column in ("frames", "published") else "left", no_wrap=True)
     for recipe in recipes:
         config, published = recipe.config, recipe.published
-        errors = [published.p1_mm, published.p2_mm]
         table.add_row(
             recipe.name,
             Text(config.network.model),
             Text(config.data.keypoints),
             str(published.frames),
-            " / ".join("-" if error is None else f"{error:.2f}" for error in errors) if any(errors) else "",
+            _pair(published.p1_mm, published.p2_mm, 2) or _pair(published.pck, published.auc, 1),
             "yes" if published.exact else "no",
         )
     Console().print(table)
@@ -122,6 +122,11 @@ def _print_recipes(recipes: "Sequence[Recipe]") -> None:
     Console().print(
         f"{exact} train exactly as published; skelgraph recipes NAME tells of the others why not.", soft_wrap=True
     )
+
+
+def _pair(first: float | None, second: float | None, digits: int) -> str:
+    known = [] if first is None else [first, second]
+    return " / ".join("-" if number is None else f"{number:.{digits}f}" for number in known)
 
 
 def _print_recipe(recipe: "Recipe") -> None:

@@ -20,6 +20,12 @@ MADE_BY = {
 }
 """How missing files of a data set are come by."""
 
+USUAL_3DHP: dict[str, dict[str, tuple[str, ...]]] = {
+    "graphmlp": {"data_3d": ("data_3d_3dhp.npz",), "data_2d": ("data_2d_3dhp.npz",)},
+    "poseaug": {"data_3d": ("test_3dhp.npz", "3DHP_test.npz", "mpi_inf_3dhp_valid.npz")},
+    "official": {"data_3d": (".",)},  # a file for each split
+}
+
 
 def usual_files(config: TrainConfig, folder: str | PathLike[str] | None) -> dict[str, str]:
     """The settings that name the files which a data set needs and the settings leave open.
@@ -51,7 +57,9 @@ def _names(config: TrainConfig) -> Mapping[str, tuple[str, ...]]:
     data = config.data
     if data.dataset == "human36m":
         return {"data_3d": ("data_3d_h36m.npz",), "data_2d": (H36M_KEYPOINTS[data.keypoints],)}
-    return {}
+    if data.dataset == "mpi_inf_3dhp":
+        return USUAL_3DHP.get(data.variant or "", {})
+    return {"data_3d": ("annotations",)} if data.dataset == "human36m_hgn" else {}
 
 
 def _is_needed(name: str, config: TrainConfig) -> bool:
