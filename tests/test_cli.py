@@ -64,7 +64,7 @@ def test_train_then_evaluate(files: dict[str, str], tmp_path: Path, capsys: pyte
     printed = capsys.readouterr().out
     metrics = json.loads((out / "metrics.json").read_text())
     assert "mean over actions" in printed
-    assert f"{metrics['mpjpe_mm']:.1f}" in printed
+    assert f"{metrics['mpjpe_mm']:.2f}" in printed
     assert f"{out}/report.html" in printed.replace("\n", "")
     assert "Synthetic" not in printed
     config = json.loads((out / "config.json").read_text())["config"]
@@ -373,5 +373,5 @@ def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsy
     assert run(f"{evaluate} {options(files)}") == 0
     capsys.readouterr()
     metrics = json.loads((out / "metrics.json").read_text())
-    assert (metrics["model"], metrics["epochs"], metrics["checkpoint"]) == ("sem_gcn", None, str(weights))
+    assert (metrics["model"], metrics["epochs"], metrics["weights"]) == ("sem_gcn", None, str(weights))
     fails(capsys, f"convert-official --model sem_gcn --checkpoint {weights} --out {out}.x", "skelgraph.load_model")

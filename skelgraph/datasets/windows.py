@@ -40,6 +40,10 @@ class PoseBatch(NamedTuple):
     root_3d: Tensor | None = None
     intrinsics: Tensor | None = None
 
+    def to(self, device: torch.device | str) -> PoseBatch:
+        """The batch on another device."""
+        return PoseBatch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
+
     def network_input(self, in_channels: int = 2) -> Tensor:
         """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
         confidence.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.loading import load_model
+from skelgraph.models.loading import load_model, refine_of_run
 from skelgraph.models.official import load_official
 from skelgraph.models.pretrained import FILE_NAME, load_weights
 from skelgraph.nn import PostRefine
@@ -51,23 +52,47 @@ def load_network(
     if origin == "official":
         if name is None:
             raise SkelgraphError(
-                f"{label} is of no run of skelgraph and does not say what network it is: name the model"
+                f"{label} was not written by skelgraph and does not say what network it holds: name the model"
             )
         return load_official(name, path, skeleton, **options)
-    if options:
-        raise SkelgraphError(f"{label} knows the options of its network: leave out {', '.join(options)}")
     model = load_model(path)
+    check_asked(model, path, name, skeleton, options)
+    return model
+
+
+def check_asked(
+    model: PoseLifter,
+    path: str | Path,
+    name: str | None = None,
+    skeleton: SkeletonLike | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Check that a network of a file that knows what it is, is the one that was asked for.
+
+    Args:
+        model: The network.
+        path: Its file, for messages.
+        name: Name that was asked for.
+        skeleton: Skeleton that was asked for.
+        options: Options that were given.
+
+    Raises:
+        CheckpointError: If it is another one.
+        SkelgraphError: If there are options.
+    """
+    label = plain(str(path), 500)
+    if options:
+        raise SkelgraphError(f"{label} knows the options of its network: leave out {', '.join(map(plain, options))}")
     if name is not None and name != model.registered_name:
         raise CheckpointError(f"{label} holds a {model.registered_name}, expected a {plain(name)}")
     _check_skeleton(model.skeleton, skeleton, label)
-    return model
 
 
 def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
     """Load a refinement head from weights of any origin, in evaluation mode.
 
     Args:
-        path: A file of the authors' code, or what ``convert-official`` wrote.
+        path: A file of the authors' code, what ``convert-official`` wrote, or a checkpoint of a run that trained one.
         skeleton: Skeleton of the network that it corrects.
 
     Raises:
@@ -76,10 +101,13 @@ def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
     label, origin = plain(str(path), 500), origin_of(path)
     if origin == "official":
         return load_official("post_refine", path, skeleton)
-    if origin == "run":
-        raise CheckpointError(f"{label} is a checkpoint of a run: give it as the weights, and its head is used with it")
     path = as_path(path, CheckpointError)
-    head = load_weights(path / FILE_NAME if path.is_dir() else path)
+    if origin == "run":
+        head = refine_of_run(read_checkpoint(path), path)
+        if head is None:
+            raise CheckpointError(f"{label} is of a run without a refinement head")
+    else:
+        head = load_weights(path / FILE_NAME if path.is_dir() else path)
     if not isinstance(head, PostRefine):
         raise CheckpointError(f"{label} holds a {type(head).__name__}, expected a refinement head (post_refine)")
     _check_skeleton(head.skeleton, skeleton, label)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, Protocol
+from skelgraph.datasets.windows import normalized_intrinsics
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE, JointMetric
+from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.training.config import RootDepth, RootRule
 
@@ -19,10 +23,50 @@ ROWS = {
 }
 """The answers that are judged side by side: their names in ``metrics.json``, and for people."""
 
+MEASURES = {
+    "mpjpe_mm": "MPJPE, mean over actions (mm)",
+    "mpjpe_frames_mm": "MPJPE, mean over frames (mm)",
+    "p_mpjpe_mm": "P-MPJPE, mean over actions (mm)",
+    "p_mpjpe_frames_mm": "P-MPJPE, mean over frames (mm)",
+    "n_mpjpe_mm": "N-MPJPE, scale aligned (mm)",
+    "mpjve_mm": "MPJVE, velocity error per frame (mm)",
+    "pck_150mm": "PCK, mean over actions (%)",
+    "pck_150mm_frames": "PCK, mean over frames (%)",
+    "auc": "AUC, mean over actions (%)",
+    "auc_frames": "AUC, mean over frames (%)",
+}
+"""What is measured of each of them, likewise."""
+
+ROOT_RULES = {
+    "subtract": "subtracted from all joints",
+    "zero": "set to zero, the other joints as they are",
+    "keep": "kept as it is",
+}
+
 
 def headline(has_head: bool, depth: RootDepth) -> str:
     """The row whose numbers are those of the run: of the refined pose where there is a head."""
     return f"refined_{depth}_depth" if has_head else "network"
+
+
+def judged_rows(test_set: PoseDataset) -> list[str]:
+    """The rows that can be judged of a network and its head: refined ones need cameras, and the depth of the root has
+    to be known to be the true one."""
+    rows = ["network"]
+    if normalized_intrinsics(test_set.clips, test_set.clip_id.device) is not None:
+        if not test_set.root_3d[:, 2].isnan().any():
+            rows.append("refined_true_depth")
+        rows.append("refined_estimated_depth")
+    return rows
+
+
+def lacking(test_set: PoseDataset, depth: RootDepth) -> str:
+    """What a test set lacks for poses to be refined with this depth of the root, in words; empty: nothing."""
+    rows = judged_rows(test_set)
+    if headline(True, depth) in rows:
+        return ""
+    name = plain(test_set.name)
+    return f"{name} has no cameras" if len(rows) == 1 else f"{name} does not know the depth of the root (root-depth)"
 
 
 class Answer(NamedTuple):
@@ -137,3 +181,44 @@ class Judge:
                 scene: {name: values[scene] for name, values in by_metric.items()} for scene in by_metric["mpjpe_mm"]
             }
         return results
+
+
+def protocol_record(protocol: Protocol) -> dict[str, Any]:
+    """A protocol as it stands in ``metrics.json``."""
+    first, second, *_, last = protocol.auc_thresholds_mm
+    thresholds = f"{first:g}, {second:g}, ..., {last:g}"
+    return dataclasses.asdict(protocol) | {"auc_thresholds_mm": thresholds}
+
+
+def statements(metrics: Mapping[str, Any]) -> list[str]:
+    """What has to be said of the numbers of a run, a sentence each.
+
+    Args:
+        metrics: What ``metrics.json`` holds.
+    """
+    protocol, rows = metrics["protocol"], metrics["rows"]
+    joints = protocol["joints"]
+    counted = "all joints, the root among them" if joints is None else f"{len(joints)} joints: {', '.join(joints)}"
+    flips = (
+        "the mean of the answers to it and to its mirror image" if metrics["flip_test"] else "the answer to it alone"
+    )
+    said = [
+        f"Predicted root: {ROOT_RULES[metrics['root']]}.",
+        f"Judged of each pose: {flips}; {counted}.",
+        f"PCK: errors below {protocol['pck_threshold_mm']:g} mm; AUC: mean over {protocol['auc_thresholds_mm']} mm "
+        f"({protocol['name']}).",
+    ]
+    if isinstance(metrics["selection"], str):  # of an evaluation; for a run see selection.sentences
+        said.append(f"Choice of the weights: {metrics['selection']}.")
+    if (estimated := rows.get("refined_estimated_depth")) is not None:
+        without = estimated["frames_without_depth"]
+        said.append(
+            "Depth of the root for back-projection: true, from the data, or estimated from the keypoints, off by "
+            f"{estimated['root_depth_error_mm']:.0f} mm on average"
+            + (f" (none in {without} frames, whose pose is that of the network)." if without else ".")
+        )
+    if metrics["refine_dropout_at_test"]:
+        said.append(
+            f"The dropout of the head is on, as released: its numbers are random, here of seed {metrics['seed']}."
+        )
+    return said + metrics["notes"]

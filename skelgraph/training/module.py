@@ -44,7 +44,7 @@ from skelgraph.training.config import (
     SelectBy,
     TrainingConfig,
 )
-from skelgraph.training.judging import ROWS, Answer, Judge, headline, judged_joints, with_root
+from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
 from skelgraph.training.losses import LossSum
 from skelgraph.training.schedules import SCHEDULES
 
@@ -319,7 +319,7 @@ class LiftingModule(pl.LightningModule):
         """Begin to judge the test set; what is random in it (the dropout of a head) is a function of the seed."""
         sequence = np.random.SeedSequence([self.seed, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
-        rows = list(ROWS) if self.refine is not None else ["network"]
+        rows = judged_rows(self._test_set) if self.refine is not None else ["network"]
         self.judges = {row: Judge(self._test_set, self.device) for row in rows}
         self.mean_pose_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
         self.depth_error = MeanMetric().to(self.device)

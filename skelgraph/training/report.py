@@ -19,6 +19,7 @@ from torch import Tensor
 from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
+from skelgraph.training.judging import MEASURES, ROWS, statements
 from skelgraph.training.losses import loss_label
 from skelgraph.training.selection import sentences
 from skelgraph.viz.animation import animate_poses
@@ -124,6 +125,9 @@ def _page(
         metrics=metrics,
         beats_mean_pose=beats_mean_pose(metrics),
         sentences=sentences(metrics),
+        rows=ROWS,
+        measures=MEASURES,
+        statements=statements(metrics),
         config={name: json.dumps(value) for name, value in config.items() if value is not None},
         figures=[(title, images[name]) for name, title in FIGURES.items() if name in images],
         animation=images.get(ANIMATION),
@@ -137,7 +141,7 @@ def render(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_on_the_page
     )
-    environment.filters["number"] = lambda value: f"{value:.1f}" if math.isfinite(value) else "–"
+    environment.filters["number"] = lambda value: f"{value:.2f}" if math.isfinite(value) else "–"
     return environment.from_string(source).render(**values)
 
 

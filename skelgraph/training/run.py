@@ -16,23 +16,24 @@ from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.datasets.plausibility import check_splits
-from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import as_path, is_safetensors
-from skelgraph.models import PoseLifter, create_model, load_model
-from skelgraph.models.loading import model_of_run, refine_of_run
+from skelgraph.errors import SkelgraphError
+from skelgraph.files import as_path
+from skelgraph.models import PoseLifter, create_model
 from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
-from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
+from skelgraph.training.checkpoint import check_state, load_checkpoint
 from skelgraph.training.checks import check_batches, check_network, check_refine
-from skelgraph.training.config import NetworkConfig, TrainConfig
+from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
+from skelgraph.training.evaluated import evaluated
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
 from skelgraph.training.history import History
+from skelgraph.training.judging import lacking, protocol_record
 from skelgraph.training.module import LiftingModule
 from skelgraph.training.report import write_json, write_report
-from skelgraph.training.resume import config_of, resumable_checkpoint
+from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
@@ -125,6 +126,7 @@ def train(
                 **module.results,
                 **selection(config, history.rows, val_set),
                 **_run_metadata(config, module, test_set),
+                "notes": [],
                 "epochs": len(history.rows),
                 "seconds": sum(row["seconds"] for row in history.rows),
             }
@@ -132,46 +134,52 @@ def train(
     return metrics
 
 
-def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False, **changes: Any) -> dict[str, Any]:
-    """Evaluate a checkpoint and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
+def evaluate(
+    weights: str | Path,
+    out: str | Path,
+    model: str | None = None,
+    refine: str | Path | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Evaluate weights and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
 
     Args:
-        checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run; or what ``model.save_pretrained`` or ``convert-official``
-            wrote, which does not know its data: then a ``dataset`` has to be given, and the mean pose that the model
-            is compared with is that of the test data.
+        weights: ``best.ckpt`` or ``last.ckpt`` of a run; what ``model.save_pretrained`` or ``convert-official`` wrote;
+            or a checkpoint of the authors' code. Which it is, its content tells. The latter two do not know their data:
+            then a ``dataset`` has to be given, and the mean pose that the network is compared with is that of the test
+            data.
         out: Folder of the results.
+        model: Name of the network, which weights of the authors do not tell.
+        refine: Weights of a refinement head, likewise of any origin; by default the one of the run, if it has one.
+        options: Options of the network that weights of the authors cannot tell.
         overwrite: Replace the results of an earlier evaluation that are in that folder.
         **changes: Settings of :class:`TrainConfig`, by their names, that differ from those of the run: the dataset,
-            the device.
+            the device. ``skeleton`` is that of the weights, where they do not tell it.
 
     Returns:
         What ``metrics.json`` holds.
 
     Raises:
-        SkelgraphError: If the checkpoint, a data file or the folder is not usable; in that case nothing has been
+        SkelgraphError: If the weights, a data file or the folder are not usable; in that case nothing has been
             written.
     """
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    path, head, mean_pose, epochs = as_path(checkpoint, CheckpointError), None, None, None
-    if path.is_dir() or is_safetensors(path):
-        if changes.get("dataset") is None:
-            raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
-        model = load_model(path)
-        about = model.config
-        config = TrainConfig(str(out), NetworkConfig(about["name"], about["options"]))
-        config = config.replace(**{"skeleton": model.skeleton} | changes)
-    else:
-        saved = load_checkpoint(path)
-        config = config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
-        model, epochs = model_of_run(saved, path), saved["epoch"] + 1
-        head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
+    config, network, head, mean_pose, epochs, selection = evaluated(weights, out, model, refine, options or {}, changes)
     test_set = _load(config, "test")
-    check_network(model, test_set)
+    check_network(network, test_set)
+    notes = []
+    if head is not None and (lack := lacking(test_set, config.refinement.root_depth)):
+        if refine is not None:
+            raise SkelgraphError(f"poses cannot be refined by {plain(str(refine), 500)}: {lack}")
+        head, notes = None, [f"The head of the run is not judged: {lack}."]
     mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
-    module = _module(config, model, head, test_set.actions, mean_pose)
-    data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.training.batch_size)
+    module = _module(config, network, head, test_set.actions, mean_pose)
+    data = PoseData(None, test_set, frames=network.num_frames, batch_size=config.training.batch_size)
     with hide_lightning_noise():
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
@@ -179,8 +187,11 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
             metrics = {
                 **module.results,
-                "checkpoint": str(checkpoint),
+                "weights": str(weights),
+                "refine": None if refine is None else str(refine),
                 **_run_metadata(config, module, test_set),
+                "selection": selection,
+                "notes": notes,
                 "epochs": epochs,
                 "seconds": time.perf_counter() - start,
             }
@@ -279,6 +290,10 @@ def _run_metadata(config: TrainConfig, module: LiftingModule, test_set: PoseData
         },
         "model": config.network.model,
         "flip_test": config.decided().evaluation.flip_test,
+        "root": config.evaluation.root,
+        "headline": module.headline,
+        "refine_dropout_at_test": module.refine is not None and config.refinement.refine_dropout_at_test,
+        "protocol": protocol_record(test_set.protocol),
         "num_parameters": sum(p.numel() for p in module.model.parameters()),
         "seed": config.training.seed,
         "versions": versions(),

@@ -26,7 +26,7 @@ def typical_clip(
     first = (len(rows) - length) // 2
     clip, batch = test_set.clips[chosen], test_set.windows(module.model.num_frames)[rows[first : first + length : step]]
     module.eval()
-    prediction = module(batch.network_input(module.model.in_channels).to(module.device))
+    prediction = module.answers(batch.to(module.device), module.headline)[module.headline].pose
     middle = batch.keypoints_2d.size(1) // 2
     centre, target = batch.keypoints_2d[:, middle], batch.poses_3d
     if batch.confidence is not None:  # what nobody has seen is not drawn

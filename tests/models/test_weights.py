@@ -39,13 +39,16 @@ def head(golden: Any, tmp_path: Path) -> Path:
     return path
 
 
-def run_checkpoint(path: Path) -> nn.Module:
+def run_checkpoint(path: Path, head: PostRefine | None = None) -> nn.Module:
     model = create_model("sem_gcn", "h36m16", hidden_channels=8, num_blocks=1).eval()
     config = {
         "network": {"model": "sem_gcn", "options": {"hidden_channels": 8, "num_blocks": 1}},
         "data": {"skeleton": "h36m16"},
     }
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    if head is not None:
+        config["refinement"] = {"refine_channels": head.hidden.out_features, "refine_dropout": head.dropout.p}
+        state |= {f"refine.{key}": value for key, value in head.state_dict().items()}
     torch.save({"skelgraph": {"config": config}, "state_dict": state}, path)
     return model
 
@@ -80,6 +83,8 @@ def test_a_head_is_converted_and_loaded(head: Path, tmp_path: Path) -> None:
     folder.mkdir()
     shutil.copy(tmp_path / "converted", folder / "model.safetensors")
     assert same(load_head(folder, "h36m16"), expected)
+    run_checkpoint(tmp_path / "two modules", expected)
+    assert same(load_head(tmp_path / "two modules", "h36m16"), expected)
 
 
 def test_the_real_head_is_converted(shared_dir: Any, tmp_path: Path) -> None:
@@ -97,7 +102,7 @@ def test_what_does_not_fit_is_refused(official: Path, head: Path, tmp_path: Path
     save_weights(PostRefine("h36m16", hidden_channels=4), own_head)
     run_checkpoint(run)
     cases: list[tuple[Any, type[Exception], str]] = [
-        (lambda: load_network(official), SkelgraphError, "does not say what network it is: name the model"),
+        (lambda: load_network(official), SkelgraphError, "does not say what network it holds: name the model"),
         (lambda: load_network(official, "sem_gcn"), CheckpointError, "not an official sem_gcn checkpoint"),
         (lambda: load_network(own, "rs_net"), CheckpointError, "holds a sem_gcn, expected a rs_net"),
         (lambda: load_network(run, "rs_net"), CheckpointError, "holds a sem_gcn, expected a rs_net"),
@@ -109,7 +114,7 @@ def test_what_does_not_fit_is_refused(official: Path, head: Path, tmp_path: Path
         (lambda: load_head(own_head, "h36m17"), CheckpointError, "of 16 joints, expected 'h36m17' of 17"),
         (lambda: load_head(own, "h36m16"), CheckpointError, "holds a SemGCN, expected a refinement head"),
         (lambda: load_head(official, "h36m16"), CheckpointError, "not an official post_refine checkpoint"),
-        (lambda: load_head(run, "h36m16"), CheckpointError, "a checkpoint of a run: give it as the weights"),
+        (lambda: load_head(run, "h36m16"), CheckpointError, "of a run without a refinement head"),
         (lambda: load_head(tmp_path / "none", "h36m16"), CheckpointError, "there is no such file"),
     ]  # fmt: skip
     for call, error, words in cases:
