@@ -13,8 +13,9 @@ from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
 from skelgraph.text import plain
-from skelgraph.training.config import LossFrames, TrainConfig
+from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
+from skelgraph.training.judging import lacking
 from skelgraph.training.losses import LossSum
 
 
@@ -59,16 +60,21 @@ def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_lo
                 )
 
 
-def check_refine(model: PoseLifter, data: PoseDataset) -> None:
-    """Check that a refinement head can be trained beside a network.
+def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None:
+    """Check that a refinement head can be trained and tested beside a network.
+
+    Args:
+        model: The network.
+        data: What they are trained or tested on.
+        depth: Which depth of the root the head is given there.
 
     Raises:
-        SkelgraphError: If the data have no cameras, or the network has a loss of its own in place of the one that it is
-            given, which is how the head is trained.
+        SkelgraphError: If the data have no cameras or do not know that depth, or the network has a loss of its own in
+            place of the one that it is given, which is how the head is trained.
     """
-    if data.windows()[0].intrinsics is None:
+    if reason := lacking(data, depth):
         raise SkelgraphError(
-            f"refine is on, but {plain(data.name)} ({plain(data.split)}) has no cameras to back-project keypoints with"
+            f"refine is on, but {reason} in split {plain(data.split)}: keypoints are not back-projected"
         )
     asked = []
 

@@ -107,6 +107,12 @@ class NetworkConfig(_Checked):
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
     options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+    init_from: str | None = setting(
+        None,
+        "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",
+        unit="file",
+        absent="random ones",
+    )
 
     def __post_init__(self) -> None:
         """Check the settings.

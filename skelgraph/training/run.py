@@ -37,6 +37,7 @@ from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
+from skelgraph.training.warm_start import warm_start
 
 
 def train(
@@ -76,9 +77,8 @@ def train(
     out = Path(config.out)
     if resume == "if-exists":
         resume = read_record(out) is not None
-    if resume:
-        resumable_checkpoint(config)
-    else:
+    goes_on = resume and resumable_checkpoint(config) is not None
+    if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
     model = create_model(config.network.model, config.data.skeleton, **config.network.options)
@@ -87,13 +87,15 @@ def train(
     for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
         if config.refinement.refine:
-            check_refine(model, data_set)
+            check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
     if not config.data.unchecked:
         check_splits(train_set, test_set)
         if val_set is not test_set:
             check_splits(train_set, val_set, "training", "validation")
             check_splits(val_set, test_set, "validation", "test")
     head = _head(config, model)
+    if not goes_on:
+        warm_start(config, model, head)
     module = _module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
     data = PoseData(
         train_set,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models.loading import refine_of_run
 from skelgraph.nn import PostRefine
 from skelgraph.training import LiftingModule, load_checkpoint, train
+from skelgraph.training.checks import check_refine
 
 LENSES = ("none", "opencv")
 
@@ -127,6 +129,20 @@ def test_without_a_head_or_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     module.refine = None
     with pytest.raises(SkelgraphError, match="there is no head to refine poses with"):
         module.refined(batch.poses_3d, batch, batch.root_3d[:, 2])
+
+
+def test_data_that_a_head_cannot_be_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset(tmp_path, "opencv", monkeypatch)
+    model = module_of(data).model
+    check_refine(model, data, "true")
+    data.root_3d[3, 2] = torch.nan
+    check_refine(model, data, "estimated")
+    with pytest.raises(SkelgraphError, match="refine is on, but mocap does not know the depth of the root"):
+        check_refine(model, data, "true")
+    data.clips[2] = dataclasses.replace(data.clips[2], intrinsics=(0.0,) * 9)
+    for depth in ("true", "estimated"):
+        with pytest.raises(SkelgraphError, match="refine is on, but mocap has no cameras in split train"):
+            check_refine(model, data, depth)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
