@@ -18,6 +18,8 @@ from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.recipes import Recipes
+from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
 from skelgraph.errors import SkelgraphError
 
@@ -25,6 +27,8 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
     Annotated[Data, subcommand("data")],
+    Annotated[Recipes, subcommand("recipes")],
+    Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],

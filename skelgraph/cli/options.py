@@ -70,6 +70,15 @@ def group_options(
     return options
 
 
+def every_option(omit: Collection[str], default: str) -> Any:
+    """The options of all groups of settings, as a dictionary of those that are given."""
+    groups = TrainConfig.groups()
+    members = {m.name: _option(groups[group], m, default) for group, m in TrainConfig.declared() if m.name not in omit}
+    options = TypedDict("settings", members, total=False)  # type: ignore[misc]
+    options.__doc__ = "Settings in the place of those of the recipe."
+    return options
+
+
 def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
     """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
     the checker of the settings."""

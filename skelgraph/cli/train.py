@@ -19,6 +19,7 @@ from skelgraph.cli.options import (
     value_of,
     values_of,
 )
+from skelgraph.cli.recipes import settings_of
 from skelgraph.cli.results import print_on_first_process, print_seeds_on_first_process
 from skelgraph.errors import SkelgraphError
 from skelgraph.training.config import TrainConfig
@@ -51,6 +52,14 @@ class Train:
         text_option("file"),
         arg(
             help="Settings to start from: YAML or JSON, or the config.json of a run.",
+            help_behavior_hint="(default: none)",
+        ),
+    ] = None
+    recipe: Annotated[
+        str | None,
+        text_option("name"),
+        arg(
+            help="Published result whose settings to start from; see `skelgraph recipes`.",
             help_behavior_hint="(default: none)",
         ),
     ] = None
@@ -88,8 +97,10 @@ class Train:
             raise SkelgraphError("--resume continues a run and --overwrite replaces it: give one of them")
         if self.resume_if_exists and (self.resume or self.out is None):
             raise SkelgraphError("--resume-if-exists needs --out, the folder of the run, and no --resume")
-        if self.resume and self.config is not None:
-            raise SkelgraphError("--resume continues a run with its own settings: leave out --config")
+        if self.resume and (self.config or self.recipe):
+            raise SkelgraphError("--resume continues a run with its own settings: leave out --config and --recipe")
+        if self.config and self.recipe:
+            raise SkelgraphError("--config and --recipe both are settings to start from: give one of them")
         import_modules(self.imports)
         groups = (
             self.network,
@@ -114,10 +125,12 @@ class Train:
             if self.out is None:
                 raise SkelgraphError("--resume needs --out, the folder of the run to continue")
             config, saved = training.saved_seeds(self.out) or (training.saved_config(self.out), None)
-            seeds = saved if seeds is None else seeds
+            config, seeds = config.replace(**given), saved if seeds is None else seeds
+        elif self.recipe is not None:
+            config = settings_of(self.recipe, given)
         else:
             config = TrainConfig("") if self.config is None else training.read_config(self.config)
-        config = config.replace(**given)
+            config = config.replace(**given)
         if self.out is None and not config.out:
             name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
             config = config.replace(out=f"runs/{name}")

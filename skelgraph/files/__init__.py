@@ -1,7 +1,8 @@
 """Files: untrusted ones are read without executing anything and in memory bounded by their size; writing is atomic."""
 
+from typing import TYPE_CHECKING
+
 from skelgraph.files.archives import StoredFile, stored_files
-from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
 from skelgraph.files.foreign import ForeignFiles
 from skelgraph.files.json_text import parse_json, read_json
 from skelgraph.files.mat import read_mat
@@ -9,6 +10,10 @@ from skelgraph.files.npz import read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
 from skelgraph.files.writing import write_file, writing
+from skelgraph.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
 
 __all__ = [
     "ForeignFiles",
@@ -27,3 +32,6 @@ __all__ = [
     "write_file",
     "writing",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, __all__, ("checkpoints",))  # which imports PyTorch
