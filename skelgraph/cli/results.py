@@ -18,20 +18,50 @@ def print_on_first_process(metrics: dict[str, Any], out: str) -> None:
     rank_zero_only(_print_results)(metrics, out)
 
 
+def print_seeds_on_first_process(summary: dict[str, Any], out: str) -> None:
+    """Print what runs with several seeds measured, once for all their processes."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    rank_zero_only(_print_seeds)(summary, out)
+
+
+def _print_seeds(summary: dict[str, Any], out: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = {"MPJPE": "mpjpe_mm", "P-MPJPE": "p_mpjpe_mm", "MPJPE over frames": "mpjpe_frames_mm"}
+    table = Table(title=f"{len(summary['finished'])} of {len(summary['seeds'])} seeds: error (mm)")
+    for column in ("seed", *columns):
+        table.add_column(column, justify="left" if column == "seed" else "right")
+    for seed, metrics in summary["runs"].items():
+        table.add_row(seed, *(f"{metrics[name]:.1f}" for name in columns.values()))
+    table.add_section()
+    table.add_row("mean", *(f"{summary['mean'][name]:.1f}" for name in columns.values()), style="bold")
+    if summary["std"]:
+        table.add_row("standard deviation", *(f"{summary['std'][name]:.2f}" for name in columns.values()))
+    console = Console()
+    console.print(table)
+    for seed, why in summary["failed"].items():
+        console.print(Text(f"Seed {seed} counts nowhere: {plain(why, 500)}"), style="bold", soft_wrap=True)
+    console.print(Text(f"Report: {plain(str(out), 1000)}/seeds.html"), soft_wrap=True, highlight=False)
+
+
 def _print_results(metrics: dict[str, Any], out: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
     from skelgraph.training.judging import statements
     from skelgraph.training.report import beats_mean_pose
+    from skelgraph.training.selection import sentences
 
     console = Console()
     console.print(_by_action(metrics))
     console.print(_by_measure(metrics["rows"]))
     if "per_scene" in metrics:
         console.print(_by_scene(metrics["rows"]))
-    for statement in statements(metrics):
-        console.print(Text(plain(statement, 500)), soft_wrap=True, highlight=False)
+    for sentence in (*sentences(metrics), *statements(metrics)):
+        console.print(Text(plain(sentence, 500)), soft_wrap=True, highlight=False)
     if metrics["dataset"]["is_synthetic"]:
         console.print("Synthetic data: comparable to no published result.")
     if not beats_mean_pose(metrics):

@@ -98,6 +98,27 @@ def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None
         )
 
 
+def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check that a network is trained on the vertices of bodies if there are any, and has them if it needs them.
+
+    Raises:
+        SkelgraphError: If it is not so, or the mesh of the network is another one.
+    """
+    needed, found = model.num_vertices, None if train_set.bodies is None else train_set.bodies.num_vertices
+    if needed == found:
+        return
+    name = type(model).__name__
+    if needed is None:
+        raise SkelgraphError(
+            f"the data have bodies (smpl), but {name} learns no vertices: leave out smpl, or make it with the mesh of "
+            "the bodies (hgn: graph=smpl, levels=[8,7])"
+        )
+    raise SkelgraphError(
+        f"{name} learns the {needed} vertices of its graph; the data have {found or 'none'}: expected bodies of the "
+        "same mesh (human36m_hgn: smpl)"
+    )
+
+
 def check_batch(model: PoseLifter, size: int) -> None:
     """Check that a network can be trained on batches of so many windows.
 
@@ -125,13 +146,21 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     """Check before anything is written that the batches can be made and trained on.
 
     Raises:
-        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+        SkelgraphError: If the processes cannot get equal shares, the windows do not make a step, or one pose is too
+            few for batch normalisation.
     """
     devices = config.machine.devices
-    windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
+    flip = bool(config.decided().training.flip)
+    windows = train_set.windows(model.num_frames, flip=flip, vertices=train_set.bodies is not None)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    step = config.training.accumulate * config.training.batch_size
+    if config.training.accumulate > 1 and step > len(windows):
+        raise SkelgraphError(
+            f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
+            f"{len(windows)} training windows"
+        )
     cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
@@ -147,7 +176,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
         scheduler: Its scheduler.
 
     Raises:
-        SkelgraphError: If there is more than one process, or more than the learning rate changes from step to step.
+        SkelgraphError: If there is more than one process, a step is more than one batch, or more than the learning rate
+            changes from step to step.
     """
     if config.machine.devices > 1:
         raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
@@ -156,6 +186,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
             f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
             "since a recorded step holds it fixed"
         )
+    if config.training.accumulate > 1 or config.training.ema is not None:
+        raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
     before = optimizer.param_groups[0]["betas"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer

@@ -1,4 +1,4 @@
-"""The LightningDataModule: a training set and a test set as sharded, reproducible loaders."""
+"""The LightningDataModule: sets to train, validate and test on as sharded, reproducible loaders."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ class ManyBatches:
         yield from order[: len(self.loader) * size].view(-1, size).split(self.steps)
 
 
+class _WholeSteps(WindowLoader):
+    """Batches for training, as many as make whole steps of the optimizer."""
+
+    batches_in_step = 1
+
+    def __len__(self) -> int:
+        return super().__len__() // self.batches_in_step * self.batches_in_step
+
+
 class PoseData(pl.LightningDataModule):
     """Serve windows of pose datasets, on the trainer's device and sharded over its processes.
 
@@ -58,9 +67,12 @@ class PoseData(pl.LightningDataModule):
 
     Args:
         train_set: Training poses; ``None`` where only evaluation is wanted.
-        test_set: Poses that validation (after every epoch) and test (at the end) judge.
+        test_set: Poses that the test at the end judges.
+        val_set: Poses that are judged after every epoch; ``None``: the test set.
         frames: Length of a window, the receptive field of the model.
         batch_size: Windows in a training batch, over all processes together.
+        accumulate: Batches whose gradients make one step, as the trainer's ``accumulate_grad_batches`` has it; batches
+            that do not make a step at the end of an epoch are left out, as is a batch that is not full.
         flip: Train on left-right mirrored windows too.
         targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         seed: Seed of the training order.
@@ -72,8 +84,10 @@ class PoseData(pl.LightningDataModule):
         train_set: PoseDataset | None,
         test_set: PoseDataset,
         *,
+        val_set: PoseDataset | None = None,
         frames: int = 1,
         batch_size: int = 256,
+        accumulate: int = 1,
         flip: bool = True,
         targets: Targets = "centre",
         seed: int = 0,
@@ -83,8 +97,10 @@ class PoseData(pl.LightningDataModule):
         self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
+        self.val_set = test_set if val_set is None else val_set
         self.frames = frames
         self.batch_size = batch_size
+        self.accumulate = accumulate
         self.flip = flip
         self.targets = targets
         self.seed = seed
@@ -93,7 +109,9 @@ class PoseData(pl.LightningDataModule):
         """Move the poses to the trainer's device, where a batch is then a matter of indexing."""
         trainer = self._trainer()
         device = trainer.strategy.root_device
+        same = self.val_set is self.test_set
         self.test_set = self.test_set.to(device)
+        self.val_set = self.test_set if same else self.val_set.to(device)
         if self.train_set is not None:
             self.train_set = self.train_set.to(device)
 
@@ -107,9 +125,11 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
+        bodies = self.train_set.bodies is not None
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets, vertices=bodies)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
-        loader = windows.loader(
+        loader = _WholeSteps(
+            windows,
             batch_size,
             shuffle=True,
             seed=self.seed,
@@ -118,18 +138,22 @@ class PoseData(pl.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
+        loader.batches_in_step = self.accumulate
         loader.set_epoch(trainer.current_epoch)
         return loader
 
     def val_dataloader(self) -> WindowLoader:
-        """Every frame of the test set once, whole clips per process."""
-        trainer = self._trainer()
-        windows = self.test_set.windows(self.frames)
-        return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
+        """Every frame of the validation set once, whole clips per process."""
+        return self._judged(self.val_set)
 
     def test_dataloader(self) -> WindowLoader:
-        """As :meth:`val_dataloader`."""
-        return self.val_dataloader()
+        """Every frame of the test set once, whole clips per process."""
+        return self._judged(self.test_set)
+
+    def _judged(self, poses: PoseDataset) -> WindowLoader:
+        trainer = self._trainer()
+        windows = poses.windows(self.frames)
+        return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
 
     def _trainer(self) -> pl.Trainer:
         if self.trainer is None:

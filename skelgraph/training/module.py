@@ -41,6 +41,7 @@ from skelgraph.training.config import (
     RootRule,
     Schedule,
     Seed,
+    SelectBy,
     TrainingConfig,
 )
 from skelgraph.training.data import ManyBatches
@@ -61,6 +62,7 @@ class LiftingModule(pl.LightningModule):
     Args:
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
+        val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         refine: A head that corrects the poses of the network, trained with it; ``None``: none.
         loss: A sum of names of :data:`~skelgraph.training.LOSSES`, ``"0.9*mse + 0.1*l1"``; ``"none"`` where the refined
@@ -82,6 +84,7 @@ class LiftingModule(pl.LightningModule):
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
         root: What is done with the predicted root in validation and test, see
             :func:`~skelgraph.training.judging.with_root`.
+        select_by: Which mean of the error ``val_mpjpe_mm`` is: over ``"actions"`` or over ``"frames"``.
         seed: Seed of what is random in an epoch.
         compile: Compile the network and the loss, and take the steps that :class:`~skelgraph.training.PoseData` hands
             out at once (``steps_at_once``); on a GPU as one CUDA graph each.
@@ -104,6 +107,7 @@ class LiftingModule(pl.LightningModule):
         mean_pose: Tensor,
         *,
         refine: PostRefine | None = None,
+        val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
         loss_frames: LossFrames = TrainingConfig.loss_frames,
         refine_loss: RefineLoss = RefinementConfig.refine_loss,
@@ -120,6 +124,7 @@ class LiftingModule(pl.LightningModule):
         norm_momentum: NormMomentum = TrainingConfig.norm_momentum,
         flip_test: bool = True,
         root: RootRule = EvaluationConfig.root,
+        select_by: SelectBy = EvaluationConfig.select_by,
         seed: Seed = TrainingConfig.seed,
         compile: bool = False,  # noqa: A002 - what torch calls it
         clip_grad: NotNegative = 0.0,
@@ -141,6 +146,7 @@ class LiftingModule(pl.LightningModule):
         self.weight_decay = weight_decay
         self.flip_test = flip_test
         self.root = root
+        self.select_by = select_by
         self.seed = seed
         self.automatic_optimization = not compile
         self.clip_grad = clip_grad
@@ -150,7 +156,7 @@ class LiftingModule(pl.LightningModule):
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
-        self.val_mpjpe = MPJPE(num_joints, actions)
+        self.val_mpjpe = MPJPE(num_joints, actions if val_actions is None else val_actions)
         self.headline = headline(refine is not None, root_depth)
         self.judges: dict[str, Judge] = {}
         self.results: dict[str, Any] = {}
@@ -289,10 +295,11 @@ class LiftingModule(pl.LightningModule):
 
     def batch_loss(self, batch: PoseBatch) -> Tensor:
         """What is minimised, of one batch."""
-        # Models of others need to know of masks only if the data have them.
-        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
+        # Models of others need to know of masks and vertices only if the data have them.
+        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {name: value for name, value in more.items() if value is not None}
         return self.model.training_loss(
-            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **mask
+            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **more
         )
 
     def _log_loss(self, loss: Tensor, size: int) -> None:
@@ -348,13 +355,14 @@ class LiftingModule(pl.LightningModule):
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
         prediction = self.answers(batch, self.headline)[self.headline].pose
-        action = self._test_set.action_id[batch.frame]
+        action = self._val_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
             self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=self._judged(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the MPJPE of the epoch, the mean over actions."""
-        self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
+        """Log the MPJPE of the epoch, the mean over what ``select_by`` says."""
+        error = self.val_mpjpe.over_frames() if self.select_by == "frames" else self.val_mpjpe.compute()
+        self.log("val_mpjpe_mm", error.float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
 
     def on_test_start(self) -> None:
@@ -417,8 +425,13 @@ class LiftingModule(pl.LightningModule):
         return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
+        (``graph: smpl``), so that no other file is needed."""
         checkpoint["skelgraph"] = {"config": self.config}
+        given = self.config.get("network", {}).get("options", {})
+        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        if made:
+            checkpoint["skelgraph"]["options"] = made
 
     def _trained(self) -> list[torch.nn.Parameter]:
         """The parameters that are optimised, those of the network first."""
@@ -431,6 +444,10 @@ class LiftingModule(pl.LightningModule):
     def _judged(self, batch: PoseBatch) -> Tensor | None:
         """Which joints of the true poses count."""
         return judged_joints(batch.visible_3d, batch.poses_3d, self.model.skeleton, self._test_set.protocol)
+
+    @property
+    def _val_set(self) -> PoseDataset:
+        return self.trainer.datamodule.val_set  # type: ignore[attr-defined]
 
     @property
     def _test_set(self) -> PoseDataset:

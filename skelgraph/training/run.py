@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, load_dataset
@@ -22,18 +23,22 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
-from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine
+from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine, check_vertices
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
+from skelgraph.training.elastic import join_workers
 from skelgraph.training.environment import environment, versions
 from skelgraph.training.evaluated import evaluated
-from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
-from skelgraph.training.history import History, best_epoch
+from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
+from skelgraph.training.history import History
 from skelgraph.training.judging import lacking, protocol_record
+from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
+from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
 from skelgraph.training.warm_start import warm_start
 
@@ -41,15 +46,24 @@ STEPS_AT_ONCE = 1024
 """Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
-def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
-    """Train a model, evaluate its last epoch, and write ``config.json``, ``metrics.json``, ``report.html``, checkpoints
-    and logs to ``config.out``.
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool | Literal["if-exists"] = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
+    """Train a model, evaluate its last or best epoch, and write ``config.json``, ``metrics.json``, ``report.html``,
+    checkpoints and logs to ``config.out``.
 
     Args:
         config: What to do.
         resume: Continue the run of that folder from its last finished epoch, with
-            :mod:`settings that may change <skelgraph.training.resume>`.
+            :mod:`settings that may change <skelgraph.training.resume>`; ``"if-exists"``: if there is one, and start it
+            otherwise, so that the same call may be made until it is through.
         overwrite: Replace the run that is in that folder. Files that no run writes stay.
+        callbacks: Lightning's callbacks of your own. ``trainer.callback_metrics`` has ``train_loss`` and
+            ``val_mpjpe_mm`` in ``on_train_epoch_end``, before the checkpoint of the epoch is written.
 
     Returns:
         What ``metrics.json`` holds.
@@ -65,28 +79,39 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
             "and right (symmetric_pairs)."
         )
     flips = config.decided()
+    check_selection(config)
     out = Path(config.out)
+    if resume == "if-exists":
+        resume = read_record(out) is not None
     goes_on = resume and resumable_checkpoint(config) is not None
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **config.network.options)
+    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    check_mesh(config, model)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
-    for data_set in (train_set, test_set):
+    val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
+    for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
         if config.refinement.refine:
             check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
+    check_vertices(model, train_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
+        if val_set is not test_set:
+            check_splits(train_set, val_set, "training", "validation")
+            check_splits(val_set, test_set, "validation", "test")
     head = _head(config, model)
     if not goes_on:
         warm_start(config, model, head)
-    module = _module(config, model, head, test_set.actions, train_set.mean_pose())
+    module = _module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
     data = PoseData(
         train_set,
         test_set,
+        val_set=val_set,
         frames=model.num_frames,
         batch_size=config.training.batch_size,
+        accumulate=config.training.accumulate,
         flip=bool(flips.training.flip),
         targets=config.training.loss_frames,
         seed=config.training.seed,
@@ -94,7 +119,7 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
-        trainer = make_trainer(config, history)
+        trainer = make_trainer(config, history, callbacks)
         check_batches(config, model, train_set)
         if config.machine.compile:
             check_compiled(config, *module.optimization(100, 10))
@@ -102,17 +127,19 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer
-                check_state(load_checkpoint(checkpoint), module, trainer, len(data.training_batches()), checkpoint)
+                steps = len(data.training_batches()) // config.training.accumulate
+                check_state(load_checkpoint(checkpoint), module, trainer, steps, checkpoint)
             _write_config(config, "train")
+            join_workers(trainer)
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            # What is tested is what is in the file. The first process says when it is written, and where.
+            judged = trainer.strategy.broadcast(str(out / judged_checkpoint(config)))
+            module.load_state_dict(load_checkpoint(judged)["state_dict"])
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
-            best = best_epoch(history.rows)
             metrics = {
                 **module.results,
-                "best_epoch": best["epoch"],
-                "best_mpjpe_mm": best["val_mpjpe_mm"],
+                **selection(config, history.rows, val_set),
                 **_run_metadata(config, module, test_set),
-                "selection": "last epoch",
                 "notes": [],
                 "epochs": len(history.rows),
                 "seconds": sum(row["seconds"] for row in history.rows),
@@ -156,7 +183,8 @@ def evaluate(
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    config, network, head, mean_pose, epochs, selection = evaluated(weights, out, model, refine, options or {}, changes)
+    config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
+    check_mesh(config, network)
     test_set = _load(config, "test")
     check_network(network, test_set)
     notes = []
@@ -171,13 +199,14 @@ def evaluate(
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
             _write_config(config, "evaluate")
+            join_workers(trainer)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
             metrics = {
                 **module.results,
                 "weights": str(weights),
                 "refine": None if refine is None else str(refine),
                 **_run_metadata(config, module, test_set),
-                "selection": selection,
+                "weights_of": chosen,
                 "notes": notes,
                 "epochs": epochs,
                 "seconds": time.perf_counter() - start,
@@ -200,17 +229,21 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
+    if config.evaluation.save_obj is not None:
+        write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
     sample = functools.partial(typical_clip, module, test_set)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
 
-def _load(config: TrainConfig, split: str) -> PoseDataset:
+def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) -> PoseDataset:
+    """The data of a split; those to validate on are subjects of the training data, sampled as the test data are."""
     data = config.data
+    subjects = {"train": data.train_subjects, "validation": data.val_subjects, "test": data.test_subjects}
     return load_dataset(
         data.dataset,
-        split,
+        "test" if split == "test" else "train",
         skeleton=data.skeleton,
-        subjects=data.train_subjects if split == "train" else data.test_subjects,
+        subjects=subjects[split],
         actions=data.actions,
         downsample=data.downsample if split == "train" else data.test_downsample,
         subset=data.subset if split == "train" else None,
@@ -226,13 +259,19 @@ def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:
 
 
 def _module(
-    config: TrainConfig, model: PoseLifter, head: PostRefine | None, actions: tuple[str, ...], mean_pose: Tensor
+    config: TrainConfig,
+    model: PoseLifter,
+    head: PostRefine | None,
+    actions: tuple[str, ...],
+    mean_pose: Tensor,
+    val_actions: tuple[str, ...] | None = None,
 ) -> LiftingModule:
     return LiftingModule(
         model,
         actions,
         mean_pose,
         refine=head,
+        val_actions=val_actions,
         loss=config.training.loss,
         loss_frames=config.training.loss_frames,
         refine_loss=config.refinement.refine_loss,
@@ -249,6 +288,7 @@ def _module(
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
         root=config.evaluation.root,
+        select_by=config.evaluation.select_by,
         seed=config.training.seed,
         compile=config.machine.compile,
         clip_grad=config.optimizer.clip_grad,

@@ -45,7 +45,9 @@ def write(out: Path, values: dict[str, Any]) -> str:
     poses = torch.randn(2, 17, 3)
     sample = report.Sample(poses[..., :2], poses, poses, 25.0, "S9")
     history = [{"epoch": 1, "train_loss": 1.0, "val_mpjpe_mm": 50.0}]
-    report.write_report(out, values, {"loss": "mse", "lr": 0.1}, history, lambda: sample, SKELETON)
+    report.write_report(
+        out, values, {"loss": "mse", "lr": 0.1, "select_by": "actions"}, history, lambda: sample, SKELETON
+    )
     return (out / "report.html").read_text()
 
 
