@@ -126,7 +126,13 @@ def test_network_and_head_are_judged_in_one_command(
             assert found[f"{name}_frames"] == pytest.approx(float(metric(answer, data.poses_3d)), abs=0.02)
     assert len({row["mpjpe_mm"] for row in metrics["rows"].values()}) == 3
     assert metrics["mpjpe_mm"] == metrics["rows"]["refined_true_depth"]["mpjpe_mm"]
-    for words in ("true root depth", "estimated root depth", "off by", "epoch 2 of a run", "Predicted root: "):
+    for words in (
+        "true root depth",
+        "estimated root depth",
+        "off by",
+        "epoch 2 of a run that reports its last epoch",
+        "Predicted root: ",
+    ):
         assert words in printed
     assert metrics["rows"]["refined_estimated_depth"]["frames_without_depth"] == 0
     assert metrics["rows"]["refined_estimated_depth"]["root_depth_error_mm"] > 20
@@ -179,7 +185,7 @@ def test_authors_files_of_both_modules(golden: Any, tmp_path: Path, capsys: pyte
     assert list(network["rows"]) == ["network"]
     assert both["rows"]["network"] == network["rows"]["network"]
     assert len({row["mpjpe_mm"] for row in both["rows"].values()}) == 3
-    assert (both["model"], both["selection"], both["epochs"]) == ("rs_net", "not known", None)
+    assert (both["model"], both["weights_of"], both["epochs"]) == ("rs_net", "not known", None)
     assert both["refine"].endswith("model_post_refine_2_eva_post_4704.pth")
     config = json.loads((tmp_path / "both" / "config.json").read_text())["config"]
     assert config["data"]["skeleton"] == "h36m16"
