@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.mocap import MocapNPZ
+    from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
+    from skelgraph.datasets.protocol import Protocol
     from skelgraph.datasets.smpl import read_smpl, smpl_body
     from skelgraph.datasets.synthetic import SyntheticMocap
     from skelgraph.datasets.windows import PoseBatch, PoseWindows, WindowLoader
@@ -25,9 +27,11 @@ __all__ = [
     "Human36M",
     "MocapNPZ",
     "MotionClip",
+    "MpiInf3DHP",
     "PoseBatch",
     "PoseDataset",
     "PoseWindows",
+    "Protocol",
     "SyntheticMocap",
     "WindowLoader",
     "load_dataset",
@@ -40,5 +44,7 @@ __all__ = [
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("cameras", "windows", "pose_dataset", "mocap", "human36m", "synthetic", "smpl")
+        __name__,
+        __all__,
+        ("cameras", "windows", "protocol", "pose_dataset", "mocap", "human36m", "mpi_inf_3dhp", "synthetic", "smpl"),
     )

@@ -1,4 +1,4 @@
-"""Calibrated cameras and the JSON files that describe them."""
+"""Cameras and the JSON files that describe them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _LARGEST_IMAGE = 10**6
 
 @dataclass(frozen=True)
 class Camera:
-    """A calibrated camera.
+    """A camera, as far as it is calibrated. What is not known of it is ``None``, never a guess: without intrinsics
+    nothing is projected and nothing back-projected, without orientation and translation there is no way to the world.
 
     Args:
         id: Name of the camera.
@@ -38,7 +39,7 @@ class Camera:
         height: Image height in pixels.
         intrinsics: ``(fx, fy, cx, cy, k1, k2, k3, p1, p2)``, the first four in pixels.
         orientation: Unit quaternion ``(w, x, y, z)`` that turns camera axes (x right, y down, z forward) to world axes.
-        translation: Camera centre in the world, metres.
+        translation: Camera centre in the world, metres; known if the orientation is.
         distortion: Lens model that the last five intrinsics belong to, see :func:`skelgraph.geometry.project`:
             ``"opencv"``, the published cameras' ``"human36m"``, or ``"none"``.
 
@@ -49,9 +50,9 @@ class Camera:
     id: str
     width: int
     height: int
-    intrinsics: tuple[float, ...]
-    orientation: tuple[float, ...]
-    translation: tuple[float, ...]
+    intrinsics: tuple[float, ...] | None = None
+    orientation: tuple[float, ...] | None = None
+    translation: tuple[float, ...] | None = None
     distortion: Distortion = "opencv"
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -60,15 +61,20 @@ class Camera:
             raise DataError(f"resolution {found}, expected positive numbers of pixels up to {_LARGEST_IMAGE}.")
         for name, count in (("intrinsics", 9), ("orientation", 4), ("translation", 3)):
             numbers = getattr(self, name)
+            if numbers is None:
+                continue
             if not isinstance(numbers, Sequence) or len(numbers) != count or not all(map(_is_number, numbers)):
                 raise DataError(f"{name} is {shown(numbers)}, expected {count} finite numbers.")
-        if min(self.intrinsics[:2]) <= 0:
+        if (self.orientation is None) != (self.translation is None):
+            known, unknown = ("translation", "orientation")[:: 1 if self.orientation is None else -1]
+            raise DataError(f"{unknown} is None, but {known} is known; expected both or none.")
+        if self.intrinsics is not None and min(self.intrinsics[:2]) <= 0:
             raise DataError(f"focal length {shown(self.intrinsics[:2])}, expected positive numbers of pixels.")
-        if abs(math.hypot(*self.orientation) - 1) > 1e-3:
+        if self.orientation is not None and abs(math.hypot(*self.orientation) - 1) > 1e-3:
             raise DataError(f"orientation {shown(self.orientation)} is not a unit quaternion.")
         if self.distortion not in DISTORTIONS:
             raise DataError(str(unknown_name("distortion", self.distortion, DISTORTIONS)))
-        if self.distortion == "none" and any(self.intrinsics[4:]):
+        if self.distortion == "none" and self.intrinsics is not None and any(self.intrinsics[4:]):
             raise DataError(f"distortion is 'none', but its coefficients are {shown(self.intrinsics[4:])}.")
 
 

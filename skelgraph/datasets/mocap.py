@@ -15,6 +15,11 @@ from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
+#: The joints of h36m16 among those of a stacked hourglass network (mpii16), as SemGCN's preparation takes them. Files
+#: of its keypoints are in either order under one name, and the sides in the metadata tell which it is.
+HOURGLASS_JOINTS = (6, 2, 1, 0, 3, 4, 5, 7, 8, 9, 13, 14, 15, 12, 11, 10)
+HOURGLASS_SIDES = ({3, 4, 5, 13, 14, 15}, {0, 1, 2, 10, 11, 12})
+
 #: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
 FILE_LAYOUTS = ("h36m32", "h36m17")
 
@@ -78,6 +83,7 @@ def read_motion(
     data_2d: str | PathLike[str] | None,
     cameras: Mapping[str, Sequence[Camera]],
     skeleton: SkeletonLike,
+    needs_order: bool = False,
 ) -> Iterator[MotionClip]:
     """Read the motion of some subjects from VideoPose3D's files.
 
@@ -86,33 +92,34 @@ def read_motion(
         data_2d: File with ``positions_2d`` and perhaps ``metadata``; ``None``: the keypoints are to be projected.
         cameras: The cameras of every subject that is wanted.
         skeleton: The joints that are wanted.
+        needs_order: The keypoints exist in two orders: their file has to have metadata that tell which it is.
 
     Raises:
-        DataError: A file cannot be read, or lacks a subject, action or camera.
+        DataError: A file cannot be read, or lacks a subject, action, camera or the metadata.
     """
-    pick = _JointPicker(skeleton)
+    pick = pick_2d = JointPicker(skeleton)
     members_3d = read_npz(data_3d, required=["positions_3d"], optional=["visible_3d"])
     positions_3d = members_3d["positions_3d"]
     positions_2d = None
     if data_2d is not None:
         members = read_npz(data_2d, required=["positions_2d"], optional=["metadata"])
         positions_2d = members["positions_2d"]
-        pick.check_metadata(members.get("metadata"), f"{data_2d}: metadata")
+        pick_2d = pick.of_keypoints(members.get("metadata"), f"{data_2d}: metadata", needs_order)
 
     for subject, rig in cameras.items():
-        actions = _entry(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
+        actions = entry_of(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
         seen = None
         if "visible_3d" in members_3d:
-            seen = _entry(members_3d["visible_3d"], subject, "subject", f"{data_3d}: visible_3d")
-        filmed = None if data_2d is None else _entry(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
-        for action in _mapping(actions, f"{data_3d}: subject {subject}"):
+            seen = entry_of(members_3d["visible_3d"], subject, "subject", f"{data_3d}: visible_3d")
+        filmed = None if data_2d is None else entry_of(positions_2d, subject, "subject", f"{data_2d}: positions_2d")
+        for action in as_mapping(actions, f"{data_3d}: subject {subject}"):
             positions = pick(actions[action])
             visible = None
             if seen is not None:
-                visible = pick(_entry(seen, action, "action", f"{data_3d}: visible_3d: subject {plain(subject)}"))
+                visible = pick(entry_of(seen, action, "action", f"{data_3d}: visible_3d: subject {plain(subject)}"))
             views: Any = [None] * len(rig)
             if filmed is not None:
-                views = _entry(filmed, action, "action", f"{data_2d}: subject {subject}")
+                views = entry_of(filmed, action, "action", f"{data_2d}: subject {subject}")
                 if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(rig):
                     found = len(views) if isinstance(views, list | tuple | np.ndarray) else type(views).__name__
                     raise DataError(
@@ -120,16 +127,21 @@ def read_motion(
                         f"expected {len(rig)} arrays, one for each camera: {', '.join(camera.id for camera in rig)}."
                     )
             for camera, keypoints in zip(rig, views, strict=True):
-                yield MotionClip(
-                    subject, str(action), camera, positions, None if filmed is None else pick(keypoints), visible
-                )
+                found_2d = None if filmed is None else pick_2d(keypoints)
+                yield MotionClip(subject, str(action), camera, positions, found_2d, visible)
 
 
-class _JointPicker:
-    """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is."""
+class JointPicker:
+    """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is.
 
-    def __init__(self, wanted: SkeletonLike) -> None:
+    Args:
+        wanted: The skeleton.
+        order: Ids of its joints in arrays of as many joints, if these are in an order of their own.
+    """
+
+    def __init__(self, wanted: SkeletonLike, order: Sequence[int] | None = None) -> None:
         self.skeleton = as_skeleton(wanted)
+        self.order = None if order is None else list(order)
         layouts = [self.skeleton, *map(as_skeleton, FILE_LAYOUTS)]
         self.layouts: dict[int, Skeleton] = {}
         for layout in layouts:
@@ -137,15 +149,32 @@ class _JointPicker:
                 self.layouts.setdefault(layout.num_joints, layout)
 
     def __call__(self, array: Any) -> Any:
+        """The joints that are wanted, of an array ``(frames, joints, ...)``."""
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
+        if layout is self.skeleton and self.order is not None:
+            return array[:, self.order]
         if layout is None or layout is self.skeleton:
             return array
         return array[:, [layout.index(name) for name in self.skeleton.joint_names]]
 
-    def check_metadata(self, metadata: Any, where: str) -> None:
-        """Raise an error if the file says that its joints are not those of one of the layouts."""
+    def of_keypoints(self, metadata: Any, where: str, needs_order: bool = False) -> JointPicker:
+        """The picker of the keypoints of a file with these metadata.
+
+        Args:
+            metadata: A dictionary with ``num_joints`` and ``keypoints_symmetry``, as far as they are there.
+            where: The file, for messages.
+            needs_order: Nothing else tells the order of the joints.
+
+        Raises:
+            DataError: The metadata say that the joints are not those of one of the layouts, or do not tell their order.
+        """
+        if needs_order and not (isinstance(metadata, dict) and "keypoints_symmetry" in metadata):
+            raise DataError(
+                f"{where}: has no keypoints_symmetry, which alone tells in which of two orders the joints of a stacked "
+                "hourglass network are."
+            )
         if not isinstance(metadata, dict):
-            return
+            return self
         num_joints = metadata.get("num_joints", self.skeleton.num_joints)
         layout = self.layouts.get(int(num_joints)) if isinstance(num_joints, int | np.integer) else None
         if layout is None:
@@ -161,6 +190,8 @@ class _JointPicker:
                 raise DataError(
                     f"{where}: keypoints_symmetry is not a pair of equally long lists ({error})."
                 ) from error
+            if layout == as_skeleton("h36m16") and (set(left), set(right)) == HOURGLASS_SIDES:
+                return JointPicker(self.skeleton, HOURGLASS_JOINTS)
             if not layout.symmetry_known:
                 raise DataError(
                     f"{where}: found keypoints_symmetry left {shown(left)}, right {shown(right)}, of which "
@@ -171,17 +202,19 @@ class _JointPicker:
                     f"{where}: found keypoints_symmetry left {list(left)}, right {list(right)}; expected left "
                     f"{list(layout.left)}, right {list(layout.right)} as in skeleton {layout.name}."
                 )
+        return self
 
 
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
+    """Return a dictionary of a file, or raise an error that tells what is in its place."""
     if not isinstance(value, dict):
         raise DataError(f"{where}: found {type(value).__name__}, expected a dictionary.")
     return value
 
 
-def _entry(value: Any, key: str, kind: str, where: str) -> Any:
+def entry_of(value: Any, key: str, kind: str, where: str) -> Any:
     """Return ``value[key]``, or raise an error that lists what there is."""
-    if key not in _mapping(value, where):
+    if key not in as_mapping(value, where):
         raise DataError(
             f"{where}: has no {kind} {shown(key)}; it has: {', '.join(map(plain, list(value)[:20])) or 'none'}."
         )

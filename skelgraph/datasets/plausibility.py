@@ -30,6 +30,11 @@ NEAR_IMAGE = 2.0
 """A joint is near the image if it lies in a rectangle around the same centre, so many times as wide and high."""
 MIN_NEAR = 0.5
 """Smallest share of the joints that have to be near the image of their camera."""
+LOOKS_LIKE_PIXELS = 50.0
+"""Keypoints that are typically so many half widths from the middle of the image are pixels that were not normalised."""
+MIN_LIKENESS, SURE_LIKENESS = 0.5, 0.8
+"""Smallest likeness (cosine) of x of keypoints and poses, and of y, where no camera tells how one becomes the other;
+and the likeness of all axes, some turned round, that makes it an error."""
 MIN_EXTENT = 0.005
 """Smallest extent of a skeleton in the image, as a share of the image's width."""
 MAX_FROM_MIDDLE = 100.0
@@ -69,7 +74,8 @@ class Report:
         self.sources = sources
         self.downsample = downsample
         self.projected = list(projected)
-        self.largest = {name: _largest(getattr(dataset, name)) for name in ("poses_3d", "root_3d", "keypoints_2d")}
+        self.largest = {name: _largest(getattr(dataset, name)) for name in ("poses_3d", "keypoints_2d")}
+        self.largest["root_3d"] = _largest(dataset.root_3d.nan_to_num())  # NaN where it is not known
 
     def joint(self, row: int, joint: int, source: int = 0) -> str:
         """Name a joint of a row of the arrays."""
@@ -104,7 +110,7 @@ def check_stored(report: Report) -> None:
         if math.isfinite(report.largest[array]):
             continue
         stored = getattr(dataset, array)
-        row, *joints, _ = (~stored.isfinite()).nonzero()[0].tolist()
+        row, *joints, _ = (stored.isinf() if array == "root_3d" else ~stored.isfinite()).nonzero()[0].tolist()
         joint = joints[0] if joints else dataset.skeleton.root
         clip = int(dataset.clip_id[row])
         if array == "keypoints_2d" and report.projected[clip]:
@@ -133,6 +139,7 @@ def check_plausible(report: Report) -> None:
     _check_sizes(report, points)
     _check_depths(report)
     _check_images(report, rows, points + dataset.root_3d[rows][..., None, :])
+    _check_axes(report, rows, points)
     _check_lenses(report)
     _check_outliers(report)
     _check_bones(report, points)
@@ -171,7 +178,7 @@ def _check_sizes(report: Report, points: Tensor) -> None:
             if USUAL_SIZE[0] <= size / step <= USUAL_SIZE[1]
         ]
         reason = f" This looks like {' or '.join(fits)}." if fits else ""
-        if fits and math.hypot(*report.dataset.clips[clip].translation) > 100:
+        if fits and math.hypot(*(report.dataset.clips[clip].translation or ())) > 100:
             reason += " So does the translation of the camera."
         raise DataError(f"{found}; expected {low} to {high} m.{reason} {_OFF}")
 
@@ -183,8 +190,9 @@ def _check_depths(report: Report) -> None:
     depths = _depths(dataset)
     if report.dataset.visible_3d is not None:
         depths = torch.where(report.dataset.visible_3d, depths, torch.inf)
-    if depths.min() <= 0:
-        row, joint = (depths <= 0).nonzero()[0].tolist()
+    behind = depths <= 0  # NaN where the root is not known
+    if behind.any():
+        row, joint = behind.nonzero()[0].tolist()
         error = report.behind(row, joint, float(depths[row, joint]))
         raise DataError(f"{error} {_OFF}")
 
@@ -201,7 +209,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         first, known = clips[0], points[clips].isfinite().all(-1)
         near = (view.is_near(seen, NEAR_IMAGE)[clips] & known).sum() / known.sum()
         screen = _extents(seen[clips]).nanmedian() / 2
-        if near < MIN_NEAR or screen < MIN_EXTENT:
+        if dataset.clips[first].intrinsics is not None and (near < MIN_NEAR or screen < MIN_EXTENT):
             raise DataError(
                 f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
                 f"skeleton at {screen:.4f} of the image's width.{_explanation(report, clips)} {_OFF}"
@@ -213,7 +221,11 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         near = (view.is_near(given, NEAR_IMAGE)[clips] & known).sum() / known.sum()
         screen = _extents(given[clips]).nanmedian() / 2
         if near < MIN_NEAR or screen < MIN_EXTENT:
-            reason = " These keypoints look normalised; expected pixels." if screen < MIN_EXTENT else ""
+            reason = ""
+            if screen < MIN_EXTENT:
+                reason = " These keypoints look normalised; expected pixels."
+            elif given[clips].abs().nanmedian() > LOOKS_LIKE_PIXELS:
+                reason = " These keypoints look like pixels; expected normalised ones, x from -1 to 1 over the width."
             raise DataError(
                 f"{report.clip(clips[0], 1)}: of the keypoints {near:.0%} are in or near the image, and the skeleton "
                 f"has {screen:.4f} of its width.{reason} {_OFF}"
@@ -233,12 +245,35 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         warnings.warn(f"{odd[0]}{more}: are the cameras and joints of both files in one order?", stacklevel=5)
 
 
+def _check_axes(report: Report, rows: Tensor, points: Tensor) -> None:
+    """Check that poses and keypoints point the same way where no camera tells how one becomes the other."""
+    dataset = report.dataset
+    unknown = dataset.root_3d[rows].isnan().flatten(1).all(1).tolist()
+    given, seen = _given(report, rows), points[..., :2]
+    odd = []
+    for clips in _by_camera(dataset):
+        clips = [i for i in clips if not report.projected[i] and (unknown[i] or dataset.clips[i].intrinsics is None)]
+        likeness = _likeness(seen[clips], given[clips]) if clips else []
+        if not any(cosine < MIN_LIKENESS for cosine in likeness):
+            continue
+        message = f"{report.clip(clips[0])}: x and y of the poses and the keypoints do not point the same way"
+        if all(abs(cosine) > SURE_LIKENESS for cosine in likeness):
+            axes = [name for name, cosine in zip(("x left", "y up"), likeness, strict=True) if cosine < 0]
+            raise DataError(
+                f"{message}. These axes look like {', '.join(axes)} (expected x right, y down, z forward). {_OFF}"
+            )
+        odd.append(message)
+    if odd:
+        more = f", nor do those of {len(odd) - 1} more cameras" if odd[1:] else ""
+        warnings.warn(f"{odd[0]}{more}: are positions and keypoints of one order and of the camera?", stacklevel=5)
+
+
 def _check_lenses(report: Report) -> None:
     """Check that no ray beyond the view for which a lens was calibrated is bent back into the image."""
     dataset = report.dataset
     limits: dict[tuple[float, ...], float] = {}
     for i, clip in enumerate(dataset.clips):
-        if clip.distortion != "opencv" or not report.projected[i]:
+        if clip.distortion != "opencv" or clip.intrinsics is None or not report.projected[i]:
             continue
         radial = clip.intrinsics[4:7]
         if radial not in limits:
@@ -334,14 +369,14 @@ def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, f
 
 
 class _View:
-    """The cameras of some clips, as they project points ``(clips, frames, J, 3)``."""
+    """The cameras of some clips, as they project points ``(clips, frames, J, 3)``; NaN where they are not known."""
 
     def __init__(self, dataset: PoseArrays, clips: Sequence[int]) -> None:
         chosen = [dataset.clips[i] for i in clips]
         self.models = [clip.distortion for clip in chosen]
         width, self.height = torch.tensor([(clip.width, clip.height) for clip in chosen]).unbind(-1)
         self.aspect = (self.height / width)[:, None, None]
-        intrinsics = torch.tensor([clip.intrinsics for clip in chosen])
+        intrinsics = torch.tensor([clip.intrinsics or (torch.nan,) * 9 for clip in chosen])
         self.intrinsics = normalize_intrinsics(intrinsics, width, self.height)[:, None]
 
     def pinhole(self, points: Tensor) -> Tensor:
@@ -408,7 +443,9 @@ class _Convention(NamedTuple):
 
 def _explanation(report: Report, clips: Sequence[int]) -> str:
     """Name the other convention that the camera of some clips may follow: empty if ours fits, or if no other does."""
-    dataset = report.dataset
+    dataset, first = report.dataset, report.dataset.clips[clips[0]]
+    if first.orientation is None or first.translation is None:
+        return ""
     rows = _sample(dataset)[list(clips)]
     points = (dataset.poses_3d[rows] + dataset.root_3d[rows][..., None, :]).flatten(0, 1).double()
     if dataset.visible_3d is not None:
@@ -416,8 +453,7 @@ def _explanation(report: Report, clips: Sequence[int]) -> str:
     given = _given(report, rows).flatten(0, 1)
     view = _View(dataset, clips[:1])
     orientation, translation = (
-        torch.tensor(numbers, dtype=torch.float64)
-        for numbers in (dataset.clips[clips[0]].orientation, dataset.clips[clips[0]].translation)
+        torch.tensor(numbers, dtype=torch.float64) for numbers in (first.orientation, first.translation)
     )
     world = camera_to_world(points, orientation, translation)
     known = world.isfinite().all(-1)
@@ -487,6 +523,18 @@ def _extents(points: Tensor) -> Tensor:
 def _offset(seen: Tensor, given: Tensor) -> float:
     """How far apart two sets of keypoints ``(..., J, 2)`` typically are, of the extent of a pose."""
     return float((seen - given).norm(dim=-1).nanmedian() / _extents(seen).nanmedian())
+
+
+def _likeness(seen: Tensor, given: Tensor) -> list[float]:
+    """The typical cosine between two sets of points ``(..., J, 2)`` that may differ by a shift and a scale, along each
+    axis."""
+    known = (seen.isfinite() & given.isfinite()).all(-1, keepdim=True)
+    one, other = (
+        torch.where(known, points - torch.where(known, points, torch.nan).nanmean(-2, keepdim=True), 0)
+        for points in (seen, given)
+    )
+    cosine = (one * other).sum(-2) / (one.norm(dim=-2) * other.norm(dim=-2))
+    return cosine.flatten(0, -2).nanmedian(0).values.tolist()
 
 
 def _turning_point(k1: float, k2: float, k3: float) -> float:

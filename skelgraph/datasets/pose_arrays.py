@@ -22,11 +22,11 @@ class Clip:
         camera: Name of the camera.
         start: Its first row in the arrays.
         length: Its number of frames.
-        intrinsics: ``(fx, fy, cx, cy, k1, k2, k3, p1, p2)``, the first four in pixels.
+        intrinsics: ``(fx, fy, cx, cy, k1, k2, k3, p1, p2)``, the first four in pixels; ``None`` if they are not known.
         width: Image width in pixels.
         height: Image height in pixels.
-        orientation: Unit quaternion ``(w, x, y, z)``, camera to world axes.
-        translation: Camera centre in the world, metres.
+        orientation: Unit quaternion ``(w, x, y, z)``, camera to world axes; ``None`` if it is not known.
+        translation: Camera centre in the world, metres; ``None`` if it is not known.
         distortion: Lens model of the intrinsics, see :func:`skelgraph.geometry.project`.
     """
 
@@ -35,11 +35,11 @@ class Clip:
     camera: str
     start: int
     length: int
-    intrinsics: tuple[float, ...]
+    intrinsics: tuple[float, ...] | None
     width: int
     height: int
-    orientation: tuple[float, ...]
-    translation: tuple[float, ...]
+    orientation: tuple[float, ...] | None
+    translation: tuple[float, ...] | None
     distortion: Distortion
 
     @property

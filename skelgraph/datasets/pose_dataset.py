@@ -17,6 +17,7 @@ from torch_geometric.data import Data, InMemoryDataset
 from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
+from skelgraph.datasets.protocol import GRAPHMLP, Protocol
 from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
@@ -27,18 +28,21 @@ from skelgraph.topology import SkeletonLike, as_skeleton
 
 @dataclass(frozen=True)
 class MotionClip:
-    """A sequence of poses in the world, seen by one camera; a :class:`PoseDataset` is built from such clips.
+    """A sequence of poses, seen by one camera; a :class:`PoseDataset` is built from such clips.
 
     Args:
         subject: Who moves, ``"S1"``.
         action: What is done, ``"Walking 1"``: the text before the first blank is the name of the action.
         camera: The camera.
-        positions: Joint positions in the world, metres, ``(T, J, 3)``, array or tensor.
+        positions: Joint positions, metres, ``(T, J, 3)``, array or tensor: in the world, or in the axes of a camera
+            whose orientation is not known.
         keypoints: Joint positions in the image, pixels, ``(>= T, J, 2)``; frames beyond ``T`` are cut. With a third
             channel, ``(>= T, J, 3)``: a confidence from 0 (not found; such a keypoint may be NaN) to 1.
-            ``None``: the positions are projected with the lens model of the camera.
+            ``None``: the positions are projected with the lens model of the camera, which has to be known.
         visible_3d: Which joints of the positions are known, ``(T, J)`` of booleans or of 0 and 1; what is not may be
             NaN. ``None``: all of them.
+        is_normalized: The keypoints are not pixels but screen-normalised already: x from -1 to 1 over the width.
+        is_root_relative: The positions are relative to the root joint, and where that was is not known.
     """
 
     subject: str
@@ -47,6 +51,8 @@ class MotionClip:
     positions: np.ndarray | Tensor
     keypoints: np.ndarray | Tensor | None = None
     visible_3d: np.ndarray | Tensor | None = None
+    is_normalized: bool = False
+    is_root_relative: bool = False
 
 
 class _ClipArrays(NamedTuple):
@@ -91,13 +97,16 @@ class PoseDataset(InMemoryDataset):
 
     * ``keypoints_2d`` (N, J, 2): x in [-1, 1] over the image width, aspect kept, y down;
     * ``poses_3d`` (N, J, 3): metres, camera axes (x right, y down, z forward), relative to the root joint;
-    * ``root_3d`` (N, 3): the root joint, metres, camera axes;
+    * ``root_3d`` (N, 3): the root joint, metres, camera axes; NaN where it is not known, of root-relative data;
     * ``clip_id`` (N,): row of ``clips``; ``action_id`` (N,): row of ``actions``;
     * ``confidence`` (N, J) of each keypoint, 0 to 1, or ``None`` if the keypoints have none. Projected keypoints have
       1, or 0 where the joint is not known. A keypoint of confidence 0 that was NaN is the middle of the image;
     * ``visible_3d`` (N, J), boolean: which joints of the poses are known, or ``None`` if all are. The others count in
       no loss and no metric; where they were NaN the pose holds 0. Where the root is not known, no joint is, as poses
       are relative to it.
+
+    How it is judged is ``protocol``, a :class:`~skelgraph.datasets.Protocol`. Where results are told apart by the place
+    of the recording, ``scenes`` has its names and ``scene_id`` (N,) rows of it.
 
     Building a dataset checks whether the data are plausible, see :mod:`skelgraph.datasets.plausibility`.
 
@@ -109,7 +118,7 @@ class PoseDataset(InMemoryDataset):
         skeleton: The joints, in the order of the clips' arrays.
         name: What data this is: ``"human36m"``.
         split: Which part of it: ``"train"``, ``"test"``.
-        frame_rate: Frames per second of the clips.
+        frame_rate: Frames per second of the clips; ``None`` if it is not known, or not the same in all.
         actions: Keep only these actions: ``"Walking"``, or one take of one, ``"Walking 1"``.
         downsample: Keep only every so many frames.
         subset: Keep only this share of each clip, in one piece, from a place that the clip's length decides
@@ -120,12 +129,15 @@ class PoseDataset(InMemoryDataset):
 
     Raises:
         DataError: An array has the wrong shape or joint count, is not finite, keypoints end before the positions do,
-            some clips have confidences and others do not, a joint to be projected is in or behind its camera, or the
-            data are not plausible.
+            some clips have confidences and others do not, a joint to be projected is in or behind its camera or the
+            camera is not known, or the data are not plausible.
     """
 
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
+    protocol: Protocol = GRAPHMLP
+    scenes: tuple[str, ...] = ()
+    scene_id: Tensor | None = None
 
     @checked
     def __init__(
@@ -135,7 +147,7 @@ class PoseDataset(InMemoryDataset):
         skeleton: SkeletonLike,
         name: str,
         split: str,
-        frame_rate: Positive,
+        frame_rate: Positive | None,
         actions: Sequence[str] | None = None,
         downsample: Int64 = 1,
         subset: Share = 1.0,
@@ -150,7 +162,7 @@ class PoseDataset(InMemoryDataset):
         self._edge_index = self.skeleton.edge_index
         self.name = name
         self.split = split
-        self.frame_rate = frame_rate / downsample
+        self.frame_rate = None if frame_rate is None else frame_rate / downsample
         self.is_synthetic = is_synthetic
 
         self.clips: list[Clip] = []
@@ -231,14 +243,20 @@ class PoseDataset(InMemoryDataset):
             visible = self._mask(motion.visible_3d, partial(where, 0, "visible_3d"))
         world = self._checked(motion.positions, (3,), partial(where, 0, "positions"), visible)
         # In float64 until the arrays are stored, so that nothing is lost but the last digit of float32.
-        orientation = torch.tensor(camera.orientation, dtype=torch.float64)
-        translation = torch.tensor(camera.translation, dtype=torch.float64)
+        positions = world
+        if camera.orientation is not None:
+            orientation = torch.tensor(camera.orientation, dtype=torch.float64)
+            translation = torch.tensor(camera.translation, dtype=torch.float64)
+            positions = world_to_camera(world, orientation, translation)
         kept = kept_frames(len(world), downsample, subset)
-        positions = world_to_camera(world, orientation, translation)[kept]
+        positions = positions[kept]
         if visible is not None:
             visible = visible[kept]
         confidence = None
         if motion.keypoints is None:
+            if camera.intrinsics is None or motion.is_root_relative:
+                reason = "the camera has no intrinsics" if camera.intrinsics is None else "they are root-relative"
+                raise DataError(f"{where(0, 'positions')} cannot be projected: {reason}; expected keypoints.")
             pixels = project(positions, torch.tensor(camera.intrinsics, dtype=torch.float64), camera.distortion)
             confidence = None if visible is None else visible.double()
         else:
@@ -251,17 +269,22 @@ class PoseDataset(InMemoryDataset):
             pixels = pixels[: len(world)][kept]
             if pixels.shape[-1] == 3:
                 pixels, confidence = pixels[..., :2], pixels[..., 2]
-        keypoints = normalize_screen(pixels, camera.width, camera.height).float()
+        if motion.keypoints is None or not motion.is_normalized:
+            pixels = normalize_screen(pixels, camera.width, camera.height)
+        keypoints = pixels.float()
         if confidence is not None:
             keypoints = torch.where((confidence > 0)[..., None] | keypoints.isfinite(), keypoints, 0)
             confidence = confidence.float()
         root = positions[:, self.skeleton.root]
         poses, root = (positions - root[:, None]).float(), root.float()
+        if motion.is_root_relative:
+            root = torch.full_like(root, torch.nan)
         if visible is not None:
             root_known = visible[:, self.skeleton.root, None]
             visible = visible & root_known
             poses = torch.where(visible[..., None] | poses.isfinite(), poses, 0)
-            root = torch.where(root_known | root.isfinite(), root, 0)
+            if not motion.is_root_relative:
+                root = torch.where(root_known | root.isfinite(), root, 0)
         return _ClipArrays(keypoints, poses, root, confidence, visible, motion.keypoints is None)
 
     def _confidences(self, stored: Sequence[_ClipArrays], sources: tuple[str, str]) -> Tensor | None:
@@ -356,6 +379,7 @@ class PoseDataset(InMemoryDataset):
             "_edge_index",
             "confidence",
             "visible_3d",
+            "scene_id",
         )
         return tuple(name for name in names if getattr(self, name) is not None)
 

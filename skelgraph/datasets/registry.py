@@ -9,10 +9,11 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import DataError
-from skelgraph.options import Positive, check_options
+from skelgraph.options import OneOf, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from skelgraph.topology import SkeletonLike
 
 Path = str | PathLike[str]
+Variant = Annotated[str, OneOf(VARIANTS_3DHP)]
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 ASKED = ("split", "skeleton", "subjects", "unchecked")
@@ -146,6 +148,13 @@ def _human36m(data_3d: Path, data_2d: Path | None = None, keypoints: str = "gt",
     from skelgraph.datasets.human36m import Human36M
 
     return Human36M(data_3d, data_2d, keypoints=keypoints, **options)
+
+
+@register_dataset("mpi_inf_3dhp", help="MPI-INF-3DHP in one of three variants")
+def _mpi_inf_3dhp(data_3d: Path, variant: Variant, data_2d: Path | None = None, **options: Any) -> PoseDataset:
+    from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
+
+    return MpiInf3DHP(data_3d, data_2d, variant=variant, **options)
 
 
 @register_dataset("mocap", help="your own motion files")

@@ -208,8 +208,8 @@ class WindowLoader:
         """The process that evaluates each window, ``(len(windows),)``."""
         return self.windows.dataset.clip_id[self.windows._centre] % self.world_size
 
-    def _order(self) -> Tensor:
-        """The windows of this process in this epoch."""
+    def order(self) -> Tensor:
+        """The numbers of the windows of this process in this epoch, in the order of its batches."""
         if not self.shuffle:
             return (self._owner() == self.rank).nonzero().flatten()
         # Both numbers go into one seed such that (0, 1) and (1, 0) give different orders.
@@ -229,7 +229,7 @@ class WindowLoader:
 
     def __iter__(self) -> Iterator[PoseBatch]:
         """The batches of this process in this epoch."""
-        order = self._order()
+        order = self.order()
         if self.drop_last:
             order = order[: len(order) // self.batch_size * self.batch_size]
         for step in range(len(self)):

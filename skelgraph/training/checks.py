@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 
 import torch
 
@@ -11,8 +12,10 @@ from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
+from skelgraph.text import shown
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import share_of_batch
+from skelgraph.training.module import LiftingModule
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -64,3 +67,23 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
+
+
+def check_compiled(config: TrainConfig, module: LiftingModule) -> None:
+    """Check that whole training steps can be recorded.
+
+    Raises:
+        SkelgraphError: If there is more than one process, or the schedule moves more than the learning rate.
+    """
+    if config.machine.devices > 1:
+        raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
+    optimizer, scheduler = module.optimization(100, 10)
+    before = optimizer.param_groups[0]["betas"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer
+        scheduler.step()
+    if optimizer.param_groups[0]["betas"] != before:
+        raise SkelgraphError(
+            f"schedule is {shown(config.optimizer.schedule)}, which moves the momentum of Adam too; expected one that "
+            "moves the learning rate alone, such as 'cosine', since a recorded step holds everything else fixed"
+        )

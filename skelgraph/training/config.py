@@ -15,6 +15,7 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
 from skelgraph.text import shown
@@ -113,12 +114,17 @@ class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
-    data_3d: str | None = setting(None, "File of the 3D positions, npz.", unit="file", absent="none", source=True)
+    data_3d: str | None = setting(
+        None, "File of the 3D positions, npz; of mpi_inf_3dhp also its folder.", unit="file", absent="none", source=True
+    )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
+    variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
+        None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
+    )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
         "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
@@ -214,6 +220,9 @@ class MachineConfig(_Checked):
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
     devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    compile: bool = setting(
+        False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
+    )
     progress: bool = setting(True, "Show progress.", resume=True)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import lightning.pytorch as pl
+from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import WindowLoader
@@ -20,6 +23,33 @@ def share_of_batch(batch_size: int, processes: int) -> int:
     return batch_size // processes
 
 
+class ManyBatches:
+    """The batches of a loader as the numbers of their windows, those of many steps at once: ``(steps, B)``.
+
+    Args:
+        loader: Its batches are all of the same size.
+        steps: Steps at once.
+    """
+
+    def __init__(self, loader: WindowLoader, steps: int) -> None:
+        self.loader = loader
+        self.steps = steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next pass takes."""
+        self.loader.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """How often there are many."""
+        return -(-len(self.loader) // self.steps)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The numbers of the windows."""
+        order = self.loader.order()
+        size = min(self.loader.batch_size, len(order))
+        yield from order[: len(self.loader) * size].view(-1, size).split(self.steps)
+
+
 class PoseData(pl.LightningDataModule):
     """Serve windows of pose datasets, on the trainer's device and sharded over its processes.
 
@@ -33,6 +63,7 @@ class PoseData(pl.LightningDataModule):
         batch_size: Windows in a training batch, over all processes together.
         flip: Train on left-right mirrored windows too.
         seed: Seed of the training order.
+        steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
 
     def __init__(
@@ -44,8 +75,10 @@ class PoseData(pl.LightningDataModule):
         batch_size: int = 256,
         flip: bool = True,
         seed: int = 0,
+        steps_at_once: int = 0,
     ) -> None:
         super().__init__()
+        self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
         self.frames = frames
@@ -61,8 +94,13 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is not None:
             self.train_set = self.train_set.to(device)
 
-    def train_dataloader(self) -> WindowLoader:
+    def train_dataloader(self) -> WindowLoader | ManyBatches:
         """Shuffled windows of the training set in the order of the current epoch."""
+        loader = self.training_batches()
+        return ManyBatches(loader, self.steps_at_once) if self.steps_at_once else loader
+
+    def training_batches(self) -> WindowLoader:
+        """The batches of an epoch, one for each step."""
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()

@@ -22,7 +22,7 @@ from skelgraph.models.loading import model_of_run
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
-from skelgraph.training.checks import check_batches, check_network
+from skelgraph.training.checks import check_batches, check_compiled, check_network
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
@@ -33,6 +33,9 @@ from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import config_of, resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
+
+STEPS_AT_ONCE = 1024
+"""Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
 def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -79,16 +82,19 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         batch_size=config.training.batch_size,
         flip=bool(flips.training.flip),
         seed=config.training.seed,
+        steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
         trainer = make_trainer(config, history)
         check_batches(config, model, train_set)
+        if config.machine.compile:
+            check_compiled(config, module)
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer
-                check_state(load_checkpoint(checkpoint), module, trainer, len(data.train_dataloader()), checkpoint)
+                check_state(load_checkpoint(checkpoint), module, trainer, len(data.training_batches()), checkpoint)
             _write_config(config, "train")
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
@@ -205,6 +211,8 @@ def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], me
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
         seed=config.training.seed,
+        compile=config.machine.compile,
+        clip_grad=config.optimizer.clip_grad,
         config=config.to_dict(),
     )
 

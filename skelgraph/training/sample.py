@@ -17,12 +17,14 @@ def typical_clip(
     """The middle of a typical clip for the animation: of the action whose error is nearest to the mean."""
     errors = {action: row["mpjpe_mm"] for action, row in module.results["per_action"].items()}
     typical = min(errors, key=lambda action: abs(errors[action] - module.results["mpjpe_mm"]))
-    clip = next(clip for clip in test_set.clips if clip.action_name == typical)
-    step = max(1, round(test_set.frame_rate / frame_rate))
-    length = min(clip.length, max(1, round(seconds * test_set.frame_rate)))
-    first = clip.start + (clip.length - length) // 2
-    windows = test_set.windows(module.model.num_frames)
-    batch = windows[slice(first, first + length, step)]
+    rate = test_set.frame_rate or frame_rate
+    step = max(1, round(rate / frame_rate))
+    frames = test_set.frames
+    chosen = next(i for i in test_set.clip_id[frames].unique().tolist() if test_set.clips[i].action_name == typical)
+    rows = (test_set.clip_id[frames] == chosen).nonzero().flatten()
+    length = min(len(rows), max(1, round(seconds * rate)))
+    first = (len(rows) - length) // 2
+    clip, batch = test_set.clips[chosen], test_set.windows(module.model.num_frames)[rows[first : first + length : step]]
     module.eval()
     prediction = module(batch.network_input(module.model.in_channels).to(module.device))
     middle = batch.keypoints_2d.size(1) // 2
@@ -33,4 +35,4 @@ def typical_clip(
         target = torch.where(batch.visible_3d[..., None], target, torch.nan)
     subject, action, camera = (plain(name, 30) for name in (clip.subject, clip.action, clip.camera))
     title = f"{'Synthetic data: ' * test_set.is_synthetic}{subject}, {action}, camera {camera}"
-    return Sample(centre.cpu(), prediction.cpu(), target.cpu(), test_set.frame_rate / step, title)
+    return Sample(centre.cpu(), prediction.cpu(), target.cpu(), rate / step, title)

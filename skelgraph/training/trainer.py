@@ -49,7 +49,7 @@ def make_trainer(config: TrainConfig, history: History | None = None) -> pl.Trai
         strategy="ddp" if machine.devices > 1 else "auto",
         precision=PRECISIONS[machine.precision],  # type: ignore[arg-type]
         max_epochs=config.training.max_epochs,
-        gradient_clip_val=config.optimizer.clip_grad or None,
+        gradient_clip_val=None if machine.compile else config.optimizer.clip_grad or None,
         callbacks=callbacks,
         logger=loggers,
         plugins=[AtomicCheckpointIO()],
@@ -88,6 +88,7 @@ def hide_lightning_noise() -> Iterator[None]:
         for message in (
             r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own business with torch
             ".*it is recommended to use `Trainer\\(devices=1",  # our loaders evaluate exactly on any number
+            r"Detected call of `lr_scheduler\.step\(\)` before",  # steps at once are told their rates before
         ):
             warnings.filterwarnings("ignore", message)
         try:

@@ -112,7 +112,8 @@ def test_cameras_name_their_lens(tmp_path: Path, shared_dir: Callable[[str], Pat
         ({"width": "1920"}, "resolution '1920' x 1002"),
         ({"width": 10**400}, "resolution .* expected positive numbers"),
         ({"intrinsics": ("500",) * 9}, "intrinsics is .* expected 9 finite numbers"),
-        ({"translation": None}, "translation is None, expected 3 finite numbers"),
+        ({"translation": None}, "translation is None, but orientation is known; expected both or none"),
+        ({"orientation": None}, "orientation is None, but translation is known"),
         ({"translation": (0.0, 0.0, float("nan"))}, "translation is .* expected 3 finite numbers"),
         ({"orientation": (1.0, 1.0, 0.0, 0.0)}, "is not a unit quaternion"),
         ({"distortion": "fisheye"}, "unknown distortion 'fisheye'; known: human36m, none, opencv"),
@@ -121,4 +122,5 @@ def test_cameras_name_their_lens(tmp_path: Path, shared_dir: Callable[[str], Pat
 def test_cameras_made_by_hand(change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         dataclasses.replace(CAMERAS[0], **change)
+    assert dataclasses.replace(CAMERAS[0], orientation=None, translation=None).intrinsics == CAMERAS[0].intrinsics
     assert dataclasses.replace(CAMERAS[0], translation=tuple(np.float32([1, 2, 3]))).translation == (1, 2, 3)

@@ -284,11 +284,84 @@ def test_hands_pass(size: float) -> None:
         build(film(camera, positions=[hand(size)]), skeleton=HAND)
 
 
+def unknown(
+    camera: Camera, given: bool = True, rooted: bool = True, positions: list[Tensor] = WALK
+) -> list[MotionClip]:
+    """The same motion in the axes of a camera of which only the size of the image is known."""
+    clips = []
+    for clip in film(camera, True, positions):
+        turn = (torch.tensor(numbers).double() for numbers in (camera.orientation, camera.translation))
+        seen = world_to_camera(clip.positions.double(), *turn)
+        if not rooted:
+            seen = seen - seen[:, :1]
+        unseen = Camera(camera.id, camera.width, camera.height)
+        keypoints = clip.keypoints if given else None
+        clips.append(MotionClip(clip.subject, "Walk", unseen, seen, keypoints, is_root_relative=not rooted))
+    return clips
+
+
+@pytest.mark.parametrize("rooted", [True, False])
+def test_cameras_that_are_not_known(rooted: bool) -> None:
+    camera = CAMERAS[1]
+    known, dataset = build(film(camera, given=True)), build(unknown(camera, rooted=rooted))
+    torch.testing.assert_close(dataset.poses_3d, known.poses_3d, atol=1e-6, rtol=0)
+    assert torch.equal(dataset.keypoints_2d, known.keypoints_2d)
+    assert torch.equal(dataset.root_3d.isnan(), torch.full((120, 3), not rooted))
+    assert {(clip.intrinsics, clip.orientation, clip.translation) for clip in dataset.clips} == {(None, None, None)}
+    assert dataset.windows(3, flip=True)[[0, 200]].keypoints_2d.isfinite().all()
+    with pytest.raises(DataError, match="positions cannot be projected: the camera has no intrinsics; expected key"):
+        build(unknown(camera, given=False, rooted=rooted))
+    calibrated = dataclasses.replace(camera, orientation=None, translation=None)
+    relative = [dataclasses.replace(clip, camera=calibrated, keypoints=None) for clip in unknown(camera, rooted=rooted)]
+    if rooted:  # in the axes of a camera that is not placed: intrinsics project
+        torch.testing.assert_close(build(relative).keypoints_2d, known.keypoints_2d, atol=1e-5, rtol=0)
+    else:
+        with pytest.raises(DataError, match="positions cannot be projected: they are root-relative; expected keypoint"):
+            build(relative)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": 1000}, "the skeleton has an extent of .* This looks like millimetres"),
+        ({"turn": [1.0, -1, -1]}, "depth -.* m along its axis|look like y up"),
+        ({"turn": [1.0, -1, 1]}, r"three\.npz: subject S0, action 'Walk', camera cam1: .* look like y up \(expected x"),
+        ({"turn": [-1.0, 1, 1]}, "These axes look like x left "),
+        ({"turn": [-1.0, -1, 1]}, "These axes look like x left, y up "),
+        ({"pixels": 1 / 500}, r"two\.npz: .*These keypoints look normalised; expected pixels"),
+        ({"is_normalized": True}, r"two\.npz: .*look like pixels; expected normalised ones"),
+    ],
+)
+@pytest.mark.parametrize("rooted", [True, False])
+def test_other_conventions_without_a_camera(change: dict[str, Any], message: str, rooted: bool) -> None:
+    pixels, is_normalized = change.get("pixels", 1), change.get("is_normalized", False)
+    turn = torch.tensor(change.get("turn", [1, 1, 1])).double() * change.get("scale", 1)
+    wrong = [
+        dataclasses.replace(
+            clip, positions=clip.positions * turn, keypoints=clip.keypoints * pixels, is_normalized=is_normalized
+        )
+        for clip in unknown(CAMERAS[1], rooted=rooted)
+    ]
+    with pytest.raises(DataError, match=message):
+        build(wrong)
+    assert len(build(wrong, unchecked=True)) == 120
+
+
+def test_keypoints_of_other_frames_are_a_warning_without_a_camera() -> None:
+    mixed = [
+        dataclasses.replace(clip, keypoints=clip.keypoints[:, torch.randperm(17, generator=torch.manual_seed(0))])
+        for clip in unknown(CAMERAS[1])
+    ]
+    with pytest.warns(UserWarning, match="do not point the same way, nor do those of 1 more"):
+        build(mixed)
+
+
 @pytest.mark.parametrize("name", list_skeletons())
 def test_bodies_of_every_layout_pass(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         build([clip for camera in CAMERAS for clip in film(camera, True, walk(name))], skeleton=name)
+        build([clip for camera in CAMERAS for clip in unknown(camera, positions=walk(name))], skeleton=name)
 
 
 def test_real_data_pass(shared_dir: Callable[[str], Path]) -> None:

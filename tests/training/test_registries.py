@@ -270,7 +270,7 @@ def test_the_command_line_trains_with_entries_of_a_module(module: Path, capsys: 
     options = "--dataset quick --loss double --schedule stairs --max-epochs 1 --device cpu --no-progress --batch-size 4"
     command = ["train", *options.split(), "--option", "hidden_channels=8", "--out", "out"]
     assert main(command) == 2
-    assert "dataset is 'quick'; expected 'synthetic', 'human36m' or 'mocap'" in capsys.readouterr().err
+    assert "dataset is 'quick'; expected 'synthetic', 'human36m', " in capsys.readouterr().err
     assert main([*command, "--import", "own_entries"]) == 0
     config = json.loads((module / "out" / "config.json").read_text())["config"]
     found = (config["data"]["dataset"], config["training"]["loss"], config["optimizer"]["schedule"])
