@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,8 @@ def stands_upright(joints: dict[str, np.ndarray]) -> None:
             [joints[f"{side}_{part}"] for part in parts.split()] for parts in ("hip knee foot", "shoulder elbow wrist")
         )
         assert [point[2] for point in leg] == sorted((point[2] for point in leg), reverse=True)
-        assert all(0.3 < np.linalg.norm(b - a) < 0.5 for a, b in zip(leg, leg[1:], strict=False))
-        assert all(0.2 < sign * (b - a)[0] < 0.35 for a, b in zip(arm, arm[1:], strict=False))
+        assert all(0.3 < np.linalg.norm(b - a) < 0.5 for a, b in itertools.pairwise(leg))
+        assert all(0.2 < sign * (b - a)[0] < 0.35 for a, b in itertools.pairwise(arm))
         assert sign * joints[f"{side}_hip"][0] > 0.05
     spine = [joints[name][2] for name in ("hip", "spine", "thorax", "neck_nose", "head")]
     assert spine == sorted(spine)

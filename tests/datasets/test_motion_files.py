@@ -594,6 +594,8 @@ def test_frame_rates() -> None:
     )  # at 0, 2.4, 4.8, 7.2, ...
     np.testing.assert_allclose(between, [0, 4 + 0.4 * 5, 16 + 0.8 * 9, np.nan, 81 + 0.6 * 19, 144])
     np.testing.assert_allclose(motion(positions=positions[:2]).at_rate(20, "a").positions[:, 0, 0], [0, 0.5, 1])
+    slow = motion(positions=positions, frame_rate=30.0003).at_rate(60, "a")  # of a frame time of 0.033333 s
+    np.testing.assert_array_equal(slow.positions[::2], positions)
     assert motion(frame_rate=None).at_rate(25, "a").frame_rate == 25
     with pytest.raises(DataError, match="a: does not say its frame rate; expected frame_rate"):
         motion(frame_rate=None).at_rate(None, "a")

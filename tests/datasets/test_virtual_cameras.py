@@ -62,7 +62,7 @@ def test_they_stand_evenly_around_it() -> None:
         orientation, translation = (
             torch.tensor(v, dtype=torch.float64) for v in (camera.orientation, camera.translation)
         )
-        points = torch.from_numpy(np.stack([middle, middle + [0, 0, 1]]))
+        points = torch.from_numpy(np.stack([middle, middle + np.array([0, 0, 1])]))
         (x, y, z), (above_x, above_y, _) = world_to_camera(points, orientation, translation).tolist()
         assert (x, y) == pytest.approx((0, 0), abs=1e-9)
         assert z == pytest.approx(np.linalg.norm(offsets[0]))
