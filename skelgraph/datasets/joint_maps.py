@@ -187,7 +187,7 @@ def read_joint_map(path: str | PathLike[str]) -> JointMap:
         weights: Any = {sources: 1.0} if isinstance(sources, str) else sources
         if (
             not isinstance(weights, dict)
-            or not all(isinstance(weight, int | float) and 0 <= weight <= 1 for weight in weights.values())
+            or not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights.values())
             or abs(sum(weights.values()) - 1) > 1e-3
         ):
             raise DataError(

@@ -65,7 +65,9 @@ def virtual_cameras(
     angles = [first + 2 * math.pi * i / count for i in range(count)]
     height = math.radians(elevation)
     rays = [
-        torch.tensor([math.cos(height) * math.cos(a), math.cos(height) * math.sin(a), math.sin(height)]).double()
+        torch.tensor(
+            [math.cos(height) * math.cos(a), math.cos(height) * math.sin(a), math.sin(height)], dtype=world.dtype
+        )
         for a in angles
     ]
     orientations = [look_at(ray, torch.zeros_like(ray)) for ray in rays]

@@ -122,7 +122,9 @@ def _read_skeleton(path: Path) -> _Skeleton:
     section, bone, root = "", None, _Bone(0, "root", _ROOT_DOFS)
     for line, keyword, words in _statements(text):
         if keyword.startswith(":"):
-            section, bone = keyword[1:], None
+            section = keyword[1:]
+            if bone is not None:
+                raise text.error(line, f"the bone {shown(bone.name)} has no end.")
             continue
         try:
             match section, keyword:
@@ -162,8 +164,8 @@ def _read_skeleton(path: Path) -> _Skeleton:
                         parents[child] = parent
         except IndexError:
             raise text.error(line, f"{shown(keyword)} has too few words.") from None
-    if not bones or bone is not None:
-        raise DataError(f"{text.label}: ends within the bones, or has none.")
+    if not bones or section != "hierarchy":
+        raise DataError(f"{text.label}: has {len(bones)} bones and ends within the section {shown(section)}.")
     result.bones, result.parents = _from_root(text, root, bones, parents)
     return result
 

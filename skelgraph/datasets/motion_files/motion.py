@@ -121,6 +121,8 @@ class Motion:
         step = self.frame_rate / frame_rate
         if is_same_rate(step, round(step)):  # a frame time of 0.008333 s means 120 frames a second
             step = round(step)
+        elif is_same_rate(1 / step, round(1 / step)):
+            step = 1 / round(1 / step)
         last = len(self.positions) - 1
         if last / step > _ROOM[1] * (last + 1) + 1000:
             raise DataError(f"{label}: has {self.frame_rate:g} frames a second, too few for frame_rate {frame_rate:g}.")
@@ -146,7 +148,7 @@ def metres_of(unit: str, label: str) -> float:
 
 def is_same_rate(a: float | None, b: float | None) -> bool:
     """Whether two frame rates are one up to the few digits that files give their frame times with."""
-    return a == b if a is None or b is None else abs(a - b) <= 1e-3 * b
+    return a == b if a is None or b is None else abs(a - b) <= 5e-4 * b
 
 
 def check_room(frames: int, joints: int, size: int, label: str) -> None:

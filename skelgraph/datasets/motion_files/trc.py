@@ -54,7 +54,7 @@ def read_trc(path: str | PathLike[str]) -> Motion:
     check_room(len(rows), len(names), text.size, text.label)
     positions = np.full((len(rows), 3 * len(names)), np.nan)
     for frame, (line, row) in enumerate(rows):
-        cells = [cell.strip() for cell in row.split("\t")]
+        cells = [cell.strip() for cell in row.rstrip().split("\t")]
         found = cells[2 : 2 + 3 * len(names)]
         if any(cells[2 + 3 * len(names) :]):
             raise text.error(line, f"found {len(cells) - 2} numbers, expected 3 for each of {len(names)} markers.")
