@@ -72,9 +72,8 @@ def evaluated(
     skeleton = changes.pop("skeleton", None)
     if origin_of(path) == "run":
         saved = load_checkpoint(path)
-        model = model_of_run(saved, path)
+        config, model = config_of(saved["skelgraph"], path), model_of_run(saved, path)
         check_asked(model, path, name, skeleton, options)
-        config = config_of(saved["skelgraph"], path)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
         epochs, selection = (
             saved["epoch"] + 1,
