@@ -19,7 +19,7 @@ from skelgraph.text import plain, shown
 from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
 from skelgraph.training.judging import lacking
-from skelgraph.training.losses import LossSum
+from skelgraph.training.losses import loss_terms
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -33,20 +33,20 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 
 
-def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_loss: LossSum | None) -> None:
+def check_losses(model: PoseLifter, loss: str, frames: LossFrames, refine_loss: str | None) -> None:
     """Check that a network can be trained on a loss.
 
     Args:
         model: The network.
-        loss: The loss of its poses.
+        loss: The loss of its poses, a sum.
         frames: Of which frames of a window.
-        refine_loss: The loss of the refined poses of the centre frames; ``None``: there is no head.
+        refine_loss: Likewise, of the refined poses of the centre frames; ``None``: there is no head.
 
     Raises:
         SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
             of which there is one.
     """
-    if not loss.infos and refine_loss is None:
+    if not loss_terms(loss) and refine_loss is None:
         raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
     if frames == "all" and not model.lifts_all_frames:
         raise SkelgraphError(
@@ -54,8 +54,8 @@ def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_lo
             "'centre'"
         )
     count = model.num_frames if frames == "all" else 1
-    for part, number in ((loss, count), (refine_loss, 1)):
-        for info in [] if part is None else part.infos:
+    for part, number in ((loss, count), (refine_loss or "none", 1)):
+        for _, info in loss_terms(part):
             if info.over_time and number < 2:
                 raise SkelgraphError(
                     f"the loss {info.name} compares the frames of a window, and is taken of {number}; expected "
