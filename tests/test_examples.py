@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +20,7 @@ from skelgraph.models import PoseLifter, create_model
 from skelgraph.recipes import read_recipe
 from skelgraph.testing import check_layer
 from skelgraph.topology import as_skeleton
-from skelgraph.training import SCHEDULES, LiftingModule
+from skelgraph.training import SCHEDULES, LiftingModule, TrainConfig
 from skelgraph.training.schedules import SETTINGS
 
 mpl.use("agg")
@@ -142,3 +144,40 @@ def test_a_system_at_its_published_width(name: str) -> None:
     registered = create_model(name, recipe.data.skeleton, **options)
     shapes = [{key: tensor.shape for key, tensor in model.state_dict().items()} for model in (cls(), registered)]
     assert shapes[0] == shapes[1]
+
+
+SMALL_STUDY = ["--epochs", "2", "--downsample", "400"]
+
+
+def test_tune(tmp_path: Path, require: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
+    """The best trial is that with the lowest validation error; a second call goes on with the study."""
+    require("optuna")
+    tune, out = load("tune"), tmp_path / "study"
+    for trials in (1, 2):
+        study = tune.main([*SMALL_STUDY, "--trials", str(trials), "--out", str(out)])
+        assert len(study.trials) == trials
+    runs = [json.loads((out / f"trial-{i}" / "metrics.json").read_text()) for i in range(2)]
+    assert study.best_value == min(run["best_mpjpe_mm"] for run in runs)
+    assert all(run["selection"]["subjects"] == ["S8"] for run in runs)
+    assert all(run["dataset"]["subjects"] == ["S9", "S11"] for run in runs)
+    config = json.loads((out / f"trial-{study.best_trial.number}" / "config.json").read_text())["config"]
+    assert config["optimizer"]["lr"] == study.best_params["lr"]
+    assert f"best: {study.best_value:.1f} mm on S8" in capsys.readouterr().out
+
+
+def test_tune_prunes(tmp_path: Path, require: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that is ended after its first epoch, and one that diverges, count as pruned."""
+    optuna = require("optuna")
+    tune = load("tune")
+    monkeypatch.setattr(optuna.pruners.MedianPruner, "prune", lambda self, study, trial: trial.number == 1)
+    train = tune.train
+
+    def diverging(config: TrainConfig, **options: Any) -> dict[str, Any]:
+        return train(config.replace(lr=1e30) if config.out.endswith("trial-2") else config, **options)
+
+    monkeypatch.setattr(tune, "train", diverging)
+    study = tune.main([*SMALL_STUDY, "--trials", "3", "--out", str(tmp_path)])
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "PRUNED", "PRUNED"]
+    assert [len(trial.intermediate_values) for trial in study.trials] == [2, 1, 0]
+    assert not (tmp_path / "trial-1" / "metrics.json").exists()
