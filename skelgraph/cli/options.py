@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypedDict, get_args, get_origin
 
 from tyro.conf import DisallowNone, FlagCreatePairsOff, UseAppendAction, arg
@@ -91,9 +92,7 @@ def value_of(name: str, text: str | bool, hint: Any) -> Any:
     if not isinstance(text, str):
         return text
     if name == "skeleton":
-        from skelgraph.topology import read_skeleton
-
-        return read_skeleton(text) if text.endswith(".json") else text
+        return _skeleton(text)
     kinds = _kinds(hint)
     if text == "none" and type(None) in kinds:
         return None
@@ -107,6 +106,20 @@ def _number(text: str, kinds: Collection[Any]) -> Any:
         if kind in kinds:
             with contextlib.suppress(ValueError):
                 return kind(text)
+    return text
+
+
+def _skeleton(text: str) -> Any:
+    """A skeleton from the name of a file of one, or the text itself, the name of a layout."""
+    path = Path(text)
+    if path.suffix == ".json":
+        from skelgraph.topology import read_skeleton
+
+        return read_skeleton(path)
+    if path.suffix.lower() in (".bvh", ".amc"):
+        from skelgraph.datasets import read_motion_file
+
+        return read_motion_file(path).skeleton(path.stem)
     return text
 
 

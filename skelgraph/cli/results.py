@@ -60,8 +60,8 @@ def _print_results(metrics: dict[str, Any], out: str) -> None:
     console.print(_by_measure(metrics["rows"]))
     if "per_scene" in metrics:
         console.print(_by_scene(metrics["rows"]))
-    for statement in (*sentences(metrics), *statements(metrics)):
-        console.print(Text(plain(statement, 500)), soft_wrap=True, highlight=False)
+    for sentence in (*sentences(metrics), *statements(metrics)):
+        console.print(Text(plain(sentence, 500)), soft_wrap=True, highlight=False)
     if metrics["dataset"]["is_synthetic"]:
         console.print("Synthetic data: comparable to no published result.")
     if not beats_mean_pose(metrics):

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
-from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS
 from skelgraph.datasets.mocap import check_split, read_motion
 from skelgraph.datasets.pose_dataset import PoseDataset
 from skelgraph.errors import DataError, unknown_name
@@ -31,7 +31,8 @@ class Human36M(PoseDataset):
         data_2d: File of the keypoints. ``None``: with ``keypoints="gt"`` the positions are projected with the cameras
             and their lens distortion, as the ground-truth file was made; else the usual file beside ``data_3d``.
         split: ``"train"`` (S1, S5, S6, S7, S8) or ``"test"`` (S9, S11).
-        keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``.
+        keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``, ``"sh"``, ``"sh_pt_mpii"``. The
+            joints of stacked hourglass networks (``"sh"``) are in the order of their metadata.
         skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
         subjects: Other subjects for the split.
         **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
@@ -66,7 +67,7 @@ class Human36M(PoseDataset):
         self.keypoints = keypoints
         cameras = read_cameras(H36M_CAMERAS, H36M_SUBJECTS[split] if subjects is None else subjects)
         super().__init__(
-            read_motion(data_3d, data_2d, cameras, skeleton),
+            read_motion(data_3d, data_2d, cameras, skeleton, needs_order=keypoints in TWO_ORDERS),
             skeleton=skeleton,
             name="human36m",
             split=split,

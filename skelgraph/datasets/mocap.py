@@ -15,6 +15,11 @@ from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
+#: The joints of h36m16 among those of a stacked hourglass network (mpii16), as SemGCN's preparation takes them. Files
+#: of its keypoints are in either order under one name, and the sides in the metadata tell which it is.
+HOURGLASS_JOINTS = (6, 2, 1, 0, 3, 4, 5, 7, 8, 9, 13, 14, 15, 12, 11, 10)
+HOURGLASS_SIDES = ({3, 4, 5, 13, 14, 15}, {0, 1, 2, 10, 11, 12})
+
 #: Layouts of files, besides that of the skeleton asked for, from which the joints of a skeleton are picked by name.
 FILE_LAYOUTS = ("h36m32", "h36m17")
 
@@ -78,6 +83,7 @@ def read_motion(
     data_2d: str | PathLike[str] | None,
     cameras: Mapping[str, Sequence[Camera]],
     skeleton: SkeletonLike,
+    needs_order: bool = False,
 ) -> Iterator[MotionClip]:
     """Read the motion of some subjects from VideoPose3D's files.
 
@@ -86,18 +92,19 @@ def read_motion(
         data_2d: File with ``positions_2d`` and perhaps ``metadata``; ``None``: the keypoints are to be projected.
         cameras: The cameras of every subject that is wanted.
         skeleton: The joints that are wanted.
+        needs_order: The keypoints exist in two orders: their file has to have metadata that tell which it is.
 
     Raises:
-        DataError: A file cannot be read, or lacks a subject, action or camera.
+        DataError: A file cannot be read, or lacks a subject, action, camera or the metadata.
     """
-    pick = JointPicker(skeleton)
+    pick = pick_2d = JointPicker(skeleton)
     members_3d = read_npz(data_3d, required=["positions_3d"], optional=["visible_3d"])
     positions_3d = members_3d["positions_3d"]
     positions_2d = None
     if data_2d is not None:
         members = read_npz(data_2d, required=["positions_2d"], optional=["metadata"])
         positions_2d = members["positions_2d"]
-        pick.check_metadata(members.get("metadata"), f"{data_2d}: metadata")
+        pick_2d = pick.of_keypoints(members.get("metadata"), f"{data_2d}: metadata", needs_order)
 
     for subject, rig in cameras.items():
         actions = entry_of(positions_3d, subject, "subject", f"{data_3d}: positions_3d")
@@ -120,16 +127,21 @@ def read_motion(
                         f"expected {len(rig)} arrays, one for each camera: {', '.join(camera.id for camera in rig)}."
                     )
             for camera, keypoints in zip(rig, views, strict=True):
-                yield MotionClip(
-                    subject, str(action), camera, positions, None if filmed is None else pick(keypoints), visible
-                )
+                found_2d = None if filmed is None else pick_2d(keypoints)
+                yield MotionClip(subject, str(action), camera, positions, found_2d, visible)
 
 
 class JointPicker:
-    """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is."""
+    """Picks a skeleton's joints from an array of a larger layout; an array of another size is returned as it is.
 
-    def __init__(self, wanted: SkeletonLike) -> None:
+    Args:
+        wanted: The skeleton.
+        order: Ids of its joints in arrays of as many joints, if these are in an order of their own.
+    """
+
+    def __init__(self, wanted: SkeletonLike, order: Sequence[int] | None = None) -> None:
         self.skeleton = as_skeleton(wanted)
+        self.order = None if order is None else list(order)
         layouts = [self.skeleton, *map(as_skeleton, FILE_LAYOUTS)]
         self.layouts: dict[int, Skeleton] = {}
         for layout in layouts:
@@ -139,14 +151,30 @@ class JointPicker:
     def __call__(self, array: Any) -> Any:
         """The joints that are wanted, of an array ``(frames, joints, ...)``."""
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
+        if layout is self.skeleton and self.order is not None:
+            return array[:, self.order]
         if layout is None or layout is self.skeleton:
             return array
         return array[:, [layout.index(name) for name in self.skeleton.joint_names]]
 
-    def check_metadata(self, metadata: Any, where: str) -> None:
-        """Raise an error if the file says that its joints are not those of one of the layouts."""
+    def of_keypoints(self, metadata: Any, where: str, needs_order: bool = False) -> JointPicker:
+        """The picker of the keypoints of a file with these metadata.
+
+        Args:
+            metadata: A dictionary with ``num_joints`` and ``keypoints_symmetry``, as far as they are there.
+            where: The file, for messages.
+            needs_order: Nothing else tells the order of the joints.
+
+        Raises:
+            DataError: The metadata say that the joints are not those of one of the layouts, or do not tell their order.
+        """
+        if needs_order and not (isinstance(metadata, dict) and "keypoints_symmetry" in metadata):
+            raise DataError(
+                f"{where}: has no keypoints_symmetry, which alone tells in which of two orders the joints of a stacked "
+                "hourglass network are."
+            )
         if not isinstance(metadata, dict):
-            return
+            return self
         num_joints = metadata.get("num_joints", self.skeleton.num_joints)
         layout = self.layouts.get(int(num_joints)) if isinstance(num_joints, int | np.integer) else None
         if layout is None:
@@ -162,6 +190,8 @@ class JointPicker:
                 raise DataError(
                     f"{where}: keypoints_symmetry is not a pair of equally long lists ({error})."
                 ) from error
+            if layout == as_skeleton("h36m16") and (set(left), set(right)) == HOURGLASS_SIDES:
+                return JointPicker(self.skeleton, HOURGLASS_JOINTS)
             if not layout.symmetry_known:
                 raise DataError(
                     f"{where}: found keypoints_symmetry left {shown(left)}, right {shown(right)}, of which "
@@ -172,6 +202,7 @@ class JointPicker:
                     f"{where}: found keypoints_symmetry left {list(left)}, right {list(right)}; expected left "
                     f"{list(layout.left)}, right {list(layout.right)} as in skeleton {layout.name}."
                 )
+        return self
 
 
 def as_mapping(value: Any, where: str) -> Mapping[str, Any]:

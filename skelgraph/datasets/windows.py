@@ -29,6 +29,8 @@ class PoseBatch(NamedTuple):
         root_3d: The root joint in each centre frame, ``(B, 3)``, metres, camera axes.
         intrinsics: The cameras, ``(B, 9)`` for the normalised screen, see :func:`~skelgraph.geometry.project`; ``None``
             if the data have no cameras. Those of mirrored windows see the mirrored points.
+        vertices: Those of the body in each centre frame, ``(B, V, 3)``, metres, camera axes, relative to the root
+            joint; ``None`` unless they were asked for.
     """
 
     keypoints_2d: Tensor
@@ -39,6 +41,7 @@ class PoseBatch(NamedTuple):
     visible_3d: Tensor | None = None
     root_3d: Tensor | None = None
     intrinsics: Tensor | None = None
+    vertices: Tensor | None = None
 
     def to(self, device: torch.device | str) -> PoseBatch:
         """The batch on another device."""
@@ -108,9 +111,11 @@ class PoseWindows:
         stride: Step between the centre frames, counted in each clip from its first frame.
         flip: Append every window once more, mirrored left to right.
         targets: Give the pose of the ``"centre"`` frame, or the poses of ``"all"`` frames.
+        vertices: Pose the bodies of the data set, too.
 
     Raises:
-        DataError: ``frames`` is even or not positive, or ``stride`` is not positive.
+        DataError: ``frames`` is even or not positive, ``stride`` is not positive, or there are no ``vertices``: not
+            without bodies, and not of mirrored windows, since nobody says which vertex of a body mirrors which.
         TopologyError: ``flip`` on a skeleton that does not say what is left and right.
     """
 
@@ -122,12 +127,19 @@ class PoseWindows:
         stride: Int64 = 1,
         flip: bool = False,
         targets: Targets = "centre",
+        *,
+        vertices: bool = False,
     ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
             raise DataError(f"stride is {stride}, expected 1 or more.")
+        if vertices and dataset.bodies is None:
+            raise DataError("vertices are asked for, but the data set has no bodies (of human36m_hgn: give smpl).")
+        if vertices and flip:
+            raise DataError("there are no vertices of mirrored windows, expected flip=False (--no-flip).")
         self.dataset = dataset
+        self.vertices = vertices
         self.frames = frames
         self.stride = stride
         self.flip = flip
@@ -175,7 +187,8 @@ class PoseWindows:
                 confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
             if visible is not None:
                 visible = torch.where(_as_dims_of(visible, flipped), visible[..., self._mirror_index], visible)
-        return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics)
+        vertices = self.dataset.bodies.vertices(frame) if self.vertices and self.dataset.bodies is not None else None
+        return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics, vertices)
 
     def __repr__(self) -> str:
         """What the windows are."""
@@ -253,8 +266,8 @@ class WindowLoader:
         """The process that evaluates each window, ``(len(windows),)``."""
         return self.windows.dataset.clip_id[self.windows._centre] % self.world_size
 
-    def _order(self) -> Tensor:
-        """The windows of this process in this epoch."""
+    def order(self) -> Tensor:
+        """The numbers of the windows of this process in this epoch, in the order of its batches."""
         if not self.shuffle:
             return (self._owner() == self.rank).nonzero().flatten()
         # Both numbers go into one seed such that (0, 1) and (1, 0) give different orders.
@@ -274,7 +287,7 @@ class WindowLoader:
 
     def __iter__(self) -> Iterator[PoseBatch]:
         """The batches of this process in this epoch."""
-        order = self._order()
+        order = self.order()
         if self.drop_last:
             order = order[: len(order) // self.batch_size * self.batch_size]
         for step in range(len(self)):

@@ -40,6 +40,11 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
 
     official: ClassVar[OfficialLayout | None] = None
     """The layout of the authors' checkpoints; ``None`` if there are none."""
+    num_vertices: int | None = None
+    """Vertices of the mesh whose true positions :meth:`training_loss` needs as ``vertices``; ``None`` if it takes
+    none."""
+    mesh_faces: Tensor | None = None
+    """Triangles ``(F, 3)`` of the mesh that :meth:`mesh` predicts; ``None`` if it predicts none."""
 
     def __init__(
         self,
@@ -99,6 +104,11 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         lift = self.forward_sequence if poses_3d.dim() == 4 else self
         prediction = lift(keypoints_2d).float()
         return loss(prediction, poses_3d) if visible is None else loss(prediction, poses_3d, visible=visible)
+
+    def mesh(self, keypoints_2d: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to the vertices ``(B, V, 3)`` of a mesh, metres, in the axes of the
+        joints and relative to the root; a network that predicts one defines it, and ``mesh_faces``."""
+        raise TypeError(f"{type(self).__name__} predicts no mesh")
 
     def lift(self, clip: Tensor) -> Tensor:
         """Lift ``(B, num_frames, J, 2)`` to ``(B, J, 3)`` of the centre frame; the part that a network defines."""

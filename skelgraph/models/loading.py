@@ -116,6 +116,8 @@ def _content(checkpoint: Mapping[str, Any], label: str) -> tuple[Mapping[str, An
     for key, value in state.items():
         if reason := why_unread(value):
             raise CheckpointError(f"{label}: {plain(key)} is {reason}")
+    if isinstance(made := config.get("options"), Mapping) and isinstance(network["options"], Mapping):
+        groups = {**groups, "network": {**network, "options": {**network["options"], **made}}}  # what some stand for
     return groups, dict(state)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
-from skelgraph.text import plain
+from skelgraph.text import plain, shown
 from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
 from skelgraph.training.judging import lacking
@@ -95,6 +98,27 @@ def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None
         )
 
 
+def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check that a network is trained on the vertices of bodies if there are any, and has them if it needs them.
+
+    Raises:
+        SkelgraphError: If it is not so, or the mesh of the network is another one.
+    """
+    needed, found = model.num_vertices, None if train_set.bodies is None else train_set.bodies.num_vertices
+    if needed == found:
+        return
+    name = type(model).__name__
+    if needed is None:
+        raise SkelgraphError(
+            f"the data have bodies (smpl), but {name} learns no vertices: leave out smpl, or make it with the mesh of "
+            "the bodies (hgn: graph=smpl, levels=[8,7])"
+        )
+    raise SkelgraphError(
+        f"{name} learns the {needed} vertices of its graph; the data have {found or 'none'}: expected bodies of the "
+        "same mesh (human36m_hgn: smpl)"
+    )
+
+
 def check_batch(model: PoseLifter, size: int) -> None:
     """Check that a network can be trained on batches of so many windows.
 
@@ -126,7 +150,8 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
             few for batch normalisation.
     """
     devices = config.machine.devices
-    windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
+    flip = bool(config.decided().training.flip)
+    windows = train_set.windows(model.num_frames, flip=flip, vertices=train_set.bodies is not None)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
@@ -140,3 +165,35 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
+
+
+def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRScheduler) -> None:
+    """Check that whole training steps can be recorded: what is no tensor is the same in all of them.
+
+    Args:
+        config: The settings.
+        optimizer: One of the run, to try the scheduler on.
+        scheduler: Its scheduler.
+
+    Raises:
+        SkelgraphError: If there is more than one process, a step is more than one batch, or more than the learning rate
+            changes from step to step.
+    """
+    if config.machine.devices > 1:
+        raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
+    if config.training.norm_momentum != "constant":
+        raise SkelgraphError(
+            f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
+            "since a recorded step holds it fixed"
+        )
+    if config.training.accumulate > 1 or config.training.ema is not None:
+        raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
+    before = optimizer.param_groups[0]["betas"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer
+        scheduler.step()
+    if optimizer.param_groups[0]["betas"] != before:
+        raise SkelgraphError(
+            f"schedule is {shown(config.optimizer.schedule)}, which moves the momentum of Adam too; expected one that "
+            "moves the learning rate alone, such as 'cosine', since a recorded step holds everything else fixed"
+        )

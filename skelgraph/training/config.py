@@ -15,9 +15,10 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
+from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
@@ -156,19 +157,57 @@ class DataConfig(_Checked):
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
     data_3d: str | None = setting(
-        None, "File of the 3D positions, npz; of mpi_inf_3dhp also its folder.", unit="file", absent="none", source=True
+        None,
+        "File of the 3D positions, npz; of `motion` the motion file or the folder of them, of mpi_inf_3dhp also its "
+        "folder, of human36m_hgn the folder of its files.",
+        unit="file",
+        absent="none",
+        source=True,
     )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    smpl: str | None = setting(
+        None,
+        "Folder of your SMPL model files: of human36m_hgn the vertices of the bodies are then data, too.",
+        unit="folder",
+        absent="none",
+        source=True,
+    )
+    virtual_cameras: Count | None = setting(
+        None,
+        "How many cameras stand around each clip where no file of cameras is given.",
+        unit="cameras",
+        absent="4",
+        source=True,
+    )
+    unit: Unit | Positive | None = setting(
+        None,
+        "Unit of length of files that do not say it: m, cm, mm, inch, or its metres.",
+        unit="unit",
+        absent="as the file says",
+        source=True,
+    )
+    up: Axis | None = setting(
+        None, "Axis that points up in files that do not say it.", absent="as the file says", source=True
+    )
+    joint_map: str | None = setting(
+        None,
+        "File of the joints of the skeleton in the joints of the files, JSON.",
+        unit="file",
+        absent="by their names",
+        source=True,
+    )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
     variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
     )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
-        "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
+        "h36m17",
+        "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
+        unit="name",
     )
     train_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to train on, S1,S5.", unit="names", absent="the dataset's own split"
@@ -176,17 +215,17 @@ class DataConfig(_Checked):
     test_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to test on, S9,S11.", unit="names", absent="the dataset's own split"
     )
-    actions: tuple[str, ...] | None = setting(
-        None, "Keep only these actions, Walking,Sitting, or takes of them, Walking 1.", unit="names", absent="all"
-    )
-    subset: Share | None = setting(
-        None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
-    )
     val_subjects: tuple[str, ...] | None = setting(
         None,
         "Subjects, neither trained nor tested on, that are judged after every epoch.",
         unit="names",
         absent="the test set is judged",
+    )
+    actions: tuple[str, ...] | None = setting(
+        None, "Keep only these actions, Walking,Sitting, or takes of them, Walking 1.", unit="names", absent="all"
+    )
+    subset: Share | None = setting(
+        None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
     downsample: Number | None = setting(
         None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
@@ -299,6 +338,13 @@ class EvaluationConfig(_Checked):
         "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
         "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
+    save_obj: Number | None = setting(
+        None,
+        "Write the meshes that hgn predicts for so many test frames, .obj.",
+        unit="files",
+        absent="none",
+        resume=True,
+    )
     select: Select = setting(
         "last",
         "Whose weights are tested at the end: those of the last epoch, or of the epoch with the lowest error on the "
@@ -318,6 +364,9 @@ class MachineConfig(_Checked):
         None, "Which GPUs, 0,2; as many as devices.", unit="numbers", absent="the first ones", resume=True
     )
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    compile: bool = setting(
+        False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
+    )
     progress: bool = setting(True, "Show progress.", resume=True)
 
 

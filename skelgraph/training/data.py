@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import lightning.pytorch as pl
+from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import Targets, WindowLoader
@@ -18,6 +21,33 @@ def share_of_batch(batch_size: int, processes: int) -> int:
     if batch_size % processes:
         raise SkelgraphError(f"batch-size is {batch_size}, expected a multiple of the number of processes, {processes}")
     return batch_size // processes
+
+
+class ManyBatches:
+    """The batches of a loader as the numbers of their windows, those of many steps at once: ``(steps, B)``.
+
+    Args:
+        loader: Its batches are all of the same size.
+        steps: Steps at once.
+    """
+
+    def __init__(self, loader: WindowLoader, steps: int) -> None:
+        self.loader = loader
+        self.steps = steps
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next pass takes."""
+        self.loader.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        """How often there are many."""
+        return -(-len(self.loader) // self.steps)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The numbers of the windows."""
+        order = self.loader.order()
+        size = min(self.loader.batch_size, len(order))
+        yield from order[: len(self.loader) * size].view(-1, size).split(self.steps)
 
 
 class _WholeSteps(WindowLoader):
@@ -46,6 +76,7 @@ class PoseData(pl.LightningDataModule):
         flip: Train on left-right mirrored windows too.
         targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         seed: Seed of the training order.
+        steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
 
     def __init__(
@@ -60,8 +91,10 @@ class PoseData(pl.LightningDataModule):
         flip: bool = True,
         targets: Targets = "centre",
         seed: int = 0,
+        steps_at_once: int = 0,
     ) -> None:
         super().__init__()
+        self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
         self.val_set = test_set if val_set is None else val_set
@@ -82,12 +115,18 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is not None:
             self.train_set = self.train_set.to(device)
 
-    def train_dataloader(self) -> WindowLoader:
+    def train_dataloader(self) -> WindowLoader | ManyBatches:
         """Shuffled windows of the training set in the order of the current epoch."""
+        loader = self.training_batches()
+        return ManyBatches(loader, self.steps_at_once) if self.steps_at_once else loader
+
+    def training_batches(self) -> WindowLoader:
+        """The batches of an epoch, one for each step."""
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets)
+        bodies = self.train_set.bodies is not None
+        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets, vertices=bodies)
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = _WholeSteps(
             windows,

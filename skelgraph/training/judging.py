@@ -208,8 +208,8 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
         f"PCK: errors below {protocol['pck_threshold_mm']:g} mm; AUC: mean over {protocol['auc_thresholds_mm']} mm "
         f"({protocol['name']}).",
     ]
-    if isinstance(metrics["selection"], str):  # of an evaluation; for a run see selection.sentences
-        said.append(f"Choice of the weights: {metrics['selection']}.")
+    if "weights_of" in metrics:  # a run says which epoch it reports
+        said.append(f"Choice of the weights: {metrics['weights_of']}.")
     if (estimated := rows.get("refined_estimated_depth")) is not None:
         without = estimated["frames_without_depth"]
         said.append(

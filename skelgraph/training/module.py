@@ -44,9 +44,11 @@ from skelgraph.training.config import (
     SelectBy,
     TrainingConfig,
 )
+from skelgraph.training.data import ManyBatches
 from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
 from skelgraph.training.losses import LossSum
 from skelgraph.training.schedules import SCHEDULES
+from skelgraph.training.step_graph import StepGraph
 
 
 class LiftingModule(pl.LightningModule):
@@ -84,6 +86,9 @@ class LiftingModule(pl.LightningModule):
             :func:`~skelgraph.training.judging.with_root`.
         select_by: Which mean of the error ``val_mpjpe_mm`` is: over ``"actions"`` or over ``"frames"``.
         seed: Seed of what is random in an epoch.
+        compile: Compile the network and the loss, and take the steps that :class:`~skelgraph.training.PoseData` hands
+            out at once (``steps_at_once``); on a GPU as one CUDA graph each.
+        clip_grad: Largest norm of the gradient where steps are taken at once; else Lightning's trainer knows it.
         config: Plain data that is stored with each checkpoint.
 
     Raises:
@@ -121,6 +126,8 @@ class LiftingModule(pl.LightningModule):
         root: RootRule = EvaluationConfig.root,
         select_by: SelectBy = EvaluationConfig.select_by,
         seed: Seed = TrainingConfig.seed,
+        compile: bool = False,  # noqa: A002 - what torch calls it
+        clip_grad: NotNegative = 0.0,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -141,6 +148,9 @@ class LiftingModule(pl.LightningModule):
         self.root = root
         self.select_by = select_by
         self.seed = seed
+        self.automatic_optimization = not compile
+        self.clip_grad = clip_grad
+        self._steps: StepGraph | None = None
         self.config = dict(config or {})
         self.register_buffer("mean_pose", mean_pose.clone())
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
@@ -229,6 +239,8 @@ class LiftingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
         steps, epochs = int(self.trainer.estimated_stepping_batches), int(self.trainer.max_epochs or 1)
+        if not self.automatic_optimization:  # Lightning counts what is handed out at once as one step
+            steps = epochs * len(self.trainer.datamodule.training_batches())  # type: ignore[attr-defined]
         optimizer, scheduler = self.optimization(steps, epochs)
         interval = SCHEDULES[self.schedule].interval
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
@@ -272,16 +284,54 @@ class LiftingModule(pl.LightningModule):
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self._trained(), gradient_clip_val)
 
-    def training_step(self, batch: PoseBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
-        # Models of others need to know of masks only if the data have them.
-        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        loss = self.model.training_loss(
-            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **mask
-        )
-        size = len(batch.frame)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+    def training_step(self, batch: PoseBatch | Tensor, batch_idx: int) -> Tensor | None:
+        """The loss of one batch; or many steps at once, given the numbers of their windows ``(steps, B)``."""
+        if isinstance(batch, Tensor):
+            self._log_loss(self._many_steps(batch), batch.numel())
+            return None
+        loss = self.batch_loss(batch)
+        self._log_loss(loss, len(batch.frame))
         return loss
+
+    def batch_loss(self, batch: PoseBatch) -> Tensor:
+        """What is minimised, of one batch."""
+        # Models of others need to know of masks and vertices only if the data have them.
+        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {name: value for name, value in more.items() if value is not None}
+        return self.model.training_loss(
+            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **more
+        )
+
+    def _log_loss(self, loss: Tensor, size: int) -> None:
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+
+    def _many_steps(self, rows: Tensor) -> Tensor:
+        """Take a step for every row of window numbers; the mean loss."""
+        optimizer, scheduler = self.optimizers().optimizer, self.lr_schedulers()  # type: ignore[union-attr]
+        interval = SCHEDULES[self.schedule].interval
+        rates = []
+        for _ in rows:
+            rates.append(optimizer.param_groups[0]["lr"])
+            if interval == "step":
+                scheduler.step()  # type: ignore[union-attr]
+        if self._steps is None:
+            many: ManyBatches = self.trainer.train_dataloader  # type: ignore[assignment]
+            windows = many.loader.windows
+            loss = torch.compile(self.batch_loss)
+            self._steps = StepGraph(lambda row: loss(windows[row]), optimizer, self.clip_grad, many.steps)
+        # a graph cannot look up casts of weights that were made outside of it
+        kind = self.device.type
+        with torch.autocast(
+            kind, torch.get_autocast_dtype(kind), enabled=torch.is_autocast_enabled(kind), cache_enabled=False
+        ):
+            mean = self._steps(rows, rates)
+        if interval == "epoch" and self.trainer.is_last_batch:
+            scheduler.step()  # type: ignore[union-attr]
+        made = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress  # what global_step reads
+        for count in (made.total, made.current):
+            count.ready += len(rows)
+            count.completed += len(rows)
+        return mean
 
     def _losses(self, batch: PoseBatch, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
         """The loss of what the network answers to a batch, and of the same refined."""
@@ -375,8 +425,13 @@ class LiftingModule(pl.LightningModule):
         return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
+        (``graph: smpl``), so that no other file is needed."""
         checkpoint["skelgraph"] = {"config": self.config}
+        given = self.config.get("network", {}).get("options", {})
+        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        if made:
+            checkpoint["skelgraph"]["options"] = made
 
     def _trained(self) -> list[torch.nn.Parameter]:
         """The parameters that are optimised, those of the network first."""

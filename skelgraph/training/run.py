@@ -23,21 +23,27 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
-from skelgraph.training.checks import check_batches, check_network, check_refine
+from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine, check_vertices
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
+from skelgraph.training.elastic import join_workers
 from skelgraph.training.environment import environment, versions
 from skelgraph.training.evaluated import evaluated
 from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
 from skelgraph.training.history import History
 from skelgraph.training.judging import lacking, protocol_record
+from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
 from skelgraph.training.warm_start import warm_start
+
+STEPS_AT_ONCE = 1024
+"""Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
 def train(
@@ -81,13 +87,15 @@ def train(
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **config.network.options)
+    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    check_mesh(config, model)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
         if config.refinement.refine:
             check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
+    check_vertices(model, train_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
         if val_set is not test_set:
@@ -107,18 +115,22 @@ def train(
         flip=bool(flips.training.flip),
         targets=config.training.loss_frames,
         seed=config.training.seed,
+        steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
         trainer = make_trainer(config, history, callbacks)
         check_batches(config, model, train_set)
+        if config.machine.compile:
+            check_compiled(config, *module.optimization(100, 10))
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer
-                steps = len(data.train_dataloader()) // config.training.accumulate
+                steps = len(data.training_batches()) // config.training.accumulate
                 check_state(load_checkpoint(checkpoint), module, trainer, steps, checkpoint)
             _write_config(config, "train")
+            join_workers(trainer)
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             # What is tested is what is in the file. The first process says when it is written, and where.
             judged = trainer.strategy.broadcast(str(out / judged_checkpoint(config)))
@@ -171,7 +183,8 @@ def evaluate(
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    config, network, head, mean_pose, epochs, selection = evaluated(weights, out, model, refine, options or {}, changes)
+    config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
+    check_mesh(config, network)
     test_set = _load(config, "test")
     check_network(network, test_set)
     notes = []
@@ -186,13 +199,14 @@ def evaluate(
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
             _write_config(config, "evaluate")
+            join_workers(trainer)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
             metrics = {
                 **module.results,
                 "weights": str(weights),
                 "refine": None if refine is None else str(refine),
                 **_run_metadata(config, module, test_set),
-                "selection": selection,
+                "weights_of": chosen,
                 "notes": notes,
                 "epochs": epochs,
                 "seconds": time.perf_counter() - start,
@@ -215,6 +229,8 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
+    if config.evaluation.save_obj is not None:
+        write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
     sample = functools.partial(typical_clip, module, test_set)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
@@ -274,6 +290,8 @@ def _module(
         root=config.evaluation.root,
         select_by=config.evaluation.select_by,
         seed=config.training.seed,
+        compile=config.machine.compile,
+        clip_grad=config.optimizer.clip_grad,
         config=config.to_dict(),
     )
 

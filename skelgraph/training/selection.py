@@ -61,9 +61,9 @@ def selection(config: TrainConfig, rows: Sequence[Mapping[str, float]], val_set:
 
 def sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Whose numbers those of a run are, in words; none of an evaluation, which judges the weights that it was given."""
-    about, epochs = metrics["selection"], metrics["epochs"]
-    if isinstance(about, str):
+    if "selection" not in metrics:
         return []
+    about, epochs = metrics["selection"], metrics["epochs"]
     on_test = about["judged_each_epoch"] == "test"
     names = ", ".join(plain(subject, 40) for subject in about["subjects"][:10])
     where = "the test set" if on_test else f"the validation subjects {names}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from skelgraph.training.averaging import WeightAverage
 from skelgraph.training.checkpoint import AtomicCheckpointIO
 from skelgraph.training.checkpointing import Checkpoints
 from skelgraph.training.config import PRECISIONS, MachineConfig, TrainConfig
+from skelgraph.training.elastic import check_workers
 from skelgraph.training.history import History, ProgressBar
 from skelgraph.training.stopping import StopEarly
 
@@ -61,7 +61,7 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
         precision=PRECISIONS[machine.precision],  # type: ignore[arg-type]
         max_epochs=config.training.max_epochs,
         accumulate_grad_batches=config.training.accumulate,
-        gradient_clip_val=config.optimizer.clip_grad or None,
+        gradient_clip_val=None if machine.compile else config.optimizer.clip_grad or None,
         callbacks=callbacks,
         logger=loggers,
         plugins=[AtomicCheckpointIO()],
@@ -77,9 +77,7 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
 def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
     """The accelerator, and how many of its devices or which."""
     available = torch.cuda.device_count()
-    started = os.environ.get("WORLD_SIZE") if torch.distributed.is_torchelastic_launched() else None
-    if started is not None and started != str(machine.devices):
-        raise SkelgraphError(f"torchrun has started {started} processes, and devices is {machine.devices}: they differ")
+    check_workers(machine.devices)
     if machine.gpus is not None:
         named = ", ".join(map(str, machine.gpus))
         if machine.device == "cpu" or not available:
@@ -122,6 +120,7 @@ def hide_lightning_noise() -> Iterator[None]:
         for message in (
             r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # Lightning's own business with torch
             ".*it is recommended to use `Trainer\\(devices=1",  # our loaders evaluate exactly on any number
+            r"Detected call of `lr_scheduler\.step\(\)` before",  # steps at once are told their rates before
         ):
             warnings.filterwarnings("ignore", message)
         try:

@@ -13,8 +13,9 @@ import torch
 from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.human36m import H36M_KEYPOINTS, H36M_SUBJECTS, Human36M
+from skelgraph.datasets.mocap import HOURGLASS_JOINTS
 from skelgraph.errors import DataError, SkelgraphError
-from skelgraph.geometry import project
+from skelgraph.geometry import project, world_to_camera
 from skelgraph.viz.drawing import rest_positions
 
 # VideoPose3D's list of the joints that it drops from the 32 of the raw files.
@@ -130,6 +131,103 @@ def test_sixteen_joints_of_seventeen(files: Path) -> None:
     less = Human36M(path, keypoints="cpn", split="test", skeleton="h36m16")
     assert torch.equal(less.keypoints_2d, full.keypoints_2d[:, [*range(9), *range(10, 17)]])
     assert torch.equal(less.poses_3d, full.poses_3d[:, [*range(9), *range(10, 17)]])
+
+
+SIXTEEN = [*range(9), *range(10, 17)]
+SIDES_16 = [[4, 5, 6, 10, 11, 12], [1, 2, 3, 13, 14, 15]]
+RAW_SIDES = [[3, 4, 5, 13, 14, 15], [0, 1, 2, 10, 11, 12]]
+RAW_TO_16 = [6, 2, 1, 0, 3, 4, 5, 7, 8, 9, 13, 14, 15, 12, 11, 10]
+
+
+def filmed(motion: dict[str, dict[str, np.ndarray]], extra: int = 0) -> dict[str, dict[str, Any]]:
+    """The keypoints of the cameras themselves, 17 joints, ``extra`` frames longer."""
+    cameras = read_cameras(H36M_CAMERAS, list(motion))
+    seen: dict[str, dict[str, Any]] = {}
+    for subject, actions in motion.items():
+        seen[subject] = {}
+        for action, world in actions.items():
+            long = torch.tensor(np.concatenate((world, world[-1:].repeat(extra, 0))))[:, KEPT].double()
+            seen[subject][action] = [
+                project(
+                    world_to_camera(
+                        long, *(torch.tensor(n).double() for n in (camera.orientation, camera.translation))
+                    ),
+                    torch.tensor(camera.intrinsics).double(),
+                    camera.distortion,
+                ).numpy()
+                for camera in cameras[subject]
+            ]
+    return seen
+
+
+def picked(seen: dict[str, dict[str, Any]], joints: list[int]) -> dict[str, dict[str, Any]]:
+    return {s: {a: [xy[:, joints] for xy in views] for a, views in takes.items()} for s, takes in seen.items()}
+
+
+@pytest.mark.parametrize("joints", [16, 17])
+def test_files_of_16_and_17_joints_under_one_name(tmp_path: Path, joints: int) -> None:
+    motion = positions()
+    path = save(tmp_path / "data_3d_h36m.npz", positions_3d=motion)
+    seen, metadata = filmed(motion), METADATA
+    if joints == 16:
+        seen, metadata = picked(seen, SIXTEEN), {"num_joints": 16, "keypoints_symmetry": SIDES_16}
+    data_2d = save(tmp_path / H36M_KEYPOINTS["gt"], positions_2d=seen, metadata=metadata)
+    given = Human36M(path, data_2d, split="test", skeleton="h36m16")
+    projected = Human36M(path, split="test", skeleton="h36m16")
+    torch.testing.assert_close(given.keypoints_2d, projected.keypoints_2d, atol=1e-6, rtol=0)
+    if joints == 16:
+        with pytest.raises(DataError, match="metadata: found num_joints 16, expected 17 or 32 for skeleton h36m17"):
+            Human36M(path, data_2d, split="test")
+    else:
+        assert Human36M(path, data_2d, split="test").keypoints_2d.shape[1] == 17
+
+
+@pytest.mark.filterwarnings("error")
+def test_hrnet_has_16_joints_and_no_metadata(tmp_path: Path) -> None:
+    motion = positions()
+    path = save(tmp_path / "data_3d_h36m.npz", positions_3d=motion)
+    save(tmp_path / "data_2d_h36m_hr.npz", positions_2d=picked(filmed(motion, extra=3), SIXTEEN))
+    found = Human36M(path, keypoints="hr", split="test", skeleton="h36m16")
+    projected = Human36M(path, split="test", skeleton="h36m16")
+    torch.testing.assert_close(found.keypoints_2d, projected.keypoints_2d, atol=1e-6, rtol=0)
+    with pytest.raises(DataError, match=r"hr\.npz: .*found 16 joints, expected the 17"):
+        Human36M(path, keypoints="hr", split="test")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("keypoints", ["sh", "sh_pt_mpii"])
+@pytest.mark.parametrize("raw", [True, False])
+def test_both_orders_of_the_stacked_hourglass(tmp_path: Path, keypoints: str, raw: bool) -> None:
+    motion = positions()
+    path = save(tmp_path / "data_3d_h36m.npz", positions_3d=motion)
+    seen, metadata = picked(filmed(motion), SIXTEEN), {"num_joints": 16, "keypoints_symmetry": SIDES_16}
+    if raw:
+        seen, metadata = (
+            picked(seen, np.argsort(RAW_TO_16).tolist()),
+            {"num_joints": 16, "keypoints_symmetry": RAW_SIDES},
+        )
+        assert seen["S9"]["Walking"][0][0, RAW_TO_16[3]].tolist() == filmed(motion)["S9"]["Walking"][0][0, 3].tolist()
+    name = {"sh": "data_2d_h36m_sh_ft_h36m.npz", "sh_pt_mpii": "data_2d_h36m_sh_pt_mpii.npz"}[keypoints]
+    save(tmp_path / name, positions_2d=seen, metadata=metadata)
+    found = Human36M(path, keypoints=keypoints, split="test", skeleton="h36m16")
+    projected = Human36M(path, split="test", skeleton="h36m16")
+    torch.testing.assert_close(found.keypoints_2d, projected.keypoints_2d, atol=1e-6, rtol=0)
+    assert torch.equal(found.poses_3d, projected.poses_3d)
+
+    for wrong, message in (({"num_joints": 16}, "has no keypoints_symmetry"), (None, "has no keypoints_symmetry")):
+        save(tmp_path / name, positions_2d=seen, **({} if wrong is None else {"metadata": wrong}))
+        with pytest.raises(DataError, match=rf"{name}: metadata: {message}, which alone tells in which of two orders"):
+            Human36M(path, keypoints=keypoints, split="test", skeleton="h36m16")
+    save(tmp_path / name, positions_2d=seen, metadata={"num_joints": 16, "keypoints_symmetry": SIDES_16[::-1]})
+    with pytest.raises(DataError, match=r"expected left .* as in skeleton h36m16"):
+        Human36M(path, keypoints=keypoints, split="test", skeleton="h36m16")
+
+
+def test_the_orders_of_hourglass_joints_agree_with_the_layouts() -> None:
+    raw, ours = as_skeleton("mpii16").joint_names, as_skeleton("h36m16").joint_names
+    assert list(HOURGLASS_JOINTS) == RAW_TO_16
+    odd = {"hip": "pelvis", "spine": "thorax", "thorax": "upper_neck", "head": "head_top"}
+    assert [raw[i] for i in HOURGLASS_JOINTS] == [odd.get(joint, joint.replace("foot", "ankle")) for joint in ours]
 
 
 def test_keypoints_of_a_detector(files: Path) -> None:
