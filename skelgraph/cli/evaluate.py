@@ -1,6 +1,9 @@
 """`skelgraph evaluate`."""
 
 import dataclasses
+import os
+import shlex
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -93,6 +96,14 @@ class Evaluate:
     overwrite: Annotated[
         Flag, arg(help="Replace the evaluation that is in the output folder.", help_behavior_hint="")
     ] = False
+    record: Annotated[
+        str | None,
+        text_option("file"),
+        arg(
+            help="JSON file to add the errors and this command to, in the form in which `skelgraph models` has them.",
+            help_behavior_hint="(default: none)",
+        ),
+    ] = None
     imports: Imports = ()
 
     def __call__(self) -> None:
@@ -111,10 +122,28 @@ class Evaluate:
         machine: dict[str, Any] = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
         machine |= values_of(self.machine)
         from skelgraph import training
+        from skelgraph.models.measured import read_measured
 
+        if self.record is not None and os.path.exists(self.record):
+            read_measured(self.record)  # refused before anything is done
         out = self.out or f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}"
         options = parse_options(self.option)
         metrics = training.evaluate(
             self.weights, out, self.model, self.refine, options=options, overwrite=self.overwrite, **given, **machine
         )
         print_on_first_process(metrics, out)
+        if self.record is not None:
+            _record(self.record, metrics)
+
+
+def _record(path: str, metrics: dict[str, Any]) -> None:
+    """Add what was measured to a file, once for all processes."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    from skelgraph.models.measured import add_measured
+    from skelgraph.training.judging import ROWS
+
+    arguments = iter(sys.argv[1:])
+    kept = [word for word in arguments if not (word == "--record" and next(arguments, ""))]
+    kept = [word for word in kept if not word.startswith("--record=")]
+    rank_zero_only(add_measured)(path, metrics, ROWS, shlex.join(["skelgraph", *kept]))

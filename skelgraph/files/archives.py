@@ -9,7 +9,6 @@ import io
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from gzip import BadGzipFile, GzipFile
 from os import PathLike
@@ -119,7 +118,7 @@ def _zipped(file: RegularFile, label: str, wanted: Callable[[str], bool]) -> Ite
                         if len(content) != info.file_size or member.read(1):
                             raise EOFError("its size is another one")
                         return content
-                except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, ValueError) as error:
+                except Exception as error:  # as many as a zip has parts, OSError for a place that there cannot be
                     raise _damaged(where, error) from error
 
             yield StoredFile(info.filename, where, f"{info.file_size} {info.CRC}", read)
@@ -143,7 +142,9 @@ def _tarred(file: io.BufferedIOBase, label: str, wanted: Callable[[str], bool]) 
                     if len(content) != info.size:
                         raise EOFError("it ends early")
                     return content
-                except (tarfile.TarError, BadGzipFile, EOFError, zlib.error) as error:
+                except DataError:
+                    raise
+                except Exception as error:
                     raise _damaged(where, error) from error
 
             yield StoredFile(info.name, where, f"{info.size} {info.mtime}", read)

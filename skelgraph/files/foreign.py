@@ -101,8 +101,10 @@ class ForeignFiles:
             process.stdin.write(request)
             process.stdin.flush()
             about = json.loads(process.stdout.readline(2**16))
-            if not isinstance(about, dict) or "arrays" not in about:
-                return dict(about), None
+            if not isinstance(about, dict):
+                raise ValueError("no answer")
+            if "arrays" not in about:
+                return about, None
             arrays = []
             for dtype, shape in about["arrays"][:count]:
                 kind = np.dtype(dtype)

@@ -19,6 +19,13 @@ from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.resume import config_of
 
+REPORTED = {
+    "last": "its last epoch",
+    "test": "its best epoch on the test set",
+    "validation": "its best epoch on validation subjects",
+}
+"""The epoch that a run reports, by its setting ``select``."""
+
 
 class Evaluated(NamedTuple):
     """What is to be evaluated.
@@ -69,7 +76,10 @@ def evaluated(
         check_asked(model, path, name, skeleton, options)
         config = config_of(saved["skelgraph"], path)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
-        epochs, selection = saved["epoch"] + 1, f"epoch {saved['epoch'] + 1} of a run"
+        epochs, selection = (
+            saved["epoch"] + 1,
+            f"epoch {saved['epoch'] + 1} of a run that reports {REPORTED[config.evaluation.select]}",
+        )
     else:
         model = load_network(path, name, skeleton, **options)
         if changes.get("dataset") is None:

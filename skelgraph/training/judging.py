@@ -50,8 +50,8 @@ def headline(has_head: bool, depth: RootDepth) -> str:
 
 
 def judged_rows(test_set: PoseDataset) -> list[str]:
-    """The rows that can be judged of a network and its head: refined ones need cameras, and the depth of the root has
-    to be known to be the true one."""
+    """The rows that can be judged of a network and its head: refined ones need cameras, that with the true depth of the
+    root a root that is known."""
     rows = ["network"]
     if normalized_intrinsics(test_set.clips, test_set.clip_id.device) is not None:
         if not test_set.root_3d[:, 2].isnan().any():

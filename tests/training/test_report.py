@@ -35,7 +35,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "per_joint_mm": dict.fromkeys(SKELETON.joint_names, 10.0),
         "dataset": {"name": "synthetic", "is_synthetic": True, "subjects": ["S9"], "frames": 1234},
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
-        "root": "subtract", "flip_test": True, "selection": "last epoch", "notes": [], "seed": 0,
+        "root": "subtract", "flip_test": True, "notes": [], "seed": 0,
         "refine_dropout_at_test": False,
         "protocol": protocol_record(GRAPHMLP), **changes,
     }  # fmt: skip
