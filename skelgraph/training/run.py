@@ -87,7 +87,9 @@ def train(
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    model = create_model(
+        config.network.model, config.data.skeleton, **network_options(config.network.options, config.data.smpl)
+    )
     check_mesh(config, model)
     train_set, test_set = (_load(config, split) for split in ("train", "test"))
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
