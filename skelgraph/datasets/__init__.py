@@ -9,6 +9,7 @@ from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skelgraph.datasets.cameras import Camera, read_cameras
+    from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
@@ -24,6 +25,7 @@ __all__ = [
     "Camera",
     "Clip",
     "DatasetInfo",
+    "HardPosesNPZ",
     "Human36M",
     "MocapNPZ",
     "MotionClip",
@@ -34,7 +36,9 @@ __all__ = [
     "Protocol",
     "SyntheticMocap",
     "WindowLoader",
+    "hardest",
     "load_dataset",
+    "rank_by_rareness",
     "read_cameras",
     "read_npz",
     "read_smpl",
@@ -46,5 +50,16 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         __all__,
-        ("cameras", "windows", "protocol", "pose_dataset", "mocap", "human36m", "mpi_inf_3dhp", "synthetic", "smpl"),
+        (
+            "cameras",
+            "windows",
+            "protocol",
+            "pose_dataset",
+            "mocap",
+            "human36m",
+            "hard_poses",
+            "mpi_inf_3dhp",
+            "synthetic",
+            "smpl",
+        ),
     )

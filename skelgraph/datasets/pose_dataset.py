@@ -429,6 +429,7 @@ class PoseDataset(InMemoryDataset):
         visible = self.visible_3d[self.frames, :, None]
         return torch.where(visible, poses, 0).sum(0) / visible.sum(0).clamp(min=1)
 
-    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False) -> PoseWindows:
-        """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`."""
-        return PoseWindows(self, frames=frames, stride=stride, flip=flip)
+    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False, **options: Any) -> PoseWindows:
+        """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`, which takes
+        the options."""
+        return PoseWindows(self, frames=frames, stride=stride, flip=flip, **options)

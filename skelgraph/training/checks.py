@@ -29,6 +29,19 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 
 
+def check_causal(model: PoseLifter, causal: bool) -> None:
+    """Check that a network lifts the frame of a window whose pose is the target.
+
+    Raises:
+        SkelgraphError: If the windows are causal and the network is, too: one of them is enough.
+    """
+    if causal and getattr(model, "causal", False):
+        raise SkelgraphError(
+            f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
+            "the frame in its centre; expected one of them"
+        )
+
+
 def check_batch(model: PoseLifter, size: int) -> None:
     """Check that a network can be trained on batches of so many windows.
 
@@ -59,7 +72,8 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
         SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
     """
     devices = config.machine.devices
-    windows = train_set.windows(model.num_frames, flip=bool(config.decided().training.flip))
+    flip, data = bool(config.decided().training.flip), config.data
+    windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")

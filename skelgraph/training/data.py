@@ -62,6 +62,9 @@ class PoseData(pl.LightningDataModule):
         frames: Length of a window, the receptive field of the model.
         batch_size: Windows in a training batch, over all processes together.
         flip: Train on left-right mirrored windows too.
+        stride: Train on the centre frame of every so many frames.
+        time_reversal: Train on windows that run backwards, too.
+        causal: Windows end with the frame that is lifted, in training and test.
         seed: Seed of the training order.
         steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
@@ -74,6 +77,9 @@ class PoseData(pl.LightningDataModule):
         frames: int = 1,
         batch_size: int = 256,
         flip: bool = True,
+        stride: int = 1,
+        time_reversal: bool = False,
+        causal: bool = False,
         seed: int = 0,
         steps_at_once: int = 0,
     ) -> None:
@@ -84,6 +90,9 @@ class PoseData(pl.LightningDataModule):
         self.frames = frames
         self.batch_size = batch_size
         self.flip = flip
+        self.stride = stride
+        self.time_reversal = time_reversal
+        self.causal = causal
         self.seed = seed
 
     def setup(self, stage: str) -> None:
@@ -104,7 +113,9 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        windows = self.train_set.windows(self.frames, flip=self.flip)
+        windows = self.train_set.windows(
+            self.frames, self.stride, self.flip, time_reversal=self.time_reversal, causal=self.causal
+        )
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = windows.loader(
             batch_size,
@@ -121,7 +132,7 @@ class PoseData(pl.LightningDataModule):
     def val_dataloader(self) -> WindowLoader:
         """Every frame of the test set once, whole clips per process."""
         trainer = self._trainer()
-        windows = self.test_set.windows(self.frames)
+        windows = self.test_set.windows(self.frames, causal=self.causal)
         return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
 
     def test_dataloader(self) -> WindowLoader:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from rich.progress import Progress
 from torch import Tensor
 
-from skelgraph.datasets import PoseDataset, load_dataset
+from skelgraph.datasets import PoseDataset, hardest, load_dataset
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors
@@ -22,7 +24,7 @@ from skelgraph.models.loading import model_of_run
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
-from skelgraph.training.checks import check_batches, check_compiled, check_network
+from skelgraph.training.checks import check_batches, check_causal, check_compiled, check_network
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.environment import environment, versions
@@ -69,7 +71,8 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
     model = create_model(config.network.model, config.data.skeleton, **config.network.options)
-    train_set, test_set = (_load(config, split) for split in ("train", "test"))
+    check_causal(model, config.data.causal)
+    train_set, test_set = _load(config, "train"), _load_test(config)
     for data_set in (train_set, test_set):
         check_network(model, data_set)
     if not config.data.unchecked:
@@ -81,6 +84,9 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
         frames=model.num_frames,
         batch_size=config.training.batch_size,
         flip=bool(flips.training.flip),
+        stride=config.data.stride,
+        time_reversal=config.data.time_reversal,
+        causal=config.data.causal,
         seed=config.training.seed,
         steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
@@ -146,10 +152,17 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         config = config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
         model, epochs = model_of_run(saved, path), saved["epoch"] + 1
         mean_pose = mean_pose_of_run(saved, model.skeleton, path)
-    test_set = _load(config, "test")
+    check_causal(model, config.data.causal)
+    test_set = _load_test(config)
     check_network(model, test_set)
     module = _module(config, model, test_set.actions, test_set.mean_pose() if mean_pose is None else mean_pose)
-    data = PoseData(None, test_set, frames=model.num_frames, batch_size=config.training.batch_size)
+    data = PoseData(
+        None,
+        test_set,
+        frames=model.num_frames,
+        batch_size=config.training.batch_size,
+        causal=config.data.causal,
+    )
     with hide_lightning_noise():
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
@@ -180,7 +193,7 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
-    sample = functools.partial(typical_clip, module, test_set)
+    sample = functools.partial(typical_clip, module, test_set, config.data.causal)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
 
@@ -197,6 +210,25 @@ def _load(config: TrainConfig, split: str) -> PoseDataset:
         unchecked=data.unchecked,
         **data.sources(),
     )
+
+
+def _load_test(config: TrainConfig) -> PoseDataset:
+    """The test set, or the hardest poses of it, for which all training poses are read."""
+    test_set, data = _load(config, "test"), config.data
+    if data.hardest is None:
+        return test_set
+    train_set = _load(config.replace(actions=None, downsample=None, subset=None), "train")
+    device = "cuda" if config.machine.device != "cpu" and torch.cuda.is_available() else "cpu"
+    with Progress(disable=not config.machine.progress or getattr(rank_zero_only, "rank", 0) > 0) as progress:
+        task = progress.add_task("ranking poses", total=1.0)
+        view = hardest(
+            test_set.to(device),
+            train_set.to(device),
+            data.hardest,
+            data.hard_sigma,
+            lambda done: progress.update(task, completed=done),
+        )
+    return view.to("cpu")
 
 
 def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], mean_pose: Tensor) -> LiftingModule:
