@@ -26,7 +26,8 @@ from skelgraph.cli.results import print_on_first_process
 from skelgraph.training.config import TrainConfig
 
 SOURCES = tuple(member.name for _, member in TrainConfig.declared() if member.metadata["source"])
-EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "unchecked")
+EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "hardest", "hard_sigma", "unchecked")
+OTHER_DATA = ("train_subjects", "downsample", "test_downsample", "subset")
 EVALUATED_HEAD = ("refine_dropout_at_test", "root_depth")
 
 
@@ -115,7 +116,7 @@ class Evaluate:
             given |= values_of({"skeleton": self.skeleton})
         declared = {member.name: member for _, member in TrainConfig.declared()}
         if "dataset" in given:
-            anew = [name for name in (*EVALUATED_DATA, "test_downsample") if name not in given]
+            anew = [name for name in (*EVALUATED_DATA, *OTHER_DATA) if name not in given]
             given |= {name: declared[name].default for name in anew}
         if self.data_option or "dataset" in given:
             given["data_options"] = parse_options(self.data_option, "--data-option")

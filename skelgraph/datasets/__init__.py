@@ -10,6 +10,7 @@ from skelgraph.lazy import lazy_exports
 if TYPE_CHECKING:
     from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
+    from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
@@ -28,6 +29,7 @@ __all__ = [
     "Camera",
     "Clip",
     "DatasetInfo",
+    "HardPosesNPZ",
     "Human36M",
     "Human36MHGN",
     "MocapNPZ",
@@ -42,7 +44,9 @@ __all__ = [
     "SmplBodies",
     "SyntheticMocap",
     "WindowLoader",
+    "hardest",
     "load_dataset",
+    "rank_by_rareness",
     "read_cameras",
     "read_motion_file",
     "read_npz",
@@ -64,6 +68,7 @@ if not TYPE_CHECKING:
             "motion_files",
             "motion_dataset",
             "human36m",
+            "hard_poses",
             "human36m_hgn",
             "mpi_inf_3dhp",
             "synthetic",

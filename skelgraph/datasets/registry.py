@@ -151,6 +151,13 @@ def _human36m(data_3d: Path, data_2d: Path | None = None, keypoints: str = "gt",
     return Human36M(data_3d, data_2d, keypoints=keypoints, **options)
 
 
+@register_dataset("human36m_hard", help="hard poses of Human3.6M in MLP-Graph's file")
+def _human36m_hard(data_3d: Path, **options: Any) -> PoseDataset:
+    from skelgraph.datasets.hard_poses import HardPosesNPZ
+
+    return HardPosesNPZ(data_3d, **options)
+
+
 @register_dataset("mpi_inf_3dhp", help="MPI-INF-3DHP in one of three variants")
 def _mpi_inf_3dhp(data_3d: Path, variant: Variant, data_2d: Path | None = None, **options: Any) -> PoseDataset:
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP

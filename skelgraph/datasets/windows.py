@@ -22,7 +22,7 @@ class PoseBatch(NamedTuple):
         keypoints_2d: ``(B, T, J, 2)``, screen-normalised.
         poses_3d: The pose of each centre frame, ``(B, J, 3)``, or of all frames, ``(B, T, J, 3)``, where the windows
             were asked for them; metres, camera axes, root-relative.
-        frame: Row of each centre frame in the dataset's arrays, ``(B,)``.
+        frame: Row of each centre frame (the last one of causal windows) in the dataset's arrays, ``(B,)``.
         flipped: Which windows are mirrored, ``(B,)``.
         confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
         visible_3d: Which joints of the poses are known, ``(B, J)`` or ``(B, T, J)``; ``None`` if all are.
@@ -107,11 +107,16 @@ class PoseWindows:
 
     Args:
         dataset: The frames.
-        frames: Window length ``T``, odd.
-        stride: Step between the centre frames, counted in each clip from its first frame.
+        frames: Window length ``T``, odd; the target is the pose of the centre frame.
+        stride: Step between the centre frames. `VideoPose3D
+            <https://github.com/facebookresearch/VideoPose3D/blob/main/common/generators.py>`_ cuts a clip into chunks
+            of so many frames, which reach beyond both of its ends equally far; these are their centres.
         flip: Append every window once more, mirrored left to right.
         targets: Give the pose of the ``"centre"`` frame, or the poses of ``"all"`` frames.
         vertices: Pose the bodies of the data set, too.
+        time_reversal: Append every window once more, running backwards. Mirrored ones run backwards too then, as
+            GraphMLP's generator has it.
+        causal: Windows end with the frame that is the target, instead of having it in their centre.
 
     Raises:
         DataError: ``frames`` is even or not positive, ``stride`` is not positive, or there are no ``vertices``: not
@@ -129,6 +134,8 @@ class PoseWindows:
         targets: Targets = "centre",
         *,
         vertices: bool = False,
+        time_reversal: bool = False,
+        causal: bool = False,
     ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
@@ -144,22 +151,33 @@ class PoseWindows:
         self.stride = stride
         self.flip = flip
         self.targets = targets
+        self.time_reversal = time_reversal
+        self.causal = causal
 
         device = dataset.clip_id.device
         self._first = torch.tensor([clip.start for clip in dataset.clips], device=device)
         self._last = torch.tensor([clip.start + clip.length - 1 for clip in dataset.clips], device=device)
-        self._offsets = torch.arange(-(frames // 2), frames // 2 + 1, device=device)
+        self._offsets = torch.arange(frames, device=device) - self.target
         self._mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
         self._intrinsics = normalized_intrinsics(dataset.clips, device)
 
         centre = dataset.frames
-        centre = centre[(centre - self._first[dataset.clip_id[centre]]) % stride == 0]
-        copies = 2 if flip else 1
-        self._centre = centre.repeat(copies)
-        self._flipped = torch.arange(copies, device=device).bool().repeat_interleave(len(centre))
+        clip = dataset.clip_id[centre]
+        length = self._last[clip] - self._first[clip] + 1
+        before = (-length % stride) // 2  # how far the first chunk reaches beyond the clip
+        centre = centre[(centre - self._first[clip] + before) % stride == (stride - 1) // 2]
+        copies = [(False, False), *[(False, True)] * time_reversal, *[(True, time_reversal)] * flip]
+        self._centre = centre.repeat(len(copies))
+        flags = torch.tensor(copies, device=device).repeat_interleave(len(centre), 0)
+        self._flipped, self._reversed = flags.unbind(1)
+
+    @property
+    def target(self) -> int:
+        """Which frame of a window it is whose pose is the target."""
+        return self.frames - 1 if self.causal else self.frames // 2
 
     def __len__(self) -> int:
-        """Number of windows, mirrored ones included."""
+        """Number of windows, mirrored and reversed ones included."""
         return len(self._centre)
 
     def __getitem__(self, index: Tensor | slice | int) -> PoseBatch:
@@ -172,6 +190,8 @@ class PoseWindows:
         flipped = self._flipped[index].reshape(-1)
         clip = self.dataset.clip_id[frame]
         time = frame[:, None] + self._offsets
+        if self.time_reversal:
+            time = torch.where(self._reversed[index].reshape(-1, 1), frame[:, None] - self._offsets, time)
         time = time.clamp(self._first[clip, None], self._last[clip, None])
         target = time if self.targets == "all" else frame
         x, y, root = self.dataset.keypoints_2d[time], self.dataset.poses_3d[target], self.dataset.root_3d[frame]

@@ -119,6 +119,24 @@ def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
     )
 
 
+def check_causal(config: TrainConfig, model: PoseLifter) -> None:
+    """Check that a network lifts the frame of a window whose pose is the target, and nothing asks for the centre frame.
+
+    Raises:
+        SkelgraphError: If the windows are causal and the network is, too: one of them is enough; or all frames of the
+            window or a refinement head are trained, which look at its centre.
+    """
+    if not config.data.causal:
+        return
+    if getattr(model, "causal", False):
+        raise SkelgraphError(
+            f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
+            "the frame in its centre; expected one of them"
+        )
+    if config.refinement.refine or config.training.loss_frames == "all":
+        raise SkelgraphError("causal is on; expected neither refine nor loss-frames 'all', which look at centre frames")
+
+
 def check_batch(model: PoseLifter, size: int) -> None:
     """Check that a network can be trained on batches of so many windows.
 
@@ -150,8 +168,9 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
             few for batch normalisation.
     """
     devices = config.machine.devices
-    flip = bool(config.decided().training.flip)
-    windows = train_set.windows(model.num_frames, flip=flip, vertices=train_set.bodies is not None)
+    flip, data = bool(config.decided().training.flip), config.data
+    bodies = train_set.bodies is not None
+    windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal, vertices=bodies)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")

@@ -35,6 +35,7 @@ RefineLoss = Annotated[str, REFINE_LOSS_SUM]
 LossFrames = Literal["centre", "all"]
 NormMomentum = Literal["constant", "decaying"]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
+Percent = Annotated[float, Field(gt=0, le=100)]
 Decay = Annotated[float, Field(gt=0, le=1)]
 Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -233,6 +234,18 @@ class DataConfig(_Checked):
     test_downsample: Number | None = setting(
         None, "Test on every n-th frame.", unit="frames", absent="all that the dataset offers"
     )
+    hardest: Percent | None = setting(
+        None,
+        "Test on so many per cent of every 5th test frame, those that resemble the training poses least.",
+        unit="percent",
+        absent="on all of them",
+    )
+    hard_sigma: Positive = setting(
+        0.05, "Distance at which a joint resembles another by a factor of e less, for --hardest.", unit="metres"
+    )
+    stride: Number = setting(1, "Train on the centre frame of every n frames, chunk by chunk.", unit="frames")
+    time_reversal: bool = setting(False, "Train on windows that run backwards, too.")
+    causal: bool = setting(False, "Windows end with the frame that is lifted, instead of having it in their centre.")
     unchecked: bool = setting(
         False,
         "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training, validation "
@@ -251,6 +264,8 @@ class DataConfig(_Checked):
         for member in dataclasses.fields(self):
             if member.metadata["source"] and member.name in self.data_options:
                 raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")
+        if self.hardest is None and self.hard_sigma != type(self).hard_sigma:
+            raise SkelgraphError(f"hard-sigma is {self.hard_sigma}, but no poses are ranked: hardest is not given")
 
     def sources(self) -> dict[str, Any]:
         """What the data set is made from: the settings that it takes or that were given, and its own options."""

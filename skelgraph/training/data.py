@@ -75,6 +75,9 @@ class PoseData(pl.LightningDataModule):
             that do not make a step at the end of an epoch are left out, as is a batch that is not full.
         flip: Train on left-right mirrored windows too.
         targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
+        stride: Train on the centre frame of every so many frames.
+        time_reversal: Train on windows that run backwards, too.
+        causal: Windows end with the frame that is lifted, in training and test.
         seed: Seed of the training order.
         steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
     """
@@ -90,6 +93,9 @@ class PoseData(pl.LightningDataModule):
         accumulate: int = 1,
         flip: bool = True,
         targets: Targets = "centre",
+        stride: int = 1,
+        time_reversal: bool = False,
+        causal: bool = False,
         seed: int = 0,
         steps_at_once: int = 0,
     ) -> None:
@@ -103,6 +109,9 @@ class PoseData(pl.LightningDataModule):
         self.accumulate = accumulate
         self.flip = flip
         self.targets = targets
+        self.stride = stride
+        self.time_reversal = time_reversal
+        self.causal = causal
         self.seed = seed
 
     def setup(self, stage: str) -> None:
@@ -125,8 +134,15 @@ class PoseData(pl.LightningDataModule):
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
-        bodies = self.train_set.bodies is not None
-        windows = self.train_set.windows(self.frames, flip=self.flip, targets=self.targets, vertices=bodies)
+        windows = self.train_set.windows(
+            self.frames,
+            self.stride,
+            self.flip,
+            targets=self.targets,
+            vertices=self.train_set.bodies is not None,
+            time_reversal=self.time_reversal,
+            causal=self.causal,
+        )
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = _WholeSteps(
             windows,
@@ -152,7 +168,7 @@ class PoseData(pl.LightningDataModule):
 
     def _judged(self, poses: PoseDataset) -> WindowLoader:
         trainer = self._trainer()
-        windows = poses.windows(self.frames)
+        windows = poses.windows(self.frames, causal=self.causal)
         return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
 
     def _trainer(self) -> pl.Trainer:

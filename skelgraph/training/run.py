@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
+import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
+from rich.progress import Progress
 from torch import Tensor
 
-from skelgraph.datasets import PoseDataset, load_dataset
+from skelgraph.datasets import PoseDataset, hardest, load_dataset
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path
@@ -23,7 +25,14 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
-from skelgraph.training.checks import check_batches, check_compiled, check_network, check_refine, check_vertices
+from skelgraph.training.checks import (
+    check_batches,
+    check_causal,
+    check_compiled,
+    check_network,
+    check_refine,
+    check_vertices,
+)
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
 from skelgraph.training.elastic import join_workers
@@ -91,7 +100,8 @@ def train(
         config.network.model, config.data.skeleton, **network_options(config.network.options, config.data.smpl)
     )
     check_mesh(config, model)
-    train_set, test_set = (_load(config, split) for split in ("train", "test"))
+    check_causal(config, model)
+    train_set, test_set = _load(config, "train"), _load_test(config)
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
@@ -116,6 +126,9 @@ def train(
         accumulate=config.training.accumulate,
         flip=bool(flips.training.flip),
         targets=config.training.loss_frames,
+        stride=config.data.stride,
+        time_reversal=config.data.time_reversal,
+        causal=config.data.causal,
         seed=config.training.seed,
         steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
@@ -187,7 +200,8 @@ def evaluate(
     check_free(out, "evaluate", overwrite=overwrite)
     config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
     check_mesh(config, network)
-    test_set = _load(config, "test")
+    check_causal(config, network)
+    test_set = _load_test(config)
     check_network(network, test_set)
     notes = []
     if head is not None and (lack := lacking(test_set, config.refinement.root_depth)):
@@ -196,7 +210,13 @@ def evaluate(
         head, notes = None, [f"The head of the run is not judged: {lack}."]
     mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
     module = _module(config, network, head, test_set.actions, mean_pose)
-    data = PoseData(None, test_set, frames=network.num_frames, batch_size=config.training.batch_size)
+    data = PoseData(
+        None,
+        test_set,
+        frames=network.num_frames,
+        batch_size=config.training.batch_size,
+        causal=config.data.causal,
+    )
     with hide_lightning_noise():
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
@@ -233,7 +253,7 @@ def _write_report(
 ) -> None:
     if config.evaluation.save_obj is not None:
         write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
-    sample = functools.partial(typical_clip, module, test_set)
+    sample = functools.partial(typical_clip, module, test_set, config.data.causal)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
 
@@ -252,6 +272,25 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
         unchecked=data.unchecked,
         **data.sources(),
     )
+
+
+def _load_test(config: TrainConfig) -> PoseDataset:
+    """The test set, or the hardest poses of it, for which all training poses are read."""
+    test_set, data = _load(config, "test"), config.data
+    if data.hardest is None:
+        return test_set
+    train_set = _load(config.replace(actions=None, downsample=None, subset=None), "train")
+    device = "cuda" if config.machine.device != "cpu" and torch.cuda.is_available() else "cpu"
+    with Progress(disable=not config.machine.progress or getattr(rank_zero_only, "rank", 0) > 0) as progress:
+        task = progress.add_task("ranking poses", total=1.0)
+        view = hardest(
+            test_set.to(device),
+            train_set.to(device),
+            data.hardest,
+            data.hard_sigma,
+            lambda done: progress.update(task, completed=done),
+        )
+    return view.to("cpu")
 
 
 def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:

@@ -12,9 +12,10 @@ from skelgraph.training.report import Sample
 
 @torch.no_grad()
 def typical_clip(
-    module: LiftingModule, test_set: PoseDataset, seconds: float = 4.0, frame_rate: float = 25.0
+    module: LiftingModule, test_set: PoseDataset, causal: bool = False, seconds: float = 4.0, frame_rate: float = 25.0
 ) -> Sample:
-    """The middle of a typical clip for the animation: of the action whose error is nearest to the mean."""
+    """The middle of a typical clip for the animation: of the action whose error is nearest to the mean; in causal
+    windows if the network was trained on them."""
     errors = {action: row["mpjpe_mm"] for action, row in module.results["per_action"].items()}
     typical = min(errors, key=lambda action: abs(errors[action] - module.results["mpjpe_mm"]))
     rate = test_set.frame_rate or frame_rate
@@ -24,13 +25,13 @@ def typical_clip(
     rows = (test_set.clip_id[frames] == chosen).nonzero().flatten()
     length = min(len(rows), max(1, round(seconds * rate)))
     first = (len(rows) - length) // 2
-    clip, batch = test_set.clips[chosen], test_set.windows(module.model.num_frames)[rows[first : first + length : step]]
+    windows = test_set.windows(module.model.num_frames, causal=causal)
+    clip, batch = test_set.clips[chosen], windows[rows[first : first + length : step]]
     module.eval()
     prediction = module.answers(batch.to(module.device), module.headline)[module.headline].pose
-    middle = batch.keypoints_2d.size(1) // 2
-    centre, target = batch.keypoints_2d[:, middle], batch.poses_3d
+    centre, target = batch.keypoints_2d[:, windows.target], batch.poses_3d
     if batch.confidence is not None:  # what nobody has seen is not drawn
-        centre = torch.where(batch.confidence[:, middle, :, None] > 0, centre, torch.nan)
+        centre = torch.where(batch.confidence[:, windows.target, :, None] > 0, centre, torch.nan)
     if batch.visible_3d is not None:
         target = torch.where(batch.visible_3d[..., None], target, torch.nan)
     subject, action, camera = (plain(name, 30) for name in (clip.subject, clip.action, clip.camera))

@@ -71,3 +71,39 @@ def test_sides_that_differ_are_not_timed(load):
     sides["pyg"].layer.bias.data += 1
     with pytest.raises(AssertionError, match="pyg"):
         benchmark.check(sides)
+
+
+def test_pipeline(run):
+    options = [
+        "--models",
+        "rs_net",
+        "sem_gcn",
+        "--frames",
+        "300",
+        "--batch-size",
+        "8",
+        "--rounds",
+        "1",
+        "--threads",
+        "1",
+    ]
+    numbers, page = run("pipeline", *options)
+    assert [(row["model"], row["batch"]) for row in numbers["rows"]] == [("sem_gcn", 8), ("rs_net", 8)]
+    rates = [row["samples_per_second"] for row in numbers["rows"]]
+    assert all(len(sides) == 5 and min(sides.values()) > 0 for sides in rates)
+    assert "| sem_gcn | 8 |" in page
+
+
+def test_pipeline_samples_that_differ_are_not_timed(load):
+    benchmark = load("pipeline")
+    data = benchmark.generated("h36m17", 450)
+    assert len(data) == 450
+    samples = benchmark.Samples(data, 1)
+    for frames in (1, 5):
+        windows, cut = data.windows(frames, flip=True)[:], benchmark.Samples(data, frames)
+        x, y = (torch.stack(part) for part in zip(*(cut[i] for i in range(len(cut))), strict=True))
+        assert torch.equal(x, windows.keypoints_2d)
+        assert torch.equal(y, windows.poses_3d)
+    samples.places[-1] = (0, 0)
+    with pytest.raises(AssertionError):
+        benchmark.check("nehs_net", data, samples)

@@ -21,43 +21,60 @@ from skelgraph.geometry import mirror, normalize_intrinsics, project
 Make = Callable[..., PoseDataset]
 
 
-@pytest.mark.parametrize("case", ["pad0", "pad3", "pad2_single_target"])
+@pytest.mark.parametrize("case", ["pad0", "pad3", "pad2_single_target", "stride3_pad2"])
 def test_equals_the_generator_of_videopose3d(make_dataset: Make, golden: Callable[[str], Any], case: str) -> None:
-    """Its cases of chunk length 1; it orders by sequence, plain before flipped, and we put all flipped ones last."""
+    """Its chunks; it orders by sequence, plain before flipped, and we put all flipped ones last."""
     g = golden("protocol_chunks")
     lengths = g["in/lengths"].tolist()
     dataset = make_dataset(lengths)
     dataset.keypoints_2d = torch.cat([g[f"in/seq2d_{i}"] for i in range(len(lengths))])
     dataset.poses_3d = torch.cat([g[f"in/seq3d_{i}"] for i in range(len(lengths))])
     options = g.meta["cases"][case]
-    windows = dataset.windows(frames=2 * options["pad"] + 1, flip=options["augment"])
+    chunk = options["chunk"]
+    windows = dataset.windows(frames=chunk + 2 * options["pad"], stride=chunk, flip=options["augment"])
 
     starts = torch.tensor([clip.start for clip in dataset.clips])
     flipped = g[f"out/{case}/flip"]
-    frame = starts[g[f"out/{case}/seq"]] + g[f"out/{case}/bounds"][:, 0]
-    index = frame + flipped * len(dataset)
-    assert sorted(index.tolist()) == list(range(len(windows)))
+    frame = starts[g[f"out/{case}/seq"]] + g[f"out/{case}/bounds"].sum(1) // 2  # the centre of [start, end)
+    whole = windows[:]
+    found = list(zip(whole.frame.tolist(), whole.flipped.tolist(), strict=True))
+    expected = list(zip(frame.tolist(), flipped.tolist(), strict=True))
+    assert sorted(found) == sorted(expected)
 
-    selected = index[g[f"out/{case}/sel"]]
-    batch = windows[selected]
+    selected = g[f"out/{case}/sel"]
+    batch = windows[torch.tensor([found.index(expected[i]) for i in selected.tolist()])]
     target = g[f"out/{case}/x3d"]
     g.assert_close(batch.keypoints_2d, f"out/{case}/x2d")
     torch.testing.assert_close(batch.poses_3d, target[:, target.shape[1] // 2], **g.tolerance)
-    assert torch.equal(batch.frame, selected % len(dataset))
-    assert torch.equal(batch.flipped, flipped[g[f"out/{case}/sel"]])
+    assert torch.equal(batch.frame, frame[selected])
+    assert torch.equal(batch.flipped, flipped[selected])
 
 
-def by_loops(dataset: PoseDataset, frames: int, stride: int, flip: bool, targets: str = "centre") -> PoseBatch:
+def by_loops(
+    dataset: PoseDataset,
+    frames: int,
+    stride: int,
+    flip: bool,
+    backwards: bool = False,
+    causal: bool = False,
+    targets: str = "centre",
+) -> PoseBatch:
     """Every window, one frame after the other."""
     rows = []
     signs = {"root": torch.tensor([-1.0, 1, 1]), "camera": torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])}
-    for flipped in (False, True)[: 1 + flip]:
+    copies = [(False, False)] + [(False, True)] * backwards + [(True, backwards)] * flip
+    for flipped, runs_back in copies:
         for clip in dataset.clips:
-            for centre in range(0, clip.length, stride):
-                times = [min(max(centre + k - frames // 2, 0), clip.length - 1) for k in range(frames)]
+            chunks = -(-clip.length // stride)
+            offset = (chunks * stride - clip.length) // 2
+            for chunk in range(chunks):
+                centre = chunk * stride - offset + (stride - 1) // 2
+                steps = [k - (frames - 1 if causal else frames // 2) for k in range(frames)]
+                times = [centre - step if runs_back else centre + step for step in steps]
+                times = [min(max(time, 0), clip.length - 1) for time in times]
                 x = torch.stack([dataset.keypoints_2d[clip.start + time] for time in times])
                 y = torch.stack([dataset.poses_3d[clip.start + time] for time in times])
-                y = y if targets == "all" else y[frames // 2]
+                y = y if targets == "all" else y[frames - 1 if causal else frames // 2]
                 root = dataset.root_3d[clip.start + centre]
                 camera = normalize_intrinsics(torch.tensor(clip.intrinsics).double(), clip.width, clip.height).float()
                 if flipped:
@@ -143,6 +160,34 @@ def test_data_without_cameras(make_dataset: Make) -> None:
     dataset = make_dataset([4, 3])
     dataset.clips[1] = dataclasses.replace(dataset.clips[1], intrinsics=(0.0,) * 9)
     assert dataset.windows()[:].intrinsics is None
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("frames", "stride"), [(1, 1), (3, 1), (9, 4), (5, 3)])
+def test_backward_and_causal_windows_equal_loops(
+    make_dataset: Make, frames: int, stride: int, flip: bool, causal: bool
+) -> None:
+    dataset = make_dataset([7, 1, 11, 4])
+    windows = dataset.windows(frames, stride, flip, time_reversal=True, causal=causal)
+    expected = by_loops(dataset, frames, stride, flip, True, causal)
+    assert len(windows) == len(expected.frame) == (2 + flip) * len(dataset.windows(frames, stride))
+    assert windows.target == (frames - 1 if causal else frames // 2)
+    assert_equal(windows[:], expected)
+    pick = torch.tensor([len(windows) - 1, 0, 3, 3])
+    assert_equal(windows[pick], of_each(lambda column: column[pick], expected))
+    assert_equal(windows[-2], of_each(lambda column: column[-2:-1], expected))
+
+
+def test_a_causal_window_by_hand(make_dataset: Make) -> None:
+    dataset = make_dataset([4, 5])
+    dataset.keypoints_2d = torch.arange(9.0)[:, None, None].expand(9, 17, 2).clone()
+    windows = dataset.windows(3, time_reversal=True, causal=True)
+    shown = windows[:].keypoints_2d[..., 0, 0].tolist()
+    assert shown[:6] == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [4, 4, 4], [4, 4, 5]]
+    assert shown[9:13] == [[2, 1, 0], [3, 2, 1], [3, 3, 2], [3, 3, 3]]  # backwards, and still ending with the target
+    chunks = dataset.windows(1, stride=4)
+    assert chunks[:].frame.tolist() == [1, 4, 8]  # [0, 4) of 4 frames; of 5 [-1, 3), whose centre is 0, and [3, 7)
 
 
 def test_a_view_selects_centre_frames_and_keeps_their_context(make_dataset: Make) -> None:
