@@ -70,6 +70,7 @@ def check_human36m(
             files = {whose: file for whose, file in files.items() if file.exists()}
     if not files:
         findings.append(Finding(path.name, "keypoints", "told", "no file of keypoints beside it: gt are projected"))
+    sound: list[dict[str, Any]] = []
     for whose, file in files.items():
         found: list[Finding] = []
         layout = None
@@ -78,9 +79,10 @@ def check_human36m(
             layout = _check_keypoints(file.name, members, motion, whose, found)
         findings += found
         if layout is not None and all(finding.verdict != "wrong" for finding in found):
-            findings += check_reading(
-                "human36m", data_3d=path, data_2d=file, keypoints=whose, skeleton=layout, downsample=16
-            )
+            sound.append({"data_2d": file, "keypoints": whose, "skeleton": layout})
+    del motion, members  # the readers need the memory
+    for options in sound:
+        findings += check_reading("human36m", data_3d=path, downsample=16, **options)
     return findings
 
 
