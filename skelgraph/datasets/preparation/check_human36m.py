@@ -70,16 +70,19 @@ def check_human36m(
             files = {whose: file for whose, file in files.items() if file.exists()}
     if not files:
         findings.append(Finding(path.name, "keypoints", "told", "no file of keypoints beside it: gt are projected"))
+    sound: list[dict[str, Any]] = []
     for whose, file in files.items():
         found: list[Finding] = []
+        layout = None
         members = read(file.name, "", found, read_npz, file, ["positions_2d"], ["metadata"])
         if members is not None:
-            found += _check_keypoints(file.name, members, motion, whose)
+            layout = _check_keypoints(file.name, members, motion, whose, found)
         findings += found
-        if all(finding.verdict != "wrong" for finding in found):
-            findings += check_reading(
-                "human36m", data_3d=path, data_2d=file, keypoints=whose, skeleton=_skeleton(members), downsample=16
-            )
+        if layout is not None and all(finding.verdict != "wrong" for finding in found):
+            sound.append({"data_2d": file, "keypoints": whose, "skeleton": layout})
+    del motion, members  # the readers need the memory
+    for options in sound:
+        findings += check_reading("human36m", data_3d=path, downsample=16, **options)
     return findings
 
 
@@ -137,10 +140,14 @@ def _check_takes(where: str, motion: dict[str, dict[Any, Any]]) -> list[Finding]
     return findings
 
 
-def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any], whose: str) -> list[Finding]:
+def _check_keypoints(
+    where: str, members: dict[str, Any], motion: dict[str, Any], whose: str, findings: list[Finding]
+) -> str | None:
+    """Check a file of keypoints; the layout of its joints, if it has one."""
     filmed_motion = members["positions_2d"]
     if not isinstance(filmed_motion, dict) or not all(isinstance(a, dict) for a in filmed_motion.values()):
-        return [Finding(where, "layout", "wrong", "positions_2d is not {subject: {action: [array, ...]}}")]
+        findings.append(Finding(where, "layout", "wrong", "positions_2d is not {subject: {action: [array, ...]}}"))
+        return None
     missing, views, short, odd, joints = [], [], [], [], Counter[int]()
     worst = 0.0
     for subject in (subject for subject in _SUBJECTS if subject in motion):
@@ -162,7 +169,7 @@ def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any]
                 short.append(name)
             elif whose == "gt" and {track.shape[1] for track in tracks} <= {16, 17}:
                 worst = max(worst, _difference(tracks, positions, rig))
-    findings = [
+    findings += [
         judged(
             where, "recordings", not missing, f"without {listed(missing)}" if missing else "all", "get the file anew"
         ),
@@ -178,12 +185,14 @@ def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any]
     found = f"{' and '.join(map(str, sorted(joints)))} joints" if not odd else f"no finite keypoints: {listed(odd)}"
     right = not odd and len(joints) == 1 and set(joints) <= {16, 17}
     findings.append(judged(where, "joints", right, found, "expected 16 or 17 joints in all recordings"))
-    if right:
-        findings += _check_metadata(where, members.get("metadata"), _skeleton(members), whose)
-    if whose == "gt" and right and not short and not views:
+    if not right:
+        return None
+    layout = "h36m16" if 16 in joints else "h36m17"
+    findings += _check_metadata(where, members.get("metadata"), layout, whose)
+    if whose == "gt" and not short and not views:
         advice = f"the positions, seen by the published cameras with lens distortion, are elsewhere: {_AGAIN}"
         findings.append(judged(where, "projection", worst <= SAME, f"{worst:.2g} px from the positions", advice))
-    return findings
+    return layout
 
 
 def _difference(tracks: Any, positions: np.ndarray, rig: Any) -> float:
@@ -209,8 +218,3 @@ def _check_metadata(where: str, metadata: Any, layout: str, whose: str) -> list[
         return [Finding(where, "joint order", "told", f"the file does not say; read as {layout}")]
     order = layout if picked is picker else f"that of the detector, brought into that of {layout} when it is read"
     return [Finding(where, "joint order", "right", order)]
-
-
-def _skeleton(members: dict[str, Any]) -> str:
-    tracks = next(iter(next(iter(members["positions_2d"].values())).values()))
-    return "h36m16" if tracks[0].shape[1] == 16 else "h36m17"

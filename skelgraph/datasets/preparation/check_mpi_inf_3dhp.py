@@ -97,7 +97,7 @@ def _check_train(where: str, members: dict[str, Any]) -> list[Finding]:
         if not isinstance(views, dict) or {str(camera) for camera in views} != set(map(str, CAMERAS)):
             odd.append(f"{key}: not [{{camera: arrays}}, fps] of cameras {', '.join(map(str, CAMERAS))}")
             continue
-        if int(entry[1]) != (50 if key in FAST else 25):
+        if not isinstance(entry[1], int | float | np.number) or entry[1] != (50 if key in FAST else 25):
             rates.append(key)
         whole = [_views_fit(view, 17) for view in views.values()]
         if not all(whole):

@@ -92,6 +92,10 @@ def change(members: Members, how: Callable[[np.ndarray], Any], *path: Any) -> No
     members[path[-1]] = how(members[path[-1]])
 
 
+def put(members: Members, value: Any, *path: Any) -> None:
+    change(members, lambda _: value, *path)
+
+
 def every(members: Members, how: Callable[[np.ndarray], Any]) -> None:
     for actions in members.values():
         for action, value in actions.items():
@@ -144,6 +148,7 @@ WRONG_2D: dict[str, tuple[Callable[[Members], Any], str, str]] = {
         "cameras",
         "not 4: S5 Eating 1",
     ),
+    "number": (lambda m: put(m["positions_2d"], 0.5, "S1", "Directions"), "cameras", "not 4: S1 Directions"),
     "frames": (
         lambda m: change(m["positions_2d"]["S5"], lambda v: v[:-1], "Eating 1", 2),
         "frames",

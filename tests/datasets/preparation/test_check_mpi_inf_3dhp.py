@@ -107,6 +107,7 @@ WRONG: dict[str, tuple[str, str, Damage, str, str]] = {
         "arrays",
         "S4 Seq2: data_2d",
     ),
+    "no fps": ("data_train_3dhp", "data", lambda d: put(d["S5 Seq2"], 1, {}), "frame rates", "S5 Seq2"),
     "fps": ("data_train_3dhp", "data", lambda d: put(d["S5 Seq2"], 1, 25), "frame rates", "S5 Seq2"),
     "frames": (
         "data_train_3dhp",
