@@ -1,6 +1,6 @@
 """HGN from its layers, trained by its published recipe, on generated motion.
 
-    python examples/hgn.py --epochs 3 --downsample 20    # a first look, a minute of CPU
+    python examples/hgn.py --epochs 3 --downsample 20    # minutes of CPU: it runs, and has not learned much
     python examples/hgn.py                               # the whole recipe, on a GPU if there is one
 
 "Hierarchical Graph Networks for 3D Human Pose Estimation", https://arxiv.org/abs/2111.11927: 37.32 mm on Human3.6M with

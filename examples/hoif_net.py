@@ -1,6 +1,6 @@
 """HOIF-Net from its layers, trained by its published recipe, on generated motion.
 
-    python examples/hoif_net.py --epochs 3 --downsample 20    # a first look, a minute of CPU
+    python examples/hoif_net.py --epochs 3 --downsample 20    # minutes of CPU: it runs, and has not learned much
     python examples/hoif_net.py                               # the whole recipe, on a GPU if there is one
 
 "Higher-Order Implicit Fairing Networks for 3D Human Pose Estimation", https://arxiv.org/abs/2111.00950: 39.16 mm on

@@ -1,6 +1,6 @@
 """MLP-Graph from its layers, trained by its published recipe, on generated motion.
 
-    python examples/mlp_graph.py --epochs 3 --downsample 20    # a first look, a minute of CPU
+    python examples/mlp_graph.py --epochs 3 --downsample 20    # minutes of CPU: it runs, and has not learned much
     python examples/mlp_graph.py --frames 27                   # the whole recipe on windows, on a GPU if there is one
 
 "Spatio-temporal MLP-graph network for 3D human pose estimation", https://arxiv.org/abs/2308.15313: 36.34 mm on

@@ -1,6 +1,6 @@
 """NEHSNet from its layers, trained by its published recipe, on generated motion.
 
-    python examples/nehs_net.py --epochs 3 --downsample 20    # a first look, a minute of CPU
+    python examples/nehs_net.py --epochs 3 --downsample 20    # minutes of CPU: it runs, and has not learned much
     python examples/nehs_net.py                               # the whole recipe, on a GPU if there is one
 
 "NEHSNet", https://github.com/HFG1021/NEHSNet: 49.50 mm on Human3.6M. Depth, width, heads, dropout and the number of

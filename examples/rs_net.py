@@ -1,6 +1,6 @@
 """RS-Net from its layers, trained by its published recipe, on generated motion.
 
-    python examples/rs_net.py --epochs 3 --downsample 20    # a first look, a minute of CPU
+    python examples/rs_net.py --epochs 3 --downsample 20    # minutes of CPU: it runs, and has not learned much
     python examples/rs_net.py                               # the whole recipe, on a GPU if there is one
 
 "Regular Splitting Graph Network for 3D Human Pose Estimation", https://arxiv.org/abs/2305.05785: 37.28 mm on Human3.6M
