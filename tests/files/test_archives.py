@@ -55,7 +55,6 @@ def read(source: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("make", "name"),
     [(zipped, "f.zip"), (tarred, "f.tar"), (tarred, "f.tgz"), (folder, "f")],
-    ids=lambda value: str(value),
 )
 def test_what_is_wanted_is_read(tmp_path: Path, make: Callable[[Path], Path], name: str) -> None:
     source = make(tmp_path / name)
