@@ -28,5 +28,18 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    _PACKAGES = ("datasets", "files", "geometry", "metrics", "nn", "ops", "options", "testing", "training", "viz")
+    _PACKAGES = (
+        "cli",
+        "datasets",
+        "files",
+        "geometry",
+        "metrics",
+        "nn",
+        "ops",
+        "options",
+        "recipes",
+        "testing",
+        "training",
+        "viz",
+    )
     __getattr__ = lazy_exports(__name__, __all__, ("topology", "models"), _PACKAGES)

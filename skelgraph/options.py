@@ -53,7 +53,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class OneOf:
-    """The names in a registry at the time of the check: ``Annotated[str, OneOf(LOSSES)]``."""
+    """The names in a registry at the time of the check: ``Annotated[str, OneOf(SCHEDULES)]``."""
 
     def __init__(self, names: Collection[str]) -> None:
         self.names = names
@@ -66,6 +66,50 @@ class OneOf:
         if name not in self.names:
             raise ValueError
         return name
+
+    def __str__(self) -> str:
+        """What is allowed, in words."""
+        return _either(map(repr, self.names))
+
+
+class SumOf(OneOf):
+    """Weighted sums of names in a registry, ``0.9*mse + 0.1*l1``: a name alone has the weight 1, others are above 0.
+
+    Args:
+        names: The registry; its names are identifiers.
+        example: A sum, for the message.
+        or_none: Whether the text ``none``, a sum of nothing, is allowed.
+    """
+
+    _TERM = r"(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*\*\s*)?([^\W\d]\w*)"
+
+    def __init__(self, names: Collection[str], example: str, or_none: bool = False) -> None:
+        super().__init__(names)
+        self.example = example
+        self.or_none = or_none
+
+    def terms(self, text: str) -> list[tuple[float, str]]:
+        """The weights and names in a sum.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        if self.or_none and text == "none":
+            return []
+        if len(text) > 1000 or not re.fullmatch(rf"\s*{self._TERM}(?:\s*\+\s*{self._TERM})*\s*", text):
+            raise ValueError
+        terms = [(float(weight or 1), name) for weight, name in re.findall(self._TERM, text)]
+        if not all(name in self.names and 0 < weight < float("inf") for weight, name in terms):
+            raise ValueError
+        return terms
+
+    def _known(self, name: str) -> str:
+        self.terms(name)
+        return name
+
+    def __str__(self) -> str:
+        """What is allowed, in words."""
+        return f"a weighted sum of {super().__str__()}, such as {self.example!r}{', or none' * self.or_none}"
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -140,10 +184,19 @@ def check_option(name: str, value: Any, hint: Any, label: str = "") -> Any:
     try:
         return _adapter(hint).validate_python(_native(value, _depth(hint)))
     except (ValidationError, OverflowError, UnicodeError):
-        near = difflib.get_close_matches(value, choices(hint), n=3, cutoff=0.5) if isinstance(value, str) else []
+        near = _near(value, hint) if isinstance(value, str) else []
         hint_text = f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
         prefix = f"{label}: " if label else ""
         raise SkelgraphError(f"{prefix}{name} is {shown(value)}; expected {describe(hint)}{hint_text}") from None
+
+
+def _near(text: str, hint: Any) -> list[str]:
+    """The names that a text, or the first unknown one in a sum of names, may have meant."""
+    names, words = choices(hint), [text]
+    for rule in _sums(hint):
+        names = [*rule.names]
+        words = [word for word in re.findall(r"[^\W\d]\w*", text[:1000]) if word not in names]
+    return difflib.get_close_matches(words[0], names, n=3, cutoff=0.5) if words else []
 
 
 def option_types(function: Callable[..., Any]) -> dict[str, Any]:
@@ -195,7 +248,7 @@ def describe(hint: Any) -> str:
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
         if isinstance(limits[0], OneOf):
-            return _either(map(repr, limits[0].names))
+            return str(limits[0])
         if get_origin(arguments[0]) in _SEQUENCES:
             return f"{describe(arguments[0])},{_range(limits)} of them"
         return ("a number" if arguments[0] is float else describe(arguments[0])) + _range(limits)
@@ -297,10 +350,17 @@ def _native(value: Any, depth: int) -> Any:
 
 
 def choices(hint: Any) -> list[str]:
-    """The texts that an annotation names: those of a literal, or the names of a registry."""
+    """The texts that an annotation names: those of a literal, or the names of a registry; none of sums of names."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated and isinstance(arguments[1], OneOf):
-        return list(arguments[1].names)
+        return [] if isinstance(arguments[1], SumOf) else list(arguments[1].names)
     if origin is Literal:
         return [value for value in arguments if isinstance(value, str)]
     return [value for part in _parts(hint) for value in choices(part)]
+
+
+def _sums(hint: Any) -> list[SumOf]:
+    """The sums of names that an annotation allows."""
+    if get_origin(hint) is Annotated:
+        return [rule for rule in get_args(hint)[1:] if isinstance(rule, SumOf)]
+    return [rule for part in _parts(hint) for rule in _sums(part)]

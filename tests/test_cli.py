@@ -20,7 +20,7 @@ from skelgraph import cli
 from skelgraph.__main__ import main
 from skelgraph.cli.options import written
 from skelgraph.datasets import DATASETS
-from skelgraph.models import create_model, list_models, model_info
+from skelgraph.models import create_model, list_models, load_head, load_official, model_info
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.options import choices, meanings, option_types
 from skelgraph.training import LOSSES, SCHEDULES, TrainConfig
@@ -64,7 +64,7 @@ def test_train_then_evaluate(files: dict[str, str], tmp_path: Path, capsys: pyte
     printed = capsys.readouterr().out
     metrics = json.loads((out / "metrics.json").read_text())
     assert "mean over actions" in printed
-    assert f"{metrics['mpjpe_mm']:.1f}" in printed
+    assert f"{metrics['mpjpe_mm']:.2f}" in printed
     assert f"{out}/report.html" in printed.replace("\n", "")
     assert "Synthetic" not in printed
     config = json.loads((out / "config.json").read_text())["config"]
@@ -356,6 +356,14 @@ def test_convert_official(golden: Any, tmp_path: Path, capsys: pytest.CaptureFix
     assert not missing.exists()
 
 
+def test_a_refinement_head_is_converted(shared_dir: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint, out = shared_dir("real") / "ckpt_modulated_gcn_benchmark_post_refine.pth", tmp_path / "head.safetensors"
+    assert run(f"convert-official --model post_refine --checkpoint {checkpoint} --out {out}") == 0
+    assert "post_refine on h36m17, {'hidden_channels': 1024, 'dropout': 0.5}" in capsys.readouterr().out
+    converted, expected = load_head(out, "h36m17").state_dict(), load_official("post_refine", checkpoint).state_dict()
+    assert all(torch.equal(converted[key], expected[key]) for key in expected)
+
+
 def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights, out = tmp_path / "m.safetensors", tmp_path / "out"
     save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), weights)
@@ -365,5 +373,5 @@ def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsy
     assert run(f"{evaluate} {options(files)}") == 0
     capsys.readouterr()
     metrics = json.loads((out / "metrics.json").read_text())
-    assert (metrics["model"], metrics["epochs"], metrics["checkpoint"]) == ("sem_gcn", None, str(weights))
+    assert (metrics["model"], metrics["epochs"], metrics["weights"]) == ("sem_gcn", None, str(weights))
     fails(capsys, f"convert-official --model sem_gcn --checkpoint {weights} --out {out}.x", "skelgraph.load_model")

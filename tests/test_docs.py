@@ -23,7 +23,7 @@ from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS
 from skelgraph.models import registry
 from skelgraph.topology import layouts
-from skelgraph.training import SCHEDULES
+from skelgraph.training import LOSSES, SCHEDULES
 
 mpl.use("agg")
 
@@ -36,7 +36,7 @@ def test_the_pages_that_teach_have_cells():
     assert {"README", "tutorial_hypergraph", "extending"} <= {page.stem for page in PAGES}
 
 
-REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS, DATASETS, SCHEDULES)
+REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS, DATASETS, LOSSES, SCHEDULES)
 
 
 @pytest.fixture

@@ -15,14 +15,20 @@ from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPr
 
 import skelgraph
 from skelgraph.cli.convert import ConvertOfficial
+from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.recipes import Recipes
+from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
 from skelgraph.errors import SkelgraphError
 
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[Data, subcommand("data")],
+    Annotated[Recipes, subcommand("recipes")],
+    Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],

@@ -15,7 +15,9 @@ from skelgraph.text import plain
 class ConvertOfficial:
     """Convert a checkpoint of the authors' code to a safetensors file with the model's configuration inside."""
 
-    model: Annotated[str, text_option("name"), arg(help="Network; see `skelgraph models`.")]
+    model: Annotated[
+        str, text_option("name"), arg(help="Network, see `skelgraph models`; or post_refine, a refinement head.")
+    ]
     checkpoint: Annotated[str, text_option("file"), arg(help="Checkpoint file of the authors' code.")]
     out: Annotated[str, text_option("file"), arg(help="File to write, model.safetensors.")]
     skeleton: Annotated[
@@ -38,15 +40,16 @@ class ConvertOfficial:
         """Run the command."""
         import_modules(self.imports)
         from skelgraph.models import load_official, model_info
-        from skelgraph.models.pretrained import save_weights
+        from skelgraph.models.pretrained import PARTS, configuration, save_weights
 
         out = Path(self.out)
         if out.exists() and not self.overwrite:
             raise SkelgraphError(
                 f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name"
             )
-        model_info(self.model)  # an unknown name is an error before anything is read
+        if self.model not in PARTS:
+            model_info(self.model)  # an unknown name is an error before anything is read
         converted = load_official(self.model, self.checkpoint, self.skeleton, **parse_options(self.option))
         save_weights(converted, out)
-        about = converted.config
+        about = configuration(converted)
         print(plain(f"{out}: {self.model} on {about['skeleton']}, {about['options']}", 1000))

@@ -1,9 +1,12 @@
 """`skelgraph evaluate`."""
 
 import dataclasses
+import os
+import shlex
+import sys
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
@@ -12,6 +15,7 @@ from skelgraph.cli.options import (
     Flag,
     Given,
     Imports,
+    Repeated,
     group_options,
     import_modules,
     parse_options,
@@ -24,19 +28,61 @@ from skelgraph.training.config import TrainConfig
 SOURCES = tuple(member.name for _, member in TrainConfig.declared() if member.metadata["source"])
 EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "hardest", "hard_sigma", "unchecked")
 OTHER_DATA = ("train_subjects", "downsample", "test_downsample", "subset")
+EVALUATED_HEAD = ("refine_dropout_at_test", "root_depth")
 
 
 @dataclass
 class Evaluate:
-    """Test a checkpoint, and write metrics.json, report.html and animation.gif.
+    """Judge weights of any origin, and write metrics.json, report.html and animation.gif.
 
-    What is not given is as in the run that wrote the checkpoint; with --dataset the data are described anew. A
-    safetensors file (of save_pretrained or convert-official) needs --dataset."""
+    The content of the file tells what it is. A checkpoint of a run knows its network and its data; what is not given is
+    as in the run, and with --dataset the data are described anew. A safetensors file (of save_pretrained or
+    convert-official) knows its network, and a checkpoint of the authors' code neither: they need --dataset, and the
+    latter --model."""
 
-    checkpoint: Annotated[str, text_option("file"), arg(help="best.ckpt or last.ckpt of a run, or a safetensors file.")]
+    weights: Annotated[
+        str,
+        text_option("file"),
+        arg(
+            aliases=("--checkpoint",),
+            help="Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code.",
+        ),
+    ]
+    refinement: Annotated[
+        Given, arg(constructor=group_options("refinement", only=EVALUATED_HEAD, default="as in the run"))
+    ]
     data: Annotated[Given, arg(constructor=group_options("data", only=EVALUATED_DATA, default="as in the run"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation", default="as in the run"))]
     machine: Annotated[Given, arg(constructor=group_options("machine"))]
+    model: Annotated[
+        str | None,
+        text_option("name"),
+        arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
+    ] = None
+    refine: Annotated[
+        str | None,
+        text_option("file"),
+        arg(
+            help="Weights of a refinement head, of any origin too; both are judged side by side.",
+            help_behavior_hint="(default: that of the run, if it has one)",
+        ),
+    ] = None
+    skeleton: Annotated[
+        str | None,
+        text_option("name"),
+        arg(
+            help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
+            help_behavior_hint="(default: as in the file, or that of the released code)",
+        ),
+    ] = None
+    option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the network that weights of the authors cannot tell, key=value, value in JSON.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
     downsample: Annotated[
         str | None,
         text_option("frames"),
@@ -51,23 +97,54 @@ class Evaluate:
     overwrite: Annotated[
         Flag, arg(help="Replace the evaluation that is in the output folder.", help_behavior_hint="")
     ] = False
+    record: Annotated[
+        str | None,
+        text_option("file"),
+        arg(
+            help="JSON file to add the errors and this command to, in the form in which `skelgraph models` has them.",
+            help_behavior_hint="(default: none)",
+        ),
+    ] = None
     imports: Imports = ()
 
     def __call__(self) -> None:
         """Run the command."""
         import_modules(self.imports)
         data = self.data if self.downsample is None else self.data | {"test_downsample": self.downsample}
-        given = values_of(data | self.evaluation)
+        given = values_of(data | self.evaluation | self.refinement)
+        if self.skeleton is not None:
+            given |= values_of({"skeleton": self.skeleton})
         declared = {member.name: member for _, member in TrainConfig.declared()}
         if "dataset" in given:
             anew = [name for name in (*EVALUATED_DATA, *OTHER_DATA) if name not in given]
             given |= {name: declared[name].default for name in anew}
         if self.data_option or "dataset" in given:
             given["data_options"] = parse_options(self.data_option, "--data-option")
-        machine = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
+        machine: dict[str, Any] = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
         machine |= values_of(self.machine)
         from skelgraph import training
+        from skelgraph.models.measured import read_measured
 
+        if self.record is not None and os.path.exists(self.record):
+            read_measured(self.record)  # refused before anything is done
         out = self.out or f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}"
-        metrics = training.evaluate(self.checkpoint, out, overwrite=self.overwrite, **given, **machine)
+        options = parse_options(self.option)
+        metrics = training.evaluate(
+            self.weights, out, self.model, self.refine, options=options, overwrite=self.overwrite, **given, **machine
+        )
         print_on_first_process(metrics, out)
+        if self.record is not None:
+            _record(self.record, metrics)
+
+
+def _record(path: str, metrics: dict[str, Any]) -> None:
+    """Add what was measured to a file, once for all processes."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    from skelgraph.models.measured import add_measured
+    from skelgraph.training.judging import ROWS
+
+    arguments = iter(sys.argv[1:])
+    kept = [word for word in arguments if not (word == "--record" and next(arguments, ""))]
+    kept = [word for word in kept if not word.startswith("--record=")]
+    rank_zero_only(add_measured)(path, metrics, ROWS, shlex.join(["skelgraph", *kept]))

@@ -1,6 +1,7 @@
 """`skelgraph models` and `skelgraph skeletons`: what there is."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Models:
-    """List the networks: parameters at the published width, published errors on Human3.6M, paper; with NAME: the
-    options of one network, what each may be, and what it means."""
+    """List the networks: parameters at the published width, published errors on Human3.6M and seconds of an inference,
+    paper, and what this project measured itself; with NAME: the options of one network, what each may be, and what it
+    means."""
 
     name: Annotated[
         str | None, text_option("name"), Positional, arg(help="A network, to list its options.", help_behavior_hint="")
@@ -56,13 +58,43 @@ def _print_models() -> None:
     table.add_column("parameters", justify="right")
     table.add_column("skeleton", no_wrap=True)
     table.add_column("published (mm)")
+    table.add_column("seconds", justify="right")
     table.add_column("paper")
     for name in list_models():
         info = model_info(name)
         parameters = sum(p.numel() for p in create_model(name, info.published_skeleton).parameters())
         paper = Text(info.paper, style=f"link {info.url}")
-        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(_published(info)), paper)
+        seconds = "" if info.published_seconds is None else f"{info.published_seconds:g}"
+        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(_published(info)), seconds, paper)
     Console().print(table)
+    _print_measured(list_models())
+
+
+def _print_measured(names: Collection[str]) -> None:
+    """What this project measured of some networks, with the commands."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from skelgraph.models.measured import read_measured
+
+    if not (rows := [row for row in read_measured() if row.model in names]):
+        return
+    table = Table(title="Measured by this project", caption="MPJPE / P-MPJPE in mm; the commands stand below")
+    for column in ("network", "answer", "weights", "data", "frames", "flips", "root", "over actions", "over frames"):
+        table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left")
+    for row in rows:
+        texts = map(plain, (row.model, row.answer, row.weights, row.data))
+        means = (
+            f"{row.mpjpe_mm:.2f} / {row.p_mpjpe_mm:.2f}",
+            f"{row.mpjpe_frames_mm:.2f} / {row.p_mpjpe_frames_mm:.2f}",
+        )
+        cells = (f"{row.frames:,}", "mean" if row.flip_test else "none", plain(row.root), *means)
+        table.add_row(*map(Text, (*texts, *cells)))
+    console = Console()
+    console.print(table)
+    for command in dict.fromkeys(row.command for row in rows):
+        console.print(Text(plain(command, 1000)), soft_wrap=True)
 
 
 def _published(info: "ModelInfo") -> list[str]:
@@ -94,6 +126,7 @@ def _print_model(name: str) -> None:
     console.print(Text(f"{name}: {info.paper}\n{info.url}", style="bold"), soft_wrap=True)
     console.print(Text(f"Published on {info.published_skeleton}, MPJPE / P-MPJPE in mm: {'; '.join(_published(info))}"))
     console.print(table)
+    _print_measured([name])
 
 
 def _as_json(default: Any) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypedDict, get_args, get_origin
 
 from tyro.conf import DisallowNone, FlagCreatePairsOff, UseAppendAction, arg
@@ -69,26 +70,38 @@ def group_options(
     return options
 
 
+def every_option(omit: Collection[str], default: str) -> Any:
+    """The options of all groups of settings, as a dictionary of those that are given."""
+    groups = TrainConfig.groups()
+    members = {m.name: _option(groups[group], m, default) for group, m in TrainConfig.declared() if m.name not in omit}
+    options = TypedDict("settings", members, total=False)  # type: ignore[misc]
+    options.__doc__ = "Settings in the place of those of the recipe."
+    return options
+
+
 def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
     """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
     the checker of the settings."""
     groups = TrainConfig.groups()
     hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
-    return {name: _value(name, value, hints[name]) for name, value in given.items()}
+    return {name: value_of(name, value, hints[name]) for name, value in given.items()}
 
 
-def _value(name: str, text: str | bool, hint: Any) -> Any:
+def value_of(name: str, text: str | bool, hint: Any) -> Any:
+    """The value that a text stands for where an annotation is declared; what it is not is left as it is."""
     if not isinstance(text, str):
         return text
     if name == "skeleton":
-        from skelgraph.topology import read_skeleton
-
-        return read_skeleton(text) if text.endswith(".json") else text
+        return _skeleton(text)
     kinds = _kinds(hint)
     if text == "none" and type(None) in kinds:
         return None
     if tuple in kinds:
-        return tuple(part.strip() for part in text.split(","))
+        return tuple(_number(part.strip(), kinds) for part in text.split(","))
+    return _number(text, kinds)
+
+
+def _number(text: str, kinds: Collection[Any]) -> Any:
     for kind in (int, float):
         if kind in kinds:
             with contextlib.suppress(ValueError):
@@ -96,12 +109,27 @@ def _value(name: str, text: str | bool, hint: Any) -> Any:
     return text
 
 
+def _skeleton(text: str) -> Any:
+    """A skeleton from the name of a file of one, or the text itself, the name of a layout."""
+    path = Path(text)
+    if path.suffix == ".json":
+        from skelgraph.topology import read_skeleton
+
+        return read_skeleton(path)
+    if path.suffix.lower() in (".bvh", ".amc"):
+        from skelgraph.datasets import read_motion_file
+
+        return read_motion_file(path).skeleton(path.stem)
+    return text
+
+
 def _kinds(hint: Any) -> set[Any]:
-    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None."""
+    """The types that an annotation is made of: ``Annotated[int, ...] | None`` of int and None, ``tuple[int, ...]`` of
+    tuple and int."""
     if get_origin(hint) is Annotated:
         return _kinds(get_args(hint)[0])
     if get_origin(hint) is tuple:
-        return {tuple}
+        return {tuple}.union(*map(_kinds, get_args(hint)))
     return set().union(*map(_kinds, get_args(hint))) or {hint}
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
@@ -16,20 +16,23 @@ from skelgraph.cli.options import (
     import_modules,
     parse_options,
     text_option,
+    value_of,
     values_of,
 )
-from skelgraph.cli.results import print_on_first_process
+from skelgraph.cli.recipes import settings_of
+from skelgraph.cli.results import print_on_first_process, print_seeds_on_first_process
 from skelgraph.errors import SkelgraphError
 from skelgraph.training.config import TrainConfig
 
 
 @dataclass
 class Train:
-    """Train a network, test its last epoch, and write metrics.json, report.html, animation.gif, checkpoints and logs.
+    """Train a network, test its last or best epoch, and write metrics.json, report.html, checkpoints and logs.
 
     Without any option: SemGCN on the synthetic default data."""
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
+    refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
@@ -52,6 +55,14 @@ class Train:
             help_behavior_hint="(default: none)",
         ),
     ] = None
+    recipe: Annotated[
+        str | None,
+        text_option("name"),
+        arg(
+            help="Published result whose settings to start from; see `skelgraph recipes`.",
+            help_behavior_hint="(default: none)",
+        ),
+    ] = None
     out: Annotated[
         str | None,
         text_option("folder"),
@@ -61,17 +72,46 @@ class Train:
         Flag,
         arg(help="Continue the run in --out from its last finished epoch, with its settings.", help_behavior_hint=""),
     ] = False
+    resume_if_exists: Annotated[
+        Flag,
+        arg(
+            help="Continue the run in --out if there is one, else start it: for commands that are given again by "
+            "themselves, as by torchrun --max-restarts.",
+            help_behavior_hint="",
+        ),
+    ] = False
     overwrite: Annotated[Flag, arg(help="Replace the run that is in the output folder.", help_behavior_hint="")] = False
+    seeds: Annotated[
+        str | None,
+        text_option("numbers"),
+        arg(
+            help="Train with each of these seeds, 0,1,2, in OUT/seed-0 and so on; seeds.json has mean and deviation.",
+            help_behavior_hint="(default: only --seed)",
+        ),
+    ] = None
     imports: Imports = ()
 
     def __call__(self) -> None:
         """Run the command."""
-        if self.resume and self.overwrite:
+        if (self.resume or self.resume_if_exists) and self.overwrite:
             raise SkelgraphError("--resume continues a run and --overwrite replaces it: give one of them")
-        if self.resume and self.config is not None:
-            raise SkelgraphError("--resume continues a run with its own settings: leave out --config")
+        if self.resume_if_exists and (self.resume or self.out is None):
+            raise SkelgraphError("--resume-if-exists needs --out, the folder of the run, and no --resume")
+        if self.resume and (self.config or self.recipe):
+            raise SkelgraphError("--resume continues a run with its own settings: leave out --config and --recipe")
+        if self.config and self.recipe:
+            raise SkelgraphError("--config and --recipe both are settings to start from: give one of them")
         import_modules(self.imports)
-        given = values_of(self.network | self.data | self.training | self.optimizer | self.evaluation | self.machine)
+        groups = (
+            self.network,
+            self.refinement,
+            self.data,
+            self.training,
+            self.optimizer,
+            self.evaluation,
+            self.machine,
+        )
+        given = values_of({name: value for group in groups for name, value in group.items()})
         if self.option:
             given["options"] = parse_options(self.option)
         if self.data_option:
@@ -80,15 +120,25 @@ class Train:
             given["out"] = self.out
         from skelgraph import training
 
+        seeds = None if self.seeds is None else value_of("seeds", self.seeds, tuple[int, ...])
         if self.resume:  # what is not given again is as it was
             if self.out is None:
                 raise SkelgraphError("--resume needs --out, the folder of the run to continue")
-            config = training.saved_config(self.out)
+            config, saved = training.saved_seeds(self.out) or (training.saved_config(self.out), None)
+            config, seeds = config.replace(**given), saved if seeds is None else seeds
+        elif self.recipe is not None:
+            config = settings_of(self.recipe, given)
         else:
             config = TrainConfig("") if self.config is None else training.read_config(self.config)
-        config = config.replace(**given)
+            config = config.replace(**given)
         if self.out is None and not config.out:
             name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
             config = config.replace(out=f"runs/{name}")
-        metrics = training.train(config, resume=self.resume, overwrite=self.overwrite)
-        print_on_first_process(metrics, config.out)
+        resume: Any = "if-exists" if self.resume_if_exists else self.resume
+        if seeds is None:
+            print_on_first_process(training.train(config, resume=resume, overwrite=self.overwrite), config.out)
+            return
+        if "seed" in given:
+            raise SkelgraphError("--seeds are the seeds of several runs, --seed is that of one: give one of them")
+        summary = training.train_seeds(config, seeds, resume=resume, overwrite=self.overwrite)
+        print_seeds_on_first_process(summary, config.out)

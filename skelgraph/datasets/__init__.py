@@ -8,10 +8,14 @@ from skelgraph.datasets.registry import DATASETS, DatasetInfo, load_dataset, reg
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
+    from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
+    from skelgraph.datasets.motion_dataset import MotionFiles
+    from skelgraph.datasets.motion_files import Motion, read_motion_file
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.protocol import Protocol
@@ -27,19 +31,24 @@ __all__ = [
     "DatasetInfo",
     "HardPosesNPZ",
     "Human36M",
+    "Human36MHGN",
     "MocapNPZ",
+    "Motion",
     "MotionClip",
+    "MotionFiles",
     "MpiInf3DHP",
     "PoseBatch",
     "PoseDataset",
     "PoseWindows",
     "Protocol",
+    "SmplBodies",
     "SyntheticMocap",
     "WindowLoader",
     "hardest",
     "load_dataset",
     "rank_by_rareness",
     "read_cameras",
+    "read_motion_file",
     "read_npz",
     "read_smpl",
     "register_dataset",
@@ -56,10 +65,14 @@ if not TYPE_CHECKING:
             "protocol",
             "pose_dataset",
             "mocap",
+            "motion_files",
+            "motion_dataset",
             "human36m",
+            "human36m_hgn",
             "hard_poses",
             "mpi_inf_3dhp",
             "synthetic",
             "smpl",
+            "bodies",
         ),
     )

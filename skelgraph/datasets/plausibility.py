@@ -145,16 +145,16 @@ def check_plausible(report: Report) -> None:
     _check_bones(report, points)
 
 
-def check_splits(train: PoseArrays, test: PoseArrays) -> None:
-    """Check that no subject is in both the training and the test data.
+def check_splits(one: PoseArrays, other: PoseArrays, first: str = "training", second: str = "test") -> None:
+    """Check that no subject is in both of two parts of the data, for training and test unless they are named.
 
     Raises:
         DataError: A subject is in both.
     """
-    if shared := [subject for subject in train.subjects if subject in test.subjects]:
+    if shared := [subject for subject in one.subjects if subject in other.subjects]:
         names = ", ".join(map(plain, shared[:10]))
         raise DataError(
-            f"training and test data share the subjects {names}: errors of known people are smaller than those of "
+            f"{first} and {second} data share the subjects {names}: errors of known people are smaller than those of "
             f"others. {_OFF}"
         )
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from skelgraph.geometry import Distortion
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
+
+if TYPE_CHECKING:
+    from skelgraph.datasets.bodies import SmplBodies
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class PoseArrays(Protocol):
     clip_id: Tensor
     confidence: Tensor | None
     visible_3d: Tensor | None
+    bodies: SmplBodies | None
 
     @property
     def frames(self) -> Tensor:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,12 +18,15 @@ from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
 from skelgraph.datasets.protocol import GRAPHMLP, Protocol
-from skelgraph.datasets.windows import PoseWindows
+from skelgraph.datasets.windows import PoseWindows, Targets
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
 from skelgraph.options import Int64, Positive, Share, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import SkeletonLike, as_skeleton
+
+if TYPE_CHECKING:
+    from skelgraph.datasets.bodies import SmplBodies
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,9 @@ class PoseDataset(InMemoryDataset):
       1, or 0 where the joint is not known. A keypoint of confidence 0 that was NaN is the middle of the image;
     * ``visible_3d`` (N, J), boolean: which joints of the poses are known, or ``None`` if all are. The others count in
       no loss and no metric; where they were NaN the pose holds 0. Where the root is not known, no joint is, as poses
-      are relative to it.
+      are relative to it;
+    * ``bodies``: the :class:`~skelgraph.datasets.SmplBodies` that were fitted to the frames, whose vertices are in the
+      axes of the poses and relative to the root joint, too, or ``None`` if there are none.
 
     How it is judged is ``protocol``, a :class:`~skelgraph.datasets.Protocol`. Where results are told apart by the place
     of the recording, ``scenes`` has its names and ``scene_id`` (N,) rows of it.
@@ -138,6 +143,7 @@ class PoseDataset(InMemoryDataset):
     protocol: Protocol = GRAPHMLP
     scenes: tuple[str, ...] = ()
     scene_id: Tensor | None = None
+    bodies: SmplBodies | None = None
 
     @checked
     def __init__(
@@ -418,6 +424,8 @@ class PoseDataset(InMemoryDataset):
         """Move the arrays, in place; windows taken afterwards live there too."""
         for name in self._arrays:
             setattr(self, name, getattr(self, name).to(device))
+        if self.bodies is not None:
+            self.bodies.to(device)
         return self
 
     def mean_pose(self) -> Tensor:
@@ -429,7 +437,14 @@ class PoseDataset(InMemoryDataset):
         visible = self.visible_3d[self.frames, :, None]
         return torch.where(visible, poses, 0).sum(0) / visible.sum(0).clamp(min=1)
 
-    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False, **options: Any) -> PoseWindows:
+    def windows(
+        self,
+        frames: int = 1,
+        stride: int = 1,
+        flip: bool = False,
+        targets: Targets = "centre",
+        **options: bool,
+    ) -> PoseWindows:
         """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`, which takes
         the options."""
-        return PoseWindows(self, frames=frames, stride=stride, flip=flip, **options)
+        return PoseWindows(self, frames=frames, stride=stride, flip=flip, targets=targets, **options)

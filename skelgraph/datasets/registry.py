@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import DataError
-from skelgraph.options import OneOf, Positive, check_options
+from skelgraph.options import Count, Int64, OneOf, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
 
@@ -162,6 +163,48 @@ def _mpi_inf_3dhp(data_3d: Path, variant: Variant, data_2d: Path | None = None, 
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
 
     return MpiInf3DHP(data_3d, data_2d, variant=variant, **options)
+
+
+@register_dataset("human36m_hgn", help="HGN's annotations of Human3.6M, with SMPL bodies")
+def _human36m_hgn(data_3d: Path, smpl: Path | None = None, **options: Any) -> PoseDataset:
+    from skelgraph.datasets.human36m_hgn import Human36MHGN
+
+    return Human36MHGN(data_3d, smpl=smpl, **options)
+
+
+@register_dataset("motion", help="motion capture files: BVH, ASF/AMC, AMASS, C3D, TRC")
+def _motion(
+    data_3d: Path,
+    unit: Unit | Positive | None = None,
+    up: Axis | None = None,
+    joint_map: Path | None = None,
+    smpl: Path | None = None,
+    frame_rate: Positive | None = None,
+    cameras: Path | None = None,
+    virtual_cameras: Count | None = None,
+    camera_distance: Positive | None = None,
+    camera_elevation: float = 10.0,
+    camera_focal: Positive = 1145.0,
+    camera_seed: Int64 = 0,
+    **options: Any,
+) -> PoseDataset:
+    from skelgraph.datasets.motion_dataset import MotionFiles
+
+    return MotionFiles(
+        data_3d,
+        unit=unit,
+        up=up,
+        joint_map=joint_map,
+        smpl=smpl,
+        frame_rate=frame_rate,
+        cameras=cameras,
+        virtual_cameras=virtual_cameras,
+        camera_distance=camera_distance,
+        camera_elevation=camera_elevation,
+        camera_focal=camera_focal,
+        camera_seed=camera_seed,
+        **options,
+    )
 
 
 @register_dataset("mocap", help="your own motion files")

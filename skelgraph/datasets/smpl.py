@@ -22,6 +22,27 @@ WHERE = (
 _REQUIRED = ("f", "v_template", "J_regressor")
 
 
+def find_smpl(path: str | PathLike[str]) -> Path:
+    """The neutral SMPL model in a folder: the one file there, or in its folder ``smpl``, with ``neutral`` in its name
+    (``SMPL_NEUTRAL.pkl``, ``basicModel_neutral_lbs_10_207_0_v1.0.0.pkl``), npz or pkl. A file is itself.
+
+    Raises:
+        DataError: If there is no such file, or several.
+    """
+    path = as_path(path, DataError)
+    if not path.is_dir():
+        return path
+    for folder in (path, path / "smpl"):
+        files = [file for file in sorted(folder.glob("*")) if file.suffix in (".pkl", ".npz")]
+        models = [file for file in files if "neutral" in file.name.lower()]
+        if len(models) == 1:
+            return models[0]
+        if models:
+            names = ", ".join(plain(file.name) for file in models[:8])
+            raise DataError(f"{folder}: has several neutral SMPL models ({names}), expected one: name the file.")
+    raise DataError(f"{path}: has no file of a neutral SMPL model (*neutral*.pkl or .npz). {WHERE}")
+
+
 def read_smpl(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """Read a SMPL model file, npz or pkl; nothing in the file is ever executed.
 

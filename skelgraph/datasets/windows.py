@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skelgraph.datasets.pose_arrays import PoseArrays
+from skelgraph.datasets.pose_arrays import Clip, PoseArrays
 from skelgraph.errors import DataError
-from skelgraph.geometry import mirror
+from skelgraph.geometry import mirror, mirror_intrinsics, normalize_intrinsics
 from skelgraph.options import Int64, checked
 
 
@@ -20,11 +20,17 @@ class PoseBatch(NamedTuple):
 
     Args:
         keypoints_2d: ``(B, T, J, 2)``, screen-normalised.
-        poses_3d: The pose of each centre frame, ``(B, J, 3)``, metres, camera axes, root-relative.
-        frame: Row of each centre frame (the last one of causal windows) in the dataset's arrays, ``(B,)``.
+        poses_3d: The pose of each centre frame, ``(B, J, 3)``, or of all frames, ``(B, T, J, 3)``, where the windows
+            were asked for them; metres, camera axes, root-relative.
+        frame: Row of each centre frame (of causal windows the last one) in the dataset's arrays, ``(B,)``.
         flipped: Which windows are mirrored, ``(B,)``.
         confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
-        visible_3d: Which joints of the poses are known, ``(B, J)``; ``None`` if all are.
+        visible_3d: Which joints of the poses are known, ``(B, J)`` or ``(B, T, J)``; ``None`` if all are.
+        root_3d: The root joint in each centre frame, ``(B, 3)``, metres, camera axes.
+        intrinsics: The cameras, ``(B, 9)`` for the normalised screen, see :func:`~skelgraph.geometry.project`; ``None``
+            if the data have no cameras. Those of mirrored windows see the mirrored points.
+        vertices: Those of the body in each centre frame, ``(B, V, 3)``, metres, camera axes, relative to the root
+            joint; ``None`` unless they were asked for.
     """
 
     keypoints_2d: Tensor
@@ -33,6 +39,13 @@ class PoseBatch(NamedTuple):
     flipped: Tensor
     confidence: Tensor | None = None
     visible_3d: Tensor | None = None
+    root_3d: Tensor | None = None
+    intrinsics: Tensor | None = None
+    vertices: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> PoseBatch:
+        """The batch on another device."""
+        return PoseBatch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
     def network_input(self, in_channels: int = 2) -> Tensor:
         """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
@@ -65,6 +78,23 @@ def check_in_channels(in_channels: int, has_confidence: bool) -> None:
         )
 
 
+Targets = Literal["centre", "all"]
+"""Of which frames of a window the poses are given."""
+
+
+def normalized_intrinsics(clips: Sequence[Clip], device: torch.device) -> Tensor | None:
+    """The cameras of clips for the normalised screen and for its mirror image, ``(2, clips, 9)``; ``None`` if the data
+    have no cameras."""
+    if not all(clip.intrinsics and min(clip.intrinsics[:2]) > 0 for clip in clips):
+        return None
+    plain, mirrored = [], []
+    for clip in clips:
+        in_pixels = torch.tensor(clip.intrinsics, dtype=torch.float64)  # to be rounded once
+        plain.append(normalize_intrinsics(in_pixels, clip.width, clip.height))
+        mirrored.append(mirror_intrinsics(plain[-1], clip.distortion))
+    return torch.stack((torch.stack(plain), torch.stack(mirrored))).float().to(device)
+
+
 class PoseWindows:
     """Every window in time of a dataset: ``windows[index]`` gathers a batch on the device of the dataset's arrays.
 
@@ -77,17 +107,20 @@ class PoseWindows:
 
     Args:
         dataset: The frames.
-        frames: Window length ``T``, odd; the target is the pose of the centre frame.
+        frames: Window length ``T``, odd.
         stride: Step between the centre frames. `VideoPose3D
             <https://github.com/facebookresearch/VideoPose3D/blob/main/common/generators.py>`_ cuts a clip into chunks
             of so many frames, which reach beyond both of its ends equally far; these are their centres.
         flip: Append every window once more, mirrored left to right.
+        targets: Give the pose of the ``"centre"`` frame, or the poses of ``"all"`` frames.
         time_reversal: Append every window once more, running backwards. Mirrored ones run backwards too then, as
             GraphMLP's generator has it.
-        causal: Windows end with the frame that is the target, instead of having it in their centre.
+        causal: Windows end with the frame that counts as their centre.
+        vertices: Pose the bodies of the data set, too.
 
     Raises:
-        DataError: ``frames`` is even or not positive, or ``stride`` is not positive.
+        DataError: ``frames`` is even or not positive, ``stride`` is not positive, or there are no ``vertices``: not
+            without bodies, and not of mirrored windows, since nobody says which vertex of a body mirrors which.
         TopologyError: ``flip`` on a skeleton that does not say what is left and right.
     """
 
@@ -98,17 +131,26 @@ class PoseWindows:
         frames: Int64 = 1,
         stride: Int64 = 1,
         flip: bool = False,
+        targets: Targets = "centre",
+        *,
         time_reversal: bool = False,
         causal: bool = False,
+        vertices: bool = False,
     ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")
         if stride < 1:
             raise DataError(f"stride is {stride}, expected 1 or more.")
+        if vertices and dataset.bodies is None:
+            raise DataError("vertices are asked for, but the data set has no bodies (of human36m_hgn: give smpl).")
+        if vertices and flip:
+            raise DataError("there are no vertices of mirrored windows, expected flip=False (--no-flip).")
         self.dataset = dataset
+        self.vertices = vertices
         self.frames = frames
         self.stride = stride
         self.flip = flip
+        self.targets = targets
         self.time_reversal = time_reversal
         self.causal = causal
 
@@ -117,6 +159,7 @@ class PoseWindows:
         self._last = torch.tensor([clip.start + clip.length - 1 for clip in dataset.clips], device=device)
         self._offsets = torch.arange(frames, device=device) - self.target
         self._mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
+        self._intrinsics = normalized_intrinsics(dataset.clips, device)
 
         centre = dataset.frames
         clip = dataset.clip_id[centre]
@@ -150,18 +193,22 @@ class PoseWindows:
         if self.time_reversal:
             time = torch.where(self._reversed[index].reshape(-1, 1), frame[:, None] - self._offsets, time)
         time = time.clamp(self._first[clip, None], self._last[clip, None])
-        x, y = self.dataset.keypoints_2d[time], self.dataset.poses_3d[frame]
+        target = time if self.targets == "all" else frame
+        x, y, root = self.dataset.keypoints_2d[time], self.dataset.poses_3d[target], self.dataset.root_3d[frame]
         confidence = None if self.dataset.confidence is None else self.dataset.confidence[time]
-        visible = None if self.dataset.visible_3d is None else self.dataset.visible_3d[frame]
+        visible = None if self.dataset.visible_3d is None else self.dataset.visible_3d[target]
+        intrinsics = None if self._intrinsics is None else self._intrinsics[flipped.long(), clip]
         if self.flip:
             # Both versions and `where`, since picking the flipped rows would make the GPU wait for their number.
             x = torch.where(flipped[:, None, None, None], mirror(x, self._mirror_index), x)
-            y = torch.where(flipped[:, None, None], mirror(y, self._mirror_index), y)
+            y = torch.where(_as_dims_of(y, flipped), mirror(y, self._mirror_index), y)
+            root = torch.where(flipped[:, None], torch.cat((-root[:, :1], root[:, 1:]), -1), root)
             if confidence is not None:
                 confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
             if visible is not None:
-                visible = torch.where(flipped[:, None], visible[..., self._mirror_index], visible)
-        return PoseBatch(x, y, frame, flipped, confidence, visible)
+                visible = torch.where(_as_dims_of(visible, flipped), visible[..., self._mirror_index], visible)
+        vertices = self.dataset.bodies.vertices(frame) if self.vertices and self.dataset.bodies is not None else None
+        return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics, vertices)
 
     def __repr__(self) -> str:
         """What the windows are."""
@@ -178,6 +225,11 @@ class PoseWindows:
     ) -> WindowLoader:
         """Batches of these windows: see :class:`WindowLoader`."""
         return WindowLoader(self, batch_size, shuffle, seed, drop_last, rank, world_size)
+
+
+def _as_dims_of(tensor: Tensor, flags: Tensor) -> Tensor:
+    """Flags ``(B,)`` as ``(B, 1, ...)``, to go with a tensor."""
+    return flags.view(-1, *(1,) * (tensor.dim() - 1))
 
 
 class WindowLoader:

@@ -1,21 +1,37 @@
 """Files: untrusted ones are read without executing anything and in memory bounded by their size; writing is atomic."""
 
-from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
+from typing import TYPE_CHECKING
+
+from skelgraph.files.archives import StoredFile, stored_files
+from skelgraph.files.foreign import ForeignFiles
 from skelgraph.files.json_text import parse_json, read_json
+from skelgraph.files.mat import read_mat
 from skelgraph.files.npz import read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
-from skelgraph.files.writing import write_file
+from skelgraph.files.writing import write_file, writing
+from skelgraph.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skelgraph.files.checkpoints import is_safetensors, read_checkpoint
 
 __all__ = [
+    "ForeignFiles",
     "RefusedError",
     "Skipped",
+    "StoredFile",
     "as_path",
     "is_safetensors",
     "open_regular",
     "parse_json",
     "read_checkpoint",
     "read_json",
+    "read_mat",
     "read_npz",
+    "stored_files",
     "write_file",
+    "writing",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(__name__, __all__, ("checkpoints",))  # which imports PyTorch

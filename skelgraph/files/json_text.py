@@ -13,34 +13,36 @@ from skelgraph.text import plain
 _LARGEST = 2**24  # bytes; what is parsed takes up to twenty times as much memory
 
 
-def read_json(path: str | PathLike[str], error: type[SkelgraphError]) -> Any:
+def read_json(path: str | PathLike[str], error: type[SkelgraphError], largest: int = _LARGEST) -> Any:
     """Read a JSON file.
 
     Args:
         path: The file, in UTF-8.
         error: The kind of error to raise.
+        largest: Bytes up to which it is read; what is parsed takes up to twenty times the memory of the file.
 
     Raises:
         SkelgraphError: Of the given kind, if the file cannot be read or is refused by :func:`parse_json`.
     """
     with open_regular(path, error) as file:
-        return parse_json(file.read(_LARGEST + 1), f"{plain(str(path), 1000)}:", error)
+        return parse_json(file.read(largest + 1), f"{plain(str(path), 1000)}:", error, largest)
 
 
-def parse_json(text: str | bytes, label: str, error: type[SkelgraphError]) -> Any:
+def parse_json(text: str | bytes, label: str, error: type[SkelgraphError], largest: int = _LARGEST) -> Any:
     """Parse JSON. Numbers may be infinite, NaN or of any size: the caller checks those that it uses.
 
     Args:
         text: The JSON.
         label: What it is, for the message.
         error: The kind of error to raise.
+        largest: Longest text that is parsed.
 
     Raises:
         SkelgraphError: Of the given kind, if the text is no JSON, has an integer of thousands of digits, is nested too
-            deeply or longer than 16 MiB.
+            deeply or longer than ``largest``, by default 16 MiB.
     """
-    if len(text) > _LARGEST:
-        raise error(f"{label} is longer than the {_LARGEST} bytes that JSON is read up to.")
+    if len(text) > largest:
+        raise error(f"{label} is longer than the {largest} bytes that JSON is read up to.")
     try:
         return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text, parse_int=_integer)
     except RecursionError:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from os import PathLike
+from typing import IO
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.files.regular import as_path
@@ -13,12 +15,27 @@ from skelgraph.text import plain
 
 
 def write_file(path: str | PathLike[str], content: bytes) -> None:
+    """Write a file as :func:`writing` does.
+
+    Args:
+        path: The file; its folder is made if it does not exist.
+        content: The bytes to write.
+
+    Raises:
+        SkelgraphError: If it is a folder, or no name.
+        OSError: If the disk is full or the folder cannot be written to; the error names ``path``.
+    """
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path: str | PathLike[str]) -> Iterator[IO[bytes]]:
     """Write a file under a temporary name in the same folder and rename it, so that ``path`` is the complete old or the
     complete new file at every moment; a write that fails leaves nothing behind.
 
     Args:
         path: The file; its folder is made if it does not exist.
-        content: The bytes to write.
 
     Raises:
         SkelgraphError: If it is a folder, or no name.
@@ -31,7 +48,8 @@ def write_file(path: str | PathLike[str], content: bytes) -> None:
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            yield file
         os.replace(temporary, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error

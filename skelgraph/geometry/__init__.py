@@ -7,14 +7,17 @@ from skelgraph.geometry.camera import (
     back_project_relative,
     camera_to_world,
     denormalize_screen,
+    look_at,
     normalize_intrinsics,
     normalize_screen,
     project,
     project_linear,
     world_to_camera,
 )
-from skelgraph.geometry.mirror import flip_average, mirror
+from skelgraph.geometry.kinematics import forward_kinematics
+from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
+from skelgraph.geometry.root import estimate_root
 
 __all__ = [
     "DISTORTIONS",
@@ -23,8 +26,12 @@ __all__ = [
     "back_project_relative",
     "camera_to_world",
     "denormalize_screen",
+    "estimate_root",
     "flip_average",
+    "forward_kinematics",
+    "look_at",
     "mirror",
+    "mirror_intrinsics",
     "normalize_intrinsics",
     "normalize_screen",
     "procrustes",

@@ -179,6 +179,25 @@ def back_project_relative(
     return points - points[..., root, None, :]
 
 
+def look_at(centre: Tensor, target: Tensor, roll: float = 0.0) -> Tensor:
+    """The orientation of a camera that looks at a point, in a world whose z axis points up.
+
+    Args:
+        centre: Where the camera is ``(..., 3)``, not straight above or below the target.
+        target: What is in the middle of its image ``(..., 3)``.
+        roll: Turn of the camera about its optical axis, radians; without it the horizon is level.
+
+    Returns:
+        Unit quaternion ``(..., 4)`` = w, x, y, z, camera to world axes.
+    """
+    up = torch.tensor([0.0, 0.0, 1.0], dtype=centre.dtype, device=centre.device)
+    forward = torch.nn.functional.normalize(target - centre, dim=-1)
+    right = torch.nn.functional.normalize(torch.linalg.cross(forward, up.expand_as(forward)), dim=-1)
+    axes = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=-1)
+    rolled = axes @ roma.rotvec_to_rotmat(roll * up)
+    return roma.quat_xyzw_to_wxyz(roma.rotmat_to_unitquat(rolled))
+
+
 def normalize_screen(points_px: Tensor, width: float | Tensor, height: float | Tensor) -> Tensor:
     """Map pixels to the screen on which x runs over [-1, 1] and y keeps the aspect ratio: ``x / w * 2 - [1, h / w]``.
 

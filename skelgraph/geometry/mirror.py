@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.geometry.camera import Distortion
 
 
 def mirror(points: Tensor, mirror_index: Sequence[int] | Tensor) -> Tensor:
@@ -31,6 +32,23 @@ def mirror(points: Tensor, mirror_index: Sequence[int] | Tensor) -> Tensor:
         )
     x, rest = points.index_select(-2, index).tensor_split((1,), dim=-1)
     return torch.cat((-x, rest), -1)
+
+
+def mirror_intrinsics(intrinsics: Tensor, distortion: Distortion) -> Tensor:
+    """The camera that sees mirrored points where the mirrored image has them: the centre ``cx`` changes its side, and
+    so does the tangential coefficient that is not symmetric in x: ``p1`` of Human3.6M's lens model, ``p2`` of OpenCV's.
+
+    Args:
+        intrinsics: ``(..., 9)`` = fx, fy, cx, cy, k1, k2, k3, p1, p2 for the normalised screen, whose middle is 0.
+        distortion: The lens model, see :func:`~skelgraph.geometry.project`.
+
+    Returns:
+        Intrinsics ``(..., 9)``.
+    """
+    centre_x, p1, p2 = 2, 7, 8
+    sign = torch.ones_like(intrinsics)
+    sign[..., [centre_x, p1 if distortion == "human36m" else p2]] = -1
+    return intrinsics * sign
 
 
 def flip_average(

@@ -21,6 +21,7 @@ from skelgraph.models.rs_net import RSNet
 from skelgraph.models.sem_gcn import SemGCN
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose
+from skelgraph.models.weights import load_head, load_network
 
 __all__ = [
     "HGCN",
@@ -48,7 +49,9 @@ __all__ = [
     "any_gcn_conv",
     "create_model",
     "list_models",
+    "load_head",
     "load_model",
+    "load_network",
     "load_official",
     "model_info",
     "optimize",

@@ -26,6 +26,7 @@ def _options(state: StateDict) -> dict[str, Any]:
     url="https://www.bmvc2020-conference.com/assets/papers/0550.pdf",
     published_skeleton="h36m16",
     published={"gt": (39.52, 31.07), "cpn": (55.6, 43.7)},
+    published_seconds=0.013,
 )
 class HGCN(ResidualGCN):
     """HGCN of `"High-order Graph Convolutional Networks for 3D Human Pose Estimation"

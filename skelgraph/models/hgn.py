@@ -82,7 +82,11 @@ class HGN(FrameLifter):
     they are the two coarsest levels of :func:`~skelgraph.topology.tube_hierarchy`, a closed surface around the bones of
     the skeleton with 3 and 6 nodes per bone (48 and 96 on ``h36m17``). They are trained towards the surface that
     :class:`~skelgraph.nn.TubeSkin` puts around the true joints: see :meth:`training_loss`. For SMPL, pass
-    ``graph=MultiScaleGraph.from_mesh(faces), levels=(8, 7)`` and the vertices of the fitted bodies to :meth:`targets`.
+    ``graph=MultiScaleGraph.from_mesh(faces), levels=(8, 7)`` and the vertices of the fitted bodies to :meth:`targets`;
+    a run that has the setting ``smpl`` does both for the options ``graph=smpl`` and ``levels=[8,7]``.
+
+    A saved model holds its graph from the fine mesh on (83, 45 and 24 nodes of SMPL), so that it is rebuilt without the
+    licensed file. To be trained on vertices again, its weights go into one that is made with the whole graph.
 
     Args:
         skeleton: Skeleton or layout name.
@@ -91,7 +95,7 @@ class HGN(FrameLifter):
             others, as released; ``"simultaneous"`` all from the old ones.
         dropout: Dropout rate after each hidden layer.
         mesh_loss: Train joints and meshes together, as published; otherwise the joints alone, by any loss.
-        graph: The mesh of the body and its coarser levels.
+        graph: The mesh of the body and its coarser levels, or what ``to_dict`` of such a graph returned.
         levels: The coarse and the fine level of ``graph``, in this order. A ``MultiScaleGraph`` counts its levels from
             the finest, which is 0, so that by default the coarse mesh is the last level (-1) and the fine mesh the one
             before it (-2). Both are padded, see :meth:`~skelgraph.topology.MultiScaleGraph.padded`.
@@ -140,20 +144,25 @@ class HGN(FrameLifter):
         fusion: Fusion = "sequential",
         dropout: Rate = 0.0,
         mesh_loss: bool = True,
-        graph: MultiScaleGraph | None = None,
+        graph: MultiScaleGraph | dict | None = None,
         levels: tuple[int, int] = (-1, -2),
         adjacency: Sequence[Tensor | Sequence[Sequence[float | bool]]] | None = None,
         in_channels: Channels = 2,
         out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
-        if adjacency is not None and graph is not None:
+        if adjacency and graph is not None:
             raise SkelgraphError("graph and adjacency are both given; expected one of them")
         self.fusion = fusion
         self.mesh_loss = mesh_loss
         self.skin: TubeSkin | None = None
         if adjacency is None and graph is None:
             graph, self.skin = tube_hierarchy(self.skeleton), TubeSkin(self.skeleton)
+        elif graph is not None:
+            graph = MultiScaleGraph.from_dict(graph) if isinstance(graph, dict) else graph
+            finest = min(graph.level(level) for level in levels)
+            kept = {"graph": graph.from_level(finest).to_dict(), "levels": [graph.level(n) - finest for n in levels]}
+            self.config["options"] |= kept
         if graph is not None:
             loops = self.skeleton.adjacency(self_loops=True)
             graphs = [Graph.from_adjacency(loops), *(graph.padded(level) for level in levels)]
@@ -166,6 +175,10 @@ class HGN(FrameLifter):
                 "adjacency=[A17, A48, A96]"
             )
         self.graph, self.levels = graph, levels
+        if graph is not None and self.skin is None and mesh_loss:
+            self.num_vertices = graph.sizes[0]
+        if graph is not None and graph.faces is not None:
+            self.mesh_faces = graph.triangles(levels[1])
         for name, level in zip(("coarse", "fine"), levels, strict=True):
             if graph is not None:
                 self.register_exact(f"{name}_averaging", graph.averaging(0, level, dtype=torch.float64))
@@ -204,6 +217,11 @@ class HGN(FrameLifter):
         """Lift ``(B, J, 2)`` to joints and both meshes, padding nodes included."""
         nodes = self._fuse(self._stages(x), NUM_STAGES + 1)
         return HGNOutput(*(head(h) for head, h in zip(self.heads, nodes, strict=True)))
+
+    def mesh(self, keypoints_2d: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to the real nodes of the fine mesh ``(B, N_fine, 3)``, metres, in the
+        axes of the joints and relative to the root."""
+        return self.forward_features(self.window(keypoints_2d).squeeze(1)).fine[:, self.fine_position]
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""

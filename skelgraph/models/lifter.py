@@ -40,6 +40,11 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
 
     official: ClassVar[OfficialLayout | None] = None
     """The layout of the authors' checkpoints; ``None`` if there are none."""
+    num_vertices: int | None = None
+    """Vertices of the mesh whose true positions :meth:`training_loss` needs as ``vertices``; ``None`` if it takes
+    none."""
+    mesh_faces: Tensor | None = None
+    """Triangles ``(F, 3)`` of the mesh that :meth:`mesh` predicts; ``None`` if it predicts none."""
 
     def __init__(
         self,
@@ -65,6 +70,19 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
         return self.lift(self.window(keypoints_2d))
 
+    def forward_sequence(self, keypoints_2d: Tensor) -> Tensor:
+        """Lift ``(B, T, J, 2)`` to all frames ``(B, T, J, 3)`` of a window; networks that do define it.
+
+        Raises:
+            SkelgraphError: By all others.
+        """
+        raise SkelgraphError(f"{type(self).__name__} lifts the centre frame of a window alone, not all its frames")
+
+    @property
+    def lifts_all_frames(self) -> bool:
+        """Whether there is a :meth:`forward_sequence`."""
+        return type(self).forward_sequence is not PoseLifter.forward_sequence
+
     def training_loss(
         self,
         keypoints_2d: Tensor,
@@ -77,13 +95,20 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
 
         Args:
             keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``.
-            poses_3d: True root-relative poses ``(B, J, 3)``, metres.
+            poses_3d: True root-relative poses ``(B, J, 3)``, metres; or those of all frames of the window, ``(B, T, J,
+                3)``, which :meth:`forward_sequence` lifts then.
             loss: A loss on the joints, of the predicted and the true poses; for data that mark joints it takes the
                 mask as ``visible``, see :func:`~skelgraph.nn.of_visible`.
-            visible: Which joints of the poses are known, boolean ``(B, J)``; all unless given.
+            visible: Which joints of the poses are known, boolean ``(B, J)`` or ``(B, T, J)``; all unless given.
         """
-        prediction = self(keypoints_2d).float()
+        lift = self.forward_sequence if poses_3d.dim() == 4 else self
+        prediction = lift(keypoints_2d).float()
         return loss(prediction, poses_3d) if visible is None else loss(prediction, poses_3d, visible=visible)
+
+    def mesh(self, keypoints_2d: Tensor) -> Tensor:
+        """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to the vertices ``(B, V, 3)`` of a mesh, metres, in the axes of the
+        joints and relative to the root; a network that predicts one defines it, and ``mesh_faces``."""
+        raise TypeError(f"{type(self).__name__} predicts no mesh")
 
     def lift(self, clip: Tensor) -> Tensor:
         """Lift ``(B, num_frames, J, 2)`` to ``(B, J, 3)`` of the centre frame; the part that a network defines."""

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from skelgraph.errors import CheckpointError
+from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import FILE_NAME, load_weights
-from skelgraph.models.saved import build_on_meta, load_checked, why_unread
+from skelgraph.models.saved import StateDict, build_on_meta, load_checked, on_meta, why_unread
+from skelgraph.nn import PostRefine
 from skelgraph.text import plain, shown
+from skelgraph.topology import as_skeleton
 
 
 def load_model(path: str | Path) -> PoseLifter:
@@ -20,8 +22,8 @@ def load_model(path: str | Path) -> PoseLifter:
 
     Args:
         path: A folder or safetensors file of ``model.save_pretrained`` or ``skelgraph convert-official``, or
-            ``best.ckpt`` or ``last.ckpt`` of a training run. Weights in the layout of the authors' code are loaded by
-            :func:`~skelgraph.models.load_official`.
+            ``best.ckpt`` or ``last.ckpt`` of a training run, with or without a refinement head. Weights in the layout
+            of the authors' code are loaded by :func:`~skelgraph.models.load_official`.
 
     Raises:
         CheckpointError: If there is no such file, or it is damaged or none of these.
@@ -29,9 +31,12 @@ def load_model(path: str | Path) -> PoseLifter:
     path = as_path(path, CheckpointError)
     if path.is_dir():
         path /= FILE_NAME
-    if is_safetensors(path):
-        return load_weights(path)
-    return model_of_run(read_checkpoint(path), path)
+    if not is_safetensors(path):
+        return model_of_run(read_checkpoint(path), path)
+    model = load_weights(path)
+    if not isinstance(model, PoseLifter):
+        raise CheckpointError(f"weight file {plain(str(path), 500)} holds a {type(model).__name__}, expected a network")
+    return model
 
 
 def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
@@ -45,6 +50,47 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
         CheckpointError: If the checkpoint is not one of this library, or damaged.
     """
     label = f"checkpoint {plain(str(path), 500)}"
+    groups, state = _content(checkpoint, label)
+    network = groups["network"]
+    weights = _part(state, "model.")
+    model = build_on_meta(
+        network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label
+    )
+    load_checked(model, weights, label)
+    return model.eval()
+
+
+def refine_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PostRefine | None:
+    """Rebuild the refinement head in a checkpoint of a training run, in evaluation mode; ``None`` if it has none.
+
+    Args:
+        checkpoint: The content of the file.
+        path: The file.
+
+    Raises:
+        CheckpointError: As :func:`model_of_run`.
+    """
+    label = f"checkpoint {plain(str(path), 500)}"
+    groups, state = _content(checkpoint, label)
+    if not (weights := _part(state, "refine.")):
+        return None
+    about = groups.get("refinement")
+    if not isinstance(about, Mapping) or not {"refine_channels", "refine_dropout"} <= about.keys():
+        raise CheckpointError(f"{label} holds no configuration of its refinement head: {shown(about)}")
+    try:
+        head = on_meta(
+            lambda: PostRefine(
+                as_skeleton(groups["data"]["skeleton"]), about["refine_channels"], about["refine_dropout"]
+            )
+        )
+    except SkelgraphError as error:
+        raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
+    load_checked(head, weights, label)
+    return head.eval()
+
+
+def _content(checkpoint: Mapping[str, Any], label: str) -> tuple[Mapping[str, Any], StateDict]:
+    """The groups of settings in a checkpoint of a run, and its tensors."""
     config, state = checkpoint.get("skelgraph"), checkpoint.get("state_dict")
     for name, entry in (("skelgraph", config), ("state_dict", state)):
         if isinstance(entry, Skipped):
@@ -64,13 +110,16 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
             f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options "
             "in network and data"
         )
-    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith("model."))]
+    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith(("model.", "refine.")))]
     if others not in ([], ["mean_pose"]):
         raise CheckpointError(f"{label}: unexpected entries in 'state_dict': {', '.join(others[:10])}")
     for key, value in state.items():
         if reason := why_unread(value):
             raise CheckpointError(f"{label}: {plain(key)} is {reason}")
-    weights = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    model = build_on_meta(network["model"], data["skeleton"], network["options"], os.path.getsize(path), label)
-    load_checked(model, weights, label)
-    return model.eval()
+    if isinstance(made := config.get("options"), Mapping) and isinstance(network["options"], Mapping):
+        groups = {**groups, "network": {**network, "options": {**network["options"], **made}}}  # what some stand for
+    return groups, dict(state)
+
+
+def _part(state: StateDict, prefix: str) -> StateDict:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from skelgraph.models.lifter import FrameLifter
@@ -30,7 +31,12 @@ class _LinearBlock(nn.Module):
 
 
 def _options(state: StateDict) -> dict[str, Any]:
-    return {"hidden_channels": state["w1.weight"].size(0), "num_stages": count(state, r"linear_stages\.(\d+)\.")}
+    in_joints, out_joints = state["w1.weight"].size(1) // 2, state["w2.weight"].size(0) // 3
+    return {
+        "hidden_channels": state["w1.weight"].size(0),
+        "num_stages": count(state, r"linear_stages\.(\d+)\."),
+        "predict_root": out_joints != in_joints - 1,
+    }
 
 
 @register_model(
@@ -52,12 +58,14 @@ class Martinez(FrameLifter):
         hidden_channels: Width.
         num_stages: Number of residual stages.
         dropout: Dropout rate.
+        predict_root: Predict the root joint too. Where it is not predicted it is 0, as in the results published by the
+            code of SemGCN.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
 
     Shapes:
         - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
-        - 4 291 632 parameters on ``h36m16``
+        - 4 291 632 parameters on ``h36m16``, 4 288 557 where the root is not predicted
 
     Initialisation: Kaiming-normal weights, default biases.
 
@@ -85,17 +93,19 @@ class Martinez(FrameLifter):
         hidden_channels: Channels = 1024,
         num_stages: Count = 2,
         dropout: Rate = 0.5,
+        predict_root: bool = True,
         in_channels: Channels = 2,
         out_channels: Channels = 3,
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
         num_joints = self.skeleton.num_joints
+        self.predict_root = predict_root
         self.input_block = _LinearBlock(num_joints * in_channels, hidden_channels, dropout)
         self.stages = nn.ModuleList(
             nn.Sequential(*(_LinearBlock(hidden_channels, hidden_channels, dropout) for _ in range(2)))
             for _ in range(num_stages)
         )
-        self.head = nn.Linear(hidden_channels, num_joints * out_channels)
+        self.head = nn.Linear(hidden_channels, (num_joints if predict_root else num_joints - 1) * out_channels)
         nn.init.kaiming_normal_(self.head.weight)
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -107,4 +117,8 @@ class Martinez(FrameLifter):
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
-        return self.head(self.forward_features(x)).view(-1, self.skeleton.num_joints, self.out_channels)
+        joints = self.head(self.forward_features(x)).view(len(x), -1, self.out_channels)
+        if self.predict_root:
+            return joints
+        root = self.skeleton.root
+        return torch.cat((joints[:, :root], joints.new_zeros(len(x), 1, self.out_channels), joints[:, root:]), 1)

@@ -36,6 +36,7 @@ def _convert(state: StateDict) -> StateDict:
     url="https://arxiv.org/abs/2308.15313",
     published_skeleton="h36m16",
     published={"gt": (36.34, 28.97), "hr, 243 frames, refined": (44.14, None)},
+    published_seconds=0.05,
 )
 class MLPGraph(PoseLifter):
     """MLP-Graph of `"Spatio-temporal MLP-graph network for 3D human pose estimation" <https://arxiv.org/abs/2308.15313>`_:

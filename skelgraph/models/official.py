@@ -14,6 +14,7 @@ from skelgraph.errors import CheckpointError
 from skelgraph.files import read_checkpoint
 from skelgraph.models.factory import create_model
 from skelgraph.models.lifter import PoseLifter
+from skelgraph.models.pretrained import PARTS
 from skelgraph.models.registry import model_info
 from skelgraph.models.saved import load_checked, on_meta
 from skelgraph.models.state_dicts import OfficialLayout, inner_weights, unread_entries, unwrap_state_dict
@@ -39,7 +40,7 @@ class OfficialPart:
 
 OFFICIAL_PARTS = {
     "post_refine": OfficialPart(
-        PostRefine,
+        PARTS["post_refine"],
         OfficialLayout(
             options=lambda state: {"hidden_channels": state["post_refine.0.weight"].size(0)},
             keys=((r"^post_refine\.0\.", "hidden."), (r"^post_refine\.3\.", "gate.")),

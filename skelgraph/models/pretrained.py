@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,22 @@ from huggingface_hub import ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
+from skelgraph.models.registry import build_model
 from skelgraph.models.saved import DTYPES, build_on_meta, check_fits, load_checked
+from skelgraph.nn import PostRefine
 from skelgraph.options import check_options
 from skelgraph.text import plain
 from skelgraph.topology import skeleton_config
 
 FILE_NAME = "model.safetensors"
 _METADATA = "skelgraph"
+
+PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
+"""What is no model, since it lifts no keypoints, and has weight files too."""
 
 
 class Pretrained(ModelHubMixin):
@@ -85,25 +92,35 @@ class Pretrained(ModelHubMixin):
 
 
 def save_weights(model: Any, path: str | Path) -> None:
-    """Write a model's weights and configuration to one safetensors file, all of it or nothing.
+    """Write the weights and the configuration of a model, or of a refinement head, to one safetensors file, all of it
+    or nothing.
 
     Raises:
         SkelgraphError: If the model is not a registered one or was built with options that are no plain values.
     """
-    if model.config["name"] is None:
+    about = configuration(model)
+    if about["name"] is None:
         raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
     try:
-        config = json.dumps(model.config)
+        config = json.dumps(about)
     except TypeError as error:
         raise SkelgraphError(f"the options of {type(model).__name__} cannot be saved: {error}") from error
     write_file(path, save({k: v.contiguous() for k, v in model.state_dict().items()}, metadata={_METADATA: config}))
 
 
+def configuration(model: Any) -> dict[str, Any]:
+    """What rebuilds a model or a refinement head: its registered ``name``, its ``skeleton`` and its ``options``."""
+    if not isinstance(model, PostRefine):
+        return model.config
+    options = {"hidden_channels": model.hidden.out_features, "dropout": model.dropout.p}
+    return {"name": "post_refine", "skeleton": skeleton_config(model.skeleton), "options": options}
+
+
 def load_weights(path: str | Path) -> Any:
-    """Rebuild the model of a file that :func:`save_weights` wrote, in evaluation mode.
+    """Rebuild the model, or the refinement head, of a file that :func:`save_weights` wrote, in evaluation mode.
 
     Raises:
-        CheckpointError: If the file is missing, damaged, or does not hold a model of this library.
+        CheckpointError: If the file is missing, damaged, or does not hold a module of this library.
     """
     label = f"weight file {plain(str(path), 500)}"
     if not is_safetensors(path):  # refused before safe_open maps the file into memory
@@ -116,7 +133,7 @@ def load_weights(path: str | Path) -> Any:
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
                 raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
-            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label)
+            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=_build)
             check_fits(model, {key: _tensor_on_meta(part, f"{label}: {key}") for key, part in header.items()}, label)
             load_checked(model, {key: file.get_tensor(key) for key in header}, label)
     except (SafetensorError, OSError, ValueError) as error:
@@ -124,6 +141,11 @@ def load_weights(path: str | Path) -> Any:
             raise
         raise CheckpointError(f"{label} cannot be read as safetensors: {plain(str(error), 200)}") from error
     return model.eval()
+
+
+def _build(name: Any, skeleton: Any, options: Mapping[str, Any]) -> Any:
+    part = PARTS.get(name) if isinstance(name, str) else None
+    return build_model(name, skeleton, options) if part is None else part(skeleton, **options)
 
 
 def _tensor_on_meta(part: Any, label: str) -> torch.Tensor:

@@ -25,7 +25,8 @@ class ModelInfo:
     """The registry entry of a model.
 
     ``published`` maps a setting (``"gt"``, ``"cpn"``) to the published Human3.6M errors (P1, P2) in mm; ``None`` where
-    a publication gives only one of them. ``published_skeleton`` is the layout of the released code.
+    a publication gives only one of them. ``published_skeleton`` is the layout of the released code,
+    ``published_seconds`` the time of an inference that a publication gives, on its own machine.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ModelInfo:
     url: str
     published_skeleton: str
     published: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    published_seconds: float | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def register_model(
     url: str = "",
     published_skeleton: str = "h36m17",
     published: Mapping[str, tuple[float | None, float | None]] | None = None,
+    published_seconds: float | None = None,
 ) -> Callable[[Model], Model]:
     """Class decorator that puts a :class:`~skelgraph.models.PoseLifter` into the registry under ``name``.
 
@@ -62,7 +65,7 @@ def register_model(
     """
 
     def register(cls: Model) -> Model:
-        info = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}))
+        info = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}), published_seconds)
         _MODELS.add(name, info, cls)
         cls.registered_name = name  # type: ignore[attr-defined]
         return cls

@@ -31,7 +31,14 @@ DTYPES = {
 """The types of numbers that weights are read in, by their names in safetensors files."""
 
 
-def build_on_meta(name: Any, skeleton: Any, options: Any, size: int, label: str) -> Any:
+def build_on_meta(
+    name: Any,
+    skeleton: Any,
+    options: Any,
+    size: int,
+    label: str,
+    build: Callable[[Any, Any, Mapping[str, Any]], Any] = build_model,
+) -> Any:
     """Build a model on ``meta``, where it takes no memory, from the configuration in a file.
 
     Args:
@@ -41,6 +48,7 @@ def build_on_meta(name: Any, skeleton: Any, options: Any, size: int, label: str)
         size: Bytes in the file. A skeleton takes matrices between all of its joints, so that a small file with a very
             large skeleton is refused.
         label: What the file is, for messages.
+        build: Makes it from its name, skeleton and options.
 
     Raises:
         CheckpointError: If there is no such model.
@@ -53,7 +61,7 @@ def build_on_meta(name: Any, skeleton: Any, options: Any, size: int, label: str)
     if not isinstance(options, Mapping) or not all(isinstance(option, str) for option in options):
         raise CheckpointError(f"{label} has an unusable configuration: options is {shown(options)}")
     try:
-        return on_meta(lambda: build_model(name, "h36m17" if skeleton is None else skeleton, options))
+        return on_meta(lambda: build(name, "h36m17" if skeleton is None else skeleton, options))
     except (SkelgraphError, TypeError) as error:
         raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
 

@@ -16,6 +16,7 @@ from skelgraph.topology import SkeletonLike
     url="https://arxiv.org/abs/1904.03345",
     published_skeleton="h36m16",
     published={"gt": (42.14, 33.53), "gt, non-local": (40.78, 31.46), "sh, non-local": (61.24, 47.71)},
+    published_seconds=0.012,
 )
 class SemGCN(ResidualGCN):
     """SemGCN of `"Semantic Graph Convolutional Networks for 3D Human Pose Regression" <https://arxiv.org/abs/1904.03345>`_:

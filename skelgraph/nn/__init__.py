@@ -47,6 +47,7 @@ from skelgraph.nn.mesh_losses import edge_length_loss, laplacian_loss, multi_sca
 from skelgraph.nn.mixer import DropPath, FeedForward, GraphMLPBlock, MLPGraphBlock
 from skelgraph.nn.non_local import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
 from skelgraph.nn.refine import PostRefine
+from skelgraph.nn.regularizers import smoothness_loss, smoothness_weights, symmetric_bones, symmetry_loss
 from skelgraph.nn.tube_skin import TubeSkin
 
 __all__ = [
@@ -111,4 +112,8 @@ __all__ = [
     "p_mpjpe_loss",
     "partitioned_adjacency",
     "self_and_neighbours",
+    "smoothness_loss",
+    "smoothness_weights",
+    "symmetric_bones",
+    "symmetry_loss",
 ]

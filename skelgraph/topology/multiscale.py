@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from skelgraph.errors import TopologyError
 from skelgraph.fixed import on_cpu
 from skelgraph.options import Int64, check_option
 from skelgraph.text import shown
-from skelgraph.topology.arrays import to_ids
+from skelgraph.topology.arrays import to_ids, to_tensor
 from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 
@@ -33,12 +33,14 @@ class MultiScaleGraph:
     Args:
         graph: The finest level: a :class:`~skelgraph.topology.Graph`, a skeleton or the name of a layout.
         parents: For every level but the coarsest, to which node of the next level its nodes belong.
+        faces: The triangles of the finest level, if it is a mesh; :meth:`triangles` has those of every level.
 
     Shapes:
         - ``parents[l]`` ``(N_l)``, int64, ids ``0`` to ``N_{l+1} - 1``, each at least once
+        - ``faces`` ``(F, 3)``, ids of the finest level
 
     Raises:
-        TopologyError: If the parents do not fit the graph.
+        TopologyError: If the parents or the faces do not fit the graph.
 
     Example:
         >>> from skelgraph.topology import body_parts, as_skeleton
@@ -51,9 +53,15 @@ class MultiScaleGraph:
 
     graphs: tuple[Graph, ...]
     parents: tuple[Tensor, ...]
+    faces: Tensor | None
 
     @on_cpu
-    def __init__(self, graph: GraphLike, parents: Iterable[Tensor | Sequence[int]] = ()) -> None:
+    def __init__(
+        self,
+        graph: GraphLike,
+        parents: Iterable[Tensor | Sequence[int]] = (),
+        faces: Tensor | Sequence[Sequence[int]] | None = None,
+    ) -> None:
         graphs, read = [as_graph(graph)], []
         if not isinstance(parents, Iterable):
             raise TopologyError(f"parents is {shown(parents)}; expected a sequence of tensors")
@@ -73,7 +81,17 @@ class MultiScaleGraph:
                 )
             read.append(parent.long())
             graphs.append(Graph(num_groups, parent.long()[fine.edge_index], fine.edge_weight))
-        self.graphs, self.parents = tuple(graphs), tuple(read)
+        self.graphs, self.parents, self.faces = tuple(graphs), tuple(read), None
+        if faces is not None:
+            corners = to_ids("faces", faces).long()
+            if corners.dim() != 2 or corners.size(1) != 3:
+                raise TopologyError(f"faces has shape {tuple(corners.shape)}; expected (F, 3)")
+            if corners.numel() and not 0 <= int(corners.min()) <= int(corners.max()) < self.sizes[0]:
+                raise TopologyError(
+                    f"faces holds the nodes {int(corners.min())} to {int(corners.max())}; expected 0 to "
+                    f"{self.sizes[0] - 1}"
+                )
+            self.faces = corners
 
     @classmethod
     @on_cpu
@@ -116,10 +134,73 @@ class MultiScaleGraph:
             TopologyError: If the faces are no triangles, the rule is unknown, or a vertex is in no triangle
                 (``"released"`` only).
         """
-        return cls.coarsen(mesh_graph(faces), num_levels, rule)
+        hierarchy = cls.coarsen(mesh_graph(faces), num_levels, rule)
+        return cls(hierarchy.graphs[0], hierarchy.parents, faces)
 
     def __repr__(self) -> str:  # noqa: D105
         return f"MultiScaleGraph({' -> '.join(map(str, self.sizes))})"
+
+    @classmethod
+    @on_cpu
+    def from_dict(cls, data: Mapping[str, Any]) -> MultiScaleGraph:
+        """Return the hierarchy that :meth:`to_dict` wrote.
+
+        Raises:
+            TopologyError: If the data are anything else.
+        """
+        keys = {"num_nodes", "edges", "parents", "faces"}
+        if not isinstance(data, Mapping) or set(data) != keys:
+            raise TopologyError(f"graph is {shown(data)}; expected an object of {', '.join(sorted(keys))}")
+        edges = to_tensor("edges", data["edges"], torch.float64)
+        if edges.dim() != 2 or edges.size(1) != 3:
+            raise TopologyError(f"edges has shape {tuple(edges.shape)}; expected sender, receiver and weight (E, 3)")
+        graph = Graph(data["num_nodes"], edges[:, :2].t().long(), edges[:, 2])
+        return cls(graph, data["parents"], data["faces"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON, that :meth:`from_dict` makes the same hierarchy of."""
+        graph = self.graphs[0]
+        edges = zip(*graph.edge_index.tolist(), graph.edge_weight.tolist(), strict=True)
+        return {
+            "num_nodes": graph.num_nodes,
+            "edges": [list(edge) for edge in edges],
+            "parents": [parent.tolist() for parent in self.parents],
+            "faces": None if self.faces is None else self.faces.tolist(),
+        }
+
+    def from_level(self, level: int) -> MultiScaleGraph:
+        """Return the hierarchy without its levels finer than a level, which becomes level 0.
+
+        Raises:
+            TopologyError: If there is no such level.
+        """
+        level = self.level(level)
+        faces = None if self.faces is None else self.triangles(level)
+        return MultiScaleGraph(self.graphs[level], self.parents[level:], faces)
+
+    @on_cpu
+    def triangles(self, level: int = 0) -> Tensor:
+        """Return the triangles of a level of a mesh: those of the finest level between nodes of three groups.
+
+        Args:
+            level: The level.
+
+        Returns:
+            Node ids ``(F_l, 3)``, each triangle once and with the side that it had outside.
+
+        Raises:
+            TopologyError: If there is no such level, or the finest is no mesh.
+        """
+        level = self.level(level)
+        if self.faces is None:
+            raise TopologyError(f"{self!r} has no faces; expected a mesh, such as MultiScaleGraph.from_mesh(faces)")
+        if level == 0:
+            return self.faces
+        ancestor, _ = self.membership(0, level)
+        a, b, c = ancestor[self.faces].unbind(1)
+        corners = torch.stack([a, b, c], dim=1)[(a != b) & (b != c) & (c != a)]
+        turn = (corners.argmin(1, keepdim=True) + torch.arange(3)) % 3  # the least id first, in the same sense
+        return corners.gather(1, turn).unique(dim=0)
 
     @property
     def num_levels(self) -> int:
@@ -138,7 +219,7 @@ class MultiScaleGraph:
 
     def adjacency(self, level: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the adjacency matrix of a level, ``(N_l, N_l)``."""
-        return self.graphs[self._level(level)].adjacency(dtype=dtype)
+        return self.graphs[self.level(level)].adjacency(dtype=dtype)
 
     @on_cpu
     def membership(self, fine: int = 0, coarse: int = -1, by_size: bool = False) -> tuple[Tensor, Tensor]:
@@ -156,7 +237,7 @@ class MultiScaleGraph:
         Raises:
             TopologyError: If there are no such levels.
         """
-        fine, coarse = self._level(fine), self._level(coarse)
+        fine, coarse = self.level(fine), self.level(coarse)
         if fine > coarse:
             raise TopologyError(f"fine is level {fine} and coarse level {coarse}; expected the finer level first")
         ancestor = torch.arange(self.sizes[fine])
@@ -189,7 +270,7 @@ class MultiScaleGraph:
             raise TopologyError(f"x is {shown(x)}; expected a tensor")
         if x.dim() < 2 or x.size(-2) != len(ancestor):
             raise TopologyError(f"x has shape {tuple(x.shape)}; expected (..., {len(ancestor)}, C) on level {fine}")
-        pooled = x.new_zeros(*x.shape[:-2], self.sizes[self._level(coarse)], x.size(-1))
+        pooled = x.new_zeros(*x.shape[:-2], self.sizes[self.level(coarse)], x.size(-1))
         return pooled.index_add(-2, ancestor.to(x.device), x * weight.to(x)[:, None])
 
     @on_cpu
@@ -202,7 +283,7 @@ class MultiScaleGraph:
             TopologyError: If there are no such levels.
         """
         ancestor, weight = self.membership(fine, coarse, by_size)
-        matrix = torch.zeros(self.sizes[self._level(coarse)], len(ancestor), dtype=dtype)
+        matrix = torch.zeros(self.sizes[self.level(coarse)], len(ancestor), dtype=dtype)
         matrix[ancestor, torch.arange(len(ancestor))] = weight.to(dtype)
         return matrix
 
@@ -215,7 +296,7 @@ class MultiScaleGraph:
         Raises:
             TopologyError: If there is no such level, or it is the finest.
         """
-        level = self._level(level)
+        level = self.level(level)
         if level == 0:
             raise TopologyError("level is 0, the finest; expected a level with one below")
         return _children(self.parents[level - 1])
@@ -226,7 +307,7 @@ class MultiScaleGraph:
         Shapes:
             ``(padded_sizes[l])``, int64, a permutation.
         """
-        return self._orders()[self._level(level)]
+        return self._orders()[self.level(level)]
 
     def position(self, level: int) -> Tensor:
         """Return the place of every node in the padded level, the inverse of :meth:`order` without the padding.
@@ -234,7 +315,7 @@ class MultiScaleGraph:
         Shapes:
             ``(N_l)``, int64.
         """
-        level = self._level(level)
+        level = self.level(level)
         return torch.argsort(self.order(level))[: self.sizes[level]]
 
     def padded(self, level: int) -> Graph:
@@ -246,7 +327,7 @@ class MultiScaleGraph:
             TopologyError: If there is no such level.
         """
         order, position = self.order(level), self.position(level)
-        graph = self.graphs[self._level(level)]
+        graph = self.graphs[self.level(level)]
         return Graph(len(order), position[graph.edge_index], graph.edge_weight)
 
     @on_cpu
@@ -299,7 +380,15 @@ class MultiScaleGraph:
             ) from error
         return cls(graph, [torch.empty_like(child).index_copy(0, child, parent) for child, parent in links])
 
-    def _level(self, level: int) -> int:
+    def level(self, level: int) -> int:
+        """Return the number of a level counted from 0, the finest.
+
+        Args:
+            level: The level, which may be counted from the end: -1 is the coarsest.
+
+        Raises:
+            TopologyError: If there is no such level.
+        """
         level = check_option("level", level, Int64)
         if not -self.num_levels <= level < self.num_levels:
             raise TopologyError(f"level is {level}; expected 0 to {self.num_levels - 1}, or from the end")

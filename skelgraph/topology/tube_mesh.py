@@ -86,7 +86,7 @@ def tube_hierarchy(skeleton: SkeletonLike, rings: int = 4) -> MultiScaleGraph:
         ring, side = node // SIDES, node % SIDES
         parents.append(ring // 2 * SIDES + side)
         rings //= 2
-    return MultiScaleGraph(mesh_graph(faces, name=layout.name and f"{layout.name} surface"), parents)
+    return MultiScaleGraph(mesh_graph(faces, name=layout.name and f"{layout.name} surface"), parents, faces)
 
 
 def bone_layers(skeleton: Skeleton) -> list[list[int]]:

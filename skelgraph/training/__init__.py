@@ -11,6 +11,7 @@ from skelgraph.training.config import (
     MachineConfig,
     NetworkConfig,
     OptimizerConfig,
+    RefinementConfig,
     TrainConfig,
     TrainingConfig,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from skelgraph.training.module import LiftingModule
     from skelgraph.training.resume import saved_config
     from skelgraph.training.run import evaluate, train
+    from skelgraph.training.seeds import saved_seeds, train_seeds
 
 __all__ = [
     "LOSSES",
@@ -38,6 +40,7 @@ __all__ = [
     "NetworkConfig",
     "OptimizerConfig",
     "PoseData",
+    "RefinementConfig",
     "ScheduleInfo",
     "TrainConfig",
     "TrainingConfig",
@@ -47,10 +50,12 @@ __all__ = [
     "register_loss",
     "register_schedule",
     "saved_config",
+    "saved_seeds",
     "train",
+    "train_seeds",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "resume", "run")
+        __name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "resume", "run", "seeds")
     )

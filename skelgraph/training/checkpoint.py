@@ -19,6 +19,7 @@ from skelgraph.files import Skipped, read_checkpoint, write_file
 from skelgraph.models.saved import check_fits, why_unread
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
+from skelgraph.training.averaging import TRAINED, WeightAverage
 from skelgraph.training.history import ROW
 from skelgraph.training.module import LiftingModule
 
@@ -65,17 +66,24 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     for name, value in checkpoint.items():
         if isinstance(value, Skipped):
             raise CheckpointError(f"{label}: {plain(name)} is {value.name}, which is refused and was not executed")
-    for name in ("skelgraph", "state_dict"):
-        if not isinstance(checkpoint[name], dict):
-            raise CheckpointError(f"{label}: {name} is {shown(checkpoint[name])}, expected a dictionary")
+    if not isinstance(checkpoint["skelgraph"], dict):
+        raise CheckpointError(f"{label}: skelgraph is {shown(checkpoint['skelgraph'])}, expected a dictionary")
     for name in ("epoch", "global_step"):
         value = checkpoint.get(name)
         if type(value) is not int or not 0 <= value < 2**31:
             raise CheckpointError(f"{label}: {name} is {shown(value)}, expected a whole number from 0")
-    for key, value in checkpoint["state_dict"].items():
-        if reason := why_unread(value) if isinstance(key, str) else "no name of a tensor":
-            raise CheckpointError(f"{label}: state_dict: {plain(key)} is {reason}")
+    _tensors(checkpoint["state_dict"], f"{label}: state_dict")
     return checkpoint
+
+
+def _tensors(state: Any, label: str) -> Mapping[str, Tensor]:
+    """A dictionary of tensors, whole and unquantised, by their names."""
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{label} is {shown(state)}, expected a dictionary")
+    for key, value in state.items():
+        if reason := why_unread(value) if isinstance(key, str) else "no name of a tensor":
+            raise CheckpointError(f"{label}: {plain(key)} is {reason}")
+    return state
 
 
 def mean_pose_of_run(checkpoint: Mapping[str, Any], skeleton: Skeleton, path: Path) -> Tensor:
@@ -103,7 +111,7 @@ def check_state(
         checkpoint: What :func:`load_checkpoint` read.
         module: The module that goes on.
         trainer: The trainer that goes on with it.
-        steps: Steps in an epoch, with the data that it goes on with.
+        steps: Steps of the optimizer in an epoch, with the data that it goes on with.
         path: The file, for messages.
 
     Raises:
@@ -111,6 +119,8 @@ def check_state(
     """
     label = f"checkpoint {plain(str(path), 500)}"
     check_fits(module, checkpoint["state_dict"], label)
+    if any(isinstance(callback, WeightAverage) for callback in trainer.callbacks):  # type: ignore[attr-defined]
+        check_fits(module, _tensors(checkpoint.get(TRAINED), f"{label}: {TRAINED}"), f"{label}: {TRAINED}")
     epochs, made = checkpoint["epoch"] + 1, checkpoint["global_step"]
     if made != steps * epochs:
         raise CheckpointError(
@@ -121,9 +131,8 @@ def check_state(
     moments = states[0].get("state") if isinstance(states, list) and states and isinstance(states[0], dict) else None
     parameters = optimizer.param_groups[0]["params"]
     form: dict[str, Any] = {
-        "optimizer_states": [{**optimizer.state_dict(), "state": _moments(parameters, moments)}],
+        "optimizer_states": [{**optimizer.state_dict(), "state": _moments(parameters, moments, module.amsgrad)}],
         "lr_schedulers": [scheduler.state_dict()],
-        "callbacks": {"History": {"rows": [dict.fromkeys(ROW, 0.0)] * epochs}},
         "pytorch-lightning_version": pl.__version__,
     }
     if checkpoint.get("pytorch-lightning_version") == pl.__version__:  # else Lightning may know how to read it
@@ -131,6 +140,9 @@ def check_state(
         form["loops"] = {name: getattr(trainer, name).state_dict() for name in loops}
     for name, expected in form.items():
         _check_form(checkpoint.get(name), expected, f"{label}: {name}")
+    noted = checkpoint.get("callbacks")  # what callbacks of the user have noted is theirs
+    rows = noted.get("History") if isinstance(noted, dict) else None
+    _check_form(rows, {"rows": [dict.fromkeys(ROW, 0.0)] * epochs}, f"{label}: History")
     total = checkpoint["lr_schedulers"][0].get("total_steps")
     if total != getattr(scheduler, "total_steps", None):
         raise CheckpointError(f"{label}: its schedule ends after {total} steps, that of this run does not")
@@ -141,10 +153,11 @@ def check_state(
         raise CheckpointError(f"{label}: it says {epochs} epochs, and {shown(done)} in its loops")
 
 
-def _moments(parameters: list[Tensor], found: Any) -> dict[int, dict[str, Tensor]]:
+def _moments(parameters: list[Tensor], found: Any, amsgrad: bool) -> dict[int, dict[str, Tensor]]:
     """The form of Adam's moments, of those parameters that have any: one that no loss depends on has none."""
     known = [i for i in range(len(parameters)) if not isinstance(found, dict) or i in found]
-    return {i: {"step": torch.zeros(()), "exp_avg": parameters[i], "exp_avg_sq": parameters[i]} for i in known}
+    names = ("exp_avg", "exp_avg_sq", *("max_exp_avg_sq",) * amsgrad)
+    return {i: {"step": torch.zeros(()), **dict.fromkeys(names, parameters[i])} for i in known}
 
 
 def _check_form(found: Any, form: Any, label: str) -> None:

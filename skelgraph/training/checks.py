@@ -7,15 +7,19 @@ import os
 import warnings
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import check_in_channels
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
-from skelgraph.text import shown
-from skelgraph.training.config import TrainConfig
+from skelgraph.text import plain, shown
+from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
-from skelgraph.training.module import LiftingModule
+from skelgraph.training.judging import lacking
+from skelgraph.training.losses import LossSum
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -29,17 +33,113 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 
 
-def check_causal(model: PoseLifter, causal: bool) -> None:
+def check_causal(model: PoseLifter, causal: bool, *, refine: bool) -> None:
     """Check that a network lifts the frame of a window whose pose is the target.
 
+    Args:
+        model: The network.
+        causal: Whether windows end with that frame.
+        refine: Whether its poses are refined.
+
     Raises:
-        SkelgraphError: If the windows are causal and the network is, too: one of them is enough.
+        SkelgraphError: If the windows are causal and the network is, too: one of them is enough; or if poses are
+            refined, by keypoints of the centre frame.
     """
     if causal and getattr(model, "causal", False):
         raise SkelgraphError(
             f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
             "the frame in its centre; expected one of them"
         )
+    if causal and refine:
+        raise SkelgraphError(
+            "causal is on, and so is refine, which takes the keypoints of the centre frame of a window"
+        )
+
+
+def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_loss: LossSum | None) -> None:
+    """Check that a network can be trained on a loss.
+
+    Args:
+        model: The network.
+        loss: The loss of its poses.
+        frames: Of which frames of a window.
+        refine_loss: The loss of the refined poses of the centre frames; ``None``: there is no head.
+
+    Raises:
+        SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
+            of which there is one.
+    """
+    if not loss.infos and refine_loss is None:
+        raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
+    if frames == "all" and not model.lifts_all_frames:
+        raise SkelgraphError(
+            f"loss-frames is 'all', but {type(model).__name__} lifts the centre frame of a window alone; expected "
+            "'centre'"
+        )
+    count = model.num_frames if frames == "all" else 1
+    for part, number in ((loss, count), (refine_loss, 1)):
+        for info in [] if part is None else part.infos:
+            if info.over_time and number < 2:
+                raise SkelgraphError(
+                    f"the loss {info.name} compares the frames of a window, and is taken of {number}; expected "
+                    "loss-frames 'all' and a network of several frames"
+                )
+
+
+def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None:
+    """Check that a refinement head can be trained and tested beside a network.
+
+    Args:
+        model: The network.
+        data: What they are trained or tested on.
+        depth: Which depth of the root the head is given there.
+
+    Raises:
+        SkelgraphError: If the data have no cameras or do not know that depth, or the network has a loss of its own in
+            place of the one that it is given, which is how the head is trained.
+    """
+    if reason := lacking(data, depth):
+        raise SkelgraphError(
+            f"refine is on, but {reason} in split {plain(data.split)}: keypoints are not back-projected"
+        )
+    asked = []
+
+    def loss(prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        asked.append(prediction)
+        return prediction.mean()
+
+    trial = copy.deepcopy(model).to("meta").train()
+    joints = trial.skeleton.num_joints
+    keypoints = torch.zeros(2, trial.num_frames, joints, trial.in_channels, device="meta")
+    try:
+        trial.training_loss(keypoints, torch.zeros(2, joints, 3, device="meta"), loss)
+    except RuntimeError:  # it needs the values of tensors: nothing is known
+        return
+    if not asked:
+        raise SkelgraphError(
+            f"refine is on, but {type(model).__name__} is trained on a loss of its own, without the refined poses"
+        )
+
+
+def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
+    """Check that a network is trained on the vertices of bodies if there are any, and has them if it needs them.
+
+    Raises:
+        SkelgraphError: If it is not so, or the mesh of the network is another one.
+    """
+    needed, found = model.num_vertices, None if train_set.bodies is None else train_set.bodies.num_vertices
+    if needed == found:
+        return
+    name = type(model).__name__
+    if needed is None:
+        raise SkelgraphError(
+            f"the data have bodies (smpl), but {name} learns no vertices: leave out smpl, or make it with the mesh of "
+            "the bodies (hgn: graph=smpl, levels=[8,7])"
+        )
+    raise SkelgraphError(
+        f"{name} learns the {needed} vertices of its graph; the data have {found or 'none'}: expected bodies of the "
+        "same mesh (human36m_hgn: smpl)"
+    )
 
 
 def check_batch(model: PoseLifter, size: int) -> None:
@@ -69,29 +169,49 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     """Check before anything is written that the batches can be made and trained on.
 
     Raises:
-        SkelgraphError: If the processes cannot get equal shares, or one pose is too few for batch normalisation.
+        SkelgraphError: If the processes cannot get equal shares, the windows do not make a step, or one pose is too
+            few for batch normalisation.
     """
     devices = config.machine.devices
     flip, data = bool(config.decided().training.flip), config.data
-    windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal)
+    bodies = train_set.bodies is not None
+    windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal, vertices=bodies)
     smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    step = config.training.accumulate * config.training.batch_size
+    if config.training.accumulate > 1 and step > len(windows):
+        raise SkelgraphError(
+            f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
+            f"{len(windows)} training windows"
+        )
     cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
     if on_cpu and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
 
 
-def check_compiled(config: TrainConfig, module: LiftingModule) -> None:
-    """Check that whole training steps can be recorded.
+def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRScheduler) -> None:
+    """Check that whole training steps can be recorded: what is no tensor is the same in all of them.
+
+    Args:
+        config: The settings.
+        optimizer: One of the run, to try the scheduler on.
+        scheduler: Its scheduler.
 
     Raises:
-        SkelgraphError: If there is more than one process, or the schedule moves more than the learning rate.
+        SkelgraphError: If there is more than one process, a step is more than one batch, or more than the learning rate
+            changes from step to step.
     """
     if config.machine.devices > 1:
         raise SkelgraphError(f"devices is {config.machine.devices}; compiled training runs on one device")
-    optimizer, scheduler = module.optimization(100, 10)
+    if config.training.norm_momentum != "constant":
+        raise SkelgraphError(
+            f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
+            "since a recorded step holds it fixed"
+        )
+    if config.training.accumulate > 1 or config.training.ema is not None:
+        raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
     before = optimizer.param_groups[0]["betas"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer

@@ -15,11 +15,12 @@ from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import NotNegative, OneOf, Positive, Share, check_option, option_types
+from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
 from skelgraph.text import shown
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
 
 if TYPE_CHECKING:
@@ -29,11 +30,21 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
-Loss = Annotated[str, OneOf(LOSSES)]
+Loss = Annotated[str, LOSS_SUM]
+RefineLoss = Annotated[str, REFINE_LOSS_SUM]
+LossFrames = Literal["centre", "all"]
+NormMomentum = Literal["constant", "decaying"]
 Schedule = Annotated[str, OneOf(SCHEDULES)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 Decay = Annotated[float, Field(gt=0, le=1)]
+Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+RootRule = Literal["subtract", "zero", "keep"]
+RootDepth = Literal["true", "estimated"]
+Ema = Annotated[float, Field(gt=0, lt=1)]
+Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
+Select = Literal["last", "test", "validation"]
+SelectBy = Literal["actions", "frames"]
 
 Group = TypeVar("Group", bound=type)
 
@@ -98,6 +109,12 @@ class NetworkConfig(_Checked):
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
     options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+    init_from: str | None = setting(
+        None,
+        "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",
+        unit="file",
+        absent="random ones",
+    )
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -111,30 +128,99 @@ class NetworkConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
+class RefinementConfig(_Checked):
+    """A head that corrects the lifted pose by its keypoints, back-projected at the depth of the root."""
+
+    refine: bool = setting(False, "Train such a head too, on the true depth of the root; see PostRefine.")
+    refine_from: str | None = setting(
+        None,
+        "Weights that the head starts from: of a run with one, of the authors' code, or converted.",
+        unit="file",
+        absent="random ones",
+    )
+    refine_channels: Channels = setting(1024, "Width of the head.", unit="channels")
+    refine_dropout: Rate = setting(0.5, "Dropout rate of the head.", unit="rate")
+    refine_loss: RefineLoss = setting(
+        "mpjpe", "What is minimised of the refined pose, beside the loss of the network; a sum too.", unit="sum"
+    )
+    refine_dropout_at_test: bool = setting(
+        False, "Leave the head's dropout on in tests, as the released programs do: their numbers are random."
+    )
+    root_depth: RootDepth = setting(
+        "true", "Depth of the root that the head is tested with: that of the data, or one told by the keypoints."
+    )
+
+
+@settings_group
+@dataclass(frozen=True)
 class DataConfig(_Checked):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
     data_3d: str | None = setting(
-        None, "File of the 3D positions, npz; of mpi_inf_3dhp also its folder.", unit="file", absent="none", source=True
+        None,
+        "File of the 3D positions, npz; of `motion` the motion file or the folder of them, of mpi_inf_3dhp also its "
+        "folder, of human36m_hgn the folder of its files.",
+        unit="file",
+        absent="none",
+        source=True,
     )
     data_2d: str | None = setting(
         None, "File of the 2D keypoints, npz.", unit="file", absent="projected, or the usual file", source=True
     )
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
+    smpl: str | None = setting(
+        None,
+        "Folder of your SMPL model files: of human36m_hgn the vertices of the bodies are then data, too.",
+        unit="folder",
+        absent="none",
+        source=True,
+    )
+    virtual_cameras: Count | None = setting(
+        None,
+        "How many cameras stand around each clip where no file of cameras is given.",
+        unit="cameras",
+        absent="4",
+        source=True,
+    )
+    unit: Unit | Positive | None = setting(
+        None,
+        "Unit of length of files that do not say it: m, cm, mm, inch, or its metres.",
+        unit="unit",
+        absent="as the file says",
+        source=True,
+    )
+    up: Axis | None = setting(
+        None, "Axis that points up in files that do not say it.", absent="as the file says", source=True
+    )
+    joint_map: str | None = setting(
+        None,
+        "File of the joints of the skeleton in the joints of the files, JSON.",
+        unit="file",
+        absent="by their names",
+        source=True,
+    )
     keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
     variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
     )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
     skeleton: SkeletonLike = setting(
-        "h36m17", "Joint layout, see `skelgraph skeletons`, or a JSON file of one (.json).", unit="name"
+        "h36m17",
+        "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
+        unit="name",
     )
     train_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to train on, S1,S5.", unit="names", absent="the dataset's own split"
     )
     test_subjects: tuple[str, ...] | None = setting(
         None, "Subjects to test on, S9,S11.", unit="names", absent="the dataset's own split"
+    )
+    val_subjects: tuple[str, ...] | None = setting(
+        None,
+        "Subjects, neither trained nor tested on, that are judged after every epoch.",
+        unit="names",
+        absent="the test set is judged",
     )
     actions: tuple[str, ...] | None = setting(
         None, "Keep only these actions, Walking,Sitting, or takes of them, Walking 1.", unit="names", absent="all"
@@ -162,8 +248,8 @@ class DataConfig(_Checked):
     causal: bool = setting(False, "Windows end with the frame that is lifted, instead of having it in their centre.")
     unchecked: bool = setting(
         False,
-        "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training and test "
-        "subjects are apart.",
+        "Do not ask whether the data are plausible (units, conventions, skeleton), nor whether training, validation "
+        "and test subjects are apart.",
         resume=True,
     )
 
@@ -196,11 +282,38 @@ class TrainingConfig(_Checked):
 
     max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
-    loss: Loss = setting("mpjpe", "What is minimised.")
+    loss: Loss = setting(
+        "mpjpe",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        unit="sum",
+    )
+    loss_frames: LossFrames = setting(
+        "centre", "Frames of a window that the loss is taken of; all for networks that lift all of them."
+    )
+    norm_momentum: NormMomentum = setting(
+        "constant", "Momentum of batch normalisation; decaying: from 0.1 to 0.001 over the run, as in VideoPose3D."
+    )
     flip: bool | None = setting(
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
     seed: Seed = setting(0, "Seed of initialisation, order and dropout.", unit="number")
+    accumulate: Number = setting(1, "Batches whose gradients make one step of the optimizer.", unit="batches")
+    ema: Ema | None = setting(
+        None,
+        "Judge and save a moving average of the weights, which keeps this share of itself in every step.",
+        unit="share",
+        absent="the weights themselves",
+    )
+    early_stopping: Number | None = setting(
+        None,
+        "Stop when so many epochs in a row were not better than the best one before them.",
+        unit="epochs",
+        absent="never",
+        resume=True,
+    )
+    save_every: Number | None = setting(
+        None, "Keep the checkpoint of every n-th epoch.", unit="epochs", absent="only last and best", resume=True
+    )
 
 
 @settings_group
@@ -210,7 +323,17 @@ class OptimizerConfig(_Checked):
 
     lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
     schedule: Schedule = setting("onecycle", "How the learning rate moves.")
-    lr_decay: Decay = setting(0.95, "Factor on the learning rate after every epoch (exponential).", unit="factor")
+    lr_decay: Decay = setting(0.95, "Factor on the learning rate, of the schedules that have one.", unit="factor")
+    lr_large_decay: Decay = setting(
+        0.5, "Factor on the learning rate after every lr-every-th epoch (alternating).", unit="factor"
+    )
+    lr_every: Number | None = setting(
+        None, "Steps (step_power) or epochs (alternating, every) between changes.", unit="number", absent="not used"
+    )
+    lr_milestones: Milestones | None = setting(
+        None, "Epochs after which the learning rate falls (multistep), 20,40.", unit="epochs", absent="not used"
+    )
+    amsgrad: bool = setting(False, "Adam's variant AMSGrad.")
     weight_decay: NotNegative = setting(0.0, "Decoupled weight decay.", unit="rate")
     clip_grad: NotNegative = setting(1.0, "Largest norm of the gradient; 0: no clipping.", unit="norm")
 
@@ -225,6 +348,24 @@ class EvaluationConfig(_Checked):
         "Average the answers to a test pose and its mirror image.",
         absent="where the skeleton says what is left and right",
     )
+    root: RootRule = setting(
+        "subtract",
+        "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
+        "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
+    )
+    save_obj: Number | None = setting(
+        None,
+        "Write the meshes that hgn predicts for so many test frames, .obj.",
+        unit="files",
+        absent="none",
+        resume=True,
+    )
+    select: Select = setting(
+        "last",
+        "Whose weights are tested at the end: those of the last epoch, or of the epoch with the lowest error on the "
+        "test set (as the field does) or on the validation subjects.",
+    )
+    select_by: SelectBy = setting("actions", "Which mean of the error tells the best epoch.")
 
 
 @settings_group
@@ -234,6 +375,9 @@ class MachineConfig(_Checked):
 
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
     devices: Number = setting(1, "Number of processes (GPUs on cuda).", unit="processes", resume=True)
+    gpus: Gpus | None = setting(
+        None, "Which GPUs, 0,2; as many as devices.", unit="numbers", absent="the first ones", resume=True
+    )
     precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
     compile: bool = setting(
         False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
@@ -251,6 +395,7 @@ class TrainConfig(_Checked):
     Args:
         out: Folder of the results.
         network: Which network.
+        refinement: A head that corrects its poses.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         optimizer: Adam and its learning rate.
@@ -265,6 +410,7 @@ class TrainConfig(_Checked):
 
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    refinement: RefinementConfig = field(default_factory=RefinementConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

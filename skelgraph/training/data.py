@@ -1,4 +1,4 @@
-"""The LightningDataModule: a training set and a test set as sharded, reproducible loaders."""
+"""The LightningDataModule: sets to train, validate and test on as sharded, reproducible loaders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import WindowLoader
+from skelgraph.datasets.windows import Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
 
 
@@ -50,6 +50,15 @@ class ManyBatches:
         yield from order[: len(self.loader) * size].view(-1, size).split(self.steps)
 
 
+class _WholeSteps(WindowLoader):
+    """Batches for training, as many as make whole steps of the optimizer."""
+
+    batches_in_step = 1
+
+    def __len__(self) -> int:
+        return super().__len__() // self.batches_in_step * self.batches_in_step
+
+
 class PoseData(pl.LightningDataModule):
     """Serve windows of pose datasets, on the trainer's device and sharded over its processes.
 
@@ -58,10 +67,14 @@ class PoseData(pl.LightningDataModule):
 
     Args:
         train_set: Training poses; ``None`` where only evaluation is wanted.
-        test_set: Poses that validation (after every epoch) and test (at the end) judge.
+        test_set: Poses that the test at the end judges.
+        val_set: Poses that are judged after every epoch; ``None``: the test set.
         frames: Length of a window, the receptive field of the model.
         batch_size: Windows in a training batch, over all processes together.
+        accumulate: Batches whose gradients make one step, as the trainer's ``accumulate_grad_batches`` has it; batches
+            that do not make a step at the end of an epoch are left out, as is a batch that is not full.
         flip: Train on left-right mirrored windows too.
+        targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         stride: Train on the centre frame of every so many frames.
         time_reversal: Train on windows that run backwards, too.
         causal: Windows end with the frame that is lifted, in training and test.
@@ -74,9 +87,12 @@ class PoseData(pl.LightningDataModule):
         train_set: PoseDataset | None,
         test_set: PoseDataset,
         *,
+        val_set: PoseDataset | None = None,
         frames: int = 1,
         batch_size: int = 256,
+        accumulate: int = 1,
         flip: bool = True,
+        targets: Targets = "centre",
         stride: int = 1,
         time_reversal: bool = False,
         causal: bool = False,
@@ -87,9 +103,12 @@ class PoseData(pl.LightningDataModule):
         self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
+        self.val_set = test_set if val_set is None else val_set
         self.frames = frames
         self.batch_size = batch_size
+        self.accumulate = accumulate
         self.flip = flip
+        self.targets = targets
         self.stride = stride
         self.time_reversal = time_reversal
         self.causal = causal
@@ -99,7 +118,9 @@ class PoseData(pl.LightningDataModule):
         """Move the poses to the trainer's device, where a batch is then a matter of indexing."""
         trainer = self._trainer()
         device = trainer.strategy.root_device
+        same = self.val_set is self.test_set
         self.test_set = self.test_set.to(device)
+        self.val_set = self.test_set if same else self.val_set.to(device)
         if self.train_set is not None:
             self.train_set = self.train_set.to(device)
 
@@ -114,10 +135,17 @@ class PoseData(pl.LightningDataModule):
             raise RuntimeError("this PoseData has no training set")
         trainer = self._trainer()
         windows = self.train_set.windows(
-            self.frames, self.stride, self.flip, time_reversal=self.time_reversal, causal=self.causal
+            self.frames,
+            self.stride,
+            self.flip,
+            self.targets,
+            time_reversal=self.time_reversal,
+            causal=self.causal,
+            vertices=self.train_set.bodies is not None,
         )
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
-        loader = windows.loader(
+        loader = _WholeSteps(
+            windows,
             batch_size,
             shuffle=True,
             seed=self.seed,
@@ -126,18 +154,22 @@ class PoseData(pl.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
+        loader.batches_in_step = self.accumulate
         loader.set_epoch(trainer.current_epoch)
         return loader
 
     def val_dataloader(self) -> WindowLoader:
-        """Every frame of the test set once, whole clips per process."""
-        trainer = self._trainer()
-        windows = self.test_set.windows(self.frames, causal=self.causal)
-        return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
+        """Every frame of the validation set once, whole clips per process."""
+        return self._judged(self.val_set)
 
     def test_dataloader(self) -> WindowLoader:
-        """As :meth:`val_dataloader`."""
-        return self.val_dataloader()
+        """Every frame of the test set once, whole clips per process."""
+        return self._judged(self.test_set)
+
+    def _judged(self, poses: PoseDataset) -> WindowLoader:
+        trainer = self._trainer()
+        windows = poses.windows(self.frames, causal=self.causal)
+        return windows.loader(max(self.batch_size, 1024), rank=trainer.global_rank, world_size=trainer.world_size)
 
     def _trainer(self) -> pl.Trainer:
         if self.trainer is None:

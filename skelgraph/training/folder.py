@@ -21,10 +21,12 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.files import read_json
 from skelgraph.text import plain
 
-Kind = Literal["train", "evaluate"]
+Kind = Literal["train", "evaluate", "seeds"]
 
 CONFIG = "config.json"
 LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
+OF_EPOCHS = tuple(f"checkpoints/epoch-{'[0-9]' * digits}.ckpt" for digits in range(4, 8))
+"""Patterns of the checkpoints of single epochs."""
 RESULTS = (
     "metrics.json",
     "report.html",
@@ -32,22 +34,28 @@ RESULTS = (
     "learning_curve.png",
     "joint_errors.png",
     "action_errors.png",
+    "meshes/*.obj",
 )
 """What a finished run says about its last checkpoint."""
+SEEDS = ("seeds.json", "seeds.html")
+"""What the runs with several seeds say together."""
 WRITTEN: dict[str, tuple[str, ...]] = {
     "train": (
         CONFIG,
         *RESULTS,
         LAST,
         BEST,
+        *OF_EPOCHS,
         "logs/csv/version_*/metrics.csv",
         "logs/csv/version_*/hparams.yaml",
         "logs/tensorboard/events.out.tfevents.*",
         "logs/tensorboard/hparams.yaml",
     ),
     "evaluate": (CONFIG, *RESULTS),
+    "seeds": (CONFIG, *SEEDS),
 }
-"""Every file that each command writes, as patterns."""
+"""Every file that each command writes, as patterns; ``seeds`` is a run with several seeds, each of which is a run in a
+folder of its own."""
 
 _logger = logging.getLogger(__name__)
 
@@ -87,7 +95,7 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
         remove(out, _unfinished(WRITTEN[kind]))
         yield
     except (KeyboardInterrupt, SystemExit, OSError) as error:
-        if kind == "train" and (out / CONFIG).exists():
+        if kind != "evaluate" and (out / CONFIG).exists():
             command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
             _logger.warning("stopped; to go on from the last finished epoch: %s", command)
         if isinstance(error, OSError) and error.errno and error.filename is None:  # of the logs
@@ -116,12 +124,13 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
         raise SkelgraphError(f"{plain(str(out), 500)} is no folder: choose another name")
     record, shown = read_record(out), plain(str(out), 500)
     if record is not None and not overwrite:
-        ways = "resume it (--resume), replace it (--overwrite)" if kind == "train" else "replace it (--overwrite)"
+        ways = f"{'resume it (--resume), ' * (kind != 'evaluate')}replace it (--overwrite)"
         raise SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
     own = () if record is None else WRITTEN[record["kind"]]
-    if kind == "evaluate" and LAST in own:
+    if record is not None and record["kind"] not in (kind, "evaluate"):
+        what = "a training run" if record["kind"] == "train" else "runs with several seeds"
         raise SkelgraphError(
-            f"{shown} holds a training run, which the results of an evaluation do not replace: choose another folder"
+            f"{shown} holds {what}, which results of another kind do not replace: choose another folder"
         )
     foreign = [str(path.relative_to(out)) for name in WRITTEN[kind] if name not in own for path in out.glob(name)]
     if foreign:
@@ -147,6 +156,11 @@ def read_record(out: Path) -> dict[str, Any] | None:
         case {"config": dict(), "versions": {"skelgraph": str()}} if record.setdefault("kind", "train") in WRITTEN:
             return record
     raise SkelgraphError(f"{plain(str(path), 500)} was not written by skelgraph: choose another folder")
+
+
+def of_epoch(epoch: int) -> str:
+    """The name of the checkpoint of an epoch, counted from 1."""
+    return f"checkpoints/epoch-{epoch:04d}.ckpt"
 
 
 def remove_results(out: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -19,6 +19,10 @@ can also spoil the running statistics of batch normalisation alone, from which t
 
 ROW = ("epoch", "train_loss", "val_mpjpe_mm", "lr", "seconds")
 """What is noted of an epoch."""
+
+
+class DivergedError(SkelgraphError):
+    """Training has diverged."""
 
 
 class History(Callback):
@@ -43,7 +47,7 @@ class History(Callback):
         """Append the row of the epoch, before its checkpoint is written.
 
         Raises:
-            SkelgraphError: If training diverged: the loss or the validation error is not finite, or both are beyond a
+            DivergedError: If training diverged: the loss or the validation error is not finite, or both are beyond a
                 kilometre.
         """
         loss, error = (float(trainer.callback_metrics[name]) for name in ("train_loss", "val_mpjpe_mm"))
@@ -55,7 +59,7 @@ class History(Callback):
             "seconds": time.perf_counter() - self._start,
         }
         if not (math.isfinite(loss) and math.isfinite(error)) or min(loss, error / 1000) > KILOMETRE:
-            raise SkelgraphError(
+            raise DivergedError(
                 f"training diverged in epoch {row['epoch']} with lr {pl_module.lr:g}: the training loss is {loss:.4g}, "
                 f"the validation MPJPE {error:.4g} mm; try a lower learning rate"
             )
@@ -76,7 +80,7 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
-def best_epoch(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+def best_epoch(rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     """The row of the epoch with the lowest validation error, the first of equals."""
     return min(rows, key=lambda row: row["val_mpjpe_mm"])
 

@@ -1,4 +1,4 @@
-"""What is minimised: the table of losses on root-relative poses ``(B, J, 3)`` in metres.
+"""What is minimised: the table of losses on root-relative poses in metres, and weighted sums of them.
 
 :mod:`skelgraph.nn.losses` holds the functions; they are imported when they are called, so that the losses can be listed
 without PyTorch.
@@ -12,50 +12,120 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.options import SumOf
 from skelgraph.registry import Registry
+from skelgraph.text import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from skelgraph.nn import PoseLoss
+    from skelgraph.topology import Skeleton
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class LossInfo:
-    """What is known of a registered loss. ``unit`` is that of its values, with poses in metres."""
+    """What is known of a registered loss.
+
+    Attributes:
+        name: Its name.
+        make: Makes the loss for poses of a skeleton.
+        unit: Unit of its values, with poses in metres.
+        help: What it is, in a few words.
+        over_time: Whether it compares the frames of a window.
+    """
 
     name: str
-    function: PoseLoss
+    make: Callable[[Skeleton], PoseLoss]
     unit: str
     help: str
+    over_time: bool = False
 
 
 LOSSES: Registry[LossInfo] = Registry("loss")
 """The registered losses by name."""
 
+_EXAMPLE = "0.9*mse + 0.1*l1"
+LOSS_SUM = SumOf(LOSSES, _EXAMPLE, or_none=True)
+"""The losses of a network: sums of registered ones; ``none`` where its refined poses alone are judged."""
+REFINE_LOSS_SUM = SumOf(LOSSES, _EXAMPLE)
+"""The losses of refined poses."""
 
-def register_loss(name: str, *, unit: str, help: str) -> Callable[[Function], Function]:  # noqa: A002
-    """Decorate a loss: a function of predicted and true poses ``(B, J, 3)`` in metres that returns a scalar.
 
-    It takes the keyword ``visible``, a boolean mask ``(B, J)`` of the joints that count or ``None``;
-    :func:`skelgraph.nn.of_visible` gives it to a function that is a mean over joints.
+class LossSum:
+    """A weighted sum of registered losses; without any term it is 0.
 
     Args:
-        name: Name of the loss.
-        unit: Unit of its values: ``"m"``, ``"m²"``; metrics are in millimetres.
-        help: What it is, in a few words, for the help of the command line.
+        expression: The sum, as the setting ``loss`` has it: ``0.9*mse + 0.1*l1``, ``mpjpe + 0.01*symmetry``.
+        skeleton: The skeleton of the poses.
 
     Raises:
-        SkelgraphError: If the name is taken, or the function does not take ``visible``.
+        SkelgraphError: If a loss cannot be taken of poses of this skeleton.
+        ValueError: If the text is no such sum.
+    """
+
+    def __init__(self, expression: str, skeleton: Skeleton) -> None:
+        terms = [(weight, LOSSES[name]) for weight, name in LOSS_SUM.terms(expression)]
+        self.infos = [info for _, info in terms]
+        self._terms = [(weight, info.make(skeleton)) for weight, info in terms]
+
+    def __call__(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        """Return the loss of poses ``(..., J, 3)``, metres, on the joints of a mask ``(..., J)``: a scalar."""
+        total = pred.new_zeros(())
+        for weight, loss in self._terms:
+            total = total + weight * loss(pred, target, visible=visible)
+        return total
+
+
+def loss_label(expression: str, refine_expression: str | None = None) -> str:
+    """What is minimised with its unit, for people: ``0.9*mse + 0.1*l1 loss (m² + m)``.
+
+    Args:
+        expression: The loss of the network.
+        refine_expression: That of the refined poses; ``None``: there are none.
+    """
+    sums = {expression: expression}
+    if refine_expression is not None:
+        sums[f"({refine_expression}) of refined poses"] = refine_expression
+    terms = {part: LOSS_SUM.terms(text) for part, text in sums.items()}
+    units = dict.fromkeys(LOSSES[name].unit for names in terms.values() for _, name in names)
+    return f"{' + '.join(part for part in terms if terms[part])} loss ({' + '.join(units)})"
+
+
+def register_loss(
+    name: str,
+    *,
+    unit: str,
+    help: str,  # noqa: A002
+    over_time: bool = False,
+) -> Callable[[Function], Function]:
+    """Decorate a loss: a function of predicted and true poses ``(..., J, 3)`` in metres that returns a scalar.
+
+    It takes the keyword ``visible``, a boolean mask ``(..., J)`` of the joints that count or ``None``;
+    :func:`skelgraph.nn.of_visible` gives it to a function that is a mean over joints. A loss that needs to know the
+    joints is decorated as a function of the ``skeleton`` alone that returns such a function.
+
+    Args:
+        name: Name of the loss, an identifier, to stand in sums: ``0.9*mse + 0.1*l1``.
+        unit: Unit of its values: ``"m"``, ``"m²"``; metrics are in millimetres.
+        help: What it is, in a few words, for the help of the command line.
+        over_time: Whether it compares frames, and needs poses ``(B, T, J, 3)`` of at least two.
+
+    Raises:
+        SkelgraphError: If the name is taken or no identifier, or the function does not take ``visible``.
     """
 
     def register(function: Function) -> Function:
         # of_visible keeps the signature of what it wraps in sight
-        if "visible" not in inspect.signature(function, follow_wrapped=False).parameters:
+        taken = list(inspect.signature(function, follow_wrapped=False).parameters)
+        if taken != ["skeleton"] and "visible" not in taken:
             raise SkelgraphError(f"loss {name!r} does not take visible=, the mask of the joints that count")
-        LOSSES.add(name, LossInfo(name, function, unit, help), function)
+        if isinstance(name, str) and (name == "none" or not name.isidentifier()):
+            raise SkelgraphError(f"name of a loss is {shown(name)}; expected an identifier that is not none")
+        make = function if taken == ["skeleton"] else lambda skeleton: function
+        LOSSES.add(name, LossInfo(name, make, unit, help, over_time), function)
         return function
 
     return register
@@ -94,3 +164,28 @@ def _aligned(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> 
     from skelgraph.nn.losses import aligned_pose_loss
 
     return aligned_pose_loss(pred, target, visible=visible)
+
+
+@register_loss("p_mpjpe", unit="m", help="mpjpe after alignment of each pose by a similarity")
+def _p_mpjpe(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+    from skelgraph.nn.losses import p_mpjpe_loss
+
+    return p_mpjpe_loss(pred, target, visible=visible)
+
+
+@register_loss("symmetry", unit="m", help="by how much left bones are longer than right ones, negative too, summed")
+def _symmetry(skeleton: Skeleton) -> PoseLoss:
+    from skelgraph.nn.regularizers import symmetric_bones, symmetry_loss
+
+    bones = symmetric_bones(skeleton)
+    return lambda pred, target, *, visible=None: symmetry_loss(pred, bones, visible)
+
+
+@register_loss(
+    "smoothness", unit="m²", help="mean squared step between frames, weighted by joint, that of ST-GCN", over_time=True
+)
+def _smoothness(skeleton: Skeleton) -> PoseLoss:
+    from skelgraph.nn.regularizers import smoothness_loss, smoothness_weights
+
+    weights = smoothness_weights(skeleton)
+    return lambda pred, target, *, visible=None: smoothness_loss(pred, weights, visible)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,19 +12,41 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, SumMetric
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import PoseBatch
-from skelgraph.geometry import flip_average
-from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE
+from skelgraph.errors import SkelgraphError
+from skelgraph.geometry import back_project_relative, estimate_root, flip_average
+from skelgraph.metrics import MPJPE
 from skelgraph.models.lifter import PoseLifter
+from skelgraph.nn import PoseLoss, PostRefine
 from skelgraph.options import NotNegative, Positive, checked
-from skelgraph.training.config import Decay, Loss, OptimizerConfig, Schedule, Seed, TrainingConfig
+from skelgraph.training.checks import check_losses
+from skelgraph.training.config import (
+    Decay,
+    EvaluationConfig,
+    Loss,
+    LossFrames,
+    Milestones,
+    NormMomentum,
+    Number,
+    OptimizerConfig,
+    RefineLoss,
+    RefinementConfig,
+    RootDepth,
+    RootRule,
+    Schedule,
+    Seed,
+    SelectBy,
+    TrainingConfig,
+)
 from skelgraph.training.data import ManyBatches
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
+from skelgraph.training.losses import LossSum
 from skelgraph.training.schedules import SCHEDULES
 from skelgraph.training.step_graph import StepGraph
 
@@ -38,13 +62,29 @@ class LiftingModule(pl.LightningModule):
     Args:
         model: Network of :func:`skelgraph.models.create_model`.
         actions: Names of the actions in the test set; errors are averaged over them without weights.
+        val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
-        loss: A name of :data:`~skelgraph.training.LOSSES`.
+        refine: A head that corrects the poses of the network, trained with it; ``None``: none.
+        loss: A sum of names of :data:`~skelgraph.training.LOSSES`, ``"0.9*mse + 0.1*l1"``; ``"none"`` where the refined
+            poses alone are judged.
+        loss_frames: Whether it is taken of the ``"centre"`` frame of each window or of ``"all"`` its frames; the
+            windows have to give the poses of these.
+        refine_loss: As ``loss``, of the refined poses of the centre frames; it is added.
+        refine_dropout_at_test: Leave the dropout of the head on, as the released programs do.
+        root_depth: Which depth of the root the head is given where one number is asked for: validation, and what the
+            test reports first.
         lr: Learning rate of Adam; the highest one of the schedule.
         schedule: A name of :data:`~skelgraph.training.SCHEDULES`.
-        lr_decay: Factor on the learning rate, for the schedules that take it.
+        lr_decay: Factor on the learning rate, for the schedules that take it, as they do ``lr_large_decay``,
+            ``lr_every`` and ``lr_milestones``.
+        amsgrad: Adam's variant AMSGrad.
         weight_decay: Weight decay of Adam (decoupled, as AdamW has it).
+        norm_momentum: Whether the momentum of batch normalisation is ``"constant"``, or ``"decaying"``: 0.1 at first,
+            0.1 exp(-(e / E) ln 100) after e of E epochs, as in VideoPose3D.
         flip_test: Evaluate the mean of the answers to each window and to its mirror image.
+        root: What is done with the predicted root in validation and test, see
+            :func:`~skelgraph.training.judging.with_root`.
+        select_by: Which mean of the error ``val_mpjpe_mm`` is: over ``"actions"`` or over ``"frames"``.
         seed: Seed of what is random in an epoch.
         compile: Compile the network and the loss, and take the steps that :class:`~skelgraph.training.PoseData` hands
             out at once (``steps_at_once``); on a GPU as one CUDA graph each.
@@ -66,12 +106,25 @@ class LiftingModule(pl.LightningModule):
         actions: tuple[str, ...],
         mean_pose: Tensor,
         *,
+        refine: PostRefine | None = None,
+        val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
+        loss_frames: LossFrames = TrainingConfig.loss_frames,
+        refine_loss: RefineLoss = RefinementConfig.refine_loss,
+        refine_dropout_at_test: bool = RefinementConfig.refine_dropout_at_test,
+        root_depth: RootDepth = RefinementConfig.root_depth,
         lr: Positive = OptimizerConfig.lr,
         schedule: Schedule = OptimizerConfig.schedule,
         lr_decay: Decay = OptimizerConfig.lr_decay,
+        lr_large_decay: Decay = OptimizerConfig.lr_large_decay,
+        lr_every: Number | None = OptimizerConfig.lr_every,
+        lr_milestones: Milestones | None = OptimizerConfig.lr_milestones,
+        amsgrad: bool = OptimizerConfig.amsgrad,
         weight_decay: NotNegative = OptimizerConfig.weight_decay,
+        norm_momentum: NormMomentum = TrainingConfig.norm_momentum,
         flip_test: bool = True,
+        root: RootRule = EvaluationConfig.root,
+        select_by: SelectBy = EvaluationConfig.select_by,
         seed: Seed = TrainingConfig.seed,
         compile: bool = False,  # noqa: A002 - what torch calls it
         clip_grad: NotNegative = 0.0,
@@ -79,12 +132,21 @@ class LiftingModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.loss = LOSSES[loss].function
+        self.refine = refine
+        self.loss = LossSum(loss, model.skeleton)
+        self.refine_loss = LossSum(refine_loss, model.skeleton)
+        check_losses(model, self.loss, loss_frames, None if refine is None else self.refine_loss)
+        self.refine_dropout_at_test = refine_dropout_at_test
         self.lr = lr
         self.schedule = schedule
-        self.lr_decay = lr_decay
+        settings = {"lr_decay": lr_decay, "lr_large_decay": lr_large_decay, "lr_every": lr_every}
+        self.schedule_values = SCHEDULES[schedule].values(settings | {"lr_milestones": lr_milestones})
+        self.amsgrad = amsgrad
+        self.norm_momentum = norm_momentum
         self.weight_decay = weight_decay
         self.flip_test = flip_test
+        self.root = root
+        self.select_by = select_by
         self.seed = seed
         self.automatic_optimization = not compile
         self.clip_grad = clip_grad
@@ -94,25 +156,85 @@ class LiftingModule(pl.LightningModule):
         mirror_index = torch.tensor(model.skeleton.mirror_index if flip_test else ())
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
-        self.val_mpjpe = MPJPE(num_joints, actions)
-        self.mpjpe = MPJPE(num_joints, actions)
-        self.p_mpjpe = PMPJPE(num_joints, actions)
-        self.mean_pose_mpjpe = MPJPE(num_joints, actions)
-        self.n_mpjpe = NMPJPE(num_joints, actions)
-        self.mpjve = MPJVE(num_joints, actions)
-        self.pck = PCK(num_joints, actions)
-        self.auc = AUC(num_joints, actions)
+        self.val_mpjpe = MPJPE(num_joints, actions if val_actions is None else val_actions)
+        self.headline = headline(refine is not None, root_depth)
+        self.judges: dict[str, Judge] = {}
         self.results: dict[str, Any] = {}
         """What the last test measured, under the names of metrics.json."""
 
     def forward(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, T, J, 2)`` to root-relative poses ``(B, J, 3)``, metres, as evaluation sees them."""
+        return with_root(self._lift(keypoints_2d), self.model.skeleton.root, self.root)
+
+    def answers(self, batch: PoseBatch, *rows: str) -> dict[str, Answer]:
+        """What is judged of a batch of windows: the pose of the network and, where there is a head, the refined ones.
+
+        Args:
+            batch: The windows.
+            *rows: Names of :data:`~skelgraph.training.judging.ROWS`.
+
+        Raises:
+            SkelgraphError: As :meth:`refined`.
+        """
+        lifted, root = self._lift(self._input(batch)), self.model.skeleton.root
+        answers = {}
+        for row in rows:
+            pose, depth = lifted, None
+            if row != "network":
+                depth = self._root_depth(row, lifted, batch)
+                pose = torch.where(depth.isnan()[:, None, None], lifted, self.refined(lifted, batch, depth))
+            answers[row] = Answer(with_root(pose, root, self.root), depth)
+        return answers
+
+    def _lift(self, keypoints_2d: Tensor) -> Tensor:
+        """The answer of the network as it is, averaged with that to the mirror image where it is to be."""
         if not len(keypoints_2d):  # a process that has run out of clips
             return self.mean_pose.new_zeros(0, *self.mean_pose.shape)
         lift = flip_average(self.model, keypoints_2d, self.mirror_index) if self.flip_test else self.model(keypoints_2d)
-        root = self.model.skeleton.root
-        pose = lift.float()
-        return pose - pose[:, root : root + 1]
+        return lift.float()
+
+    def _root_depth(self, row: str, pose: Tensor, batch: PoseBatch) -> Tensor:
+        """The depth of the root ``(B,)`` that a row of results is refined with, metres: true, or estimated."""
+        if batch.intrinsics is None or batch.root_3d is None:
+            raise SkelgraphError("poses cannot be refined: the data have no cameras to back-project keypoints with")
+        if row == "refined_true_depth":
+            return batch.root_3d[:, 2]
+        centre = batch.keypoints_2d.size(1) // 2
+        seen = None if batch.confidence is None else batch.confidence[:, centre] > 0
+        pose = with_root(pose, self.model.skeleton.root, "zero")  # the other joints are relative to the true root
+        return estimate_root(pose, batch.keypoints_2d[:, centre], batch.intrinsics, seen)[:, 2]
+
+    def refined(self, pose: Tensor, batch: PoseBatch, depth: Tensor) -> Tensor:
+        """Correct poses by the head, with the keypoints of the windows, back-projected.
+
+        Args:
+            pose: What the network answers to the windows, ``(B, J, 3)``, metres; its root as it is, as the released
+                programs hand it to the head.
+            batch: The windows with their cameras.
+            depth: Distance of the root along the optical axis ``(B,)``, metres.
+
+        Returns:
+            ``(B, J, 3)``, metres; the root as the head has it.
+
+        Raises:
+            SkelgraphError: If there is no head, or the data have no cameras.
+        """
+        if self.refine is None:
+            raise SkelgraphError("there is no head to refine poses with; expected refine=PostRefine(...)")
+        if batch.intrinsics is None:
+            raise SkelgraphError("poses cannot be refined: the data have no cameras to back-project keypoints with")
+        centre = batch.keypoints_2d[:, batch.keypoints_2d.size(1) // 2]
+        with torch.autocast(self.device.type, enabled=False):
+            pose = pose.float()
+            root = self.model.skeleton.root
+            return self.refine(pose, back_project_relative(centre, pose[..., 2], depth, batch.intrinsics, root))
+
+    def train(self, mode: bool = True) -> LiftingModule:
+        """As torch does; the head stays in training mode where its dropout is wanted in tests."""
+        super().train(mode)
+        if self.refine is not None and self.refine_dropout_at_test:
+            self.refine.train()
+        return self
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Adam and the schedule of its learning rate."""
@@ -130,18 +252,24 @@ class LiftingModule(pl.LightningModule):
             total_steps: Steps of the whole run, for schedules that span it.
             epochs: Epochs of the whole run, likewise.
         """
-        parameters = self.model.parameters()
-        optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        optimizer = torch.optim.AdamW(
+            self._trained(), lr=self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad, fused=True
+        )
         scheduler = SCHEDULES[self.schedule].make(
-            optimizer, total_steps=total_steps, epochs=epochs, lr_decay=self.lr_decay
+            optimizer, total_steps=total_steps, epochs=epochs, **self.schedule_values
         )
         return optimizer, scheduler
 
     def on_train_epoch_start(self) -> None:
-        """Make the epoch a function of ``(seed, epoch)``: order of the windows and dropout."""
+        """Make the epoch a function of ``(seed, epoch)``: order of the windows, dropout and normalisation."""
         self.trainer.train_dataloader.set_epoch(self.current_epoch)  # type: ignore[union-attr]
         sequence = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
         torch.manual_seed(int(sequence.generate_state(1)[0]))
+        if self.norm_momentum == "decaying":
+            done = self.current_epoch / (self.trainer.max_epochs or 1)
+            for part in self.modules():
+                if isinstance(part, _BatchNorm):
+                    part.momentum = 0.1 * math.exp(-done * math.log(100))
 
     def configure_gradient_clipping(
         self,
@@ -149,12 +277,12 @@ class LiftingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the gradient.
+        """Clip the norm of the gradient, that of network and head together.
 
         Lightning refuses this for fused optimizers under every mixed precision; only float16 has scaled gradients.
         """
         if gradient_clip_val:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_(self._trained(), gradient_clip_val)
 
     def training_step(self, batch: PoseBatch | Tensor, batch_idx: int) -> Tensor | None:
         """The loss of one batch; or many steps at once, given the numbers of their windows ``(steps, B)``."""
@@ -167,9 +295,12 @@ class LiftingModule(pl.LightningModule):
 
     def batch_loss(self, batch: PoseBatch) -> Tensor:
         """What is minimised, of one batch."""
-        # Models of others need to know of masks only if the data have them.
-        mask = {} if batch.visible_3d is None else {"visible": batch.visible_3d}
-        return self.model.training_loss(self._input(batch), batch.poses_3d, self._loss, **mask)
+        # Models of others need to know of masks and vertices only if the data have them.
+        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {name: value for name, value in more.items() if value is not None}
+        return self.model.training_loss(
+            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **more
+        )
 
     def _log_loss(self, loss: Tensor, size: int) -> None:
         self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
@@ -202,66 +333,121 @@ class LiftingModule(pl.LightningModule):
             count.completed += len(rows)
         return mean
 
-    def _loss(self, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The loss in float32 also under mixed precision: bfloat16 has three digits, and no singular values."""
+    def _losses(self, batch: PoseBatch, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The loss of what the network answers to a batch, and of the same refined."""
+        loss = self._loss(prediction, target, visible)
+        if self.refine is None or batch.root_3d is None:
+            return loss
+        if prediction.dim() == 4:
+            middle = prediction.size(1) // 2
+            prediction, target = prediction[:, middle], target[:, middle]
+            visible = None if visible is None else visible[:, middle]
+        refined = self.refined(prediction, batch, batch.root_3d[:, 2])
+        return loss + self._loss(refined, target, visible, of=self.refine_loss)
+
+    def _loss(
+        self, prediction: Tensor, target: Tensor, visible: Tensor | None = None, of: PoseLoss | None = None
+    ) -> Tensor:
+        """A loss in float32 also under mixed precision: bfloat16 has three digits, and no singular values."""
         with torch.autocast(prediction.device.type, enabled=False):
-            return self.loss(prediction.to(target.dtype), target, visible=visible)
+            return (of or self.loss)(prediction.to(target.dtype), target, visible=visible)
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction, action = self(self._input(batch)), self._test_set.action_id[batch.frame]
+        prediction = self.answers(batch, self.headline)[self.headline].pose
+        action = self._val_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
-            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=batch.visible_3d)
+            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=self._judged(batch))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the MPJPE of the epoch, the mean over actions."""
-        self.log("val_mpjpe_mm", self.val_mpjpe.compute().float(), prog_bar=True, sync_dist=True)
+        """Log the MPJPE of the epoch, the mean over what ``select_by`` says."""
+        error = self.val_mpjpe.over_frames() if self.select_by == "frames" else self.val_mpjpe.compute()
+        self.log("val_mpjpe_mm", error.float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
+
+    def on_test_start(self) -> None:
+        """Begin to judge the test set; what is random in it (the dropout of a head) is a function of the seed."""
+        sequence = np.random.SeedSequence([self.seed, self.global_rank])
+        torch.manual_seed(int(sequence.generate_state(1)[0]))
+        rows = judged_rows(self._test_set) if self.refine is not None else ["network"]
+        self.judges = {row: Judge(self._test_set, self.device) for row in rows}
+        self.mean_pose_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
+        self.depth_error = MeanMetric().to(self.device)
+        self.no_depth = SumMetric().to(self.device)
 
     def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction, target, visible = self(self._input(batch)), batch.poses_3d, batch.visible_3d
-        action, clip = self._test_set.action_id[batch.frame], self._test_set.clip_id[batch.frame]
+        answers, target, visible = self.answers(batch, *self.judges), batch.poses_3d, self._judged(batch)
+        test_set = self._test_set
+        action, clip = test_set.action_id[batch.frame], test_set.clip_id[batch.frame]
+        scene = None if test_set.scene_id is None else test_set.scene_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):  # Procrustes in bfloat16 would be off by millimetres
-            for metric in (self.mpjpe, self.p_mpjpe, self.n_mpjpe, self.pck, self.auc):
-                metric.update(prediction, target, action, visible=visible)
-            self.mpjve.update(prediction, target, action, clip, visible=visible)
+            for row, judge in self.judges.items():
+                judge.update(answers[row].pose, target, action, clip, visible, scene)
+            if "refined_estimated_depth" in answers:
+                self._judge_depth(answers["refined_estimated_depth"].depth, batch.root_3d)
             self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action, visible=visible)
+
+    def _judge_depth(self, estimated: Tensor | None, root_3d: Tensor | None) -> None:
+        """Count how far estimated depths ``(B,)`` are from those of the roots ``(B, 3)``, and where there is none."""
+        if estimated is not None and root_3d is not None:
+            error = 1000 * (estimated - root_3d[:, 2]).abs()
+            self.depth_error.update(error[~error.isnan()])
+            self.no_depth.update(error.isnan().sum())
 
     def on_test_epoch_end(self) -> None:
         """Gather the errors of all processes into :attr:`results`."""
-        p1, p2 = self.mpjpe.per_action(), self.p_mpjpe.per_action()
+        rows = {row: judge.results() for row, judge in self.judges.items()}
+        first, frames_of = rows[self.headline], self._frames_of_actions()
+        per_joint = self.judges[self.headline].mpjpe.per_joint().tolist()
+        self.results = {
+            **first,
+            "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
+            "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
+            "per_action": {
+                action: {**errors, "frames": frames_of[action]} for action, errors in first["per_action"].items()
+            },
+            "per_joint_mm": dict(zip(self.model.skeleton.joint_names, per_joint, strict=True)),
+            "rows": rows,
+        }
+        if "refined_estimated_depth" in rows:
+            rows["refined_estimated_depth"] |= {
+                "root_depth_error_mm": float(self.depth_error.compute()),
+                "frames_without_depth": int(self.no_depth.compute()),
+            }
+
+    def _frames_of_actions(self) -> dict[str, int]:
+        """How many frames of each action were judged."""
         rows = self._test_set.frames
         if self._test_set.visible_3d is not None:  # a frame without any known joint counts nowhere
             rows = rows[self._test_set.visible_3d[rows].any(-1)]
         frames = torch.bincount(self._test_set.action_id[rows]).tolist()
-        frames_of = dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
-        self.results = {
-            "mpjpe_mm": float(self.mpjpe.compute()),
-            "p_mpjpe_mm": float(self.p_mpjpe.compute()),
-            "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
-            "mpjpe_frames_mm": float(self.mpjpe.over_frames()),
-            "p_mpjpe_frames_mm": float(self.p_mpjpe.over_frames()),
-            "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
-            "n_mpjpe_mm": float(self.n_mpjpe.compute()),
-            "mpjve_mm": float(self.mpjve.compute()),
-            "pck_150mm": float(self.pck.compute()),
-            "auc": float(self.auc.compute()),
-            "per_action": {
-                action: {"mpjpe_mm": p1[action], "p_mpjpe_mm": p2[action], "frames": frames_of[action]} for action in p1
-            },
-            "per_joint_mm": dict(zip(self.model.skeleton.joint_names, self.mpjpe.per_joint().tolist(), strict=True)),
-        }
-        for metric in self.children():
-            if isinstance(metric, Metric):
-                metric.reset()
+        return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model."""
+        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
+        (``graph: smpl``), so that no other file is needed."""
         checkpoint["skelgraph"] = {"config": self.config}
+        given = self.config.get("network", {}).get("options", {})
+        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        if made:
+            checkpoint["skelgraph"]["options"] = made
+
+    def _trained(self) -> list[torch.nn.Parameter]:
+        """The parameters that are optimised, those of the network first."""
+        of_head = [] if self.refine is None else self.refine.parameters()
+        return [*self.model.parameters(), *of_head]
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)
+
+    def _judged(self, batch: PoseBatch) -> Tensor | None:
+        """Which joints of the true poses count."""
+        return judged_joints(batch.visible_3d, batch.poses_3d, self.model.skeleton, self._test_set.protocol)
+
+    @property
+    def _val_set(self) -> PoseDataset:
+        return self.trainer.datamodule.val_set  # type: ignore[attr-defined]
 
     @property
     def _test_set(self) -> PoseDataset:

@@ -19,7 +19,9 @@ from torch import Tensor
 from skelgraph.files import write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
-from skelgraph.training.losses import LOSSES
+from skelgraph.training.judging import MEASURES, ROWS, statements
+from skelgraph.training.losses import loss_label
+from skelgraph.training.selection import sentences
 from skelgraph.viz.animation import animate_poses
 from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
 
@@ -70,8 +72,8 @@ def write_report(
         ANIMATION: lambda: _animation(sample(), skeleton),
     }
     if history:
-        loss = LOSSES[config["loss"]]
-        pictures["learning_curve.png"] = lambda: png(learning_curve(history, f"{loss.name} loss ({loss.unit})"))
+        loss = loss_label(config["loss"], config["refine_loss"] if config.get("refine") else None)
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss, config["select_by"]))
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, draw in pictures.items():
@@ -117,20 +119,30 @@ def _animation(sample: Sample, skeleton: Skeleton) -> bytes:
 def _page(
     metrics: Mapping[str, Any], config: Mapping[str, Any], files: Mapping[str, bytes], missing: Mapping[str, str]
 ) -> str:
-    source = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_on_the_page
-    )
-    environment.filters["number"] = lambda value: f"{value:.1f}" if math.isfinite(value) else "–"
     images = {name: Markup(base64.b64encode(content).decode()) for name, content in files.items()}
-    return environment.from_string(source).render(
+    return render(
+        "report.html.j2",
         metrics=metrics,
         beats_mean_pose=beats_mean_pose(metrics),
+        rows=ROWS,
+        measures=MEASURES,
+        sentences=sentences(metrics),
+        statements=statements(metrics),
         config={name: json.dumps(value) for name, value in config.items() if value is not None},
         figures=[(title, images[name]) for name, title in FIGURES.items() if name in images],
         animation=images.get(ANIMATION),
         missing=missing,
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template of this package; texts are escaped and cut."""
+    source = resources.files(__package__).joinpath(template).read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown_on_the_page
+    )
+    environment.filters["number"] = lambda value: f"{value:.2f}" if math.isfinite(value) else "–"
+    return environment.from_string(source).render(**values)
 
 
 def beats_mean_pose(metrics: Mapping[str, Any]) -> bool:

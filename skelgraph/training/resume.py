@@ -1,16 +1,18 @@
 """Going on with a run that was stopped: its settings, and which of them may change.
 
 The declaration of a setting says whether it may (``resume=True`` in :mod:`skelgraph.training.config`). ``out``,
-``progress`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is. ``device`` and
-``devices`` decide no step: the windows, their order and the size of a batch over all processes are the same, so that
-the schedule fits; rounding differs between devices, and dropout and batch normalisation see the share of each process.
-``max_epochs`` is free where the learning rate does not depend on the length of the run
-(:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`).
+``progress``, ``save_every`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is.
+``device``, ``devices`` and ``gpus`` decide no step: the windows, their order and the size of a batch over all processes
+are the same, so that the schedule fits; rounding differs between devices, and dropout and batch normalisation see the
+share of each process. ``early_stopping`` decides where a run ends, and no step before.
+``max_epochs`` is free where nothing depends on the length of the run: the learning rate
+(:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`) or the momentum of batch normalisation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,15 @@ from skelgraph.files import as_path
 from skelgraph.text import plain, shown
 from skelgraph.training.checkpoint import load_checkpoint
 from skelgraph.training.config import TrainConfig
-from skelgraph.training.folder import CONFIG, LAST, read_record
+from skelgraph.training.folder import BEST, CONFIG, LAST, OF_EPOCHS, read_record
 from skelgraph.training.schedules import SCHEDULES
 
 
-def may_change(schedule: str) -> frozenset[str]:
-    """The settings that a resumed run with this schedule may change."""
+def may_change(schedule: str, norm_momentum: str = "constant") -> frozenset[str]:
+    """The settings that a resumed run with this schedule and momentum of batch normalisation may change."""
     always = frozenset({"out", *(member.name for _, member in TrainConfig.declared() if member.metadata["resume"])})
-    return always if SCHEDULES[schedule].spans_run else always | {"max_epochs"}
+    spans_run = SCHEDULES[schedule].spans_run or norm_momentum == "decaying"
+    return always if spans_run else always | {"max_epochs"}
 
 
 def saved_config(out: str | Path) -> TrainConfig:
@@ -48,13 +51,29 @@ def saved_before(out: Path) -> tuple[int, TrainConfig]:
     """
     record, last = read_record(out), out / LAST
     if record is not None and record["kind"] != "train":
-        raise SkelgraphError(f"nothing to resume: {out} holds the results of an evaluation")
+        what = "the results of an evaluation" if record["kind"] == "evaluate" else "runs with several seeds"
+        raise SkelgraphError(f"nothing to resume: {out} holds {what}")
     if last.exists():
-        saved = load_checkpoint(last)
+        try:
+            saved = load_checkpoint(last)
+        except CheckpointError as error:
+            raise CheckpointError(f"{error}{_instead(out)}") from error
         return saved["epoch"] + 1, config_of(saved["skelgraph"], last)
     if record is None:
         raise CheckpointError(f"nothing to resume: {last} does not exist, nor a {CONFIG} of a run")
     return 0, config_of(record, out / CONFIG)
+
+
+def _instead(out: Path) -> str:
+    """A sentence that names the latest other checkpoint of a run that is whole; none if there is none."""
+    whole = {}
+    for path in (path for pattern in (BEST, *OF_EPOCHS) for path in out.glob(pattern)):
+        with suppress(CheckpointError):
+            whole[load_checkpoint(path)["epoch"] + 1] = path
+    if not whole:
+        return ""
+    name = plain(str(whole[max(whole)]), 500)
+    return f"; {name}, of epoch {max(whole)}, is whole: copy it to {LAST} to go on from there"
 
 
 def resumable_checkpoint(config: TrainConfig) -> Path | None:
@@ -93,7 +112,9 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], epochs: i
     Raises:
         CheckpointError: If a setting differs that may not change, or there are more epochs than asked for.
     """
-    changed = [key for key in before.keys() - may_change(now["schedule"]) if before[key] != now[key]]
+    changed = [
+        key for key in before.keys() - may_change(now["schedule"], now["norm_momentum"]) if before[key] != now[key]
+    ]
     if changed:
         differences = "; ".join(
             f"{key} was {shown(before[key])}, now {shown(now[key])}" for key in before if key in changed

@@ -7,48 +7,72 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, hardest, load_dataset
 from skelgraph.datasets.plausibility import check_splits
-from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import as_path, is_safetensors
-from skelgraph.models import PoseLifter, create_model, load_model
-from skelgraph.models.loading import model_of_run
+from skelgraph.errors import SkelgraphError
+from skelgraph.files import as_path
+from skelgraph.models import PoseLifter, create_model
+from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
-from skelgraph.training.checkpoint import check_state, load_checkpoint, mean_pose_of_run
-from skelgraph.training.checks import check_batches, check_causal, check_compiled, check_network
-from skelgraph.training.config import NetworkConfig, TrainConfig
+from skelgraph.training.checkpoint import check_state, load_checkpoint
+from skelgraph.training.checks import (
+    check_batches,
+    check_causal,
+    check_compiled,
+    check_network,
+    check_refine,
+    check_vertices,
+)
+from skelgraph.training.config import TrainConfig
 from skelgraph.training.data import PoseData
+from skelgraph.training.elastic import join_workers
 from skelgraph.training.environment import environment, versions
-from skelgraph.training.folder import CONFIG, Kind, check_free, claimed
-from skelgraph.training.history import History, best_epoch
+from skelgraph.training.evaluated import evaluated
+from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
+from skelgraph.training.history import History
+from skelgraph.training.judging import lacking, protocol_record
+from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
-from skelgraph.training.resume import config_of, resumable_checkpoint
+from skelgraph.training.resume import resumable_checkpoint
 from skelgraph.training.sample import typical_clip
+from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
+from skelgraph.training.warm_start import warm_start
 
 STEPS_AT_ONCE = 1024
 """Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
-def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
-    """Train a model, evaluate its last epoch, and write ``config.json``, ``metrics.json``, ``report.html``, checkpoints
-    and logs to ``config.out``.
+def train(
+    config: TrainConfig,
+    *,
+    resume: bool | Literal["if-exists"] = False,
+    overwrite: bool = False,
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
+    """Train a model, evaluate its last or best epoch, and write ``config.json``, ``metrics.json``, ``report.html``,
+    checkpoints and logs to ``config.out``.
 
     Args:
         config: What to do.
         resume: Continue the run of that folder from its last finished epoch, with
-            :mod:`settings that may change <skelgraph.training.resume>`.
+            :mod:`settings that may change <skelgraph.training.resume>`; ``"if-exists"``: if there is one, and start it
+            otherwise, so that the same call may be made until it is through.
         overwrite: Replace the run that is in that folder. Files that no run writes stay.
+        callbacks: Lightning's callbacks of your own. ``trainer.callback_metrics`` has ``train_loss`` and
+            ``val_mpjpe_mm`` in ``on_train_epoch_end``, before the checkpoint of the epoch is written.
 
     Returns:
         What ``metrics.json`` holds.
@@ -64,26 +88,42 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
             "and right (symmetric_pairs)."
         )
     flips = config.decided()
+    check_selection(config)
     out = Path(config.out)
-    if resume:
-        resumable_checkpoint(config)
-    else:
+    if resume == "if-exists":
+        resume = read_record(out) is not None
+    goes_on = resume and resumable_checkpoint(config) is not None
+    if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **config.network.options)
-    check_causal(model, config.data.causal)
+    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    check_mesh(config, model)
+    check_causal(model, config.data.causal, refine=config.refinement.refine)
     train_set, test_set = _load(config, "train"), _load_test(config)
-    for data_set in (train_set, test_set):
+    val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
+    for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
+        if config.refinement.refine:
+            check_refine(model, data_set, config.refinement.root_depth if data_set is test_set else "true")
+    check_vertices(model, train_set)
     if not config.data.unchecked:
         check_splits(train_set, test_set)
-    module = _module(config, model, test_set.actions, train_set.mean_pose())
+        if val_set is not test_set:
+            check_splits(train_set, val_set, "training", "validation")
+            check_splits(val_set, test_set, "validation", "test")
+    head = _head(config, model)
+    if not goes_on:
+        warm_start(config, model, head)
+    module = _module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
     data = PoseData(
         train_set,
         test_set,
+        val_set=val_set,
         frames=model.num_frames,
         batch_size=config.training.batch_size,
+        accumulate=config.training.accumulate,
         flip=bool(flips.training.flip),
+        targets=config.training.loss_frames,
         stride=config.data.stride,
         time_reversal=config.data.time_reversal,
         causal=config.data.causal,
@@ -92,24 +132,28 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
-        trainer = make_trainer(config, history)
+        trainer = make_trainer(config, history, callbacks)
         check_batches(config, model, train_set)
         if config.machine.compile:
-            check_compiled(config, module)
+            check_compiled(config, *module.optimization(100, 10))
         with claimed(out, "train", resume=resume, overwrite=overwrite):
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer
-                check_state(load_checkpoint(checkpoint), module, trainer, len(data.training_batches()), checkpoint)
+                steps = len(data.training_batches()) // config.training.accumulate
+                check_state(load_checkpoint(checkpoint), module, trainer, steps, checkpoint)
             _write_config(config, "train")
+            join_workers(trainer)
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            # What is tested is what is in the file. The first process says when it is written, and where.
+            judged = trainer.strategy.broadcast(str(out / judged_checkpoint(config)))
+            module.load_state_dict(load_checkpoint(judged)["state_dict"])
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
-            best = best_epoch(history.rows)
             metrics = {
                 **module.results,
-                "best_epoch": best["epoch"],
-                "best_mpjpe_mm": best["val_mpjpe_mm"],
+                **selection(config, history.rows, val_set),
                 **_run_metadata(config, module, test_set),
+                "notes": [],
                 "epochs": len(history.rows),
                 "seconds": sum(row["seconds"] for row in history.rows),
             }
@@ -117,49 +161,57 @@ def train(config: TrainConfig, *, resume: bool = False, overwrite: bool = False)
     return metrics
 
 
-def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False, **changes: Any) -> dict[str, Any]:
-    """Evaluate a checkpoint and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
+def evaluate(
+    weights: str | Path,
+    out: str | Path,
+    model: str | None = None,
+    refine: str | Path | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Evaluate weights and write ``config.json``, ``metrics.json`` and ``report.html`` to ``out``.
 
     Args:
-        checkpoint: ``best.ckpt`` or ``last.ckpt`` of a run; or what ``model.save_pretrained`` or ``convert-official``
-            wrote, which does not know its data: then a ``dataset`` has to be given, and the mean pose that the model
-            is compared with is that of the test data.
+        weights: ``best.ckpt`` or ``last.ckpt`` of a run; what ``model.save_pretrained`` or ``convert-official`` wrote;
+            or a checkpoint of the authors' code. Which it is, its content tells. The latter two do not know their data:
+            then a ``dataset`` has to be given, and the mean pose that the network is compared with is that of the test
+            data.
         out: Folder of the results.
+        model: Name of the network, which weights of the authors do not tell.
+        refine: Weights of a refinement head, likewise of any origin; by default the one of the run, if it has one.
+        options: Options of the network that weights of the authors cannot tell.
         overwrite: Replace the results of an earlier evaluation that are in that folder.
         **changes: Settings of :class:`TrainConfig`, by their names, that differ from those of the run: the dataset,
-            the device.
+            the device. ``skeleton`` is that of the weights, where they do not tell it.
 
     Returns:
         What ``metrics.json`` holds.
 
     Raises:
-        SkelgraphError: If the checkpoint, a data file or the folder is not usable; in that case nothing has been
+        SkelgraphError: If the weights, a data file or the folder are not usable; in that case nothing has been
             written.
     """
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    path, mean_pose, epochs = as_path(checkpoint, CheckpointError), None, None
-    if path.is_dir() or is_safetensors(path):
-        if changes.get("dataset") is None:
-            raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
-        model = load_model(path)
-        about = model.config
-        config = TrainConfig(str(out), NetworkConfig(about["name"], about["options"]))
-        config = config.replace(**{"skeleton": model.skeleton} | changes)
-    else:
-        saved = load_checkpoint(path)
-        config = config_of(saved["skelgraph"], path).replace(**changes, out=str(out))
-        model, epochs = model_of_run(saved, path), saved["epoch"] + 1
-        mean_pose = mean_pose_of_run(saved, model.skeleton, path)
-    check_causal(model, config.data.causal)
+    config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
+    check_mesh(config, network)
+    check_causal(network, config.data.causal, refine=head is not None)
     test_set = _load_test(config)
-    check_network(model, test_set)
-    module = _module(config, model, test_set.actions, test_set.mean_pose() if mean_pose is None else mean_pose)
+    check_network(network, test_set)
+    notes = []
+    if head is not None and (lack := lacking(test_set, config.refinement.root_depth)):
+        if refine is not None:
+            raise SkelgraphError(f"poses cannot be refined by {plain(str(refine), 500)}: {lack}")
+        head, notes = None, [f"The head of the run is not judged: {lack}."]
+    mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
+    module = _module(config, network, head, test_set.actions, mean_pose)
     data = PoseData(
         None,
         test_set,
-        frames=model.num_frames,
+        frames=network.num_frames,
         batch_size=config.training.batch_size,
         causal=config.data.causal,
     )
@@ -167,11 +219,15 @@ def evaluate(checkpoint: str | Path, out: str | Path, *, overwrite: bool = False
         trainer = make_trainer(config)
         with claimed(out, "evaluate", overwrite=overwrite):
             _write_config(config, "evaluate")
+            join_workers(trainer)
             reraise_interrupt(trainer.test, module, datamodule=data, verbose=False)
             metrics = {
                 **module.results,
-                "checkpoint": str(checkpoint),
+                "weights": str(weights),
+                "refine": None if refine is None else str(refine),
                 **_run_metadata(config, module, test_set),
+                "weights_of": chosen,
+                "notes": notes,
                 "epochs": epochs,
                 "seconds": time.perf_counter() - start,
             }
@@ -193,17 +249,21 @@ def _write_report(
     module: LiftingModule,
     test_set: PoseDataset,
 ) -> None:
+    if config.evaluation.save_obj is not None:
+        write_meshes(Path(config.out) / "meshes", module.model, test_set, config.evaluation.save_obj)
     sample = functools.partial(typical_clip, module, test_set, config.data.causal)
     write_report(Path(config.out), metrics, config.decided().settings(), history, sample, test_set.skeleton)
 
 
-def _load(config: TrainConfig, split: str) -> PoseDataset:
+def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) -> PoseDataset:
+    """The data of a split; those to validate on are subjects of the training data, sampled as the test data are."""
     data = config.data
+    subjects = {"train": data.train_subjects, "validation": data.val_subjects, "test": data.test_subjects}
     return load_dataset(
         data.dataset,
-        split,
+        "test" if split == "test" else "train",
         skeleton=data.skeleton,
-        subjects=data.train_subjects if split == "train" else data.test_subjects,
+        subjects=subjects[split],
         actions=data.actions,
         downsample=data.downsample if split == "train" else data.test_downsample,
         subset=data.subset if split == "train" else None,
@@ -231,17 +291,43 @@ def _load_test(config: TrainConfig) -> PoseDataset:
     return view.to("cpu")
 
 
-def _module(config: TrainConfig, model: PoseLifter, actions: tuple[str, ...], mean_pose: Tensor) -> LiftingModule:
+def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:
+    """The refinement head that is trained too."""
+    about = config.refinement
+    return PostRefine(model.skeleton, about.refine_channels, about.refine_dropout) if about.refine else None
+
+
+def _module(
+    config: TrainConfig,
+    model: PoseLifter,
+    head: PostRefine | None,
+    actions: tuple[str, ...],
+    mean_pose: Tensor,
+    val_actions: tuple[str, ...] | None = None,
+) -> LiftingModule:
     return LiftingModule(
         model,
         actions,
         mean_pose,
+        refine=head,
+        val_actions=val_actions,
         loss=config.training.loss,
+        loss_frames=config.training.loss_frames,
+        refine_loss=config.refinement.refine_loss,
+        refine_dropout_at_test=config.refinement.refine_dropout_at_test,
+        root_depth=config.refinement.root_depth,
         lr=config.optimizer.lr,
         schedule=config.optimizer.schedule,
         lr_decay=config.optimizer.lr_decay,
+        lr_large_decay=config.optimizer.lr_large_decay,
+        lr_every=config.optimizer.lr_every,
+        lr_milestones=config.optimizer.lr_milestones,
+        amsgrad=config.optimizer.amsgrad,
+        norm_momentum=config.training.norm_momentum,
         weight_decay=config.optimizer.weight_decay,
         flip_test=bool(config.decided().evaluation.flip_test),
+        root=config.evaluation.root,
+        select_by=config.evaluation.select_by,
         seed=config.training.seed,
         compile=config.machine.compile,
         clip_grad=config.optimizer.clip_grad,
@@ -263,6 +349,10 @@ def _run_metadata(config: TrainConfig, module: LiftingModule, test_set: PoseData
         },
         "model": config.network.model,
         "flip_test": config.decided().evaluation.flip_test,
+        "root": config.evaluation.root,
+        "headline": module.headline,
+        "refine_dropout_at_test": module.refine is not None and config.refinement.refine_dropout_at_test,
+        "protocol": protocol_record(test_set.protocol),
         "num_parameters": sum(p.numel() for p in module.model.parameters()),
         "seed": config.training.seed,
         "versions": versions(),

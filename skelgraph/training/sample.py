@@ -28,7 +28,7 @@ def typical_clip(
     windows = test_set.windows(module.model.num_frames, causal=causal)
     clip, batch = test_set.clips[chosen], windows[rows[first : first + length : step]]
     module.eval()
-    prediction = module(batch.network_input(module.model.in_channels).to(module.device))
+    prediction = module.answers(batch.to(module.device), module.headline)[module.headline].pose
     centre, target = batch.keypoints_2d[:, windows.target], batch.poses_3d
     if batch.confidence is not None:  # what nobody has seen is not drawn
         centre = torch.where(batch.confidence[:, windows.target, :, None] > 0, centre, torch.nan)

@@ -6,7 +6,7 @@ PyTorch is imported when a schedule is made, so that the schedules can be listed
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 Interval = Literal["step", "epoch"]
 
-_PARAMETERS = ("optimizer", "total", "lr_decay")
+SETTINGS = ("lr_decay", "lr_large_decay", "lr_every", "lr_milestones")
+"""The settings that a schedule may ask for."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,44 @@ class ScheduleInfo:
     @property
     def spans_run(self) -> bool:
         """Whether its learning rates depend on the length of the run, which a resumed run may then not change."""
-        return "total" in inspect.signature(self.factory).parameters
+        return "total" in self._asked
 
-    def make(self, optimizer: Optimizer, *, total_steps: int, epochs: int, lr_decay: float) -> LRScheduler:
+    @property
+    def _asked(self) -> tuple[str, ...]:
+        """What the function asks for beside the optimizer."""
+        return tuple(inspect.signature(self.factory).parameters)[1:]
+
+    def values(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the settings that the schedule asks for.
+
+        Args:
+            settings: Values of :data:`SETTINGS` by their names; ``None``: not given.
+
+        Raises:
+            SkelgraphError: If one is missing.
+        """
+        values = {name: settings.get(name) for name in self._asked if name != "total"}
+        for name, value in values.items():
+            if value is None:
+                raise SkelgraphError(f"{name.replace('_', '-')} is not given, which the schedule {self.name} needs")
+        return values
+
+    def make(self, optimizer: Optimizer, *, total_steps: int, epochs: int, **settings: Any) -> LRScheduler:
         """A scheduler.
 
         Args:
             optimizer: Has the highest learning rate.
             total_steps: Steps of the whole run.
             epochs: Epochs of the whole run.
-            lr_decay: The setting of this name.
+            **settings: As for :meth:`values`.
+
+        Raises:
+            SkelgraphError: As :meth:`values`.
         """
-        values = {"total": total_steps if self.interval == "step" else epochs, "lr_decay": lr_decay}
-        taken = inspect.signature(self.factory).parameters
-        return self.factory(optimizer, **{name: value for name, value in values.items() if name in taken})
+        values = self.values(settings)
+        if self.spans_run:
+            values["total"] = total_steps if self.interval == "step" else epochs
+        return self.factory(optimizer, **values)
 
 
 SCHEDULES: Registry[ScheduleInfo] = Registry("schedule")
@@ -61,7 +86,8 @@ def register_schedule(name: str, *, interval: Interval, help: str) -> Callable[[
 
     Its first parameter is the optimizer, whose learning rate is the setting ``lr``. A schedule that spans the run has
     the keyword ``total``, the number of its intervals in the whole run; that it asks for it is how a resumed run knows
-    that its length may not change. One that falls by a factor has the keyword ``lr_decay``.
+    that its length may not change. Its other keywords are settings that it takes: ``lr_decay``, ``lr_large_decay``,
+    ``lr_every``, ``lr_milestones``.
 
     Args:
         name: Name of the schedule.
@@ -84,10 +110,11 @@ def register_schedule(name: str, *, interval: Interval, help: str) -> Callable[[
         if interval not in ("step", "epoch"):
             raise SkelgraphError(f"schedule {name!r}: interval is {shown(interval)}; expected 'step' or 'epoch'")
         _first, *others = inspect.signature(factory).parameters
-        if unknown := [parameter for parameter in others if parameter not in _PARAMETERS[1:]]:
+        known = ("total", *SETTINGS)
+        if unknown := [parameter for parameter in others if parameter not in known]:
             raise SkelgraphError(
-                f"schedule {name!r}: its function takes {', '.join(unknown)}; expected {', '.join(_PARAMETERS)} or "
-                "some of them"
+                f"schedule {name!r}: its function takes {', '.join(unknown)}; expected optimizer, {', '.join(known)} "
+                "or some of them"
             )
         SCHEDULES.add(name, ScheduleInfo(name, factory, interval, help), factory)
         return factory
@@ -116,3 +143,42 @@ def _cosine(optimizer: Optimizer, *, total: int) -> LRScheduler:
     from torch.optim.lr_scheduler import CosineAnnealingLR
 
     return CosineAnnealingLR(optimizer, total)
+
+
+@register_schedule("step_power", interval="step", help="lr * lr-decay^(step / lr-every), anew every lr-every steps")
+def _step_power(optimizer: Optimizer, *, lr_decay: float, lr_every: int) -> LRScheduler:
+    """That of SemGCN and its successors: the rate is written in step 1 and in every multiple of ``lr_every``, counted
+    from 1, and is constant between them."""
+    from torch.optim.lr_scheduler import LambdaLR
+
+    def factor(before: int) -> float:
+        written = (before + 1) // lr_every * lr_every or 1
+        return lr_decay ** (written / lr_every)
+
+    return LambdaLR(optimizer, factor)
+
+
+@register_schedule(
+    "alternating", interval="epoch", help="after every lr-every-th epoch times lr-large-decay, after others lr-decay"
+)
+def _alternating(optimizer: Optimizer, *, lr_decay: float, lr_large_decay: float, lr_every: int) -> LRScheduler:
+    """That of GraphMLP and its relatives."""
+    return _after_epochs(optimizer, lambda epoch: lr_decay if epoch % lr_every else lr_large_decay)
+
+
+@register_schedule("every", interval="epoch", help="times lr-decay after every lr-every-th epoch")
+def _every(optimizer: Optimizer, *, lr_decay: float, lr_every: int) -> LRScheduler:
+    return _after_epochs(optimizer, lambda epoch: 1.0 if epoch % lr_every else lr_decay)
+
+
+@register_schedule("multistep", interval="epoch", help="times lr-decay after the epochs lr-milestones")
+def _multistep(optimizer: Optimizer, *, lr_decay: float, lr_milestones: tuple[int, ...]) -> LRScheduler:
+    return _after_epochs(optimizer, lambda epoch: lr_decay if epoch in lr_milestones else 1.0)
+
+
+def _after_epochs(optimizer: Optimizer, factor: Callable[[int], float]) -> LRScheduler:
+    """Multiply the learning rate by a factor after each epoch, counted from 1: one after the other, as the released
+    programs round."""
+    from torch.optim.lr_scheduler import MultiplicativeLR
+
+    return MultiplicativeLR(optimizer, factor)

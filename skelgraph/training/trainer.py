@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,37 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.training.averaging import WeightAverage
 from skelgraph.training.checkpoint import AtomicCheckpointIO
-from skelgraph.training.checkpointing import LastAndBest
-from skelgraph.training.config import PRECISIONS, TrainConfig
+from skelgraph.training.checkpointing import Checkpoints
+from skelgraph.training.config import PRECISIONS, MachineConfig, TrainConfig
+from skelgraph.training.elastic import check_workers
 from skelgraph.training.history import History, ProgressBar
+from skelgraph.training.stopping import StopEarly
 
 
-def make_trainer(config: TrainConfig, history: History | None = None) -> pl.Trainer:
-    """The trainer of a run; without a history one that only evaluates.
+def make_trainer(config: TrainConfig, history: History | None = None, more: Sequence[Callback] = ()) -> pl.Trainer:
+    """The trainer of a run.
+
+    Args:
+        config: Settings of the run.
+        history: Its learning curve; ``None``: the trainer only evaluates.
+        more: Callbacks of the user.
 
     Raises:
-        SkelgraphError: If more GPUs are asked for than there are.
+        SkelgraphError: If GPUs are asked for that there are not, or torchrun has started another number of processes.
     """
-    machine, available = config.machine, torch.cuda.device_count()
-    accelerator = machine.device if machine.device != "auto" else "cuda" if available else "cpu"
-    if accelerator == "cuda" and machine.devices > available:
-        raise SkelgraphError(f"{machine.devices} CUDA device(s) asked for, {available} found")
+    machine = config.machine
+    accelerator, devices = _devices(machine)
     callbacks: list[Callback] = []
     loggers: list[Logger] = []
     if history is not None:
-        callbacks += [history, LastAndBest(Path(config.out))]
+        callbacks.append(history)
+        if config.training.ema is not None:
+            callbacks.append(WeightAverage(config.training.ema))
+        if config.training.early_stopping is not None:
+            callbacks.append(StopEarly(history, config.training.early_stopping))
+        callbacks += [*more, Checkpoints(Path(config.out), config.training.save_every)]
         logs = Path(config.out) / "logs"
         loggers += [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard", version="")]
     progress_bar = machine.progress and sys.stdout.isatty()
@@ -45,10 +56,11 @@ def make_trainer(config: TrainConfig, history: History | None = None) -> pl.Trai
         callbacks.append(ProgressBar())
     return pl.Trainer(
         accelerator=accelerator,
-        devices=machine.devices,
+        devices=devices,
         strategy="ddp" if machine.devices > 1 else "auto",
         precision=PRECISIONS[machine.precision],  # type: ignore[arg-type]
         max_epochs=config.training.max_epochs,
+        accumulate_grad_batches=config.training.accumulate,
         gradient_clip_val=None if machine.compile else config.optimizer.clip_grad or None,
         callbacks=callbacks,
         logger=loggers,
@@ -60,6 +72,26 @@ def make_trainer(config: TrainConfig, history: History | None = None) -> pl.Trai
         log_every_n_steps=1,
         use_distributed_sampler=False,  # the loaders know their rank
     )
+
+
+def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
+    """The accelerator, and how many of its devices or which."""
+    available = torch.cuda.device_count()
+    check_workers(machine.devices)
+    if machine.gpus is not None:
+        named = ", ".join(map(str, machine.gpus))
+        if machine.device == "cpu" or not available:
+            what = "device is 'cpu'" if machine.device == "cpu" else "this machine has no CUDA device"
+            raise SkelgraphError(f"gpus is {named}, but {what}")
+        if len(set(machine.gpus)) != machine.devices or len(machine.gpus) != machine.devices:
+            raise SkelgraphError(f"gpus is {named}; expected as many different ones as devices, {machine.devices}")
+        if max(machine.gpus) >= available:
+            raise SkelgraphError(f"gpus is {named}; expected numbers from 0 to {available - 1}")
+        return "cuda", list(machine.gpus)
+    accelerator = machine.device if machine.device != "auto" else "cuda" if available else "cpu"
+    if accelerator == "cuda" and machine.devices > available:
+        raise SkelgraphError(f"{machine.devices} CUDA device(s) asked for, {available} found")
+    return accelerator, machine.devices
 
 
 def reraise_interrupt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

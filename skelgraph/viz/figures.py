@@ -27,12 +27,13 @@ def png(figure: Figure, dpi: int = 130) -> bytes:
     return buffer.getvalue()
 
 
-def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss") -> Figure:
+def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss", mean_over: str = "actions") -> Figure:
     """Draw training loss and validation error over the epochs.
 
     Args:
         history: One row per epoch with ``epoch``, ``train_loss`` and ``val_mpjpe_mm``.
         loss: Name of the loss, with its unit, for the axis.
+        mean_over: What the validation error is the mean over, for the axis.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -45,7 +46,7 @@ def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss") -
     right.plot(epochs, errors, color=P1, **style)
     best = int(np.argmin(errors))
     right.plot(epochs[best], errors[best], "o", markersize=10, fillstyle="none", color=P2)
-    right.set_ylabel("MPJPE (mm), mean over actions")
+    right.set_ylabel(f"MPJPE (mm), mean over {mean_over}")
     right.set_title(f"Validation: best {errors[best]:.1f} mm in epoch {epochs[best]:.0f}")
     for ax in (left, right):
         ax.set_xlabel("epoch")

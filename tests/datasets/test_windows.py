@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelgraph.datasets.pose_dataset import PoseDataset
+from skelgraph.datasets.cameras import Camera
+from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.datasets.windows import PoseBatch, PoseWindows
-from skelgraph.errors import DataError
-from skelgraph.geometry import mirror
+from skelgraph.errors import DataError, SkelgraphError
+from skelgraph.geometry import mirror, normalize_intrinsics, project
 
 Make = Callable[..., PoseDataset]
 
@@ -48,10 +51,17 @@ def test_equals_the_generator_of_videopose3d(make_dataset: Make, golden: Callabl
 
 
 def by_loops(
-    dataset: PoseDataset, frames: int, stride: int, flip: bool, backwards: bool = False, causal: bool = False
+    dataset: PoseDataset,
+    frames: int,
+    stride: int,
+    flip: bool,
+    backwards: bool = False,
+    causal: bool = False,
+    targets: str = "centre",
 ) -> PoseBatch:
     """Every window, one frame after the other."""
     rows = []
+    signs = {"root": torch.tensor([-1.0, 1, 1]), "camera": torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])}
     copies = [(False, False)] + [(False, True)] * backwards + [(True, backwards)] * flip
     for flipped, runs_back in copies:
         for clip in dataset.clips:
@@ -63,11 +73,16 @@ def by_loops(
                 times = [centre - step if runs_back else centre + step for step in steps]
                 times = [min(max(time, 0), clip.length - 1) for time in times]
                 x = torch.stack([dataset.keypoints_2d[clip.start + time] for time in times])
-                y = dataset.poses_3d[clip.start + centre]
+                y = torch.stack([dataset.poses_3d[clip.start + time] for time in times])
+                y = y if targets == "all" else y[-1 if causal else frames // 2]
+                root = dataset.root_3d[clip.start + centre]
+                camera = normalize_intrinsics(torch.tensor(clip.intrinsics).double(), clip.width, clip.height).float()
                 if flipped:
                     x, y = mirror(x, dataset.skeleton.mirror_index), mirror(y, dataset.skeleton.mirror_index)
-                rows.append((x, y, torch.tensor(clip.start + centre), torch.tensor(flipped)))
-    return PoseBatch(*(torch.stack(column) for column in zip(*rows, strict=True)))
+                    root, camera = root * signs["root"], camera * signs["camera"]
+                rows.append((x, y, torch.tensor(clip.start + centre), torch.tensor(flipped), root, camera))
+    x, y, frame, is_flipped, root, camera = (torch.stack(column) for column in zip(*rows, strict=True))
+    return PoseBatch(x, y, frame, is_flipped, root_3d=root, intrinsics=camera)
 
 
 def of_each(function: Callable[[torch.Tensor], torch.Tensor], batch: PoseBatch) -> PoseBatch:
@@ -123,6 +138,56 @@ def test_a_causal_window_by_hand(make_dataset: Make) -> None:
     assert shown[9:13] == [[2, 1, 0], [3, 2, 1], [3, 3, 2], [3, 3, 3]]  # backwards, and still ending with the target
     chunks = dataset.windows(1, stride=4)
     assert chunks[:].frame.tolist() == [1, 4, 8]  # [0, 4) of 4 frames; of 5 [-1, 3), whose centre is 0, and [3, 7)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("frames", [1, 9])
+def test_targets_of_all_frames(make_dataset: Make, frames: int, flip: bool) -> None:
+    """Beyond the ends of a clip they are repeated as the keypoints are."""
+    dataset = make_dataset([7, 1, 11])
+    windows = dataset.windows(frames, 2, flip, targets="all")
+    assert windows[:].poses_3d.shape == (len(windows), frames, 17, 3)
+    assert_equal(windows[:], by_loops(dataset, frames, 2, flip, targets="all"))
+    dataset.visible_3d = torch.rand(len(dataset), 17) < 0.5
+    batch = dataset.windows(frames, 2, flip, targets="all")[:]
+    index = torch.tensor(dataset.skeleton.mirror_index)
+    for i, first in enumerate(batch.frame.tolist()):
+        clip = dataset.clips[dataset.clip_id[first]]
+        rows = [
+            min(max(first + k, clip.start), clip.start + clip.length - 1)
+            for k in range(-(frames // 2), frames // 2 + 1)
+        ]
+        seen = dataset.visible_3d[rows]
+        assert torch.equal(batch.visible_3d[i], seen[:, index] if batch.flipped[i] else seen)
+    with pytest.raises(SkelgraphError, match="targets is 'last'; expected 'centre' or 'all'"):
+        dataset.windows(targets="last")
+
+
+@pytest.mark.parametrize("distortion", ["human36m", "opencv", "none"])
+def test_each_window_is_seen_by_its_camera(camera: Camera, distortion: Any) -> None:
+    """Mirrored ones too: other coefficients of the lens change their sign in each model."""
+    lens = (0.0,) * 5 if distortion == "none" else (-0.2, 0.25, -0.003, 0.03, 0.05)
+    cameras = [
+        dataclasses.replace(
+            camera, id=str(width), width=width, intrinsics=(1145.0, 1100.0, 520.0, 400.0, *lens), distortion=distortion
+        )
+        for width in (1000, 1400)
+    ]
+    rng = np.random.default_rng(0)
+    clips = [MotionClip("S1", "Walk", one, rng.normal(scale=0.5, size=(5, 17, 3))) for one in cameras]
+    dataset = PoseDataset(clips, skeleton="h36m17", name="test", split="train", frame_rate=50, unchecked=True)
+    batch = dataset.windows(3, flip=True)[:]
+    assert batch.flipped.sum() == 10
+    assert batch.root_3d is not None
+    assert batch.intrinsics is not None
+    seen = project(batch.poses_3d + batch.root_3d[:, None], batch.intrinsics, distortion)
+    torch.testing.assert_close(seen, batch.keypoints_2d[:, 1], rtol=1e-5, atol=1e-5)
+
+
+def test_data_without_cameras(make_dataset: Make) -> None:
+    dataset = make_dataset([4, 3])
+    dataset.clips[1] = dataclasses.replace(dataset.clips[1], intrinsics=(0.0,) * 9)
+    assert dataset.windows()[:].intrinsics is None
 
 
 def test_a_view_selects_centre_frames_and_keeps_their_context(make_dataset: Make) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .calls import builders, layer_inputs, layer_options, model_inputs, models
 from .case import Kind
 from .files import cameras, npz, smpl
+from .motions import motions
 from .probes import probe
 from .programs import checkpoints, commands, paths
 from .programs import names as silly_names
@@ -19,6 +20,7 @@ KINDS = {
     "npz": Kind(npz, 450),
     "smpl": Kind(smpl, 250),
     "cameras": Kind(cameras, 250),
+    "motions": Kind(motions, 400),
     "safetensors": Kind(own, 300),
     "official weights": Kind(foreign, 350),
     "run checkpoints": Kind(checkpoints, 200, writes=True),

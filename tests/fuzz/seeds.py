@@ -8,13 +8,14 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import motion_writers
 import numpy as np
 import tiny_mocap
 import torch
 
 from skelgraph.models import create_model
 from skelgraph.models.pretrained import save_weights
-from skelgraph.topology import tube_faces
+from skelgraph.topology import as_skeleton, tube_faces
 from skelgraph.training import TrainConfig, train
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -67,6 +68,20 @@ def smpl_model() -> dict[str, Any]:
     }
 
 
+def write_motions(good: Path) -> None:
+    """A motion file of each format, with the skeleton of the AMC file and the body of the AMASS file."""
+    frames = motion_writers.bvh_motion(motion_writers.LAFAN, 20, 0)
+    (good / "motion.bvh").write_text(motion_writers.bvh_text(motion_writers.LAFAN, frames))
+    (good / "motion.asf").write_text(motion_writers.asf_text(motion_writers.CMU))
+    (good / "motion.amc").write_text(motion_writers.amc_text(motion_writers.amc_motion(motion_writers.CMU, 8, 0)))
+    names, positions = as_skeleton("h36m17").joint_names, tiny_mocap.motion(20, 0) * 1000
+    positions[2, 3] = np.nan
+    (good / "motion.trc").write_text(motion_writers.trc_text(names, positions))
+    (good / "motion.c3d").write_bytes(motion_writers.c3d_bytes(names, positions, up="+Z", analog=3))
+    np.savez(good / "motion.npz", **motion_writers.amass_arrays(20, 0))
+    np.savez(good / "smplh_female.npz", **motion_writers.smplh_model())
+
+
 def training(good: Path) -> dict[str, Any]:
     """The settings of the shortest training on the tiny motion files."""
     files = {"data_3d": "data_3d.npz", "data_2d": "data_2d.npz", "cameras": "cameras.json"}
@@ -98,6 +113,7 @@ def write_good_files(good: Path) -> None:
         os.dup2(null.fileno(), 1)
         os.dup2(null.fileno(), 2)
     tiny_mocap.write(good)
+    write_motions(good)
     (good / "smpl.pkl").write_bytes(pickle.dumps(smpl_model(), protocol=2))
     np.savez(good / "smpl.npz", **smpl_model())
     for name, options in SMALL.items():

@@ -159,6 +159,8 @@ def own(rng: random.Random, number: int, room: Room) -> Case:
     }
     if hasattr(models, "load_model"):
         readers["load_model"] = lambda: models.load_model(path)
+    readers["load_network"] = lambda: models.load_network(path)
+    readers["load_head"] = lambda: models.load_head(path, "h36m17")
     reader = rng.choice(list(readers))
     return Case(f"{reader}({name}): {what}", readers[reader])
 

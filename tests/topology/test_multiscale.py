@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import doctest
+import json
 import pickle
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skelgraph.errors import TopologyError
-from skelgraph.topology import Graph, MultiScaleGraph, multiscale
+from skelgraph.topology import Graph, MultiScaleGraph, mesh_graph, multiscale, tube_faces
 
 MESHES = ["hgn_coarsen_torus", "hgn_coarsen_sphere", "hgn_coarsen_full"]
 
@@ -221,3 +222,55 @@ def test_bad_levels_are_named():
         graph.pool(torch.zeros(6, 1))
     with pytest.raises(TopologyError, match="num_levels is -1"):
         MultiScaleGraph.coarsen("h36m17", -1)
+
+
+OCTAHEDRON = [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1], [5, 2, 1], [5, 3, 2], [5, 4, 3], [5, 1, 4]]
+
+
+def test_triangles_of_a_coarse_level():
+    """An octahedron whose two ends are joined with a neighbour each: a tetrahedron, seen from outside as before."""
+    mesh = MultiScaleGraph(mesh_graph(torch.tensor(OCTAHEDRON)), [[0, 0, 1, 2, 3, 1], [0, 0, 0, 0]], OCTAHEDRON)
+    assert mesh.triangles(0).tolist() == OCTAHEDRON
+    assert mesh.triangles(1).tolist() == [[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]]
+    assert mesh.triangles(-1).tolist() == []
+    with pytest.raises(TopologyError, match="has no faces"):
+        MultiScaleGraph("h36m17").triangles()
+
+
+def test_faces_of_a_hierarchy_stay_closed():
+    """Of a closed surface every directed side has its reverse on every level."""
+    mesh = MultiScaleGraph.from_mesh(tube_faces("h36m17", 8), 3)
+    for level in range(4):
+        faces = mesh.triangles(level)
+        sides = {(int(a), int(b)) for face in faces for a, b in zip(face, face.roll(-1), strict=True)}
+        assert sides == {(b, a) for a, b in sides}
+        assert faces.max() < mesh.sizes[level]
+
+
+@pytest.mark.parametrize("level", [0, 2])
+def test_plain_data_make_the_same_hierarchy(level):
+    whole = MultiScaleGraph.from_mesh(tube_faces("h36m17", 8), 4)
+    kept = whole.from_level(level)
+    again = MultiScaleGraph.from_dict(json.loads(json.dumps(kept.to_dict())))
+    assert again.sizes == kept.sizes == whole.sizes[level:]
+    for i in range(again.num_levels):
+        assert torch.equal(again.adjacency(i, torch.float64), whole.adjacency(level + i, torch.float64))
+        assert torch.equal(again.order(i), whole.order(level + i))
+        assert torch.equal(again.triangles(i).unique(dim=0), whole.triangles(level + i).unique(dim=0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edges": [[0, 1]]}, "edges has shape"),
+        ({"edges": [[0, 99, 1.0]]}, "edge_index holds the nodes 0 to 99"),
+        ({"parents": [[0, 0]]}, r"parents\[0\] has shape"),
+        ({"faces": [[0, 1, 6]]}, "faces holds the nodes 0 to 6; expected 0 to 5"),
+        ({"faces": [[0, 1]]}, "faces has shape"),
+        ({"more": 1}, "expected an object of edges, faces, num_nodes, parents"),
+    ],
+)
+def test_other_data_are_refused(change, message):
+    mesh = MultiScaleGraph.from_mesh(torch.tensor(OCTAHEDRON), 1)
+    with pytest.raises(TopologyError, match=message):
+        MultiScaleGraph.from_dict(mesh.to_dict() | change)

@@ -90,9 +90,7 @@ def test_an_evaluation_replaces_an_evaluation_only(run: Run, tmp_path: Path) -> 
     best = run.last.with_name("best.ckpt")
     second = evaluate(best, tmp_path / "out", overwrite=True, device="cpu", progress=False)
     assert (
-        first["checkpoint"]
-        != second["checkpoint"]
-        == json.loads((tmp_path / "out" / "metrics.json").read_text())["checkpoint"]
+        first["weights"] != second["weights"] == json.loads((tmp_path / "out" / "metrics.json").read_text())["weights"]
     )
     before = contents(run.out)
     with pytest.raises(SkelgraphError, match="holds a training run"):

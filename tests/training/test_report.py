@@ -12,21 +12,32 @@ import torch
 from PIL import Image
 from tiny_mocap import Run
 
+from skelgraph.datasets.protocol import GRAPHMLP
 from skelgraph.topology import as_skeleton
 from skelgraph.training import evaluate, report
+from skelgraph.training.judging import protocol_record
 
 SKELETON = as_skeleton("h36m17")
 
 
+ROW = {
+    "mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5, "n_mpjpe_mm": 50.0, "mpjve_mm": 3.0, "pck_150mm": 98.0, "auc": 70.0,
+    "mpjpe_frames_mm": 52.0, "p_mpjpe_frames_mm": 41.0, "pck_150mm_frames": 97.0, "auc_frames": 69.0,
+    "per_action": {"Walking": {"mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5}},
+}  # fmt: skip
+
+
 def metrics(**changes: Any) -> dict[str, Any]:
+    row = ROW | {name: value for name, value in changes.items() if name in ROW}
     return {
-        "mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5, "n_mpjpe_mm": 50.0, "mpjve_mm": 3.0, "pck_150mm": 98.0, "auc": 70.0,
-        "mpjpe_frames_mm": 52.0, "p_mpjpe_frames_mm": 41.0, "mean_pose_mpjpe_mm": 200.0,
+        **row, "mean_pose_mpjpe_mm": 200.0, "rows": {"network": row}, "headline": "network",
         "per_action": {"Walking": {"mpjpe_mm": 51.25, "p_mpjpe_mm": 40.5, "frames": 1234}},
         "per_joint_mm": dict.fromkeys(SKELETON.joint_names, 10.0),
         "dataset": {"name": "synthetic", "is_synthetic": True, "subjects": ["S9"], "frames": 1234},
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
-        **changes,
+        "root": "subtract", "flip_test": True, "notes": [], "seed": 0,
+        "refine_dropout_at_test": False,
+        "protocol": protocol_record(GRAPHMLP), **changes,
     }  # fmt: skip
 
 
@@ -34,7 +45,9 @@ def write(out: Path, values: dict[str, Any]) -> str:
     poses = torch.randn(2, 17, 3)
     sample = report.Sample(poses[..., :2], poses, poses, 25.0, "S9")
     history = [{"epoch": 1, "train_loss": 1.0, "val_mpjpe_mm": 50.0}]
-    report.write_report(out, values, {"loss": "mse", "lr": 0.1}, history, lambda: sample, SKELETON)
+    report.write_report(
+        out, values, {"loss": "mse", "lr": 0.1, "select_by": "actions"}, history, lambda: sample, SKELETON
+    )
     return (out / "report.html").read_text()
 
 
@@ -43,9 +56,9 @@ def test_page_is_complete_and_self_contained(run: Run) -> None:
     assert len(re.findall(r'<img src="data:image/png;base64,[A-Za-z0-9+/=]{1000,}"', page)) == 3
     assert len(re.findall(r'<img src="data:image/gif;base64,[A-Za-z0-9+/=]{1000,}"', page)) == 1
     assert not re.search(r"(src|href)=[\"'](?!data:)", page)
-    assert f"{run.metrics['mpjpe_mm']:.1f} mm" in page
+    assert f"{run.metrics['mpjpe_mm']:.2f} mm" in page
     for action, row in run.metrics["per_action"].items():
-        assert f"<td>{action}</td><td>{row['frames']}</td><td>{row['mpjpe_mm']:.1f}</td>" in page
+        assert f"<td>{action}</td><td>{row['frames']}</td><td>{row['mpjpe_mm']:.2f}</td>" in page
     assert "Synthetic data" not in page
 
 

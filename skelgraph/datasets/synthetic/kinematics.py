@@ -17,6 +17,8 @@ import roma
 import torch
 from torch import Tensor
 
+from skelgraph import geometry
+
 STATURE = 1.75  # metres; the lengths below are those of a person of this height
 MAX_RADIUS = 1.4  # metres from the origin that the pelvis goes at most, so that the cameras see all of the body
 
@@ -178,16 +180,7 @@ def forward_kinematics(angles: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]
     """
     y, x, z = (angles * _SIGNS.to(angles)).unbind(-1)
     local = roma.euler_to_rotmat("YXZ", [y, x, z], degrees=True).unbind(-3)
-    rotations: list[Tensor] = []
-    positions: list[Tensor] = []
-    for i, parent in enumerate(PARENTS):
-        if parent == -1:
-            rotations.append(local[i])
-            positions.append(torch.zeros_like(angles[..., i, :]))
-        else:
-            rotations.append(rotations[parent] @ local[i])
-            offset = offsets[..., i, :].expand_as(positions[parent])
-            positions.append(positions[parent] + (rotations[parent] @ offset[..., None]).squeeze(-1))
+    rotations, positions = geometry.forward_kinematics(PARENTS, local, offsets.expand_as(angles).unbind(-2))
     return torch.stack(rotations, -3), torch.stack(positions, -2)
 
 

@@ -21,6 +21,7 @@ from skelgraph.datasets.synthetic.landmarks import attach, locate
 from skelgraph.datasets.synthetic.motion_curves import Motion
 from skelgraph.datasets.synthetic.motions import ACTIONS, compose
 from skelgraph.errors import DataError, unknown_name
+from skelgraph.geometry import look_at
 from skelgraph.options import Int64, checked
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike
@@ -46,12 +47,9 @@ def _camera(name: str, azimuth: float, distance: float, height: float, roll: flo
     """Return a camera that looks at the middle of a person in the origin; angles in degrees, lengths in metres."""
     angle = math.radians(azimuth)
     centre = torch.tensor([distance * math.cos(angle), distance * math.sin(angle), height], dtype=torch.float64)
-    forward = torch.nn.functional.normalize(torch.tensor([0.0, 0.0, 0.95], dtype=torch.float64) - centre, dim=0)
-    right = torch.nn.functional.normalize(torch.linalg.cross(forward, torch.tensor([0.0, 0.0, 1.0]).double()), dim=0)
-    axes = torch.stack([right, torch.linalg.cross(forward, right), forward], dim=1)
-    rolled = axes @ roma.rotvec_to_rotmat(torch.tensor([0.0, 0.0, math.radians(roll)], dtype=torch.float64))
-    x, y, z, w = roma.rotmat_to_unitquat(rolled).tolist()
-    return Camera(name, 1000, 1002, intrinsics, (w, x, y, z), tuple(centre.tolist()), "human36m")
+    target = torch.tensor([0.0, 0.0, 0.95], dtype=torch.float64)
+    orientation = tuple(look_at(centre, target, math.radians(roll)).tolist())
+    return Camera(name, 1000, 1002, intrinsics, orientation, tuple(centre.tolist()), "human36m")
 
 
 #: Four cameras around the subject, similar to those of Human3.6M.

@@ -1,0 +1,63 @@
+"""TRC, the marker trajectories of Motion Analysis, as OpenSim and Pose2Sim write them: a table between tabs.
+
+The format is that of https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/53089972/Marker+.trc+Files. It
+says the unit of length, and nothing of the axes (where OpenSim reads one, y points up).
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+
+from skelgraph.datasets.motion_files.motion import Motion, check_room, metres_of
+from skelgraph.datasets.motion_files.text_file import TextFile
+from skelgraph.errors import DataError
+from skelgraph.text import shown
+
+_MISSING = ("", "nan", "-nan")
+
+
+def is_trc(head: bytes) -> bool:
+    """Whether a file that begins so is of this format."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"PathFileType")
+
+
+def read_trc(path: str | PathLike[str]) -> Motion:
+    """Read a TRC file. Where a marker was not seen there is nothing, or NaN, in place of its numbers.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: The file cannot be read, is damaged or a part of one, or names no unit that is known.
+    """
+    text = TextFile.read(path)
+    filled = [(number, line) for number, line in enumerate(text.lines) if line.strip()]
+    if len(filled) < 6:
+        raise DataError(f"{text.label}: has {len(filled)} lines, expected five of a head and one for each frame.")
+    (_, keys), (line, values) = filled[1:3]
+    head = dict(zip(keys.split(), values.split(), strict=False))
+    (rate,) = text.numbers(line, [head.get("DataRate", "")], 1)
+    if rate <= 0:
+        raise text.error(line, f"the data rate is {rate:g}, expected more than 0.")
+    unit = metres_of(head.get("Units", ""), text.label)
+
+    line, titles = filled[3]
+    names = [name.strip() for name in titles.split("\t") if name.strip()][2:]
+    rows = filled[5:]
+    for key, count in (("NumMarkers", len(names)), ("NumFrames", len(rows))):
+        if head.get(key) != str(count):
+            raise DataError(
+                f"{text.label}: says {key} {shown(head.get(key))}, and has {count}; is it a part of a file?"
+            )
+    check_room(len(rows), len(names), text.size, text.label)
+    positions = np.full((len(rows), 3 * len(names)), np.nan)
+    for frame, (line, row) in enumerate(rows):
+        cells = [cell.strip() for cell in row.rstrip().split("\t")]
+        found = cells[2 : 2 + 3 * len(names)]
+        if any(cells[2 + 3 * len(names) :]):
+            raise text.error(line, f"found {len(cells) - 2} numbers, expected 3 for each of {len(names)} markers.")
+        known = [i for i, cell in enumerate(found) if cell.lower() not in _MISSING]
+        positions[frame, known] = text.numbers(line, [found[i] for i in known])
+    return Motion(positions.reshape(len(rows), -1, 3), tuple(names), rate, unit=unit)

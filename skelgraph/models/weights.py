@@ -1,0 +1,122 @@
+"""Weights of any origin: which it is, the content of the file tells, never its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.files import as_path, is_safetensors, read_checkpoint
+from skelgraph.models.lifter import PoseLifter
+from skelgraph.models.loading import load_model, refine_of_run
+from skelgraph.models.official import load_official
+from skelgraph.models.pretrained import FILE_NAME, load_weights
+from skelgraph.nn import PostRefine
+from skelgraph.text import plain, shown
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
+
+Origin = Literal["pretrained", "run", "official"]
+"""Whose file it is: of ``save_pretrained`` and ``convert-official``, of a training run, of the authors' code."""
+
+
+def origin_of(path: str | Path) -> Origin:
+    """Tell whose weights a file holds.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is damaged or no file of weights.
+    """
+    path = as_path(path, CheckpointError)
+    if path.is_dir() or is_safetensors(path):
+        return "pretrained"
+    return "run" if {"skelgraph", "state_dict"} <= read_checkpoint(path).keys() else "official"
+
+
+def load_network(
+    path: str | Path, name: str | None = None, skeleton: SkeletonLike | None = None, **options: Any
+) -> PoseLifter:
+    """Load a network from weights of any origin, in evaluation mode.
+
+    Args:
+        path: A file of the authors' code, a safetensors file (or its folder) of this library, or ``best.ckpt`` or
+            ``last.ckpt`` of a run.
+        name: Name of the model. Files of the authors do not tell it; of others it is a check.
+        skeleton: Skeleton of the weights, likewise; for files of the authors by default that of the released code.
+        **options: Options of the model that weights of the authors cannot tell.
+
+    Raises:
+        CheckpointError: If the file is not usable, or holds another model or another skeleton than asked for.
+        SkelgraphError: If the name is needed and missing, or options are given for weights that know theirs.
+    """
+    label, origin = plain(str(path), 500), origin_of(path)
+    if origin == "official":
+        if name is None:
+            raise SkelgraphError(
+                f"{label} was not written by skelgraph and does not say what network it holds: name the model"
+            )
+        return load_official(name, path, skeleton, **options)
+    model = load_model(path)
+    check_asked(model, path, name, skeleton, options)
+    return model
+
+
+def check_asked(
+    model: PoseLifter,
+    path: str | Path,
+    name: str | None = None,
+    skeleton: SkeletonLike | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Check that a network of a file that knows what it is, is the one that was asked for.
+
+    Args:
+        model: The network.
+        path: Its file, for messages.
+        name: Name that was asked for.
+        skeleton: Skeleton that was asked for.
+        options: Options that were given.
+
+    Raises:
+        CheckpointError: If it is another one.
+        SkelgraphError: If there are options.
+    """
+    label = plain(str(path), 500)
+    if options:
+        raise SkelgraphError(f"{label} knows the options of its network: leave out {', '.join(map(plain, options))}")
+    if name is not None and name != model.registered_name:
+        raise CheckpointError(f"{label} holds a {model.registered_name}, expected a {plain(name)}")
+    _check_skeleton(model.skeleton, skeleton, label)
+
+
+def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
+    """Load a refinement head from weights of any origin, in evaluation mode.
+
+    Args:
+        path: A file of the authors' code, what ``convert-official`` wrote, or a checkpoint of a run that trained one.
+        skeleton: Skeleton of the network that it corrects.
+
+    Raises:
+        CheckpointError: If the file is not usable, or holds no head for this skeleton.
+    """
+    label, origin = plain(str(path), 500), origin_of(path)
+    if origin == "official":
+        return load_official("post_refine", path, skeleton)
+    path = as_path(path, CheckpointError)
+    if origin == "run":
+        head = refine_of_run(read_checkpoint(path), path)
+        if head is None:
+            raise CheckpointError(f"{label} is of a run without a refinement head")
+    else:
+        head = load_weights(path / FILE_NAME if path.is_dir() else path)
+    if not isinstance(head, PostRefine):
+        raise CheckpointError(f"{label} holds a {type(head).__name__}, expected a refinement head (post_refine)")
+    _check_skeleton(head.skeleton, skeleton, label)
+    return head
+
+
+def _check_skeleton(found: Skeleton, expected: SkeletonLike | None, label: str) -> None:
+    if expected is not None and found != as_skeleton(expected):
+        raise CheckpointError(
+            f"{label} is for the skeleton {shown(found.name)} of {found.num_joints} joints, expected "
+            f"{shown(as_skeleton(expected).name)} of {as_skeleton(expected).num_joints}"
+        )

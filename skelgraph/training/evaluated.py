@@ -1,0 +1,94 @@
+"""What is to be evaluated: network, head and settings, from weights of any origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.files import as_path
+from skelgraph.models import PoseLifter
+from skelgraph.models.loading import model_of_run, refine_of_run
+from skelgraph.models.weights import check_asked, load_head, load_network, origin_of
+from skelgraph.nn import PostRefine
+from skelgraph.text import plain
+from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
+from skelgraph.training.config import NetworkConfig, TrainConfig
+from skelgraph.training.resume import config_of
+
+REPORTED = {
+    "last": "its last epoch",
+    "test": "its best epoch on the test set",
+    "validation": "its best epoch on validation subjects",
+}
+"""The epoch that a run reports, by its setting ``select``."""
+
+
+class Evaluated(NamedTuple):
+    """What is to be evaluated.
+
+    Args:
+        config: The settings of the evaluation: those of a run as far as they are not given anew.
+        model: The network.
+        head: The head that refines its poses; ``None``: none.
+        mean_pose: Mean pose of the data that it was trained on ``(J, 3)``, metres; ``None``: not known.
+        epochs: Epochs that it was trained; ``None``: not known.
+        selection: How the weights were chosen, in words.
+    """
+
+    config: TrainConfig
+    model: PoseLifter
+    head: PostRefine | None
+    mean_pose: Tensor | None
+    epochs: int | None
+    selection: str
+
+
+def evaluated(
+    weights: str | Path,
+    out: Path,
+    name: str | None,
+    refine: str | Path | None,
+    options: Mapping[str, Any],
+    changes: Mapping[str, Any],
+) -> Evaluated:
+    """Load what is to be evaluated, see :func:`skelgraph.training.evaluate`.
+
+    Args:
+        weights: Weights of the network, or of a run.
+        out: Folder of the results.
+        name: Name of the model.
+        refine: Weights of the head.
+        options: Options of the model that weights of the authors cannot tell.
+        changes: Settings.
+
+    Raises:
+        SkelgraphError: If a file, a setting or their combination is not usable.
+    """
+    path, changes = as_path(weights, CheckpointError), dict(changes)
+    skeleton = changes.pop("skeleton", None)
+    if origin_of(path) == "run":
+        saved = load_checkpoint(path)
+        model = model_of_run(saved, path)
+        check_asked(model, path, name, skeleton, options)
+        config = config_of(saved["skelgraph"], path)
+        head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
+        epochs, selection = (
+            saved["epoch"] + 1,
+            f"epoch {saved['epoch'] + 1} of a run that reports {REPORTED[config.evaluation.select]}",
+        )
+    else:
+        model = load_network(path, name, skeleton, **options)
+        if changes.get("dataset") is None:
+            raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
+        about = model.config
+        config = TrainConfig("", NetworkConfig(about["name"], about["options"])).replace(skeleton=model.skeleton)
+        head, mean_pose, epochs, selection = None, None, None, "not known"
+    if refine is not None:
+        head = load_head(refine, model.skeleton)
+        shape = {"refine_channels": head.hidden.out_features, "refine_dropout": head.dropout.p}
+        config = config.replace(refine=True, refine_from=str(refine), **shape)
+    return Evaluated(config.replace(**changes, out=str(out)), model, head, mean_pose, epochs, selection)
