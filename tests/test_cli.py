@@ -271,7 +271,7 @@ def test_the_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkey
         default = about["absent"] if member.default is None else written(member.default)
         assert default
         names = choices(option_types(TrainConfig.groups()[group]).get(member.name))
-        if names:
+        if names and not about["unit"]:  # else it may be something else, too
             assert text.startswith("{" + ",".join(names) + "}")
         assert about["help"] in printed
         assert f"(default: {default})" in (text or printed)[:700] or not option

@@ -76,9 +76,10 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
 
 
 def _message(box: str) -> str:
-    """The sentence in what tyro draws: a title in a frame, parts with rules between them, the last of them the help."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    parts = re.split("─{3,}", " ".join(line.strip("│ ") for line in text.splitlines() if line.startswith("│")))
-    words = [" ".join(part.split()).rstrip(".") for part in parts]
+    """The sentence in what tyro draws, in lines or, where they cannot be printed, in dashes: a title, parts with rules
+    between them, the last of them the help."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
+    parts = re.split("[─-]{3,}", " ".join(line.strip("│╰╯ ") for line in lines))
+    words = [" ".join(part.split()).rstrip(".") for part in parts if part.strip()]
     footer = words.pop().replace("For full helptext, run", "see").replace("For full helptext, see", "see")
-    return "; ".join(filter(None, [*words, footer]))
+    return "; ".join([*words, footer])

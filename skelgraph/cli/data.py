@@ -21,8 +21,10 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.text import plain
+from skelgraph.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from skelgraph.datasets.preparation import Finding, Prepared
@@ -54,7 +56,7 @@ class Prepare:
     ] = "dataset"
     variant: Annotated[
         str | None,
-        text_option("{official,graphmlp,poseaug}"),
+        text_option("{" + ",".join(VARIANTS_3DHP) + "}"),
         arg(help="Which files of MPI-INF-3DHP.", help_behavior_hint="(default: official)"),
     ] = None
     annotation: Annotated[
@@ -100,7 +102,11 @@ class Prepare:
         _print_prepared(prepared)
 
 
-CHECKED = ("data_3d", "data_2d", "cameras", "keypoints", "skeleton", "train_subjects", "test_subjects")
+CHECKED = tuple(
+    member.name
+    for _, member in TrainConfig.declared()
+    if member.metadata["source"] or member.name in ("skeleton", "train_subjects", "test_subjects")
+)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
-from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, matching_joints, read_skeleton
 
 #: The joints of h36m16 among those of a stacked hourglass network (mpii16), as SemGCN's preparation takes them. Files
 #: of its keypoints are in either order under one name, and the sides in the metadata tell which it is.
@@ -39,6 +39,8 @@ class MocapNPZ(PoseDataset):
         skeleton: Joints of the arrays, in order; a file of 17 or 32 Human3.6M joints also serves the smaller layouts.
         subjects: Subjects of the split; by default the one subject of the split's name.
         frame_rate: Frames per second in the files.
+        layout: Joints of the files, if they are others than those of the skeleton: a name, or a JSON file (.json). The
+            joints of the skeleton are found in it by :func:`~skelgraph.topology.matching_joints`.
         **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
             :class:`~skelgraph.datasets.PoseDataset`.
 
@@ -57,12 +59,15 @@ class MocapNPZ(PoseDataset):
         skeleton: SkeletonLike = "h36m17",
         subjects: Sequence[str] | None = None,
         frame_rate: float = 50.0,
+        layout: SkeletonLike | None = None,
         **options: Any,
     ) -> None:
         check_split(split)
+        if isinstance(layout, str) and layout.endswith(".json"):
+            layout = read_skeleton(layout)
         subjects = (split,) if subjects is None else subjects
         super().__init__(
-            read_motion(data_3d, data_2d, read_cameras(cameras, subjects), skeleton),
+            read_motion(data_3d, data_2d, read_cameras(cameras, subjects), skeleton, layout=layout),
             skeleton=skeleton,
             name="mocap",
             split=split,
@@ -84,6 +89,7 @@ def read_motion(
     cameras: Mapping[str, Sequence[Camera]],
     skeleton: SkeletonLike,
     needs_order: bool = False,
+    layout: SkeletonLike | None = None,
 ) -> Iterator[MotionClip]:
     """Read the motion of some subjects from VideoPose3D's files.
 
@@ -93,11 +99,13 @@ def read_motion(
         cameras: The cameras of every subject that is wanted.
         skeleton: The joints that are wanted.
         needs_order: The keypoints exist in two orders: their file has to have metadata that tell which it is.
+        layout: The layout of the files, if it is told.
 
     Raises:
+        TopologyError: The layout lacks a joint that is wanted.
         DataError: A file cannot be read, or lacks a subject, action, camera or the metadata.
     """
-    pick = pick_2d = JointPicker(skeleton)
+    pick = pick_2d = JointPicker(skeleton, layout=layout)
     members_3d = read_npz(data_3d, required=["positions_3d"], optional=["visible_3d"])
     positions_3d = members_3d["positions_3d"]
     positions_2d = None
@@ -137,19 +145,44 @@ class JointPicker:
     Args:
         wanted: The skeleton.
         order: Ids of its joints in arrays of as many joints, if these are in an order of their own.
+        layout: The layout of the arrays, if it is known: the joints are those that
+            :func:`~skelgraph.topology.matching_joints` finds in it.
+
+    Raises:
+        TopologyError: The layout lacks a joint.
     """
 
-    def __init__(self, wanted: SkeletonLike, order: Sequence[int] | None = None) -> None:
+    layouts: dict[int, Skeleton]
+
+    def __init__(
+        self, wanted: SkeletonLike, order: Sequence[int] | None = None, layout: SkeletonLike | None = None
+    ) -> None:
         self.skeleton = as_skeleton(wanted)
         self.order = None if order is None else list(order)
+        self.declared = None if layout is None else as_skeleton(layout)
+        if self.declared is not None:
+            self.order = list(matching_joints(self.declared, self.skeleton))
+            self.layouts = {self.declared.num_joints: self.declared}
+            return
         layouts = [self.skeleton, *map(as_skeleton, FILE_LAYOUTS)]
-        self.layouts: dict[int, Skeleton] = {}
+        self.layouts = {}
         for layout in layouts:
             if set(self.skeleton.joint_names) <= set(layout.joint_names):
                 self.layouts.setdefault(layout.num_joints, layout)
 
     def __call__(self, array: Any) -> Any:
-        """The joints that are wanted, of an array ``(frames, joints, ...)``."""
+        """The joints that are wanted, of an array ``(frames, joints, ...)``.
+
+        Raises:
+            DataError: It has not the joints of the layout that it is said to have.
+        """
+        if self.declared is not None and isinstance(array, np.ndarray) and array.ndim >= 2:
+            if array.shape[1] != self.declared.num_joints:
+                raise DataError(
+                    f"found an array of {array.shape[1]} joints, expected the {self.declared.num_joints} of layout "
+                    f"{plain(self.declared.name or 'without a name')}."
+                )
+            return array[:, self.order]
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
         if layout is self.skeleton and self.order is not None:
             return array[:, self.order]

@@ -151,10 +151,14 @@ def _usual(path: str | PathLike[str], *names: str) -> Path:
     raise DataError(f"{plain(str(path), 1000)}: the folder has no file {' or '.join(names)}.")
 
 
+def image_size(subject: str) -> tuple[int, int]:
+    """Width and height of the images of a subject, pixels."""
+    return (1920, 1080) if subject in ("TS5", "TS6") else (2048, 2048)
+
+
 def _camera(subject: str, number: object) -> Camera:
     """What is known of the camera of a subject: how large its images are."""
-    width, height = (1920, 1080) if subject in ("TS5", "TS6") else (2048, 2048)
-    return Camera(plain(number), width, height)
+    return Camera(plain(number), *image_size(subject))
 
 
 def _graphmlp_clips(path: Path, path_2d: Path, subjects: Sequence[str], skeleton: Skeleton) -> Iterator[MotionClip]:
@@ -191,7 +195,7 @@ def _views(value: Any, where: str) -> list[Any]:
 def _poseaug_clips(path: Path, subjects: Sequence[str], skeleton: Skeleton) -> Iterator[MotionClip]:
     if skeleton != as_skeleton("h36m16"):
         raise DataError(f"variant 'poseaug' has the joints of h36m16; found skeleton {plain(skeleton.name)}.")
-    members = read_npz(path, optional=["pose3d", "pose2d", "imgname", "part", "S"])
+    members = read_npz(path, optional=["pose3d", "pose2d", "sequence", "imgname", "part", "S"])
     if "pose3d" in members or "pose2d" in members:
         poses, keypoints, of_frame = _prepared(members, path)
     else:
@@ -209,6 +213,11 @@ def _poseaug_clips(path: Path, subjects: Sequence[str], skeleton: Skeleton) -> I
 def _prepared(members: dict[str, Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Poses, normalised keypoints and the test sequence of each frame, from a file that is made already."""
     poses, keypoints = (_numbers(members, f"pose{dims}d", path, (16, dims)) for dims in (3, 2))
+    if "sequence" in members:  # of our own preparation, which says of what each frame is
+        of_frame = np.asarray(members["sequence"])
+        if not of_frame.shape == poses.shape[:1] == keypoints.shape[:1] or of_frame.dtype.kind != "U":
+            raise DataError(f"{path}: sequence is {shown(of_frame)}, expected the name of one for each frame.")
+        return poses, keypoints, of_frame
     frames = sum(POSEAUG_FRAMES.values())
     for name, array in (("pose3d", poses), ("pose2d", keypoints)):
         if len(array) != frames:

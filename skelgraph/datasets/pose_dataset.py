@@ -18,7 +18,7 @@ from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
 from skelgraph.datasets.protocol import GRAPHMLP, Protocol
-from skelgraph.datasets.windows import PoseWindows, Targets
+from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
 from skelgraph.options import Int64, Positive, Share, check_option, checked
@@ -437,14 +437,7 @@ class PoseDataset(InMemoryDataset):
         visible = self.visible_3d[self.frames, :, None]
         return torch.where(visible, poses, 0).sum(0) / visible.sum(0).clamp(min=1)
 
-    def windows(
-        self,
-        frames: int = 1,
-        stride: int = 1,
-        flip: bool = False,
-        targets: Targets = "centre",
-        **options: bool,
-    ) -> PoseWindows:
+    def windows(self, frames: int = 1, stride: int = 1, flip: bool = False, **options: Any) -> PoseWindows:
         """Windows in time around the frames of this view: see :class:`~skelgraph.datasets.PoseWindows`, which takes
         the options."""
-        return PoseWindows(self, frames=frames, stride=stride, flip=flip, targets=targets, **options)
+        return PoseWindows(self, frames=frames, stride=stride, flip=flip, **options)

@@ -209,8 +209,13 @@ def _motion(
 
 @register_dataset("mocap", help="your own motion files")
 def _mocap(
-    data_3d: Path, cameras: Path, data_2d: Path | None = None, frame_rate: Positive = 50.0, **options: Any
+    data_3d: Path,
+    cameras: Path,
+    data_2d: Path | None = None,
+    frame_rate: Positive = 50.0,
+    layout: str | None = None,
+    **options: Any,
 ) -> PoseDataset:
     from skelgraph.datasets.mocap import MocapNPZ
 
-    return MocapNPZ(data_3d, data_2d, cameras, frame_rate=frame_rate, **options)
+    return MocapNPZ(data_3d, data_2d, cameras, frame_rate=frame_rate, layout=layout, **options)

@@ -22,7 +22,7 @@ class PoseBatch(NamedTuple):
         keypoints_2d: ``(B, T, J, 2)``, screen-normalised.
         poses_3d: The pose of each centre frame, ``(B, J, 3)``, or of all frames, ``(B, T, J, 3)``, where the windows
             were asked for them; metres, camera axes, root-relative.
-        frame: Row of each centre frame (of causal windows the last one) in the dataset's arrays, ``(B,)``.
+        frame: Row of each centre frame (the last one of causal windows) in the dataset's arrays, ``(B,)``.
         flipped: Which windows are mirrored, ``(B,)``.
         confidence: Of each keypoint from 0 to 1, ``(B, T, J)``; ``None`` if the dataset has none.
         visible_3d: Which joints of the poses are known, ``(B, J)`` or ``(B, T, J)``; ``None`` if all are.
@@ -107,16 +107,16 @@ class PoseWindows:
 
     Args:
         dataset: The frames.
-        frames: Window length ``T``, odd.
+        frames: Window length ``T``, odd; the target is the pose of the centre frame.
         stride: Step between the centre frames. `VideoPose3D
             <https://github.com/facebookresearch/VideoPose3D/blob/main/common/generators.py>`_ cuts a clip into chunks
             of so many frames, which reach beyond both of its ends equally far; these are their centres.
         flip: Append every window once more, mirrored left to right.
         targets: Give the pose of the ``"centre"`` frame, or the poses of ``"all"`` frames.
+        vertices: Pose the bodies of the data set, too.
         time_reversal: Append every window once more, running backwards. Mirrored ones run backwards too then, as
             GraphMLP's generator has it.
-        causal: Windows end with the frame that counts as their centre.
-        vertices: Pose the bodies of the data set, too.
+        causal: Windows end with the frame that is the target, instead of having it in their centre.
 
     Raises:
         DataError: ``frames`` is even or not positive, ``stride`` is not positive, or there are no ``vertices``: not
@@ -133,9 +133,9 @@ class PoseWindows:
         flip: bool = False,
         targets: Targets = "centre",
         *,
+        vertices: bool = False,
         time_reversal: bool = False,
         causal: bool = False,
-        vertices: bool = False,
     ) -> None:
         if frames < 1 or frames % 2 == 0:
             raise DataError(f"frames is {frames}, expected an odd number: the target is the centre frame.")

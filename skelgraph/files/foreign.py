@@ -26,7 +26,7 @@ from skelgraph.text import plain
 
 _WORKER = Path(__file__).with_name("foreign_worker.py")
 _UNPACKED = (2**26, 16)  # bytes that the arrays of a file may take: a constant, and times its size
-_SECONDS = 60.0
+_SECONDS = 15.0
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -61,7 +61,7 @@ class ForeignFiles:
 
         Raises:
             DataError: The file is damaged or of another kind, lacks an array, holds something else under its name,
-                unpacks to more than 64 MiB and 16 times its size, or takes more than a minute; or h5py or cdflib is
+                unpacks to more than 64 MiB and 16 times its size, or takes more than 15 seconds; or h5py or cdflib is
                 not installed.
         """
         label = plain(label, 1000)

@@ -51,7 +51,7 @@ def load_network(
     label, origin = plain(str(path), 500), origin_of(path)
     if origin == "official":
         if name is None:
-            raise SkelgraphError(
+            raise CheckpointError(
                 f"{label} was not written by skelgraph and does not say what network it holds: name the model"
             )
         return load_official(name, path, skeleton, **options)

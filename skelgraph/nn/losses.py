@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.geometry import procrustes
@@ -18,6 +18,26 @@ class PoseLoss(Protocol):
 
     def __call__(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
         """Return a scalar."""
+
+
+class LossSum(nn.Module):
+    """A weighted sum of losses; without any term it is 0.
+
+    Args:
+        terms: Weights and losses. The buffers of those that are modules move with the sum.
+    """
+
+    def __init__(self, terms: Sequence[tuple[float, PoseLoss]]) -> None:
+        super().__init__()
+        self.terms = tuple(terms)
+        self.parts = nn.ModuleList(loss for _, loss in terms if isinstance(loss, nn.Module))
+
+    def forward(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        """Return the loss of poses ``(..., J, 3)``, metres, on the joints of a mask ``(..., J)``: a scalar."""
+        total = pred.new_zeros(())
+        for weight, loss in self.terms:
+            total = total + weight * loss(pred, target, visible=visible)
+        return total
 
 
 def of_visible(loss: Callable[[Tensor, Tensor], Tensor]) -> PoseLoss:

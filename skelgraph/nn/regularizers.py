@@ -6,12 +6,11 @@ import re
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError, TopologyError
-from skelgraph.fixed import on_cpu
+from skelgraph.fixed import FixedBuffers, on_cpu
 from skelgraph.geometry.pose_pairs import check_visible
-from skelgraph.nn.losses import of_visible
+from skelgraph.nn.losses import mse_loss
 from skelgraph.topology import SkeletonLike, as_skeleton
 
 _MIDDLE = re.compile(
@@ -47,7 +46,7 @@ def symmetry_loss(pred: Tensor, bones: Tensor, visible: Tensor | None = None) ->
 
     Args:
         pred: Predicted poses ``(..., J, 3)``, metres.
-        bones: :func:`symmetric_bones` of their skeleton.
+        bones: :func:`symmetric_bones` of their skeleton, on the device of the poses or the CPU.
         visible: Which joints count, boolean ``(..., J)``; a pair counts where its joints do. All unless given.
 
     Returns:
@@ -90,7 +89,7 @@ def smoothness_loss(pred: Tensor, weights: Tensor, visible: Tensor | None = None
 
     Args:
         pred: Predicted poses ``(..., T, J, 3)``, metres, at least two frames.
-        weights: One per joint ``(J,)``, such as :func:`smoothness_weights`.
+        weights: One per joint ``(J,)``, such as :func:`smoothness_weights`, on the device of the poses.
         visible: Which joints count, boolean ``(..., T, J)``; a step counts where its two ends do. All unless given.
 
     Returns:
@@ -101,8 +100,37 @@ def smoothness_loss(pred: Tensor, weights: Tensor, visible: Tensor | None = None
     """
     if pred.dim() < 3 or pred.size(-3) < 2:
         raise SkelgraphError(f"poses have shape {tuple(pred.shape)}; expected (..., T, J, 3), at least two frames")
-    step = (pred[..., 1:, :, :] - pred[..., :-1, :, :]) * weights.to(pred)[:, None]
-    both = None if visible is None else check_visible(visible, pred)
-    if both is not None:
-        both = both[..., 1:, :] & both[..., :-1, :]
-    return of_visible(F.mse_loss)(step, torch.zeros_like(step), visible=both)
+    step = (pred[..., 1:, :, :] - pred[..., :-1, :, :]) * weights.to(pred.dtype)[:, None]
+    both = None
+    if visible is not None:
+        check_visible(visible, pred)
+        both = visible[..., 1:, :] & visible[..., :-1, :]
+    return mse_loss(step, torch.zeros_like(step), visible=both)
+
+
+class SymmetryLoss(FixedBuffers):
+    """:func:`symmetry_loss` of poses of a skeleton, in the form of a loss; the true poses have no part in it."""
+
+    bones: Tensor
+
+    def __init__(self, skeleton: SkeletonLike) -> None:
+        super().__init__()
+        self.register_buffer("bones", symmetric_bones(skeleton), persistent=False)
+
+    def forward(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        """Return the loss of poses ``(..., J, 3)``, metres, on the joints of a mask ``(..., J)``."""
+        return symmetry_loss(pred, self.bones, visible)
+
+
+class SmoothnessLoss(FixedBuffers):
+    """:func:`smoothness_loss` of poses of a skeleton, likewise."""
+
+    weights: Tensor
+
+    def __init__(self, skeleton: SkeletonLike) -> None:
+        super().__init__()
+        self.register_buffer("weights", smoothness_weights(skeleton), persistent=False)
+
+    def forward(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
+        """Return the loss of poses ``(..., T, J, 3)``, metres, on the joints of a mask ``(..., T, J)``."""
+        return smoothness_loss(pred, self.weights, visible)

@@ -138,20 +138,25 @@ def changed(config: TrainConfig, given: Mapping[str, Any]) -> TrainConfig:
     Raises:
         SkelgraphError: If there is no such setting, or a value is not what it may be.
     """
-    changes = dict(given)
+    changes, options = dict(given), dict(config.network.options)
     if changes.get("dataset", config.data.dataset) != config.data.dataset:
         changes = of_no_files() | changes
-    if "options" in changes and changes.get("model", config.network.model) == config.network.model:
-        changes["options"] = {**config.network.options, **changes["options"]}
+        if options.get("graph") == "smpl":  # of HGN: the body in its data
+            del options["graph"], options["levels"]
+    if changes.get("model", config.network.model) == config.network.model:
+        changes["options"] = options | changes.get("options", {})
     return config.replace(**changes)
 
 
 def differences(published: TrainConfig, ours: TrainConfig) -> dict[str, list[Any]]:
     """The settings that decide a result and are not those of a recipe, files apart: theirs and ours, by their names."""
-    files = ("data_3d", "data_2d", "cameras", "init_from")
     theirs, mine = published.settings(), ours.settings()
-    deciding = [m.name for group, m in TrainConfig.declared() if group != "machine" and not m.metadata["resume"]]
-    return {name: [theirs[name], mine[name]] for name in deciding if name not in files and theirs[name] != mine[name]}
+    deciding = (
+        m.name
+        for group, m in TrainConfig.declared()
+        if group != "machine" and not m.metadata["resume"] and m.metadata["unit"] not in ("file", "folder")
+    )
+    return {name: [theirs[name], mine[name]] for name in deciding if theirs[name] != mine[name]}
 
 
 def of_no_files() -> dict[str, Any]:

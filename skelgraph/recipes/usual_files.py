@@ -16,7 +16,8 @@ MADE_BY = {
     "human36m": "`skelgraph data prepare human36m` makes the positions and their projections from what the owners of "
     "Human3.6M distribute; VideoPose3D's DATASETS.md tells where the keypoints of detectors are",
     "mpi_inf_3dhp": "`skelgraph data prepare mpi_inf_3dhp` makes them from what the owners of MPI-INF-3DHP distribute",
-    "human36m_hgn": "they are the annotations that the readme of HGN links to",
+    "human36m_hgn": "these are the folder of the annotations that HGN's readme links to and that of the model files of "
+    "SMPL, from https://smpl.is.tue.mpg.de",
 }
 """How missing files of a data set are come by."""
 
@@ -59,7 +60,10 @@ def _names(config: TrainConfig) -> Mapping[str, tuple[str, ...]]:
         return {"data_3d": ("data_3d_h36m.npz",), "data_2d": (H36M_KEYPOINTS[data.keypoints],)}
     if data.dataset == "mpi_inf_3dhp":
         return USUAL_3DHP.get(data.variant or "", {})
-    return {"data_3d": ("annotations",)} if data.dataset == "human36m_hgn" else {}
+    if data.dataset == "human36m_hgn":
+        body = {"smpl": ("smpl",)} if config.network.options.get("graph") == "smpl" else {}
+        return {"data_3d": ("annotations",), **body}
+    return {}
 
 
 def _is_needed(name: str, config: TrainConfig) -> bool:

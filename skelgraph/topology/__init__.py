@@ -14,6 +14,7 @@ from skelgraph.topology.layouts import (
     register_skeleton,
     skeleton_config,
 )
+from skelgraph.topology.matching import matching_joints
 from skelgraph.topology.multiscale import MultiScaleGraph
 from skelgraph.topology.skeleton import Skeleton
 from skelgraph.topology.tube_mesh import tube_faces, tube_hierarchy
@@ -40,6 +41,7 @@ __all__ = [
     "heavy_edge_matching",
     "hyperedge_groups",
     "list_skeletons",
+    "matching_joints",
     "mesh_graph",
     "part_skeleton",
     "read_skeleton",

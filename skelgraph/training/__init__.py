@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skelgraph.training.checkpoint import load_checkpoint
     from skelgraph.training.config_file import read_config
     from skelgraph.training.data import PoseData
-    from skelgraph.training.history import History
+    from skelgraph.training.history import DivergedError, History
     from skelgraph.training.module import LiftingModule
     from skelgraph.training.resume import saved_config
     from skelgraph.training.run import evaluate, train
@@ -32,6 +32,7 @@ __all__ = [
     "LOSSES",
     "SCHEDULES",
     "DataConfig",
+    "DivergedError",
     "EvaluationConfig",
     "History",
     "LiftingModule",

@@ -19,7 +19,7 @@ from skelgraph.text import plain, shown
 from skelgraph.training.config import LossFrames, RootDepth, TrainConfig
 from skelgraph.training.data import share_of_batch
 from skelgraph.training.judging import lacking
-from skelgraph.training.losses import LossSum
+from skelgraph.training.losses import loss_terms
 
 
 def check_network(model: PoseLifter, data: PoseDataset) -> None:
@@ -33,43 +33,20 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 
 
-def check_causal(model: PoseLifter, causal: bool, *, refine: bool) -> None:
-    """Check that a network lifts the frame of a window whose pose is the target.
-
-    Args:
-        model: The network.
-        causal: Whether windows end with that frame.
-        refine: Whether its poses are refined.
-
-    Raises:
-        SkelgraphError: If the windows are causal and the network is, too: one of them is enough; or if poses are
-            refined, by keypoints of the centre frame.
-    """
-    if causal and getattr(model, "causal", False):
-        raise SkelgraphError(
-            f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
-            "the frame in its centre; expected one of them"
-        )
-    if causal and refine:
-        raise SkelgraphError(
-            "causal is on, and so is refine, which takes the keypoints of the centre frame of a window"
-        )
-
-
-def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_loss: LossSum | None) -> None:
+def check_losses(model: PoseLifter, loss: str, frames: LossFrames, refine_loss: str | None) -> None:
     """Check that a network can be trained on a loss.
 
     Args:
         model: The network.
-        loss: The loss of its poses.
+        loss: The loss of its poses, a sum.
         frames: Of which frames of a window.
-        refine_loss: The loss of the refined poses of the centre frames; ``None``: there is no head.
+        refine_loss: Likewise, of the refined poses of the centre frames; ``None``: there is no head.
 
     Raises:
         SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
             of which there is one.
     """
-    if not loss.infos and refine_loss is None:
+    if not loss_terms(loss) and refine_loss is None:
         raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
     if frames == "all" and not model.lifts_all_frames:
         raise SkelgraphError(
@@ -77,8 +54,8 @@ def check_losses(model: PoseLifter, loss: LossSum, frames: LossFrames, refine_lo
             "'centre'"
         )
     count = model.num_frames if frames == "all" else 1
-    for part, number in ((loss, count), (refine_loss, 1)):
-        for info in [] if part is None else part.infos:
+    for part, number in ((loss, count), (refine_loss or "none", 1)):
+        for _, info in loss_terms(part):
             if info.over_time and number < 2:
                 raise SkelgraphError(
                     f"the loss {info.name} compares the frames of a window, and is taken of {number}; expected "
@@ -140,6 +117,24 @@ def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
         f"{name} learns the {needed} vertices of its graph; the data have {found or 'none'}: expected bodies of the "
         "same mesh (human36m_hgn: smpl)"
     )
+
+
+def check_causal(config: TrainConfig, model: PoseLifter) -> None:
+    """Check that a network lifts the frame of a window whose pose is the target, and nothing asks for the centre frame.
+
+    Raises:
+        SkelgraphError: If the windows are causal and the network is, too: one of them is enough; or all frames of the
+            window or a refinement head are trained, which look at its centre.
+    """
+    if not config.data.causal:
+        return
+    if getattr(model, "causal", False):
+        raise SkelgraphError(
+            f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
+            "the frame in its centre; expected one of them"
+        )
+    if config.refinement.refine or config.training.loss_frames == "all":
+        raise SkelgraphError("causal is on; expected neither refine nor loss-frames 'all', which look at centre frames")
 
 
 def check_batch(model: PoseLifter, size: int) -> None:

@@ -138,10 +138,10 @@ class PoseData(pl.LightningDataModule):
             self.frames,
             self.stride,
             self.flip,
-            self.targets,
+            targets=self.targets,
+            vertices=self.train_set.bodies is not None,
             time_reversal=self.time_reversal,
             causal=self.causal,
-            vertices=self.train_set.bodies is not None,
         )
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = _WholeSteps(

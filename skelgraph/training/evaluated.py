@@ -17,6 +17,7 @@ from skelgraph.nn import PostRefine
 from skelgraph.text import plain
 from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
+from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
 
 REPORTED = {
@@ -72,16 +73,15 @@ def evaluated(
     skeleton = changes.pop("skeleton", None)
     if origin_of(path) == "run":
         saved = load_checkpoint(path)
-        model = model_of_run(saved, path)
+        config, model = config_of(saved["skelgraph"], path), model_of_run(saved, path)
         check_asked(model, path, name, skeleton, options)
-        config = config_of(saved["skelgraph"], path)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
         epochs, selection = (
             saved["epoch"] + 1,
             f"epoch {saved['epoch'] + 1} of a run that reports {REPORTED[config.evaluation.select]}",
         )
     else:
-        model = load_network(path, name, skeleton, **options)
+        model = load_network(path, name, skeleton, **network_options(options, changes.get("smpl")))
         if changes.get("dataset") is None:
             raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
         about = model.config

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from skelgraph.nn import PoseLoss
+    from skelgraph.nn.losses import LossSum
     from skelgraph.topology import Skeleton
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -54,29 +55,25 @@ REFINE_LOSS_SUM = SumOf(LOSSES, _EXAMPLE)
 """The losses of refined poses."""
 
 
-class LossSum:
-    """A weighted sum of registered losses; without any term it is 0.
+def loss_terms(expression: str) -> list[tuple[float, LossInfo]]:
+    """The weights and the losses in a sum, as the setting ``loss`` has it: ``0.9*mse + 0.1*l1``.
 
-    Args:
-        expression: The sum, as the setting ``loss`` has it: ``0.9*mse + 0.1*l1``, ``mpjpe + 0.01*symmetry``.
-        skeleton: The skeleton of the poses.
+    Raises:
+        ValueError: If the text is no such sum.
+    """
+    return [(weight, LOSSES[name]) for weight, name in LOSS_SUM.terms(expression)]
+
+
+def make_loss(expression: str, skeleton: Skeleton) -> LossSum:
+    """The loss of poses of a skeleton that a sum stands for; without any term it is 0.
 
     Raises:
         SkelgraphError: If a loss cannot be taken of poses of this skeleton.
-        ValueError: If the text is no such sum.
+        ValueError: As :func:`loss_terms`.
     """
+    from skelgraph.nn.losses import LossSum
 
-    def __init__(self, expression: str, skeleton: Skeleton) -> None:
-        terms = [(weight, LOSSES[name]) for weight, name in LOSS_SUM.terms(expression)]
-        self.infos = [info for _, info in terms]
-        self._terms = [(weight, info.make(skeleton)) for weight, info in terms]
-
-    def __call__(self, pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> Tensor:
-        """Return the loss of poses ``(..., J, 3)``, metres, on the joints of a mask ``(..., J)``: a scalar."""
-        total = pred.new_zeros(())
-        for weight, loss in self._terms:
-            total = total + weight * loss(pred, target, visible=visible)
-        return total
+    return LossSum([(weight, info.make(skeleton)) for weight, info in loss_terms(expression)])
 
 
 def loss_label(expression: str, refine_expression: str | None = None) -> str:
@@ -89,8 +86,8 @@ def loss_label(expression: str, refine_expression: str | None = None) -> str:
     sums = {expression: expression}
     if refine_expression is not None:
         sums[f"({refine_expression}) of refined poses"] = refine_expression
-    terms = {part: LOSS_SUM.terms(text) for part, text in sums.items()}
-    units = dict.fromkeys(LOSSES[name].unit for names in terms.values() for _, name in names)
+    terms = {part: loss_terms(text) for part, text in sums.items()}
+    units = dict.fromkeys(info.unit for part in terms.values() for _, info in part)
     return f"{' + '.join(part for part in terms if terms[part])} loss ({' + '.join(units)})"
 
 
@@ -175,17 +172,15 @@ def _p_mpjpe(pred: Tensor, target: Tensor, *, visible: Tensor | None = None) -> 
 
 @register_loss("symmetry", unit="m", help="by how much left bones are longer than right ones, negative too, summed")
 def _symmetry(skeleton: Skeleton) -> PoseLoss:
-    from skelgraph.nn.regularizers import symmetric_bones, symmetry_loss
+    from skelgraph.nn.regularizers import SymmetryLoss
 
-    bones = symmetric_bones(skeleton)
-    return lambda pred, target, *, visible=None: symmetry_loss(pred, bones, visible)
+    return SymmetryLoss(skeleton)
 
 
 @register_loss(
     "smoothness", unit="m²", help="mean squared step between frames, weighted by joint, that of ST-GCN", over_time=True
 )
 def _smoothness(skeleton: Skeleton) -> PoseLoss:
-    from skelgraph.nn.regularizers import smoothness_loss, smoothness_weights
+    from skelgraph.nn.regularizers import SmoothnessLoss
 
-    weights = smoothness_weights(skeleton)
-    return lambda pred, target, *, visible=None: smoothness_loss(pred, weights, visible)
+    return SmoothnessLoss(skeleton)

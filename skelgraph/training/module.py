@@ -46,7 +46,7 @@ from skelgraph.training.config import (
 )
 from skelgraph.training.data import ManyBatches
 from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
-from skelgraph.training.losses import LossSum
+from skelgraph.training.losses import make_loss
 from skelgraph.training.schedules import SCHEDULES
 from skelgraph.training.step_graph import StepGraph
 
@@ -133,9 +133,9 @@ class LiftingModule(pl.LightningModule):
         super().__init__()
         self.model = model
         self.refine = refine
-        self.loss = LossSum(loss, model.skeleton)
-        self.refine_loss = LossSum(refine_loss, model.skeleton)
-        check_losses(model, self.loss, loss_frames, None if refine is None else self.refine_loss)
+        check_losses(model, loss, loss_frames, None if refine is None else refine_loss)
+        self.loss = make_loss(loss, model.skeleton)
+        self.refine_loss = make_loss("none" if refine is None else refine_loss, model.skeleton)
         self.refine_dropout_at_test = refine_dropout_at_test
         self.lr = lr
         self.schedule = schedule

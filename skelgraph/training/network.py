@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,22 +11,24 @@ from skelgraph.datasets import read_smpl
 from skelgraph.datasets.smpl import find_smpl
 from skelgraph.errors import SkelgraphError
 from skelgraph.topology import MultiScaleGraph
-from skelgraph.training.config import TrainConfig
 
 
-def network_options(config: TrainConfig) -> dict[str, Any]:
-    """The options that the network of a run is made with.
+def network_options(options: Mapping[str, Any], smpl: str | None) -> dict[str, Any]:
+    """The options that a network is made with.
 
     ``graph`` may be ``"smpl"``: the body of the model files in the setting ``smpl`` and its coarser forms. The
-    checkpoints of the run hold the levels that the network computes on, so that they are read without these files.
+    checkpoints of a run hold the levels that the network computes on, so that they are read without these files.
+
+    Args:
+        options: Options of the network.
+        smpl: The setting of this name.
 
     Raises:
         SkelgraphError: If there is no such setting, or the file cannot be used.
     """
-    options = dict(config.network.options)
-    if options.get("graph") == "smpl":
-        if config.data.smpl is None:
+    made = dict(options)
+    if made.get("graph") == "smpl":
+        if smpl is None:
             raise SkelgraphError("graph is 'smpl', the mesh of the body model; expected smpl, the folder of its file")
-        faces = torch.from_numpy(read_smpl(find_smpl(config.data.smpl))["f"])
-        options["graph"] = MultiScaleGraph.from_mesh(faces)
-    return options
+        made["graph"] = MultiScaleGraph.from_mesh(torch.from_numpy(read_smpl(find_smpl(smpl))["f"]))
+    return made

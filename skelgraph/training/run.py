@@ -96,9 +96,11 @@ def train(
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
-    model = create_model(config.network.model, config.data.skeleton, **network_options(config))
+    model = create_model(
+        config.network.model, config.data.skeleton, **network_options(config.network.options, config.data.smpl)
+    )
     check_mesh(config, model)
-    check_causal(model, config.data.causal, refine=config.refinement.refine)
+    check_causal(config, model)
     train_set, test_set = _load(config, "train"), _load_test(config)
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
@@ -198,7 +200,7 @@ def evaluate(
     check_free(out, "evaluate", overwrite=overwrite)
     config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
     check_mesh(config, network)
-    check_causal(network, config.data.causal, refine=head is not None)
+    check_causal(config, network)
     test_set = _load_test(config)
     check_network(network, test_set)
     notes = []

@@ -110,7 +110,7 @@ def test_an_unusual_pose_is_found(make_dataset: Make) -> None:
 def test_a_run_is_tested_on_its_hardest_poses(tmp_path: Path) -> None:
     files = tiny_mocap.write(tmp_path / "data")
     network = NetworkConfig("sem_gcn", {"hidden_channels": 8, "num_blocks": 1})
-    config = TrainConfig(str(tmp_path / "out"), network, data=DataConfig("mocap", **files, hardest=30.0))
+    config = TrainConfig(str(tmp_path / "out"), network, DataConfig("mocap", **files, hardest=30.0))
     config = config.replace(max_epochs=1, device="cpu", progress=False, downsample=3)
     metrics = train(config)
     test_set, train_set = (load_dataset("mocap", split, **files) for split in ("test", "train"))

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_mocap
 import torch
 
 from skelgraph import datasets
 from skelgraph.datasets import MocapNPZ, SyntheticMocap, load_dataset
-from skelgraph.errors import DataError, SkelgraphError
+from skelgraph.errors import DataError, SkelgraphError, TopologyError
+from skelgraph.topology import as_skeleton, matching_joints
 
 Files = dict[str, Any]
 
@@ -139,3 +141,27 @@ def test_load_dataset(own: Files) -> None:
 def test_load_dataset_errors(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(SkelgraphError, match=message):
         load_dataset(name, "train", **options)
+
+
+def test_files_of_another_layout(tmp_path: Path) -> None:
+    """The joints are found by what they mean; what the layout lacks is named, and other files are refused."""
+    positions, keypoints = tiny_mocap.arrays()
+    ids = matching_joints("h36m17", "mpi_inf_3dhp17")
+    for subject in positions:
+        for action in positions[subject]:
+            positions[subject][action] = positions[subject][action][:, ids]
+            keypoints[subject][action] = [view[:, ids] for view in keypoints[subject][action]]
+    other = tiny_mocap.write(tmp_path / "other", positions, keypoints)
+    plain = tiny_mocap.write(tmp_path / "plain")
+    for skeleton in ("h36m17", "h36m16"):
+        found = load_dataset("mocap", "test", **other, skeleton=skeleton, layout="mpi_inf_3dhp17")
+        expected = load_dataset("mocap", "test", **plain, skeleton=skeleton)
+        assert torch.equal(found.poses_3d, expected.poses_3d)
+        assert torch.equal(found.keypoints_2d, expected.keypoints_2d)
+    (tmp_path / "mine.json").write_text(json.dumps(as_skeleton("mpi_inf_3dhp17").to_dict()))
+    found = load_dataset("mocap", "test", **other, layout=str(tmp_path / "mine.json"))
+    assert found.skeleton == as_skeleton("h36m17")
+    with pytest.raises(TopologyError, match="has no joint for hip, spine, thorax, neck_nose, head of"):
+        load_dataset("mocap", "test", **other, layout="coco17")
+    with pytest.raises(DataError, match="found an array of 17 joints, expected the 28 of layout mpi_inf_3dhp28"):
+        load_dataset("mocap", "test", **other, layout="mpi_inf_3dhp28")

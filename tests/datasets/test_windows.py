@@ -74,7 +74,7 @@ def by_loops(
                 times = [min(max(time, 0), clip.length - 1) for time in times]
                 x = torch.stack([dataset.keypoints_2d[clip.start + time] for time in times])
                 y = torch.stack([dataset.poses_3d[clip.start + time] for time in times])
-                y = y if targets == "all" else y[-1 if causal else frames // 2]
+                y = y if targets == "all" else y[frames - 1 if causal else frames // 2]
                 root = dataset.root_3d[clip.start + centre]
                 camera = normalize_intrinsics(torch.tensor(clip.intrinsics).double(), clip.width, clip.height).float()
                 if flipped:
@@ -110,34 +110,6 @@ def test_equals_loops(make_dataset: Make, frames: int, stride: int, flip: bool) 
     assert_equal(windows[-1], of_each(lambda column: column[-1:], expected))
     with pytest.raises(IndexError):
         windows[len(windows)]
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize(("frames", "stride"), [(1, 1), (3, 1), (9, 4), (5, 3)])
-def test_backward_and_causal_windows_equal_loops(
-    make_dataset: Make, frames: int, stride: int, flip: bool, causal: bool
-) -> None:
-    dataset = make_dataset([7, 1, 11, 4])
-    windows = dataset.windows(frames, stride, flip, time_reversal=True, causal=causal)
-    expected = by_loops(dataset, frames, stride, flip, True, causal)
-    assert len(windows) == len(expected.frame) == (2 + flip) * len(dataset.windows(frames, stride))
-    assert windows.target == (frames - 1 if causal else frames // 2)
-    assert_equal(windows[:], expected)
-    pick = torch.tensor([len(windows) - 1, 0, 3, 3])
-    assert_equal(windows[pick], of_each(lambda column: column[pick], expected))
-    assert_equal(windows[-2], of_each(lambda column: column[-2:-1], expected))
-
-
-def test_a_causal_window_by_hand(make_dataset: Make) -> None:
-    dataset = make_dataset([4, 5])
-    dataset.keypoints_2d = torch.arange(9.0)[:, None, None].expand(9, 17, 2).clone()
-    windows = dataset.windows(3, time_reversal=True, causal=True)
-    shown = windows[:].keypoints_2d[..., 0, 0].tolist()
-    assert shown[:6] == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [4, 4, 4], [4, 4, 5]]
-    assert shown[9:13] == [[2, 1, 0], [3, 2, 1], [3, 3, 2], [3, 3, 3]]  # backwards, and still ending with the target
-    chunks = dataset.windows(1, stride=4)
-    assert chunks[:].frame.tolist() == [1, 4, 8]  # [0, 4) of 4 frames; of 5 [-1, 3), whose centre is 0, and [3, 7)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -188,6 +160,34 @@ def test_data_without_cameras(make_dataset: Make) -> None:
     dataset = make_dataset([4, 3])
     dataset.clips[1] = dataclasses.replace(dataset.clips[1], intrinsics=(0.0,) * 9)
     assert dataset.windows()[:].intrinsics is None
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize(("frames", "stride"), [(1, 1), (3, 1), (9, 4), (5, 3)])
+def test_backward_and_causal_windows_equal_loops(
+    make_dataset: Make, frames: int, stride: int, flip: bool, causal: bool
+) -> None:
+    dataset = make_dataset([7, 1, 11, 4])
+    windows = dataset.windows(frames, stride, flip, time_reversal=True, causal=causal)
+    expected = by_loops(dataset, frames, stride, flip, True, causal)
+    assert len(windows) == len(expected.frame) == (2 + flip) * len(dataset.windows(frames, stride))
+    assert windows.target == (frames - 1 if causal else frames // 2)
+    assert_equal(windows[:], expected)
+    pick = torch.tensor([len(windows) - 1, 0, 3, 3])
+    assert_equal(windows[pick], of_each(lambda column: column[pick], expected))
+    assert_equal(windows[-2], of_each(lambda column: column[-2:-1], expected))
+
+
+def test_a_causal_window_by_hand(make_dataset: Make) -> None:
+    dataset = make_dataset([4, 5])
+    dataset.keypoints_2d = torch.arange(9.0)[:, None, None].expand(9, 17, 2).clone()
+    windows = dataset.windows(3, time_reversal=True, causal=True)
+    shown = windows[:].keypoints_2d[..., 0, 0].tolist()
+    assert shown[:6] == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [4, 4, 4], [4, 4, 5]]
+    assert shown[9:13] == [[2, 1, 0], [3, 2, 1], [3, 3, 2], [3, 3, 3]]  # backwards, and still ending with the target
+    chunks = dataset.windows(1, stride=4)
+    assert chunks[:].frame.tolist() == [1, 4, 8]  # [0, 4) of 4 frames; of 5 [-1, 3), whose centre is 0, and [3, 7)
 
 
 def test_a_view_selects_centre_frames_and_keeps_their_context(make_dataset: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .calls import builders, layer_inputs, layer_options, model_inputs, models
 from .case import Kind
+from .downloads import downloads
 from .files import cameras, npz, smpl
 from .motions import motions
 from .probes import probe
@@ -21,6 +22,7 @@ KINDS = {
     "smpl": Kind(smpl, 250),
     "cameras": Kind(cameras, 250),
     "motions": Kind(motions, 400),
+    "downloads": Kind(downloads, 300, writes=True),
     "safetensors": Kind(own, 300),
     "official weights": Kind(foreign, 350),
     "run checkpoints": Kind(checkpoints, 200, writes=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import shutil
 from pathlib import Path
@@ -87,12 +88,12 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     writer = AtomicCheckpointIO()
     writer.save_checkpoint({"epoch": 1}, path)
 
-    def half(file: Path, content: bytes) -> None:
-        with open(file, "wb") as stream:
-            stream.write(content[:10])
-        raise OSError("disk full")
+    class Full(io.FileIO):
+        def write(self, content: Any) -> int:
+            super().write(content[:10])
+            raise OSError("disk full")
 
-    monkeypatch.setattr(Path, "write_bytes", half)
+    monkeypatch.setattr(Path, "open", lambda file, mode: Full(file, "w"))
     with pytest.raises(OSError, match=r"disk full: '.*last\.ckpt'"):
         writer.save_checkpoint({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}

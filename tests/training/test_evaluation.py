@@ -25,8 +25,9 @@ from skelgraph.models import create_model, load_network
 from skelgraph.models.loading import refine_of_run
 from skelgraph.models.pretrained import save_weights
 from skelgraph.nn import PostRefine
+from skelgraph.topology import as_skeleton, matching_joints
 from skelgraph.training import LiftingModule, evaluate, load_checkpoint, train
-from skelgraph.training.judging import Judge, statements, with_root
+from skelgraph.training.judging import Judge, judged_joints, statements, with_root
 
 Shared = Callable[[str], Path]
 
@@ -278,8 +279,6 @@ def test_the_root_rule_reaches_validation_and_test() -> None:
 def judged(data: PoseDataset, pred: Tensor) -> dict[str, Any]:
     """What a judge measures, batch by batch."""
     judge, device = Judge(data, torch.device("cpu")), data.poses_3d
-    from skelgraph.training.judging import judged_joints
-
     for rows in torch.arange(len(data)).split(5):
         scene = None if data.scene_id is None else data.scene_id[rows]
         visible = None if data.visible_3d is None else data.visible_3d[rows]
@@ -293,8 +292,6 @@ def test_the_rule_of_poseaug_matches_the_released_code(golden: Any) -> None:
 
     class Poses:
         """What a judge asks of a data set."""
-
-    from skelgraph.topology import as_skeleton
 
     data: Any = Poses()
     data.skeleton, data.actions, data.scenes, data.protocol = as_skeleton("h36m16"), ("Seq1",), (), POSEAUG
@@ -376,3 +373,73 @@ def test_where_no_depth_can_be_estimated_the_pose_is_that_of_the_network(
     assert metrics["rows"]["refined_estimated_depth"]["frames_without_depth"] == 5
     assert all(np.isfinite(row["mpjpe_mm"]) for row in metrics["rows"].values())
     assert any("none in 5 frames, whose pose is that of the network" in text for text in statements(metrics))
+
+
+def write_3dhp(folder: Path, frames: int = 12) -> dict[str, np.ndarray]:
+    """P-STMO's file of the test sequences of MPI-INF-3DHP, every other frame of which is valid; and the poses in it, in
+    the order of h36m17, metres."""
+    order, poses, content = list(matching_joints("h36m17", "mpi_inf_3dhp17")), {}, {}
+    for i, subject in enumerate(("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")):
+        world = tiny_mocap.motion(frames, i).astype(np.float64)
+        poses[subject] = np.stack((world[..., 0], 1 - world[..., 2], world[..., 1] + 4), -1)
+        size = np.array((1920, 1080) if i > 3 else (2048, 2048))
+        pixels = 1500 * poses[subject][..., :2] / poses[subject][..., 2:] + size / 2
+        valid = np.arange(frames) % 2 == i % 2
+        content[subject] = {"data_2d": pixels[:, order], "data_3d": 1000 * poses[subject][:, order], "valid": valid}
+        poses[subject] = poses[subject][valid] - poses[subject][valid][:, :1]
+    folder.mkdir()
+    np.savez(folder / "data_test_3dhp.npz", data=np.array(content, dtype=object))
+    return poses
+
+
+def test_a_network_of_human36m_on_mpi_inf_3dhp(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the rule of the data set: 14 joints, valid frames, 31 thresholds, and the columns that users ask for."""
+    monkeypatch.setenv("COLUMNS", "140")
+    poses = write_3dhp(tmp_path / "data")
+    run_command(
+        f"evaluate --weights {run.last} --dataset mpi_inf_3dhp --variant official --data-3d {tmp_path}/data "
+        f"--no-flip-test --device cpu --no-progress --out {tmp_path}/out"
+    )
+    metrics, printed = json.loads((tmp_path / "out" / "metrics.json").read_text()), capsys.readouterr().out
+    data = load_dataset("mpi_inf_3dhp", "test", data_3d=str(tmp_path / "data"), variant="official")
+    with torch.no_grad():
+        pred = load_network(run.last)(data.keypoints_2d)[data.frames]
+    pred = pred - pred[:, :1]
+    judged = [i for i, name in enumerate(data.skeleton.joint_names) if name not in ("hip", "spine", "neck_nose")]
+    target = torch.tensor(np.concatenate(list(poses.values()))).float()
+    assert len(pred) == len(target) == 6 * 6
+    error = 1000 * (pred - target).norm(dim=-1)[:, judged]
+    assert error.shape[1] == 14
+    row = metrics["rows"]["network"]
+    assert row["mpjpe_frames_mm"] == pytest.approx(float(error.mean()), rel=1e-4)
+    assert row["pck_150mm_frames"] == pytest.approx(float((error < 150).float().mean() * 100), abs=1e-3)
+    thresholds = torch.arange(0, 151, 5)
+    assert row["auc_frames"] == pytest.approx(float((error[..., None] < thresholds).float().mean() * 100), abs=1e-3)
+    scenes = ("green screen", "no green screen", "outdoor")
+    for i, scene in enumerate(scenes):
+        part = error[12 * i : 12 * (i + 1)]
+        assert row["per_scene"][scene]["mpjpe_mm"] == pytest.approx(float(part.mean()), rel=1e-4)
+        assert row["per_scene"][scene]["pck_150mm"] == pytest.approx(float((part < 150).float().mean() * 100), abs=1e-3)
+    line = next(line for line in printed.splitlines() if "network: MPJPE (mm)" in line)
+    cells = [cell.strip() for cell in line.split("│")[2:5]]
+    assert cells == [f"{row['per_scene'][scene]['mpjpe_mm']:.2f}" for scene in scenes]
+    assert "AUC: mean over 0, 5, ..., 150 mm (MPI-INF-3DHP)" in printed
+    assert "14 joints: right_hip" in printed
+    assert metrics["per_action"]["Seq1"]["frames"] == 36
+
+
+def test_a_network_of_human36m_on_files_of_another_layout(run: Run, tmp_path: Path) -> None:
+    """The same motion in another order gives the same numbers; joints that are missing are named."""
+    positions, keypoints = tiny_mocap.arrays()
+    order = list(matching_joints("h36m17", "mpi_inf_3dhp17"))
+    positions = {s: {a: world[:, order] for a, world in actions.items()} for s, actions in positions.items()}
+    keypoints = {s: {a: [v[:, order] for v in views] for a, views in acts.items()} for s, acts in keypoints.items()}
+    files = tiny_mocap.write(tmp_path / "data", positions, keypoints)
+    changes: dict[str, Any] = {"dataset": "mocap", **files, "device": "cpu", "progress": False}
+    other = evaluate(run.last, tmp_path / "out", data_options={"layout": "mpi_inf_3dhp17"}, **changes)
+    assert other["rows"] == run.metrics["rows"]
+    with pytest.raises(SkelgraphError, match=r"coco17.* has no joint for hip, spine, thorax, neck_nose, head of"):
+        evaluate(run.last, tmp_path / "again", data_options={"layout": "coco17"}, **changes)
+    assert not (tmp_path / "again").exists()

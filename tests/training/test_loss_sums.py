@@ -26,7 +26,7 @@ from skelgraph.nn import (
 )
 from skelgraph.topology import Skeleton, as_skeleton
 from skelgraph.training import LOSSES, LiftingModule, TrainConfig, load_checkpoint, read_config, register_loss, train
-from skelgraph.training.losses import LOSS_SUM, LossSum, loss_label
+from skelgraph.training.losses import LOSS_SUM, loss_label, make_loss
 
 BODY = as_skeleton("h36m17")
 
@@ -98,10 +98,25 @@ def test_values_are_those_of_the_terms() -> None:
         ("100*symmetry", 100 * symmetry),
         ("none", torch.zeros((), dtype=torch.float64)),
     ):
-        torch.testing.assert_close(LossSum(text, BODY)(pred, target), expected)
+        torch.testing.assert_close(make_loss(text, BODY)(pred, target), expected)
     pred, target = poses(4, 5)
     expected = (pred - target).norm(dim=-1).mean() + 2 * smoothness_loss(pred, smoothness_weights(BODY))
-    torch.testing.assert_close(LossSum("mpjpe + 2*smoothness", BODY)(pred, target), expected)
+    torch.testing.assert_close(make_loss("mpjpe + 2*smoothness", BODY)(pred, target), expected)
+
+
+def test_what_a_loss_knows_of_the_skeleton_moves_with_the_network() -> None:
+    """And is in no checkpoint; compiled training reads it on the device."""
+    both = module(loss="mpjpe + symmetry", refine=PostRefine("h36m17", 8), refine_loss="mpjpe + symmetry")
+    assert [name for name, _ in both.named_buffers() if "loss" in name] == [
+        "loss.parts.0.bones",
+        "refine_loss.parts.0.bones",
+    ]
+    assert not any("loss" in name for name in both.state_dict())
+    assert both.to("meta").loss.parts[0].bones.is_meta
+    pred, target = poses(4, 5)
+    loss = make_loss("mpjpe + symmetry + smoothness", BODY)
+    compiled = torch.compile(loss, fullgraph=True)
+    torch.testing.assert_close(compiled(pred, target), loss(pred, target))
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
@@ -109,7 +124,7 @@ def test_joints_that_are_not_known_change_nothing(name: str) -> None:
     """Neither their true positions nor, where the term compares with these, the predicted ones."""
     pred, target = poses(3, 4)
     visible = torch.rand(3, 4, 17) < 0.7
-    loss = LossSum(name, BODY)
+    loss = make_loss(name, BODY)
     expected = loss(pred, target, visible=visible)
     broken = torch.where(visible[..., None], target, torch.nan)
     torch.testing.assert_close(loss(torch.where(visible[..., None], pred, 3.0), broken, visible=visible), expected)
@@ -138,7 +153,7 @@ def test_a_loss_that_knows_the_skeleton() -> None:
         return lambda pred, target, *, visible=None: (pred - target)[..., skeleton.root, :].norm(dim=-1).mean()
 
     pred, target = poses(4)
-    found = LossSum("3*root_only", as_skeleton("mpi_inf_3dhp17"))(pred, target)
+    found = make_loss("3*root_only", as_skeleton("mpi_inf_3dhp17"))(pred, target)
     torch.testing.assert_close(found, 3 * (pred - target)[:, 14].norm(dim=-1).mean())
     for name in ("none", "a b", "2x", "a+b"):
         with pytest.raises(SkelgraphError, match=r"name of a loss is .*; expected an identifier that is not none"):
@@ -167,7 +182,7 @@ def test_what_cannot_be_trained_on() -> None:
     module(loss="smoothness", loss_frames="all", model="st_gcn_pose", options=many)
     unknown = Skeleton([-1, 0, 1])
     with pytest.raises(TopologyError, match="does not say which joints are left and right"):
-        LossSum("mpjpe + symmetry", unknown)
+        make_loss("mpjpe + symmetry", unknown)
 
 
 def test_nothing_is_written_of_a_run_that_cannot_be_trained(run: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from skelgraph.geometry import mirror
 from skelgraph.models import create_model, list_models
 from skelgraph.topology import as_skeleton
 from skelgraph.training import LOSSES, LiftingModule, PoseData
-from skelgraph.training.losses import LossSum
+from skelgraph.training.losses import make_loss
 
 ACTIONS = ("walk",)
 BODY = as_skeleton("h36m17")
@@ -55,13 +55,13 @@ def test_losses(name: str, expected: float) -> None:
     """One coordinate of every joint is off by half a metre."""
     target = torch.randn(4, 17, 3)
     prediction = target + torch.tensor([0.0, 0.5, 0.0])
-    assert float(LossSum(name, BODY)(prediction, target)) == pytest.approx(expected, rel=1e-5)
+    assert float(make_loss(name, BODY)(prediction, target)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_losses_have_finite_gradients_at_the_target(name: str) -> None:
     prediction = torch.zeros(2, 3, 17, 3, requires_grad=True)
-    LossSum(name, BODY)(prediction, torch.zeros(2, 3, 17, 3)).backward()
+    make_loss(name, BODY)(prediction, torch.zeros(2, 3, 17, 3)).backward()
     assert prediction.grad is not None
     assert prediction.grad.isfinite().all()
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
-from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS
 from skelgraph.datasets.human36m import H36M_SUBJECTS
+from skelgraph.datasets.mocap import JointPicker
 from skelgraph.datasets.plausibility import USUAL_SIZE
 from skelgraph.datasets.preparation.findings import (
     PREPARE,
@@ -70,16 +70,19 @@ def check_human36m(
             files = {whose: file for whose, file in files.items() if file.exists()}
     if not files:
         findings.append(Finding(path.name, "keypoints", "told", "no file of keypoints beside it: gt are projected"))
+    sound: list[dict[str, Any]] = []
     for whose, file in files.items():
         found: list[Finding] = []
+        layout = None
         members = read(file.name, "", found, read_npz, file, ["positions_2d"], ["metadata"])
         if members is not None:
-            found += _check_keypoints(file.name, members, motion, is_truth=whose == "gt")
+            layout = _check_keypoints(file.name, members, motion, whose, found)
         findings += found
-        if all(finding.verdict != "wrong" for finding in found):
-            findings += check_reading(
-                "human36m", data_3d=path, data_2d=file, keypoints=whose, skeleton=_skeleton(members), downsample=16
-            )
+        if layout is not None and all(finding.verdict != "wrong" for finding in found):
+            sound.append({"data_2d": file, "keypoints": whose, "skeleton": layout})
+    del motion, members  # the readers need the memory
+    for options in sound:
+        findings += check_reading("human36m", data_3d=path, downsample=16, **options)
     return findings
 
 
@@ -137,10 +140,14 @@ def _check_takes(where: str, motion: dict[str, dict[Any, Any]]) -> list[Finding]
     return findings
 
 
-def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any], *, is_truth: bool) -> list[Finding]:
+def _check_keypoints(
+    where: str, members: dict[str, Any], motion: dict[str, Any], whose: str, findings: list[Finding]
+) -> str | None:
+    """Check a file of keypoints; the layout of its joints, if it has one."""
     filmed_motion = members["positions_2d"]
     if not isinstance(filmed_motion, dict) or not all(isinstance(a, dict) for a in filmed_motion.values()):
-        return [Finding(where, "layout", "wrong", "positions_2d is not {subject: {action: [array, ...]}}")]
+        findings.append(Finding(where, "layout", "wrong", "positions_2d is not {subject: {action: [array, ...]}}"))
+        return None
     missing, views, short, odd, joints = [], [], [], [], Counter[int]()
     worst = 0.0
     for subject in (subject for subject in _SUBJECTS if subject in motion):
@@ -160,9 +167,9 @@ def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any]
             joints.update(track.shape[1] for track in tracks)
             if min(map(len, tracks)) < len(positions):
                 short.append(name)
-            elif is_truth and {track.shape[1] for track in tracks} <= {16, 17}:
+            elif whose == "gt" and {track.shape[1] for track in tracks} <= {16, 17}:
                 worst = max(worst, _difference(tracks, positions, rig))
-    findings = [
+    findings += [
         judged(
             where, "recordings", not missing, f"without {listed(missing)}" if missing else "all", "get the file anew"
         ),
@@ -178,11 +185,14 @@ def _check_keypoints(where: str, members: dict[str, Any], motion: dict[str, Any]
     found = f"{' and '.join(map(str, sorted(joints)))} joints" if not odd else f"no finite keypoints: {listed(odd)}"
     right = not odd and len(joints) == 1 and set(joints) <= {16, 17}
     findings.append(judged(where, "joints", right, found, "expected 16 or 17 joints in all recordings"))
-    findings += _check_metadata(where, members.get("metadata"), joints)
-    if is_truth and right and not short and not views:
+    if not right:
+        return None
+    layout = "h36m16" if 16 in joints else "h36m17"
+    findings += _check_metadata(where, members.get("metadata"), layout, whose)
+    if whose == "gt" and not short and not views:
         advice = f"the positions, seen by the published cameras with lens distortion, are elsewhere: {_AGAIN}"
         findings.append(judged(where, "projection", worst <= SAME, f"{worst:.2g} px from the positions", advice))
-    return findings
+    return layout
 
 
 def _difference(tracks: Any, positions: np.ndarray, rig: Any) -> float:
@@ -197,26 +207,14 @@ def _difference(tracks: Any, positions: np.ndarray, rig: Any) -> float:
     )
 
 
-def _check_metadata(where: str, metadata: Any, joints: Counter[int]) -> list[Finding]:
+def _check_metadata(where: str, metadata: Any, layout: str, whose: str) -> list[Finding]:
+    """What the file says of the order of its joints, as the reader understands it."""
+    findings: list[Finding] = []
+    picker = JointPicker(layout)
+    picked = read(where, "", findings, picker.of_keypoints, metadata, where, needs_order=whose in TWO_ORDERS)
+    if picked is None:
+        return [finding._replace(what="joint order") for finding in findings]
     if metadata is None:
-        return [Finding(where, "joint order", "told", "no metadata; taken for that of Human3.6M")]
-    symmetry = metadata.get("keypoints_symmetry") if isinstance(metadata, dict) else None
-    known = {name: [list(s.left), list(s.right)] for name in ("h36m17", "h36m16") for s in [as_skeleton(name)]}
-    as_lists = [[int(joint) for joint in side] for side in symmetry] if _is_pair(symmetry) else None
-    name = next((name for name, pair in known.items() if pair == as_lists and len(joints) == 1), None)
-    right = name is not None and as_skeleton(name).num_joints in joints
-    advice = "expected the left and right joints of 17 or 16 joints of Human3.6M"
-    return [judged(where, "joint order", right, name or f"keypoints_symmetry {as_lists}", advice)]
-
-
-def _is_pair(symmetry: Any) -> TypeGuard[Sequence[Sequence[int]]]:
-    if not isinstance(symmetry, list | tuple) or len(symmetry) != 2:
-        return False
-    return all(
-        isinstance(side, list | tuple) and all(isinstance(i, int | np.integer) for i in side) for side in symmetry
-    )
-
-
-def _skeleton(members: dict[str, Any]) -> str:
-    tracks = next(iter(next(iter(members["positions_2d"].values())).values()))
-    return "h36m16" if tracks[0].shape[1] == 16 else "h36m17"
+        return [Finding(where, "joint order", "told", f"the file does not say; read as {layout}")]
+    order = layout if picked is picker else f"that of the detector, brought into that of {layout} when it is read"
+    return [Finding(where, "joint order", "right", order)]

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from skelgraph.datasets.mpi_inf_3dhp import POSEAUG_FRAMES, image_size
 from skelgraph.datasets.plausibility import MANY_ODD_BONES, MAX_SIDE_RATIO
 from skelgraph.datasets.preparation.findings import (
     PREPARE,
     Finding,
+    check_reading,
     counted,
     counted_each,
     extent,
@@ -22,10 +24,8 @@ from skelgraph.datasets.preparation.mpi_inf_3dhp import (
     CAMERAS,
     FAST,
     FILES,
-    KEPT_FRAMES,
     TEST_FRAMES,
     TRAIN_FRAMES,
-    image_size,
 )
 from skelgraph.datasets.preparation.recordings import listed
 from skelgraph.errors import DataError
@@ -56,6 +56,7 @@ def check_mpi_inf_3dhp(folder: str | PathLike[str]) -> list[Finding]:
         **dict.fromkeys(POSEAUG_NAMES, ("pose3d", _check_poseaug)),
     }
     there = [name for name in checks if (root / name).exists()]
+    layouts = {"official": "mpi_inf_3dhp17", "graphmlp": "h36m17", "poseaug": "h36m16"}
     if not there:
         raise DataError(
             f"{plain(str(root), 500)}: holds none of {', '.join(checks)}; {PREPARE.format('mpi_inf_3dhp')}."
@@ -68,7 +69,13 @@ def check_mpi_inf_3dhp(folder: str | PathLike[str]) -> list[Finding]:
     for variant in ("official", "graphmlp"):
         missing = [name for name in FILES[variant] if name not in there]
         if len(missing) == 1:
-            findings.append(Finding(missing[0], "file", "wrong", "is not beside the other one", f"{_AGAIN} {variant}"))
+            findings.append(Finding(missing[0], "file", "wrong", "is not beside the other one", _again(variant)))
+    for variant, layout in layouts.items():
+        names = POSEAUG_NAMES if variant == "poseaug" else FILES[variant]
+        if (read_by := [name for name in names if name in there]) and (variant == "poseaug" or len(read_by) == 2):
+            splits = ("test",) if variant == "poseaug" else ("train", "test")
+            options = {"data_3d": root, "variant": variant, "skeleton": layout, "downsample": 16}
+            findings += check_reading("mpi_inf_3dhp", splits, **options)
     return findings
 
 
@@ -90,7 +97,7 @@ def _check_train(where: str, members: dict[str, Any]) -> list[Finding]:
         if not isinstance(views, dict) or {str(camera) for camera in views} != set(map(str, CAMERAS)):
             odd.append(f"{key}: not [{{camera: arrays}}, fps] of cameras {', '.join(map(str, CAMERAS))}")
             continue
-        if int(entry[1]) != (50 if key in FAST else 25):
+        if not isinstance(entry[1], int | float | np.number) or entry[1] != (50 if key in FAST else 25):
             rates.append(key)
         whole = [_views_fit(view, 17) for view in views.values()]
         if not all(whole):
@@ -133,7 +140,7 @@ def _check_test(where: str, members: dict[str, Any]) -> list[Finding]:
         frames[key] = (len(valid), TEST_FRAMES[key])
         pixels = entry["data_2d"][valid, :, :2]
         inside = ((pixels >= 0) & (pixels < image_size(key))).all((1, 2)).sum()
-        kept[key] = (int(inside), KEPT_FRAMES[key])
+        kept[key] = (int(inside), POSEAUG_FRAMES[key])
         poses.append(_some(entry["data_3d"][valid]))
     findings.append(judged(where, "arrays", not odd, "; ".join(odd[:3]) or "as expected", advice))
     findings.append(counted_each(where, "frames", frames, advice))
@@ -183,7 +190,7 @@ def _check_poseaug(where: str, members: dict[str, Any]) -> list[Finding]:
         found = "pose3d and pose2d are not (N, 16, 3) and (N, 16, 2) of finite numbers"
         return [Finding(where, "arrays", "wrong", found, advice)]
     findings = [Finding(where, "arrays", "right", "pose3d (N, 16, 3) and pose2d (N, 16, 2)")]
-    findings.append(counted(where, "frames", len(pose3d), sum(KEPT_FRAMES.values()), advice))
+    findings.append(counted(where, "frames", len(pose3d), sum(POSEAUG_FRAMES.values()), advice))
     away = float(np.abs(pose3d[:, 0]).max()) if len(pose3d) else 0.0
     findings.append(judged(where, "root", away < 1e-3, f"{away:.2g} m from the origin", f"expected 0: {advice}"))
     span = float(np.abs(pose2d).max()) if len(pose2d) else 0.0

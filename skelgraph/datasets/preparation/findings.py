@@ -95,15 +95,16 @@ def check_reading(name: str, splits: Iterable[str] = ("train", "test"), **option
     own = {split: options.pop(f"{split}_subjects", None) for split in ("train", "test")}
     findings: list[Finding] = []
     for split in splits:
-        where = f"{name}, {split}"
+        where = " ".join(filter(None, (name, options.get("variant"), options.get("keypoints"), split)))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             dataset: PoseDataset | None = read(
                 where, "", findings, load_dataset, name, split, subjects=own[split], **options
             )
         if dataset is not None:
-            text = f"{len(dataset):,} frames, {len(dataset.clips):,} clips, {len(dataset.actions)} actions: "
-            text += ", ".join(map(plain, dataset.subjects))
+            step = options.get("downsample", 1)
+            text = f"{len(dataset):,} frames{f' (every {step}th)' * (step > 1)}, {len(dataset.clips):,} clips, "
+            text += f"{len(dataset.actions)} actions: {', '.join(map(plain, dataset.subjects))}"
             findings.append(Finding(where, "reading", "right", text))
         findings += [Finding(where, "plausible", "look", plain(str(w.message), 1000)) for w in caught]
     return findings

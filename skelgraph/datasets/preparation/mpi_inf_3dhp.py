@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from skelgraph.datasets.mpi_inf_3dhp import OFFICIAL_JOINTS, POSEAUG_FRAMES, SUBJECTS, image_size
 from skelgraph.datasets.preparation.parts import Parts, results, save
 from skelgraph.datasets.preparation.recordings import Prepared, Progress, Sources, convert, listed, metres, silent
 from skelgraph.datasets.preparation.spin import read_spin
@@ -27,16 +28,10 @@ TRAIN_FRAMES = {
 """Frames of the videos of each training sequence; the annotations of some go on after the end of the videos."""
 TEST_FRAMES = {"TS1": 6151, "TS2": 6080, "TS3": 5838, "TS4": 6007, "TS5": 320, "TS6": 492}
 """Frames of each test sequence."""
-KEPT_FRAMES = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}
-"""Those that are valid and have all joints in the image: the 2929 of the poseaug variant."""
 FAST = frozenset({"S1 Seq2", "S3 Seq1", "S3 Seq2", "S5 Seq1", "S5 Seq2"})
 """Training sequences of 50 frames a second; the others have 25."""
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 """Those of the 14 cameras that the field trains on."""
-TO_H36M17 = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
-"""The 17 joints of the test annotations in the order of Human3.6M."""
-TO_POSEAUG16 = (14, 8, 9, 10, 11, 12, 13, 15, 1, 0, 5, 6, 7, 2, 3, 4)
-"""And of those the 16 of the poseaug variant: without the head, the top of the head in its place."""
 FILES = {
     "official": ("data_train_3dhp.npz", "data_test_3dhp.npz"),
     "graphmlp": ("data_3d_3dhp.npz", "data_2d_3dhp.npz"),
@@ -48,7 +43,7 @@ _PATTERNS = ("S*/Seq*/annot.mat", "TS*/annot_data.mat")
 _ARCHIVES = ("mpi_inf_3dhp*.zip", "mpi_inf_3dhp*.tgz", "mpi_inf_3dhp*.tar.gz")
 _TRAIN = re.compile(r"(?:.*/)?(S[1-8])/(Seq[12])/annot\.mat")
 _TEST = re.compile(r"(?:.*/)?(TS[1-6])/annot_data\.mat")
-_SUBJECTS = (*dict.fromkeys(key.partition(" ")[0] for key in TRAIN_FRAMES), *TEST_FRAMES)
+_SUBJECTS = (*SUBJECTS["train"], *SUBJECTS["test"])
 
 
 @checked
@@ -135,11 +130,6 @@ def prepare_mpi_inf_3dhp(
     return prepared
 
 
-def image_size(sequence: str) -> tuple[int, int]:
-    """Width and height of the images of a sequence, pixels."""
-    return (1920, 1080) if sequence in ("TS5", "TS6") else (2048, 2048)
-
-
 def _spin(sources: Sources) -> Path | None:
     given = [sources] if isinstance(sources, str | PathLike) else list(sources)
     return Path(given[0]) if len(given) == 1 and str(given[0]).endswith(".npz") else None
@@ -219,7 +209,7 @@ def _write_graphmlp(prepared: Prepared, parts: Parts, keys: Sequence[str]) -> No
         motion: dict[str, dict[str, list[np.ndarray]]] = {}
         for key in keys:
             subject, _, sequence = key.partition(" ")
-            views = parts.array(key, name)[:, :, TO_H36M17] / np.float32(joint_unit)
+            views = parts.array(key, name)[:, :, OFFICIAL_JOINTS["h36m17"]] / np.float32(joint_unit)
             if key in TEST_FRAMES:
                 views = views[:, parts.array(key, "valid")]
             motion.setdefault(subject, {})[sequence or "Seq1"] = list(views)
@@ -249,15 +239,18 @@ def _write_poseaug(prepared: Prepared, frames: dict[str, tuple[np.ndarray, np.nd
         pixels, positions = frames[key]
         width, height = image_size(key)
         inside = ((pixels >= 0) & (pixels < (width, height))).all((1, 2))
-        pixels, positions = pixels[inside][:, TO_POSEAUG16], positions[inside][:, TO_POSEAUG16]
+        pixels, positions = (
+            pixels[inside][:, OFFICIAL_JOINTS["h36m16"]],
+            positions[inside][:, OFFICIAL_JOINTS["h36m16"]],
+        )
         keypoints.append(pixels / width * 2 - (1, height / width))
         poses.append(positions - positions[:, :1])
         sequences += [key] * len(positions)
         _count(prepared, key, len(positions))
-        if len(positions) != KEPT_FRAMES[key]:
+        if len(positions) != POSEAUG_FRAMES[key]:
             prepared.notes.append(
                 f"{key} has {len(positions)} valid frames with all joints in the image, published are "
-                f"{KEPT_FRAMES[key]}"
+                f"{POSEAUG_FRAMES[key]}"
             )
     save(
         prepared.files[0],

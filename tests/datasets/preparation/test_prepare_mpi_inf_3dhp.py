@@ -11,8 +11,9 @@ import pytest
 
 from skelgraph import as_skeleton
 from skelgraph.__main__ import main
+from skelgraph.datasets.mpi_inf_3dhp import POSEAUG_FRAMES as KEPT_FRAMES
 from skelgraph.datasets.preparation import mpi_inf_3dhp, prepare_mpi_inf_3dhp
-from skelgraph.datasets.preparation.mpi_inf_3dhp import KEPT_FRAMES, TEST_FRAMES, TRAIN_FRAMES
+from skelgraph.datasets.preparation.mpi_inf_3dhp import TEST_FRAMES, TRAIN_FRAMES
 from skelgraph.errors import DataError, SkelgraphError
 
 # of the 28 joints of the training annotations, the 17 of the test annotations

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +208,39 @@ def test_a_stopped_joint_run_ends_as_an_undisturbed_one(
     assert all(torch.equal(value, other["state_dict"][name]) for name, value in one["state_dict"].items())
     moments = [c["optimizer_states"][0]["state"] for c in (one, other)]
     assert all(torch.equal(moments[0][i][key], moments[1][i][key]) for i in moments[1] for key in moments[1][i])
+
+
+TRAIN = """
+import json, sys
+from skelgraph.training import TrainConfig, train
+train(TrainConfig.from_dict(json.load(open(sys.argv[1]))["config"]).replace(devices=2, out=sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_both_as_one_does(run: Run, tmp_path: Path) -> None:
+    """With a network that normalises each pose alone and no dropout, and its loss left out: its weights have gradients
+    through the head only."""
+    config = run.config.replace(
+        out=str(tmp_path / "one"), model="nehs_net", options={"d_model": 24, "n_heads": 2, "depth": 1, "dropout": 0.0},
+        refine=True, refine_channels=16, refine_dropout=0.0, loss="none", refine_loss="mpjpe + 0.01*symmetry", lr=1e-3,
+        schedule="alternating", lr_every=2,
+    )  # fmt: skip
+    train(config)
+    script = tmp_path / "train.py"
+    script.write_text(TRAIN)
+    process = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "one" / "config.json"), str(tmp_path / "two")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert process.returncode == 0, process.stderr
+    one, two = (load_checkpoint(tmp_path / name / "checkpoints" / "last.ckpt") for name in ("one", "two"))
+    rows = [[row["train_loss"] for row in saved["callbacks"]["History"]["rows"]] for saved in (one, two)]
+    assert len(set(rows[0])) == 3
+    assert rows[1] == pytest.approx(rows[0], rel=1e-5)
 
 
 def test_resume_names_what_is_wrong_with_the_head(joint: Run, tmp_path: Path) -> None:

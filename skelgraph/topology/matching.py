@@ -1,0 +1,93 @@
+"""Which joints of a layout are those of another one.
+
+Names alone do not tell: the ``left_foot`` of Human3.6M is the ankle, that of SMPL the ball of the foot, and their
+``head`` are two points as well. So each named layout says what its joints mean; names that it does not list mean what
+they say. ``*`` stands for left and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skelgraph.errors import TopologyError
+from skelgraph.text import plain
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton, list_skeletons
+from skelgraph.topology.skeleton import Skeleton
+
+_H36M = {"hip": "pelvis", "*_foot": "*_ankle", "thorax": "neck", "neck_nose": "head", "head": "head_top"}
+_MPI: dict[str, str] = {}
+_CMU = {
+    "*_up_leg": "*_hip",
+    "*_leg": "*_knee",
+    "*_foot": "*_ankle",
+    "*_shoulder": "*_clavicle",
+    "*_arm": "*_shoulder",
+    "*_fore_arm": "*_elbow",
+    "*_hand": "*_wrist",
+    "spine": "lower spine",
+    "neck": "lower neck",
+    "head": "upper neck",
+}
+
+MEANINGS: Mapping[str, Mapping[str, str]] = {
+    # as the preparations of MPI-INF-3DHP for networks of Human3.6M's joints have it: https://github.com/paTRICK-swk/P-STMO
+    "h36m16": _H36M,
+    "h36m17": _H36M,
+    "h36m32": _H36M,
+    "mpi_inf_3dhp17": _MPI,
+    "mpi_inf_3dhp28": _MPI,
+    "mpii16": {"thorax": "neck", "upper_neck": "upper neck"},
+    "smpl24": {"head": "upper neck"},
+    "ntu25": {"spine_base": "pelvis", "spine_mid": "spine", "spine_shoulder": "neck", "neck": "upper neck"},
+    "halpe26": {"hip": "pelvis", "head": "head_top"},
+    "body25": {"mid_hip": "pelvis"},
+    "coco17": {},
+    "blazepose33": {},
+    "cmu_bvh": _CMU,
+}
+"""What the joints of the named layouts mean, in the words of mpi_inf_3dhp28."""
+
+
+def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ...]:
+    """The joint of a layout that each joint of another one is.
+
+    Two of the named layouts are compared by what their joints mean, others by the names themselves.
+
+    Args:
+        source: The layout that there is.
+        wanted: The layout that is wanted.
+
+    Returns:
+        Ids in ``source``, one for each joint of ``wanted``.
+
+    Raises:
+        TopologyError: If joints have no counterpart; the message names them.
+
+    Example:
+        >>> matching_joints("mpi_inf_3dhp17", "h36m17")
+        (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
+    """
+    source, wanted = as_skeleton(source), as_skeleton(wanted)
+    tables = [_meanings(skeleton) for skeleton in (source, wanted)]
+    known, asked = (
+        skeleton.joint_names if None in tables else [table[name] for name in skeleton.joint_names]  # type: ignore[index]
+        for skeleton, table in zip((source, wanted), tables, strict=True)
+    )
+    if missing := [name for name, word in zip(wanted.joint_names, asked, strict=True) if word not in known]:
+        raise TopologyError(
+            f"{plain(source)} has no joint for {', '.join(map(plain, missing))} of {plain(wanted)}; it has "
+            f"{', '.join(map(plain, source.joint_names[:60]))}"
+        )
+    return tuple(known.index(word) for word in asked)
+
+
+def _meanings(skeleton: Skeleton) -> dict[str, str] | None:
+    """What each joint of a named layout means; ``None`` of another skeleton."""
+    if skeleton.name not in MEANINGS or skeleton.name not in list_skeletons() or as_skeleton(skeleton.name) != skeleton:
+        return None
+    written = {
+        pattern.replace("*", side): word.replace("*", side)
+        for pattern, word in MEANINGS[skeleton.name].items()
+        for side in ("left", "right")
+    }
+    return {name: written.get(name, name) for name in skeleton.joint_names}

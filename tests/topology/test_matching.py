@@ -1,0 +1,72 @@
+"""Joints of a layout in another one: by what they mean, never by a name that means something else."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+from skelgraph.datasets.mpi_inf_3dhp import OFFICIAL_JOINTS
+from skelgraph.errors import TopologyError
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, matching, matching_joints
+
+
+def named(source: str, wanted: str) -> dict[str, str]:
+    """The joint of the source for each joint that is wanted, by names."""
+    there, asked = as_skeleton(source), as_skeleton(wanted)
+    ids = matching_joints(source, wanted)
+    return {name: there.joint_names[i] for name, i in zip(asked.joint_names, ids, strict=True)}
+
+
+@pytest.mark.parametrize("wanted", ["h36m17", "h36m16"])
+def test_mpi_inf_3dhp_as_the_field_prepares_it(wanted: str) -> None:
+    assert matching_joints("mpi_inf_3dhp17", wanted) == OFFICIAL_JOINTS[wanted]
+
+
+def test_layouts_of_one_family() -> None:
+    assert named("h36m32", "h36m17") == {name: name for name in as_skeleton("h36m17").joint_names}
+    assert named("mpi_inf_3dhp28", "mpi_inf_3dhp17") == {n: n for n in as_skeleton("mpi_inf_3dhp17").joint_names}
+    assert matching_joints("h36m17", "h36m16") == (*range(9), *range(10, 17))
+    for name in list_skeletons():
+        assert matching_joints(name, name) == tuple(range(as_skeleton(name).num_joints))
+
+
+def test_equal_names_of_other_joints_do_not_match() -> None:
+    found = named("mpi_inf_3dhp28", "h36m17")
+    assert (found["left_foot"], found["head"], found["neck_nose"]) == ("left_ankle", "head_top", "head")
+    back = named("h36m17", "mpi_inf_3dhp17")
+    assert (back["right_ankle"], back["head"], back["head_top"]) == ("right_foot", "neck_nose", "head")
+    with pytest.raises(TopologyError, match=r"has no joint for spine, neck_nose, head of"):
+        matching_joints("smpl24", "h36m17")
+    with pytest.raises(TopologyError, match=r"has no joint for hip, spine, thorax, neck_nose, head of"):
+        matching_joints("coco17", "h36m17")
+    with pytest.raises(TopologyError, match="left_eye, right_eye"):
+        matching_joints("h36m17", "coco17")
+
+
+def test_other_skeletons_are_compared_by_their_names() -> None:
+    body = as_skeleton("h36m17")
+    order = list(reversed(range(17)))
+    parents = [-1 if body.parents[i] < 0 else order.index(body.parents[i]) for i in order]
+    mine = Skeleton(parents, [body.joint_names[i] for i in order], name="mine")
+    assert matching_joints(mine, "h36m17") == tuple(order)
+    assert matching_joints(mine, "h36m16") == tuple(i for i in order if i != 16 - 9)
+    with pytest.raises(TopologyError, match="neck_nose"):
+        matching_joints(Skeleton([-1, 0], ["hip", "head"]), "h36m17")
+
+
+def test_every_layout_says_what_its_joints_mean() -> None:
+    for name, meanings in matching.MEANINGS.items():
+        joints = as_skeleton(name).joint_names
+        largest = as_skeleton("h36m32").joint_names if name.startswith("h36m") else joints
+        for pattern in meanings:
+            assert pattern.replace("*", "left") in largest
+        words = matching._meanings(as_skeleton(name))
+        assert words is not None
+        assert len(set(words.values())) == len(joints), "no two joints mean the same"
+
+
+def test_docstring_example() -> None:
+    result = doctest.testmod(matching)
+    assert result.attempted
+    assert not result.failed
