@@ -197,6 +197,7 @@ class HardPosesNPZ(PoseDataset):
 
 def _only(value: Any, where: str) -> np.ndarray:
     """The array in a list of one."""
-    if not isinstance(value, list | tuple | np.ndarray) or len(value) != 1 or not isinstance(value[0], np.ndarray):
+    items = list(value) if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim) else []
+    if len(items) != 1 or not isinstance(items[0], np.ndarray):
         raise DataError(f"{where} is {shown(value)}, expected a list of one array.")
-    return value[0]
+    return items[0]

@@ -110,7 +110,7 @@ def test_an_unusual_pose_is_found(make_dataset: Make) -> None:
 def test_a_run_is_tested_on_its_hardest_poses(tmp_path: Path) -> None:
     files = tiny_mocap.write(tmp_path / "data")
     network = NetworkConfig("sem_gcn", {"hidden_channels": 8, "num_blocks": 1})
-    config = TrainConfig(str(tmp_path / "out"), network, DataConfig("mocap", **files, hardest=30.0))
+    config = TrainConfig(str(tmp_path / "out"), network, data=DataConfig("mocap", **files, hardest=30.0))
     config = config.replace(max_epochs=1, device="cpu", progress=False, downsample=3)
     metrics = train(config)
     test_set, train_set = (load_dataset("mocap", split, **files) for split in ("test", "train"))
@@ -161,6 +161,7 @@ def test_a_file_of_hard_poses(tmp_path: Path, camera: Any, nested: bool) -> None
         load_dataset("human36m_hard", "train", data_3d=path, skeleton="h36m16")
     with pytest.raises(DataError, match=r"found 16 joints, expected the 17 of skeleton h36m17"):
         load_dataset("human36m_hard", "test", data_3d=path)
-    np.savez(path, pose_3d=poses, pose_2d=keypoints)
-    with pytest.raises(DataError, match=r"gt\.npz: pose_3d is ndarray .*expected a list of one array"):
-        load_dataset("human36m_hard", "test", data_3d=path, skeleton="h36m16")
+    for wrong in (poses, np.array(5.0), [poses, poses], {"x": poses}):
+        np.savez(path, pose_3d=wrong, pose_2d=keypoints)
+        with pytest.raises(DataError, match=r"gt\.npz: pose_3d is .*expected a list of one array"):
+            load_dataset("human36m_hard", "test", data_3d=path, skeleton="h36m16")
