@@ -83,6 +83,14 @@ def mpi_inf_3dhp(folder: Path) -> None:
     np.savez_compressed(folder / "3DHP_test.npz", pose3d=np.concatenate(poses), pose2d=np.concatenate(normalised))
 
 
+def hard_poses(folder: Path) -> None:
+    """Write ``whole_body_S0.05_f5_1_gt.npz`` of MLP-Graph: lists of one array, 25 poses and their normalised keypoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = _seen(25, 0)[:, NO_NECK]
+    keypoints = 2.29 * seen[..., :2] / seen[..., 2:]
+    np.savez_compressed(folder / "whole_body_S0.05_f5_1_gt.npz", pose_3d=[seen - seen[:, :1]], pose_2d=[keypoints])
+
+
 def hgn(folder: Path) -> None:
     """Write the folders ``annotations`` of HGN and ``smpl`` with a body of 138 vertices; subjects S1, S9 and S11."""
     tiny_hgn.write(folder)

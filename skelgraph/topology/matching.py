@@ -75,10 +75,14 @@ def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ..
     )
     if missing := [name for name, word in zip(wanted.joint_names, asked, strict=True) if word not in known]:
         raise TopologyError(
-            f"{plain(source)} has no joint for {', '.join(map(plain, missing))} of {plain(wanted)}; it has "
+            f"layout {_label(source)} has no joint for {', '.join(map(plain, missing))} of {_label(wanted)}; it has "
             f"{', '.join(map(plain, source.joint_names[:60]))}"
         )
     return tuple(known.index(word) for word in asked)
+
+
+def _label(skeleton: Skeleton) -> str:
+    return plain(skeleton.name or "without a name")
 
 
 def _meanings(skeleton: Skeleton) -> dict[str, str] | None:

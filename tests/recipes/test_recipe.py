@@ -220,7 +220,7 @@ def test_tests_on_other_data() -> None:
         "nehs_net_3dhp_gt_f1": {"dataset": "mpi_inf_3dhp", "variant": "graphmlp"},
         "mlp_graph_3dhp_gt_f1": {"dataset": "mpi_inf_3dhp", "variant": "poseaug"},
         "rs_net_3dhp_gt": {"dataset": "mpi_inf_3dhp", "variant": "poseaug"},
-        "mlp_graph_hard_gt_f1": {"test_downsample": 5, "hardest": 100, "hard_sigma": 0.05},
+        "mlp_graph_hard_gt_f1": {"test_downsample": 5},
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from full_disk import fill_disk
 from tiny_mocap import Run
 
 from skelgraph import load_model
@@ -88,13 +88,8 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path: Path, monkeypatch: py
     writer = AtomicCheckpointIO()
     writer.save_checkpoint({"epoch": 1}, path)
 
-    class Full(io.FileIO):
-        def write(self, content: Any) -> int:
-            super().write(content[:10])
-            raise OSError("disk full")
-
-    monkeypatch.setattr(Path, "open", lambda file, mode: Full(file, "w"))
-    with pytest.raises(OSError, match=r"disk full: '.*last\.ckpt'"):
+    fill_disk(monkeypatch)
+    with pytest.raises(OSError, match=r"No space left.*: '.*last\.ckpt'"):
         writer.save_checkpoint({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"], "nothing half-written"

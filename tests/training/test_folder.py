@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import fill_disk
 from lightning.pytorch.loggers import CSVLogger
 from tiny_mocap import Run
 
@@ -162,20 +163,18 @@ def test_every_file_of_a_run_is_known(run: Run, tmp_path: Path) -> None:
 def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The message names the file, what is there stays whole, nothing unfinished is left, and the run can go on."""
     out = tmp_path / "out"
-    write, written = Path.write_bytes, []
+    written = []
 
-    def full(self: Path, content: bytes) -> int:
-        if f".{Path(name).name}." in self.name and self.is_relative_to(out):
-            written.append(self)
-            if len(written) == 2 or "checkpoints" not in name:
-                write(self, content[: len(content) // 2])
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(self, content)
+    def full(path: Path) -> bool:
+        if f".{Path(name).name}." not in path.name or not path.is_relative_to(out):
+            return False
+        written.append(path)
+        return len(written) == 2 or "checkpoints" not in name
 
     def log(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    fill_disk(monkeypatch, full)
     if name == "logs":
         monkeypatch.setattr(CSVLogger, "log_metrics", log)
     config = run.config.replace(out=str(out), schedule="exponential", lr_decay=1.0)

@@ -63,12 +63,15 @@ def same(one: Any, other: Any) -> bool:
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
-@pytest.fixture(scope="module")
-def restless(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+EVERYTHING = {"ema": 0.5, "accumulate": 2, "save_every": 3, "early_stopping": 19, "select_by": "frames"}
+
+
+@pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["plain", "everything"])
+def restless(run: Run, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Run:
     """A run whose error goes up and down and whose last epoch is not the best."""
     out = tmp_path_factory.mktemp("restless") / "out"
     config = run.config.replace(
-        out=str(out), max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0
+        out=str(out), max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0, **request.param
     )
     return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
 
@@ -88,8 +91,12 @@ def test_the_run_is_restless(restless: Run) -> None:
 def check_whole(finished: Run, undisturbed: Run) -> None:
     """Checkpoints and results of a run are those of one that nothing disturbed, and fit together."""
     assert same(load_checkpoint(finished.last), load_checkpoint(undisturbed.last))
+    names = {path.name for path in undisturbed.last.parent.iterdir()}
+    assert names == {path.name for path in finished.last.parent.iterdir()}
+    assert (len(names) == 8) == (undisturbed.config.training.save_every is not None)  # those of 3, 6, ..., 18
+    for name in names:
+        assert same(load_checkpoint(finished.last.with_name(name)), load_checkpoint(undisturbed.last.with_name(name)))
     best = finished.last.with_name("best.ckpt")
-    assert same(load_checkpoint(best), load_checkpoint(undisturbed.last.with_name("best.ckpt")))
     results = json.loads((finished.out / "metrics.json").read_text())
     assert same(results, json.loads(json.dumps(undisturbed.metrics)))
     assert not list(finished.out.rglob("*.tmp"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from full_disk import fill_disk
 from PIL import Image
 from tiny_mocap import Run
 
@@ -142,12 +143,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     path = tmp_path / "metrics.json"
     report.write_json(path, {"mpjpe_mm": 1.0})
 
-    def half(self: Path, content: bytes) -> None:
-        with open(self, "wb") as file:
-            file.write(content[:3])
-        raise OSError("disk full")
-
-    monkeypatch.setattr(Path, "write_bytes", half)
-    with pytest.raises(OSError, match="disk full"):
+    fill_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
         report.write_json(path, {"mpjpe_mm": 2.0})
     assert json.loads(path.read_text()) == {"mpjpe_mm": 1.0}

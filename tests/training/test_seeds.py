@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +204,39 @@ def test_runs_that_stopped_early_are_finished(config: TrainConfig, monkeypatch: 
     assert [run["epochs"] for run in train_seeds(config, [0, 1])["runs"].values()] == [2, 2]
     monkeypatch.setattr(pl.Trainer, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
     train_seeds(config, [0, 1], resume=True)
+
+
+IN_TWO = """
+import json, sys
+from skelgraph.training import LiftingModule, TrainConfig, train_seeds
+
+log = LiftingModule.on_validation_epoch_end
+def on_validation_epoch_end(self):  # seed 1 diverges
+    self.log("val_mpjpe_mm", float("nan"), sync_dist=True) if self.seed == 1 else log(self)
+LiftingModule.on_validation_epoch_end = on_validation_epoch_end
+
+config = TrainConfig.from_dict(json.load(open(sys.argv[1])))
+train_seeds(config, [0, 1, 2], resume="if-exists")
+"""
+
+
+@pytest.mark.slow
+def test_seeds_in_two_processes(config: TrainConfig, tmp_path: Path) -> None:
+    """The processes go through the seeds side by side, also where one diverges and where runs are resumed."""
+    (tmp_path / "script.py").write_text(IN_TWO)
+    for epochs in (1, 2, 2):
+        settings = config.replace(devices=2, max_epochs=epochs).to_dict()
+        (tmp_path / "settings.json").write_text(json.dumps(settings))
+        process = subprocess.run(
+            [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "settings.json")],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert process.returncode == 0, process.stderr
+        summary = json.loads((tmp_path / "out" / "seeds.json").read_text())
+        assert summary["finished"] == [0, 2]
+        assert [run["epochs"] for run in summary["runs"].values()] == [epochs, epochs]
+    alone = train(config.replace(out=str(tmp_path / "alone"), seed=2))
+    assert summary["runs"]["2"]["mpjpe_mm"] == pytest.approx(alone["mpjpe_mm"], rel=0.2)  # dropout, shares of batches

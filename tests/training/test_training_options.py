@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 import pytest
 import torch
+from full_disk import fill_disk
 from lightning.pytorch.callbacks import Callback
 from tiny_mocap import Run
 from torch import Tensor
@@ -258,6 +259,21 @@ def test_the_copy_of_an_epoch_is_made_up_for(run: Run, tmp_path: Path, monkeypat
     monkeypatch.undo()
     train(config, resume=True)
     assert load_checkpoint(out / "checkpoints" / "epoch-0002.ckpt")["epoch"] == 1
+
+
+def test_a_disk_that_is_full_when_an_epoch_is_kept(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    config = run.config.replace(out=str(out), save_every=2, ema=0.9)
+    fill_disk(monkeypatch, lambda path: path.name.startswith(".epoch-0002.ckpt."))
+    with pytest.raises(OSError, match="No space left") as caught:
+        train(config)
+    assert caught.value.filename == str(out / "checkpoints" / "epoch-0002.ckpt")
+    assert {path.name for path in (out / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    monkeypatch.undo()
+    undisturbed = train(config.replace(out=str(tmp_path / "undisturbed")))
+    assert train(config, resume=True)["per_action"] == undisturbed["per_action"]
+    for name in ("last.ckpt", "best.ckpt", "epoch-0002.ckpt"):
+        assert_same_weights(out, tmp_path / "undisturbed", name)
 
 
 def test_a_corrupt_checkpoint_costs_the_epochs_since_the_last_one_that_was_kept(run: Run, tmp_path: Path) -> None:
