@@ -84,7 +84,7 @@ def mpi_inf_3dhp(folder: Path) -> None:
 
 
 def hard_poses(folder: Path) -> None:
-    """Write ``whole_body_S0.05_f5_1_gt.npz`` of MLP-Graph: lists of one array, 25 poses and their normalised keypoints."""
+    """Write ``whole_body_S0.05_f5_1_gt.npz`` of MLP-Graph: lists of one array, 25 poses and normalised keypoints."""
     folder.mkdir(parents=True, exist_ok=True)
     seen = _seen(25, 0)[:, NO_NECK]
     keypoints = 2.29 * seen[..., :2] / seen[..., 2:]
