@@ -13,9 +13,10 @@ from skelgraph.text import plain
 from skelgraph.training.config import TrainConfig
 
 MADE_BY = {
-    "human36m": "`skelgraph data prepare --dataset human36m` makes the positions and their projections from what the owners of "
-    "Human3.6M distribute; VideoPose3D's DATASETS.md tells where the keypoints of detectors are",
-    "mpi_inf_3dhp": "`skelgraph data prepare --dataset mpi_inf_3dhp` makes them from what the owners of MPI-INF-3DHP distribute",
+    "human36m": "`skelgraph data prepare --dataset human36m` makes the positions and their projections from what the "
+    "owners of Human3.6M distribute; VideoPose3D's DATASETS.md tells where the keypoints of detectors are",
+    "mpi_inf_3dhp": "`skelgraph data prepare --dataset mpi_inf_3dhp` makes them from what the owners of MPI-INF-3DHP "
+    "distribute",
     "human36m_hgn": "these are the folder of the annotations that HGN's readme links to and that of the model files of "
     "SMPL, from https://smpl.is.tue.mpg.de",
 }
