@@ -6,7 +6,7 @@ from skelgraph.errors import CheckpointError, DataError, SkelgraphError, Topolog
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from skelgraph.models import create_model, list_models, load_model, load_official, optimize
+    from skelgraph.models import create_model, export_model, list_models, load_model, load_official, optimize
     from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, register_skeleton
 
 __version__ = "0.1.0"
@@ -19,6 +19,7 @@ __all__ = [
     "TopologyError",
     "as_skeleton",
     "create_model",
+    "export_model",
     "list_models",
     "list_skeletons",
     "load_model",

@@ -117,8 +117,8 @@ class Martinez(FrameLifter):
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
-        joints = self.head(self.forward_features(x)).view(len(x), -1, self.out_channels)
+        joints = self.head(self.forward_features(x)).unflatten(1, (-1, self.out_channels))
         if self.predict_root:
             return joints
         root = self.skeleton.root
-        return torch.cat((joints[:, :root], joints.new_zeros(len(x), 1, self.out_channels), joints[:, root:]), 1)
+        return torch.cat((joints[:, :root], torch.zeros_like(joints[:, :1]), joints[:, root:]), 1)
