@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[HGN, dict[str, float]]:
         lr_decay=0.9,
         flip_test=False,
     )
-    data = PoseData(train_set, test_set, batch_size=64, flip=False, seed=123)
+    data = PoseData(train_set, test_set, batch_size=64, flip=False, seed=123, drop_last=False)
 
     # 3. Train and test, on a GPU if there is one, with the norm of the gradient clipped at 1. Published is the best
     #    epoch, printed here is the last.

@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[HOIFNet, dict[str, float]]:
         lr_decay=0.8,
         flip_test=False,
     )
-    data = PoseData(train_set, test_set, batch_size=256, flip=False)
+    data = PoseData(train_set, test_set, batch_size=256, flip=False, drop_last=False)
 
     # 3. Train and test, on a GPU if there is one, with the norm of the gradient clipped at 1. Published is the best
     #    epoch, printed here is the last.

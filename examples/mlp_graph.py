@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[MLPGraph, dict[str, float]]
         lr_decay=0.95,
         flip_test=True,
     )
-    data = PoseData(train_set, test_set, frames=model.num_frames, batch_size=256, flip=True, seed=1)
+    data = PoseData(train_set, test_set, frames=model.num_frames, batch_size=256, flip=True, seed=1, drop_last=False)
 
     # 3. Train and test, on a GPU if there is one. The gradient is not clipped. Published is the best epoch, printed
     #    here is the last.

@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[NEHSNet, dict[str, float]]:
         flip_test=True,
         root="zero",
     )
-    data = PoseData(train_set, test_set, batch_size=2048, flip=True, seed=1)
+    data = PoseData(train_set, test_set, batch_size=2048, flip=True, seed=1, drop_last=False)
 
     # 3. Train and test, on a GPU if there is one. The gradient is not clipped. Published is the best epoch, printed
     #    here is the last.

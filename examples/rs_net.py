@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[RSNet, dict[str, float]]:
         lr_decay=0.95,
         flip_test=True,
     )
-    data = PoseData(train_set, test_set, batch_size=128, flip=True, seed=1420)
+    data = PoseData(train_set, test_set, batch_size=128, flip=True, seed=1420, drop_last=False)
 
     # 3. Train and test, on a GPU if there is one. The gradient is not clipped. Published is the best epoch, printed
     #    here is the last.

@@ -7,7 +7,7 @@ from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skelgraph.models import create_model, export_model, list_models, load_model, load_official, optimize
-    from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, register_skeleton
+    from skelgraph.topology import Skeleton, as_skeleton, convert_keypoints, list_skeletons, register_skeleton
 
 __version__ = "0.1.0"
 
@@ -18,6 +18,7 @@ __all__ = [
     "SkelgraphError",
     "TopologyError",
     "as_skeleton",
+    "convert_keypoints",
     "create_model",
     "export_model",
     "list_models",

@@ -19,4 +19,5 @@ BODIES = (
     "mpii16",
     "ntu25",
     "smpl24",
+    "wholebody133",
 )

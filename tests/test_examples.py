@@ -117,6 +117,7 @@ def test_a_system_from_its_layers(
         assert module["loss"] == recipe.training.loss
     assert (data["batch_size"], data["flip"]) == (recipe.training.batch_size, recipe.training.flip)
     assert data.get("seed", 0) == recipe.training.seed
+    assert data["drop_last"] == recipe.training.drop_last
     assert trainer["max_epochs"] == recipe.training.max_epochs
     assert trainer.get("gradient_clip_val", 0) == recipe.optimizer.clip_grad
     assert "accelerator" not in trainer, "a GPU if there is one"

@@ -23,6 +23,7 @@ from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
 from skelgraph.errors import SkelgraphError
+from skelgraph.text import shown
 
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
@@ -35,6 +36,8 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
 ]
+
+_LONGEST_OPTION = 200
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -60,6 +63,9 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
         SkelgraphError: If there is no such command or option, or a value is missing.
         SystemExit: After the help.
     """
+    for option in (argument for argument in arguments if argument.startswith("--")):
+        if len(option.partition("=")[0]) > _LONGEST_OPTION:  # for which near names would be sought for minutes
+            raise SkelgraphError(f"there is no option {shown(option)}; see skelgraph --help")
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages):

@@ -18,6 +18,7 @@ from skelgraph.errors import DataError
 from skelgraph.files import read_json
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, as_skeleton
+from skelgraph.topology.convert import combine_joints
 
 JointMap = Mapping[str, Mapping[str, float]]
 """For each joint that is wanted, the joints of the file that it is a convex combination of, with their weights."""
@@ -261,12 +262,11 @@ def map_joints(motion: Motion, joint_map: JointMap, wanted: Skeleton, label: str
                     f"{', '.join(map(plain, motion.joint_names[:60]))}."
                 )
             weights[row, motion.joint_names.index(source)] = weight
-    known = motion.visible
-    mapped = np.einsum("js,tsd->tjd", weights, np.where(known[..., None], motion.positions, 0), optimize=True)
-    unknown = (~known).astype(np.float64) @ (weights.T > 0) > 0
+    sources = np.where(motion.visible[..., None], motion.positions, np.nan)
+    mapped, known = combine_joints(sources, weights)
     return replace(
         motion,
-        positions=np.where(unknown[..., None], np.nan, mapped),
+        positions=np.where(known[..., None], mapped, np.nan),
         joint_names=wanted.joint_names,
         parents=wanted.parents,
     )

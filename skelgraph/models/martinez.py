@@ -117,7 +117,7 @@ class Martinez(FrameLifter):
 
     def lift_frame(self, x: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` to ``(B, J, 3)``."""
-        joints = self.head(self.forward_features(x)).unflatten(1, (-1, self.out_channels))
+        joints = self.head(self.forward_features(x)).unflatten(-1, (-1, self.out_channels))
         if self.predict_root:
             return joints
         root = self.skeleton.root

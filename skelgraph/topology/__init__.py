@@ -2,6 +2,7 @@
 
 from skelgraph.topology.body_parts import body_parts, part_skeleton
 from skelgraph.topology.coarsening import MatchingRule, heavy_edge_matching, mesh_graph
+from skelgraph.topology.convert import conversion_weights, convert_keypoints
 from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups
 from skelgraph.topology.hypergraph import HypergraphLike, JointHypergraph, as_hypergraph, bone_incidence
@@ -36,6 +37,8 @@ __all__ = [
     "as_skeleton",
     "body_parts",
     "bone_incidence",
+    "conversion_weights",
+    "convert_keypoints",
     "from_dhg",
     "from_pyg",
     "heavy_edge_matching",

@@ -7,7 +7,7 @@ they say. ``*`` stands for left and right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from skelgraph.errors import TopologyError
 from skelgraph.text import plain
@@ -43,6 +43,14 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "body25": {"mid_hip": "pelvis"},
     "coco17": {},
     "blazepose33": {},
+    # the corners of the eyes and of the mouth and the first knuckles, which BlazePose has as well
+    "wholebody133": {
+        "*_eye1": "*_eye_outer",
+        "*_eye4": "*_eye_inner",
+        "*_mouth1": "*_mouth",
+        "*_forefinger1": "*_index",
+        "*_pinky_finger1": "*_pinky",
+    },
     "cmu_bvh": _CMU,
 }
 """What the joints of the named layouts mean, in the words of mpi_inf_3dhp28."""
@@ -68,20 +76,28 @@ def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ..
         (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
     """
     source, wanted = as_skeleton(source), as_skeleton(wanted)
-    tables = [_meanings(skeleton) for skeleton in (source, wanted)]
-    known, asked = (
-        skeleton.joint_names if None in tables else [table[name] for name in skeleton.joint_names]  # type: ignore[index]
-        for skeleton, table in zip((source, wanted), tables, strict=True)
-    )
+    known, asked = compared_words(source, wanted)
     if missing := [name for name, word in zip(wanted.joint_names, asked, strict=True) if word not in known]:
         raise TopologyError(
-            f"layout {_label(source)} has no joint for {', '.join(map(plain, missing))} of {_label(wanted)}; it has "
+            f"layout {label(source)} has no joint for {', '.join(map(plain, missing))} of {label(wanted)}; it has "
             f"{', '.join(map(plain, source.joint_names[:60]))}"
         )
     return tuple(known.index(word) for word in asked)
 
 
-def _label(skeleton: Skeleton) -> str:
+def compared_words(source: Skeleton, wanted: Skeleton) -> tuple[Sequence[str], Sequence[str]]:
+    """The words by which the joints of two layouts are compared, one for each joint: their meanings, or their names
+    where one of the two is no named layout that says what its joints mean."""
+    tables = [_meanings(skeleton) for skeleton in (source, wanted)]
+    known, asked = (
+        skeleton.joint_names if None in tables else [table[name] for name in skeleton.joint_names]  # type: ignore[index]
+        for skeleton, table in zip((source, wanted), tables, strict=True)
+    )
+    return known, asked
+
+
+def label(skeleton: Skeleton) -> str:
+    """What a message calls a skeleton."""
     return plain(skeleton.name or "without a name")
 
 

@@ -171,9 +171,14 @@ def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset
     flip, data = bool(config.decided().training.flip), config.data
     bodies = train_set.bodies is not None
     windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal, vertices=bodies)
-    smallest = min(share_of_batch(config.training.batch_size, devices), len(windows) // devices)
+    share = len(windows) // devices
+    smallest = min(share_of_batch(config.training.batch_size, devices), share)
     if smallest == 0:
         raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+    if not config.training.drop_last:
+        if config.training.accumulate > 1:
+            raise SkelgraphError("drop-last is off; expected it to be on with accumulate, whose batches count alike")
+        smallest = share % smallest or smallest
     step = config.training.accumulate * config.training.batch_size
     if config.training.accumulate > 1 and step > len(windows):
         raise SkelgraphError(
@@ -205,6 +210,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
             f"norm-momentum is {shown(config.training.norm_momentum)}; expected 'constant' where training is compiled, "
             "since a recorded step holds it fixed"
         )
+    if not config.training.drop_last:
+        raise SkelgraphError("drop-last is off; expected it to be on with compile, for batches of one size")
     if config.training.accumulate > 1 or config.training.ema is not None:
         raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
     before = optimizer.param_groups[0]["betas"]

@@ -297,6 +297,9 @@ class TrainingConfig(_Checked):
         None, "Train on mirrored poses too.", absent="where the skeleton says what is left and right"
     )
     seed: Seed = setting(0, "Seed of initialisation, order and dropout.", unit="number")
+    drop_last: bool = setting(
+        True, "Leave out the last batch of an epoch if it is not full; the published programs keep it."
+    )
     accumulate: Number = setting(1, "Batches whose gradients make one step of the optimizer.", unit="batches")
     ema: Ema | None = setting(
         None,

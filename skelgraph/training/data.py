@@ -74,6 +74,7 @@ class PoseData(pl.LightningDataModule):
         accumulate: Batches whose gradients make one step, as the trainer's ``accumulate_grad_batches`` has it; batches
             that do not make a step at the end of an epoch are left out, as is a batch that is not full.
         flip: Train on left-right mirrored windows too.
+        drop_last: Leave out the last training batch if it is not full; a single batch is kept in any case.
         targets: Train on the pose of the ``"centre"`` frame of each window, or on the poses of ``"all"`` frames.
         stride: Train on the centre frame of every so many frames.
         time_reversal: Train on windows that run backwards, too.
@@ -92,6 +93,7 @@ class PoseData(pl.LightningDataModule):
         batch_size: int = 256,
         accumulate: int = 1,
         flip: bool = True,
+        drop_last: bool = True,
         targets: Targets = "centre",
         stride: int = 1,
         time_reversal: bool = False,
@@ -108,6 +110,7 @@ class PoseData(pl.LightningDataModule):
         self.batch_size = batch_size
         self.accumulate = accumulate
         self.flip = flip
+        self.drop_last = drop_last
         self.targets = targets
         self.stride = stride
         self.time_reversal = time_reversal
@@ -150,7 +153,7 @@ class PoseData(pl.LightningDataModule):
             shuffle=True,
             seed=self.seed,
             # A last batch of one frame would be an error for batch normalisation and a noisy step for all others.
-            drop_last=len(windows) >= batch_size * trainer.world_size,
+            drop_last=self.drop_last and len(windows) >= batch_size * trainer.world_size,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )

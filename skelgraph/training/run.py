@@ -125,6 +125,7 @@ def train(
         batch_size=config.training.batch_size,
         accumulate=config.training.accumulate,
         flip=bool(flips.training.flip),
+        drop_last=config.training.drop_last,
         targets=config.training.loss_frames,
         stride=config.data.stride,
         time_reversal=config.data.time_reversal,

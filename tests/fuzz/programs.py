@@ -18,11 +18,13 @@ import torch
 from skelgraph import training
 from skelgraph.__main__ import main
 from skelgraph.datasets import Human36M, MocapNPZ, read_cameras, read_npz, read_smpl
+from skelgraph.datasets.protocol import Protocol
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, load_official, model_info
 from skelgraph.models.pretrained import Pretrained, load_weights, save_weights
 from skelgraph.nn import TubeSkin
 from skelgraph.topology import JointHypergraph, Skeleton, as_graph
+from skelgraph.training.judging import MEASURES, protocol_record
 from skelgraph.training.report import Sample, write_report
 
 from . import archives, silly
@@ -311,6 +313,16 @@ def names(rng: random.Random, number: int, room: Room) -> Case:
                     "files": [name],
                 },
                 "versions": {"torch": name},
+                "rows": {
+                    "network": {**dict.fromkeys((*REPORTED, *MEASURES), 1.0), "per_action": {name: row, "walk": row}}
+                },
+                "headline": "network",
+                "protocol": protocol_record(Protocol(name, (0, 50), joints=tuple(body.joint_names[:1]))),
+                "root": "subtract",
+                "flip_test": False,
+                "refine_dropout_at_test": False,
+                "notes": [name],
+                "seed": 0,
             }
             sample = Sample(torch.rand(3, 3, 2), torch.rand(3, 3, 3), torch.rand(3, 3, 3), 25.0, name)
             write_report(room.own, metrics, {"loss": name, "out": name, "options": {name: name}}, [], sample, body)

@@ -79,7 +79,7 @@ def test_silly_values_are_refused_or_work(name, option):
         ("st_gcn_pose", {"hidden_channels": []}, "from 1 to 100 of them"),
         ("nehs_net", {"n_heads": 5}, "heads is 5; expected a divisor of the width"),
         ("nehs_net", {"hyperedges": [[0, 99]]}, "hyperedge 0 holds joint 99"),
-        ("hgn", {"graph": 3}, "graph is 3; expected a MultiScaleGraph or none"),
+        ("hgn", {"graph": 3}, "graph is 3; expected a MultiScaleGraph, a dict or none"),
         ("hgn", {"levels": [-1]}, "levels is .*; expected 2 values"),
         ("hgn", {"adjacency": [[[0, 1], [1]]] * 3}, "adjacency is .*; expected a tensor, an array or lists of numbers"),
         ("hgcn", {"hidden_channels": 65536}, "hidden_channels is 262144; expected an integer from 1 to 65536"),

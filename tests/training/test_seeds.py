@@ -66,7 +66,7 @@ def test_mean_and_deviation(config: TrainConfig, tmp_path: Path) -> None:
     assert "frames" not in summary["mean"]["per_action"]["walk"]
     assert not {"selection", "versions", "dataset", "seed"} & summary["mean"].keys()
     page = (out / "seeds.html").read_text()
-    assert f"<td>mean</td><td></td><td>{summary['mean']['mpjpe_mm']:.1f}</td>" in page
+    assert f"<td>mean</td><td></td><td>{summary['mean']['mpjpe_mm']:.2f}</td>" in page
     assert f"<td>{summary['std']['mpjpe_mm']:.2f}</td>" in page
     assert all(f'<a href="seed-{seed}/report.html">' in page for seed in (5, 0, 2))
     assert saved_seeds(out) == (config, (5, 0, 2))

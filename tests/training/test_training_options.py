@@ -82,6 +82,27 @@ def test_accumulated_batches_are_one_large_batch(run: Run, tmp_path: Path, sched
     assert curve(tmp_path / "small") != pytest.approx(curve(tmp_path / "large"), rel=1e-2)
 
 
+def test_the_last_batch_is_kept_on_request(run: Run, tmp_path: Path) -> None:
+    """616 windows are 12 batches of 48 and one of 40, which the published programs train on, too."""
+    config = run.config.replace(**PLAIN, schedule="step_power", lr_every=13, lr_decay=0.5, batch_size=48)
+    for kept, steps in ((False, 13), (True, 12)):
+        out = tmp_path / str(kept)
+        train(config.replace(out=str(out), drop_last=kept))
+        saved = load_checkpoint(out / "checkpoints" / "last.ckpt")
+        assert saved["global_step"] == 3 * steps
+    rates = [row["lr"] for row in saved["callbacks"]["History"]["rows"]]
+    kept = load_checkpoint(tmp_path / "False" / "checkpoints" / "last.ckpt")["callbacks"]["History"]["rows"]
+    assert [row["lr"] for row in kept] != rates, "the rate moves after 13 steps, which are an epoch here"
+    config = config.replace(out=str(tmp_path / "bad"), drop_last=False)
+    with pytest.raises(SkelgraphError, match="batch-size leaves 1 window for a step"):
+        train(config.replace(model="martinez", options={"hidden_channels": 8}, batch_size=615))
+    with pytest.raises(SkelgraphError, match="drop-last is off; expected it to be on with accumulate"):
+        train(config.replace(accumulate=2))
+    with pytest.raises(SkelgraphError, match="drop-last is off; expected it to be on with compile"):
+        train(config.replace(compile=True))
+    assert not (tmp_path / "bad").exists()
+
+
 def test_accumulation_goes_on_after_a_kill_within_a_step(run: Run, tmp_path: Path) -> None:
     config = run.config.replace(batch_size=16, accumulate=3)
     train(config.replace(out=str(tmp_path / "undisturbed")))
