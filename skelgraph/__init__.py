@@ -6,7 +6,7 @@ from skelgraph.errors import CheckpointError, DataError, SkelgraphError, Topolog
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from skelgraph.models import create_model, list_models, load_model, load_official, optimize
+    from skelgraph.models import create_model, export_model, list_models, load_model, load_official, optimize
     from skelgraph.topology import Skeleton, as_skeleton, convert_keypoints, list_skeletons, register_skeleton
 
 __version__ = "0.1.0"
@@ -20,6 +20,7 @@ __all__ = [
     "as_skeleton",
     "convert_keypoints",
     "create_model",
+    "export_model",
     "list_models",
     "list_skeletons",
     "load_model",

@@ -17,6 +17,7 @@ import skelgraph
 from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
+from skelgraph.cli.export import Export
 from skelgraph.cli.listings import Models, Skeletons
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
@@ -31,6 +32,7 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Recipes, subcommand("recipes")],
     Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
+    Annotated[Export, subcommand("export")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
 ]

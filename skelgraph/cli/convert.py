@@ -1,13 +1,11 @@
 """`skelgraph convert-official`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import arg
 
-from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, parse_options, text_option
-from skelgraph.errors import SkelgraphError
+from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, new_file, parse_options, text_option
 from skelgraph.text import plain
 
 
@@ -42,11 +40,7 @@ class ConvertOfficial:
         from skelgraph.models import load_official, model_info
         from skelgraph.models.pretrained import PARTS, configuration, save_weights
 
-        out = Path(self.out)
-        if out.exists() and not self.overwrite:
-            raise SkelgraphError(
-                f"{plain(str(out), 500)} exists already: replace it (--overwrite) or choose another name"
-            )
+        out = new_file(self.out, self.overwrite)
         if self.model not in PARTS:
             model_info(self.model)  # an unknown name is an error before anything is read
         converted = load_official(self.model, self.checkpoint, self.skeleton, **parse_options(self.option))

@@ -16,7 +16,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import SkelgraphError
 from skelgraph.options import choices, option_types
-from skelgraph.text import shown
+from skelgraph.text import plain, shown
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
@@ -187,3 +187,15 @@ def parse_options(items: Sequence[str], flag: str = "--option") -> dict[str, Any
         except (ValueError, RecursionError):
             options[key] = value
     return options
+
+
+def new_file(name: str, overwrite: bool) -> Path:
+    """The path of a file to write.
+
+    Raises:
+        SkelgraphError: If it is there and is not to be replaced.
+    """
+    path = Path(name)
+    if path.exists() and not overwrite:
+        raise SkelgraphError(f"{plain(str(path), 500)} exists already: replace it (--overwrite) or choose another name")
+    return path

@@ -2,6 +2,7 @@
 
 from skelgraph.models.any_gcn import AnyGCN, any_gcn_conv
 from skelgraph.models.any_gcn_graphs import any_gcn_adjacency
+from skelgraph.models.exported import export_model
 from skelgraph.models.factory import create_model
 from skelgraph.models.graph_mlp import GraphMLP
 from skelgraph.models.hgcn import HGCN
@@ -48,6 +49,7 @@ __all__ = [
     "any_gcn_adjacency",
     "any_gcn_conv",
     "create_model",
+    "export_model",
     "list_models",
     "load_head",
     "load_model",

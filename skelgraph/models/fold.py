@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import copy
 import operator
-from typing import Any
+import warnings
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram
+
+from skelgraph.errors import SkelgraphError
 
 aten = torch.ops.aten
 
 _VIEWS = (aten.view.default, aten.reshape.default)
 _PRODUCTS = (aten.matmul.default, aten.mm.default, aten.bmm.default)
+
+
+_Module = TypeVar("_Module", bound=nn.Module)
+
+
+def inference_copy(model: _Module) -> _Module:
+    """A copy of a model in evaluation mode, without gradients.
+
+    Raises:
+        SkelgraphError: If the model is on ``meta``.
+    """
+    if next(model.parameters()).is_meta:
+        raise SkelgraphError("the model is on the meta device, without weights; expected one that can run")
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def trace(module: nn.Module, example: Tensor) -> ExportedProgram:
+    """Export a module for batches of any size.
+
+    Args:
+        module: A module in evaluation mode with one input.
+        example: An input, two or more of a batch.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
+        return torch.export.export(module, (example,), dynamic_shapes=({0: Dim.DYNAMIC},))
 
 
 @torch.no_grad()

@@ -121,4 +121,4 @@ class Martinez(FrameLifter):
         if self.predict_root:
             return joints
         root = self.skeleton.root
-        return torch.cat((joints[:, :root], joints.new_zeros(len(x), 1, self.out_channels), joints[:, root:]), 1)
+        return torch.cat((joints[:, :root], torch.zeros_like(joints[:, :1]), joints[:, root:]), 1)

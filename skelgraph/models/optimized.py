@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ import torch._inductor
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.models.fold import fold_constants
+from skelgraph.models.fold import fold_constants, inference_copy, trace
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.options import checked
 from skelgraph.text import plain
@@ -45,19 +44,16 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
         >>> fast(torch.randn(1, 17, 2)).shape
         torch.Size([1, 17, 3])
     """
-    model = copy.deepcopy(model).eval().requires_grad_(False)
+    model = inference_copy(model)
     parameter = next(model.parameters())
-    if parameter.is_meta:
-        raise SkelgraphError("the model is on the meta device, without weights; expected one that can run")
     shape = (2, model.num_frames, model.skeleton.num_joints, model.in_channels)
-    example = (torch.zeros(shape, dtype=parameter.dtype, device=parameter.device),)
-    any_batch = ({0: torch.export.Dim.DYNAMIC},)
+    example = torch.zeros(shape, dtype=parameter.dtype, device=parameter.device)
+    folded = fold_constants(trace(model, example).module())
+    if not compile:
+        return OptimizedLifter(model, folded)
+    program = trace(folded, example)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of torch about itself
-        folded = fold_constants(torch.export.export(model, example, dynamic_shapes=any_batch).module())
-        if not compile:
-            return OptimizedLifter(model, folded)
-        program = torch.export.export(folded, example, dynamic_shapes=any_batch)
         try:
             run = torch._inductor.aoti_load_package(torch._inductor.aoti_compile_and_package(program))
         except (RuntimeError, OSError) as error:
@@ -66,7 +62,7 @@ def optimize(model: PoseLifter, compile: bool = True) -> OptimizedLifter:  # noq
                 f"the model could not be compiled: {reason}; expected a working C++ compiler, named by the environment "
                 "variable CXX if it is not on the PATH, or optimize(model, compile=False), which needs none"
             ) from error
-        return OptimizedLifter(model, run)
+    return OptimizedLifter(model, run)
 
 
 class OptimizedLifter(PoseLifter):

@@ -1,0 +1,69 @@
+"""`skelgraph export`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from tyro.conf import arg
+
+from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, new_file, parse_options, text_option
+from skelgraph.text import plain
+
+
+@dataclass
+class Export:
+    """Write a network for other programs, for batches of any size: as ONNX, or as a program of torch.
+
+    The file is run beside the network before it gets its name. The content of the weights tells what they are: a
+    checkpoint of a run and a safetensors file know their network, a checkpoint of the authors' code needs --model."""
+
+    weights: Annotated[
+        str,
+        text_option("file"),
+        arg(help="Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code."),
+    ]
+    out: Annotated[str, text_option("file"), arg(help="File to write, model.onnx or model.pt2.")]
+    format: Annotated[
+        str,
+        text_option("{onnx,torch-export}"),
+        arg(help="Form of the file; onnx needs the extra `export`.", help_behavior_hint="(default: onnx)"),
+    ] = "onnx"
+    model: Annotated[
+        str | None,
+        text_option("name"),
+        arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
+    ] = None
+    skeleton: Annotated[
+        str | None,
+        text_option("name"),
+        arg(
+            help="Joint layout of the weights.",
+            help_behavior_hint="(default: as in the file, or that of the released code)",
+        ),
+    ] = None
+    option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the network that weights of the authors cannot tell, key=value, value in JSON.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
+    overwrite: Annotated[Flag, arg(help="Replace the file that is there.", help_behavior_hint="")] = False
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        import_modules(self.imports)
+        from skelgraph.models import export_model, load_network
+
+        out = new_file(self.out, self.overwrite)
+        model = load_network(self.weights, self.model, self.skeleton, **parse_options(self.option))
+        difference = export_model(model, out, self.format)  # type: ignore[arg-type] # it checks the format
+        joints, frames = model.skeleton.num_joints, "" if model.num_frames == 1 else f"{model.num_frames}, "
+        print(
+            plain(
+                f"{out}: {model.registered_name}, (batch, {frames}{joints}, {model.in_channels}) -> (batch, {joints}, "
+                f"{model.out_channels}); at most {difference:.1g} from the network",
+                1000,
+            )
+        )
