@@ -32,9 +32,8 @@ COMBINATIONS: Mapping[str, Weights] = {
     "head": {"nose": 1.0},
 }
 """Joints that layouts lack, as convex combinations of others that hold in any axes, in the words of
-:data:`~skelgraph.topology.matching.MEANINGS`. They are those of MotionBERT's conversions, whose ``head`` (neck/nose of
-Human3.6M) is the nose:
-https://github.com/Walter0807/MotionBERT/blob/main/lib/data/dataset_wild.py"""
+:data:`~skelgraph.topology.matching.MEANINGS`. Spine and ``head`` (neck/nose of Human3.6M) are those of MotionBERT's
+``halpe2h36m``: https://github.com/Walter0807/MotionBERT/blob/main/lib/data/dataset_wild.py"""
 
 _NOSE, _SHOULDERS = {"nose": 1.0}, COMBINATIONS["neck"]
 _EYES, _EARS = {"left_eye": 1 / 2, "right_eye": 1 / 2}, {"left_ear": 1 / 2, "right_ear": 1 / 2}
@@ -62,9 +61,10 @@ IMAGE_RULE: Mapping[str, tuple[Weights, Weights]] = {
     "head": (_sum((3 / 4, _NOSE), (1 / 4, _SHOULDERS)),) * 2,
     "head_top": (_sum((1 / 2, _EYES), (1 / 2, _EARS)), _sum((2.0, _EYES), (-1.0, _NOSE))),
 }
-"""The rule of the published demos from COCO's keypoints to Human3.6M's, for x and y of the image: sums whose weights
-add up to 1, some below 0, as the top of the head and the bend of the spine lie beyond what COCO has. It takes a person
-who is upright in the image, y down: https://github.com/Vegetebird/GraphMLP/blob/main/demo/lib/preprocess.py"""
+"""The rule of the published demos (GraphMLP, NEHSNet) from COCO's keypoints to Human3.6M's, for x and y of the image:
+sums whose weights add up to 1, some below 0, as the top of the head and the bend of the spine lie beyond what COCO has.
+It takes a person who is upright in the image, y down. It began with GAST-Net:
+https://github.com/fabro66/GAST-Net-3DPoseEstimation/blob/master/tools/mpii_coco_h36m.py"""
 IMAGE_RULE_LAYOUTS = (("coco17", "wholebody133", "blazepose33", "body25"), ("h36m17", "h36m16", "mpi_inf_3dhp17"))
 """From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads."""
 
