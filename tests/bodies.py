@@ -19,5 +19,4 @@ BODIES = (
     "mpii16",
     "ntu25",
     "smpl24",
-    "wholebody133",
 )

@@ -3,9 +3,9 @@
 A layout is written with joint names, not numbers. ``*`` stands for ``left`` and ``right``; a bone chain runs from the
 root outwards; a joint that no chain leads to is the root. ``left_x`` and ``right_x`` are a symmetric pair.
 
-Every layout is one tree. ``coco17``, ``wholebody133`` and ``blazepose33`` have no joint at the middle of the hips:
-their tree hangs from the nose, shoulders on the nose and hips on the shoulders, so that it is the same on both sides.
-Where a detector draws closed loops (hips, hands, feet) the tree leaves out one bone of each.
+Every layout is one tree. ``coco17`` and ``blazepose33`` have no joint at the middle of the hips: their tree hangs from
+the nose, shoulders on the nose and hips on the shoulders, so that it is the same on both sides. Where a detector draws
+closed loops (hips, hands, feet) the tree leaves out one bone of each.
 
 Every layout of a whole body has the parts ``left_arm``, ``right_arm``, ``left_leg`` and ``right_leg`` (shoulder and hip
 included, hands and feet as well), ``head`` for facial keypoints if there are any and ``torso`` for what is left; no
@@ -261,86 +261,6 @@ _layout(
         "head": "nose left_eye right_eye left_ear right_ear",
         "*_arm": "*_shoulder *_elbow *_wrist",
         "*_leg": "*_hip *_knee *_ankle",
-    },
-)
-
-# COCO-WholeBody: body, feet, face and hands. The body is coco17, the feet hang from the ankles and the hands, in the
-# order of hand21, from the wrists. The data set only numbers the 68 points of the face; here they have names
-# that tell the sides, and count from the outside inwards: https://github.com/jin-s13/COCO-WholeBody
-_layout(
-    "wholebody133",
-    joints="""
-        nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
-        left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle
-        left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel
-        right_jaw1 right_jaw2 right_jaw3 right_jaw4 right_jaw5 right_jaw6 right_jaw7 right_jaw8 chin
-        left_jaw8 left_jaw7 left_jaw6 left_jaw5 left_jaw4 left_jaw3 left_jaw2 left_jaw1
-        right_brow1 right_brow2 right_brow3 right_brow4 right_brow5 left_brow5 left_brow4 left_brow3
-        left_brow2 left_brow1
-        nose_bridge1 nose_bridge2 nose_bridge3 nose_bridge4 right_nostril1 right_nostril2 nose_base
-        left_nostril2 left_nostril1
-        right_eye1 right_eye2 right_eye3 right_eye4 right_eye5 right_eye6 left_eye4 left_eye3 left_eye2
-        left_eye1 left_eye6 left_eye5
-        right_mouth1 right_mouth2 right_mouth3 upper_lip left_mouth3 left_mouth2 left_mouth1
-        left_mouth4 left_mouth5 lower_lip right_mouth5 right_mouth4
-        right_inner_mouth1 right_inner_mouth2 inner_upper_lip left_inner_mouth2 left_inner_mouth1
-        left_inner_mouth3 inner_lower_lip right_inner_mouth3
-        left_hand_root left_thumb1 left_thumb2 left_thumb3 left_thumb4 left_forefinger1 left_forefinger2
-        left_forefinger3 left_forefinger4
-        left_middle_finger1 left_middle_finger2 left_middle_finger3 left_middle_finger4 left_ring_finger1
-        left_ring_finger2 left_ring_finger3 left_ring_finger4
-        left_pinky_finger1 left_pinky_finger2 left_pinky_finger3 left_pinky_finger4
-        right_hand_root right_thumb1 right_thumb2 right_thumb3 right_thumb4 right_forefinger1
-        right_forefinger2 right_forefinger3 right_forefinger4
-        right_middle_finger1 right_middle_finger2 right_middle_finger3 right_middle_finger4 right_ring_finger1
-        right_ring_finger2 right_ring_finger3 right_ring_finger4
-        right_pinky_finger1 right_pinky_finger2 right_pinky_finger3 right_pinky_finger4
-    """,
-    chains=[
-        "nose *_eye *_ear",
-        "nose *_shoulder *_elbow *_wrist *_hand_root",
-        "*_shoulder *_hip *_knee *_ankle *_heel",
-        "*_ankle *_big_toe",
-        "*_ankle *_small_toe",
-        "*_hand_root *_thumb1 *_thumb2 *_thumb3 *_thumb4",
-        "*_hand_root *_forefinger1 *_forefinger2 *_forefinger3 *_forefinger4",
-        "*_hand_root *_middle_finger1 *_middle_finger2 *_middle_finger3 *_middle_finger4",
-        "*_hand_root *_ring_finger1 *_ring_finger2 *_ring_finger3 *_ring_finger4",
-        "*_hand_root *_pinky_finger1 *_pinky_finger2 *_pinky_finger3 *_pinky_finger4",
-        "nose nose_bridge4 nose_bridge3 nose_bridge2 nose_bridge1",
-        "nose nose_base *_nostril2 *_nostril1",
-        "nose_bridge1 *_brow5 *_brow4 *_brow3 *_brow2 *_brow1",
-        "*_eye *_eye1 *_eye2 *_eye3 *_eye4",
-        "*_eye1 *_eye6 *_eye5",
-        "nose_base upper_lip *_mouth3 *_mouth2 *_mouth1 *_mouth4 *_mouth5",
-        "upper_lip inner_upper_lip *_inner_mouth2 *_inner_mouth1 *_inner_mouth3",
-        "inner_upper_lip inner_lower_lip lower_lip chin *_jaw8 *_jaw7 *_jaw6 *_jaw5 *_jaw4 *_jaw3 *_jaw2 *_jaw1",
-    ],
-    parts={
-        "head": """
-            nose left_eye right_eye left_ear right_ear
-            right_jaw1 right_jaw2 right_jaw3 right_jaw4 right_jaw5 right_jaw6 right_jaw7 right_jaw8 chin
-            left_jaw8 left_jaw7 left_jaw6 left_jaw5 left_jaw4 left_jaw3 left_jaw2 left_jaw1
-            right_brow1 right_brow2 right_brow3 right_brow4 right_brow5 left_brow5 left_brow4 left_brow3
-            left_brow2 left_brow1
-            nose_bridge1 nose_bridge2 nose_bridge3 nose_bridge4 right_nostril1 right_nostril2 nose_base
-            left_nostril2 left_nostril1
-            right_eye1 right_eye2 right_eye3 right_eye4 right_eye5 right_eye6 left_eye4 left_eye3 left_eye2
-            left_eye1 left_eye6 left_eye5
-            right_mouth1 right_mouth2 right_mouth3 upper_lip left_mouth3 left_mouth2 left_mouth1
-            left_mouth4 left_mouth5 lower_lip right_mouth5 right_mouth4
-            right_inner_mouth1 right_inner_mouth2 inner_upper_lip left_inner_mouth2 left_inner_mouth1
-            left_inner_mouth3 inner_lower_lip right_inner_mouth3
-        """,
-        "*_arm": """
-            *_shoulder *_elbow *_wrist *_hand_root
-            *_thumb1 *_thumb2 *_thumb3 *_thumb4
-            *_forefinger1 *_forefinger2 *_forefinger3 *_forefinger4
-            *_middle_finger1 *_middle_finger2 *_middle_finger3 *_middle_finger4
-            *_ring_finger1 *_ring_finger2 *_ring_finger3 *_ring_finger4
-            *_pinky_finger1 *_pinky_finger2 *_pinky_finger3 *_pinky_finger4
-        """,
-        "*_leg": "*_hip *_knee *_ankle *_heel *_big_toe *_small_toe",
     },
 )
 

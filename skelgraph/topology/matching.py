@@ -44,13 +44,6 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "coco17": {},
     "blazepose33": {},
     # the corners of the eyes and of the mouth and the first knuckles, which BlazePose has as well
-    "wholebody133": {
-        "*_eye1": "*_eye_outer",
-        "*_eye4": "*_eye_inner",
-        "*_mouth1": "*_mouth",
-        "*_forefinger1": "*_index",
-        "*_pinky_finger1": "*_pinky",
-    },
     "cmu_bvh": _CMU,
 }
 """What the joints of the named layouts mean, in the words of mpi_inf_3dhp28."""

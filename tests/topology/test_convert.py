@@ -76,7 +76,7 @@ def test_the_rule_of_the_published_demos() -> None:
     )
 
 
-@pytest.mark.parametrize("source", ["wholebody133", "blazepose33", "body25"])
+@pytest.mark.parametrize("source", ["blazepose33", "body25"])
 def test_detectors_with_the_joints_of_coco_go_its_way(source: str) -> None:
     keypoints = points(source, 4, channels=3)
     through = convert_keypoints(convert_keypoints(keypoints, source, "coco17"), "coco17", "h36m17")

@@ -25,7 +25,6 @@ SIZES = {
     "mpii16": 16,
     "ntu25": 25,
     "smpl24": 24,
-    "wholebody133": 133,
 }
 
 H36M17_OF_32 = [j for j in range(32) if j not in {4, 5, 9, 10, 11, 16, *range(20, 25), *range(28, 32)}]
@@ -78,28 +77,7 @@ DRAWN_BONES = {
         "0-1 1-2 2-3 3-4 0-5 5-6 6-7 7-8 0-9 9-10 10-11 11-12 0-13 13-14 14-15 15-16 0-17 17-18 18-19 19-20",
         0,
     ),
-    # the bones of body, feet and hands that MMPose draws; the face is not drawn
-    "wholebody133": (
-        "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6 "
-        "15-17 15-18 15-19 16-20 16-21 16-22 "
-        + " ".join(
-            f"{root if place == 0 else root + 4 * finger + place}-{root + 4 * finger + place + 1}"
-            for root in (91, 112)
-            for finger in range(5)
-            for place in range(4)
-        ),
-        0,
-    ),
 }
-# The order in which the 68 points of the face are numbered, from 23, and their images in a mirror: iBUG's markup.
-FACE_MIRROR = [
-    *range(16, -1, -1),
-    *range(26, 16, -1),
-    *(27, 28, 29, 30, 35, 34, 33, 32, 31),
-    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
-    *(54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55),
-    *(64, 63, 62, 61, 60, 67, 66, 65),
-]
 # What the documented spanning trees add to the drawn bones.
 ADDED_BONES = {
     "body25": set(),
@@ -108,27 +86,10 @@ ADDED_BONES = {
     "blazepose33": {(0, 9), (0, 10), (0, 11), (0, 12)},
     "ntu25": set(),
     "hand21": set(),
-    "wholebody133": {(0, 5), (0, 6), (9, 91), (10, 112)},
 }
 
 # A few joints of every layout by number: enough to catch a shifted or swapped order.
 LANDMARKS = {
-    "wholebody133": {
-        "left_big_toe": 17,
-        "right_heel": 22,
-        "right_jaw1": 23,
-        "chin": 31,
-        "left_brow1": 49,
-        "nose_bridge1": 50,
-        "right_eye1": 59,
-        "left_eye1": 68,
-        "left_mouth1": 77,
-        "inner_lower_lip": 89,
-        "left_hand_root": 91,
-        "left_thumb4": 95,
-        "right_hand_root": 112,
-        "right_pinky_finger4": 132,
-    },
     "h36m17": {"hip": 0, "right_hip": 1, "left_foot": 6, "thorax": 8, "head": 10, "left_shoulder": 11},
     "h36m16": {"hip": 0, "right_foot": 3, "left_hip": 4, "head": 9, "left_wrist": 12, "right_shoulder": 13},
     "h36m32": {
@@ -242,8 +203,7 @@ def test_published_parents(name: str) -> None:
 def test_bones_are_the_drawn_ones(name: str) -> None:
     text, first = DRAWN_BONES[name]
     drawn = {frozenset(int(joint) - first for joint in bone.split("-")) for bone in text.split()}
-    face = range(23, 91) if name == "wholebody133" else ()
-    bones = {frozenset(edge) for edge in as_skeleton(name).edges if not set(edge) & set(face)}
+    bones = {frozenset(edge) for edge in as_skeleton(name).edges}
     assert bones - drawn == {frozenset(edge) for edge in ADDED_BONES[name]}
 
 
@@ -254,17 +214,6 @@ def test_every_layout_has_published_bones() -> None:
 @every_layout
 def test_joint_order(name: str) -> None:
     assert {joint: as_skeleton(name).index(joint) for joint in LANDMARKS[name]} == LANDMARKS[name]
-
-
-def test_whole_body_is_coco_with_feet_face_and_hands() -> None:
-    whole, coco, hand = as_skeleton("wholebody133"), as_skeleton("coco17"), as_skeleton("hand21")
-    assert whole.subset(range(17), name="coco17").edges == coco.edges
-    assert whole.joint_names[:17] == coco.joint_names
-    assert [mirrored - 23 for mirrored in whole.mirror_index[23:91]] == FACE_MIRROR
-    assert list(whole.mirror_index[91:]) == [*range(112, 133), *range(91, 112)]
-    for first, side in ((91, "left"), (112, "right")):
-        names = [name.removeprefix(f"{side}_") for name in whole.joint_names[first : first + 21]]
-        assert names == ["hand_root", *hand.joint_names[1:]]
 
 
 def test_human36m_sides() -> None:
