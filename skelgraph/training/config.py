@@ -171,7 +171,8 @@ class DataConfig(_Checked):
     cameras: str | None = setting(None, "File of the cameras, JSON.", unit="file", absent="none", source=True)
     smpl: str | None = setting(
         None,
-        "Folder of your SMPL model files: of human36m_hgn the vertices of the bodies are then data, too.",
+        "Folder of your SMPL model files: of human36m_hgn the vertices of the bodies are then data, too; motion reads "
+        "AMASS by them.",
         unit="folder",
         absent="none",
         source=True,

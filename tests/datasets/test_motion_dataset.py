@@ -245,14 +245,8 @@ def test_training_from_the_command_line(folder: Path, tmp_path: Path, skeleton: 
     if skeleton == "own":
         assert "does not say what is left" in " ".join(done.stdout.split())
     # the checkpoint knows its data
-    again = [
-        sys.executable,
-        "-m",
-        "skelgraph",
-        "evaluate",
-        "--checkpoint",
-        str(tmp_path / "run" / "checkpoints" / "last.ckpt"),
-    ]
+    checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    again = [sys.executable, "-m", "skelgraph", "evaluate", "--checkpoint", checkpoint]
     judged = subprocess.run(
         [*again, "--out", str(tmp_path / "judged"), "--device", "cpu"], capture_output=True, text=True
     )

@@ -129,7 +129,7 @@ def _use(path: Path, own: Path) -> None:
 def _joint_map(rng: random.Random, room: Room) -> Case:
     document: Any = {"hip": {"LeftUpLeg": 0.5, "RightUpLeg": 0.5}, "head": "Head_end"}
     what = silly.spoil(rng, document)
-    content = json.dumps(document, default=str).encode("utf-8", "surrogatepass")
+    content = json.dumps(document, default=str, skipkeys=True).encode("utf-8", "surrogatepass")
     if rng.random() < 0.3:
         what, content = archives.damage(rng, content)
     path = room.own / "map.json"
