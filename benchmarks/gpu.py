@@ -27,6 +27,7 @@ import lightning.pytorch as pl
 import models
 import published
 import torch
+from pipeline import HUMAN36M_FRAMES, generated
 from reporting import parser, save, table
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -42,8 +43,6 @@ from skelgraph.topology import JointHypergraph, to_pyg
 from skelgraph.training import History, LiftingModule, PoseData
 from skelgraph.training.step_graph import StepGraph
 
-HUMAN36M_WINDOWS = 1_559_752
-"""Training samples of Human3.6M: five subjects, four cameras."""
 GRAPHED_STEPS = 32
 """Steps of a recorded training step in one call."""
 BATCHES = (1, 64, 1024)
@@ -264,22 +263,13 @@ def model_worker(name: str, seconds: float) -> Iterator[dict[str, Any]]:
     yield {"rows": rows, "memory": {name: memory}, "failed": {name: cells.failed} if cells.failed else {}}
 
 
-def human36m_sized(skeleton: str = "h36m16") -> PoseDataset:
-    """Generated poses, repeated to the number of training samples of Human3.6M."""
-    data = load_dataset("synthetic", "train", skeleton=skeleton, unchecked=True)
-    rows = torch.arange(HUMAN36M_WINDOWS) % len(data.clip_id)
-    for name in ("keypoints_2d", "poses_3d", "root_3d", "clip_id", "action_id"):
-        setattr(data, name, getattr(data, name)[rows])
-    return data
-
-
 def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
     """An epoch of SemGCN from arrays in memory to trained weights, by several ways."""
-    data = human36m_sized()
+    data = generated("h36m16", HUMAN36M_FRAMES)
     rows: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     prepared: dict[tuple[int, str], Any] = {}
-    on_gpu = human36m_sized().to("cuda")
+    on_gpu = generated("h36m16", HUMAN36M_FRAMES).to("cuda")
     windows = on_gpu.windows(1)
 
     def losses(model: nn.Module, side: str) -> Callable[[Tensor], Tensor]:
@@ -315,7 +305,7 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
     yield {}
 
     for batch in (64, 1024):
-        steps = HUMAN36M_WINDOWS // batch
+        steps = HUMAN36M_FRAMES // batch
         plain = published.from_ours(models.build("sem_gcn")).cuda().train()
         adam = torch.optim.Adam(plain.parameters(), lr=1e-3)
         few = 300 if batch == 64 else 60
@@ -336,7 +326,7 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
         ours = models.build("sem_gcn").cuda().train()
         of_rows = losses(ours, "eager")
         fused = torch.optim.AdamW(ours.parameters(), lr=1e-3, weight_decay=0, fused=True)
-        order = torch.randperm(HUMAN36M_WINDOWS)[: steps * batch].view(steps, batch).cuda()
+        order = torch.randperm(HUMAN36M_FRAMES)[: steps * batch].view(steps, batch).cuda()
         position = iter(order)
 
         def eager_step(rows: Any = position, loss: Any = of_rows, model: Any = ours, optimizer: Any = fused) -> None:
@@ -362,7 +352,7 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
                 continue
             torch.cuda.synchronize()
             start = time.perf_counter()
-            order = torch.randperm(HUMAN36M_WINDOWS)[: steps * batch].view(steps, batch).cuda()
+            order = torch.randperm(HUMAN36M_FRAMES)[: steps * batch].view(steps, batch).cuda()
             for chunk in order.split(4096):
                 mean = run(chunk, [1e-3] * len(chunk))
             float(mean)
@@ -570,7 +560,7 @@ def paragraphs(results: dict[str, Any]) -> list[str]:
                 ]
             )
         text += [
-            f"## One epoch of SemGCN, {HUMAN36M_WINDOWS:,} poses",
+            f"## One epoch of SemGCN, {HUMAN36M_FRAMES:,} poses",
             "From poses in memory to trained weights: order, batches, forward and backward pass of MSE, clipping, "
             "Adam. Seconds of an epoch; where fewer steps were measured, from these. *networks at once* are so many "
             "compiled graphs on streams of their own: the seconds in which each of them has its epoch.",

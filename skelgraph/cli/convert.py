@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, new_file, parse_options, text_option
+from skelgraph.cli.options import Flag, Imports, WeightsOptions, import_modules, new_file, parse_options, text_option
 from skelgraph.text import plain
 
 
@@ -23,14 +23,7 @@ class ConvertOfficial:
         text_option("name"),
         arg(help="Joint layout of the weights.", help_behavior_hint="(default: that of the released code)"),
     ] = None
-    option: Annotated[
-        Repeated,
-        arg(
-            help="Option of the network that weights cannot tell, key=value, value in JSON.",
-            metavar="KEY=VALUE",
-            help_behavior_hint="(repeatable)",
-        ),
-    ] = ()
+    option: WeightsOptions = ()
     overwrite: Annotated[Flag, arg(help="Replace the file that is there.", help_behavior_hint="")] = False
     imports: Imports = ()
 

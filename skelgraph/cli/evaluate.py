@@ -15,7 +15,8 @@ from skelgraph.cli.options import (
     Flag,
     Given,
     Imports,
-    Repeated,
+    WeightsModel,
+    WeightsOptions,
     group_options,
     import_modules,
     parse_options,
@@ -54,11 +55,7 @@ class Evaluate:
     data: Annotated[Given, arg(constructor=group_options("data", only=EVALUATED_DATA, default="as in the run"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation", default="as in the run"))]
     machine: Annotated[Given, arg(constructor=group_options("machine"))]
-    model: Annotated[
-        str | None,
-        text_option("name"),
-        arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
-    ] = None
+    model: WeightsModel = None
     refine: Annotated[
         str | None,
         text_option("file"),
@@ -75,14 +72,7 @@ class Evaluate:
             help_behavior_hint="(default: as in the file, or that of the released code)",
         ),
     ] = None
-    option: Annotated[
-        Repeated,
-        arg(
-            help="Option of the network that weights of the authors cannot tell, key=value, value in JSON.",
-            metavar="KEY=VALUE",
-            help_behavior_hint="(repeatable)",
-        ),
-    ] = ()
+    option: WeightsOptions = ()
     downsample: Annotated[
         str | None,
         text_option("frames"),

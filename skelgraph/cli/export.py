@@ -5,7 +5,16 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skelgraph.cli.options import Flag, Imports, Repeated, import_modules, new_file, parse_options, text_option
+from skelgraph.cli.options import (
+    Flag,
+    Imports,
+    WeightsModel,
+    WeightsOptions,
+    import_modules,
+    new_file,
+    parse_options,
+    text_option,
+)
 from skelgraph.text import plain
 
 
@@ -27,11 +36,7 @@ class Export:
         text_option("{onnx,torch-export}"),
         arg(help="Form of the file; onnx needs the extra `export`.", help_behavior_hint="(default: onnx)"),
     ] = "onnx"
-    model: Annotated[
-        str | None,
-        text_option("name"),
-        arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
-    ] = None
+    model: WeightsModel = None
     skeleton: Annotated[
         str | None,
         text_option("name"),
@@ -40,14 +45,7 @@ class Export:
             help_behavior_hint="(default: as in the file, or that of the released code)",
         ),
     ] = None
-    option: Annotated[
-        Repeated,
-        arg(
-            help="Option of the network that weights of the authors cannot tell, key=value, value in JSON.",
-            metavar="KEY=VALUE",
-            help_behavior_hint="(repeatable)",
-        ),
-    ] = ()
+    option: WeightsOptions = ()
     overwrite: Annotated[Flag, arg(help="Replace the file that is there.", help_behavior_hint="")] = False
     imports: Imports = ()
 

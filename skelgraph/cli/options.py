@@ -144,6 +144,19 @@ DataOptions = Annotated[
         help_behavior_hint="(repeatable)",
     ),
 ]
+WeightsModel = Annotated[
+    str | None,
+    text_option("name"),
+    arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
+]
+WeightsOptions = Annotated[
+    Repeated,
+    arg(
+        help="Option of the network that weights of the authors cannot tell, key=value, value in JSON.",
+        metavar="KEY=VALUE",
+        help_behavior_hint="(repeatable)",
+    ),
+]
 Imports = Annotated[
     Repeated,
     arg(

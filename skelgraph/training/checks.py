@@ -85,11 +85,9 @@ def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None
         asked.append(prediction)
         return prediction.mean()
 
-    trial = copy.deepcopy(model).to("meta").train()
-    joints = trial.skeleton.num_joints
-    keypoints = torch.zeros(2, trial.num_frames, joints, trial.in_channels, device="meta")
+    trial, keypoints = _trial(model, 2)
     try:
-        trial.training_loss(keypoints, torch.zeros(2, joints, 3, device="meta"), loss)
+        trial.training_loss(keypoints, torch.zeros(2, model.skeleton.num_joints, 3, device="meta"), loss)
     except RuntimeError:  # it needs the values of tensors: nothing is known
         return
     if not asked:
@@ -145,8 +143,7 @@ def check_batch(model: PoseLifter, size: int) -> None:
     """
     if size > 1:
         return
-    trial = copy.deepcopy(model).to("meta").train()
-    keypoints = torch.zeros(size, model.num_frames, model.skeleton.num_joints, model.in_channels, device="meta")
+    trial, keypoints = _trial(model, size)
     try:
         trial(keypoints)
     except RuntimeError:  # it needs the values of tensors: nothing is known
@@ -160,30 +157,38 @@ def check_batch(model: PoseLifter, size: int) -> None:
         ) from error
 
 
-def check_batches(config: TrainConfig, model: PoseLifter, train_set: PoseDataset) -> None:
+def _trial(model: PoseLifter, size: int) -> tuple[PoseLifter, Tensor]:
+    """A copy of a network in training mode, and windows for it: both on meta, where trying costs nothing."""
+    shape = (size, model.num_frames, model.skeleton.num_joints, model.in_channels)
+    return copy.deepcopy(model).to("meta").train(), torch.zeros(shape, device="meta")
+
+
+def check_batches(config: TrainConfig, model: PoseLifter, windows: int) -> None:
     """Check before anything is written that the batches can be made and trained on.
+
+    Args:
+        config: The settings.
+        model: The network.
+        windows: How many there are to train on.
 
     Raises:
         SkelgraphError: If the processes cannot get equal shares, the windows do not make a step, or one pose is too
             few for batch normalisation.
     """
     devices = config.machine.devices
-    flip, data = bool(config.decided().training.flip), config.data
-    bodies = train_set.bodies is not None
-    windows = train_set.windows(model.num_frames, data.stride, flip, time_reversal=data.time_reversal, vertices=bodies)
-    share = len(windows) // devices
+    share = windows // devices
     smallest = min(share_of_batch(config.training.batch_size, devices), share)
     if smallest == 0:
-        raise SkelgraphError(f"devices is {devices}, more than the {len(windows)} training windows")
+        raise SkelgraphError(f"devices is {devices}, more than the {windows} training windows")
     if not config.training.drop_last:
         if config.training.accumulate > 1:
             raise SkelgraphError("drop-last is off; expected it to be on with accumulate, whose batches count alike")
         smallest = share % smallest or smallest
     step = config.training.accumulate * config.training.batch_size
-    if config.training.accumulate > 1 and step > len(windows):
+    if config.training.accumulate > 1 and step > windows:
         raise SkelgraphError(
             f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
-            f"{len(windows)} training windows"
+            f"{windows} training windows"
         )
     cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
     if on_cpu and devices > max(cores, 2):

@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import Targets, WindowLoader
+from skelgraph.datasets.windows import PoseWindows, Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
 
 
@@ -132,12 +132,11 @@ class PoseData(pl.LightningDataModule):
         loader = self.training_batches()
         return ManyBatches(loader, self.steps_at_once) if self.steps_at_once else loader
 
-    def training_batches(self) -> WindowLoader:
-        """The batches of an epoch, one for each step."""
+    def training_windows(self) -> PoseWindows:
+        """All windows to train on, where the poses are now."""
         if self.train_set is None:
             raise RuntimeError("this PoseData has no training set")
-        trainer = self._trainer()
-        windows = self.train_set.windows(
+        return self.train_set.windows(
             self.frames,
             self.stride,
             self.flip,
@@ -146,6 +145,10 @@ class PoseData(pl.LightningDataModule):
             time_reversal=self.time_reversal,
             causal=self.causal,
         )
+
+    def training_batches(self) -> WindowLoader:
+        """The batches of an epoch, one for each step."""
+        windows, trainer = self.training_windows(), self._trainer()
         batch_size = share_of_batch(self.batch_size, trainer.world_size)
         loader = _WholeSteps(
             windows,

@@ -136,7 +136,7 @@ def train(
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
         trainer = make_trainer(config, history, callbacks)
-        check_batches(config, model, train_set)
+        check_batches(config, model, len(data.training_windows()))
         if config.machine.compile:
             check_compiled(config, *module.optimization(100, 10))
         with claimed(out, "train", resume=resume, overwrite=overwrite):
