@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from skelgraph.datasets.human36m_hgn import Human36MHGN
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.motion_dataset import MotionFiles
-    from skelgraph.datasets.motion_files import Motion, read_motion_file
+    from skelgraph.datasets.motion_files import Motion, read_motion_file, write_motion
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.protocol import Protocol
@@ -53,6 +53,7 @@ __all__ = [
     "read_smpl",
     "register_dataset",
     "smpl_body",
+    "write_motion",
 ]
 
 if not TYPE_CHECKING:
