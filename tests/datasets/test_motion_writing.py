@@ -119,7 +119,7 @@ def test_bvh_of_a_body_needs_no_joints_in_between(tmp_path: Path) -> None:
     angle = np.radians([0, 90, 179, 180, 181, 360])
     turn = np.stack([[np.cos(angle), -np.sin(angle), 0 * angle], [np.sin(angle), np.cos(angle), 0 * angle]])
     turn = np.concatenate([turn, np.stack([[0 * angle, 0 * angle, 0 * angle + 1]])]).transpose(2, 0, 1)
-    positions = np.einsum("tij,kj->tki", turn, body) + [5, 6, 7]
+    positions = np.einsum("tij,kj->tki", turn, body) + np.array([5, 6, 7])
     positions[3, 4] = positions[3, 1] + positions[3, 0] - positions[3, 1]  # folded back to where it came from
     result = back(tmp_path / "a.bvh", Motion(positions, names, 50.0, unit=0.01, up="y", parents=parents))
     assert result.joint_names == ("a", "b", "e", "e_end", "c", "c_end", "d", "d_end")

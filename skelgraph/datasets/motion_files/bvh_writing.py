@@ -1,10 +1,10 @@
 """BVH out of positions: a rest pose, the lengths of the bones and the rotations that lead from one to the other.
 
-The bones have their mean lengths, and in the rest pose the directions of the first frame. A joint with one bone turns it
-by the least rotation on top of its parent's; one with several turns them by the best rotation in the sense of least
+The bones have their mean lengths, and in the rest pose the directions of the first frame. A joint with one bone turns
+it by the least rotation on top of its parent's; one with several turns them by the best rotation in the sense of least
 squares (W. Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976). Bones that do not move
-rigidly with each other, such as those from the hip to both legs and the spine, each get a joint of their own in between,
-without length: ``hip_to_spine``.
+rigidly with each other, such as those from the hip to both legs and the spine, each get a joint of their own in
+between, without length: ``hip_to_spine``.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def _hierarchy(
     lines: list[str] = []
     angles: list[np.ndarray] = []
     world = np.broadcast_to(np.eye(3), (len(positions), 3, 3))
-    # What is still to be written, the last first: a closing brace, or a joint with its name, its place in the rest pose,
-    # the joints that hang on it and the orientation of what it hangs on.
+    # What is still to be written, the last first: a closing brace, or a joint with its name, its place in the rest
+    # pose, the joints that hang on it and the orientation of what it hangs on.
     todo: list[tuple[int, tuple[str, np.ndarray, list[int], np.ndarray] | None]] = []
     root = parents.index(-1)
     todo.append((0, (names[root], np.zeros(3), children[root], world)))

@@ -1,7 +1,8 @@
 """C3D, the binary format of optical motion capture (https://www.c3d.org): markers as joints.
 
-The file says its unit, its frame rate and, if ``POINT:Y_SCREEN`` is there, which axis points up. Files are written with the
-package ezc3d; it reads none here, since it crashes on damaged files, and sets aside as much memory as their heads promise.
+The file says its unit, its frame rate and, if ``POINT:Y_SCREEN`` is there, which axis points up. Files are written with
+the package ezc3d; it reads none here, since it crashes on damaged files, and sets aside as much memory as their heads
+promise.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def c3d_content(motion: Motion, label: str) -> bytes:
         raise DataError(f"{label}: C3D is written with ezc3d: pip install 'skelgraph[mocap]'.") from None
     frames, joints = motion.positions.shape[:2]
     if frames > 65535 or joints > 255:
-        raise DataError(f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints.")
+        raise DataError(
+            f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints."
+        )
     document = ezc3d.c3d()
     document["parameters"]["POINT"]["RATE"]["value"] = [motion.frame_rate]
     document["parameters"]["POINT"]["LABELS"]["value"] = list(motion.joint_names)

@@ -1,8 +1,8 @@
 """This library's own files of motion: the fields of :class:`Motion`, as arrays in npz or as JSON.
 
-Both hold ``positions`` ``(T, J, 3)`` and ``joint_names``, and as far as they are known ``frame_rate``, ``unit`` (metres of
-the unit of length), ``up`` and ``parents``. Where a joint is not known there is NaN, in JSON ``null`` in place of its three
-numbers. JSON also has ``"format": "skelgraph motion"``.
+Both hold ``positions`` ``(T, J, 3)`` and ``joint_names``, and as far as they are known ``frame_rate``, ``unit`` (metres
+of the unit of length), ``up`` and ``parents``. Where a joint is not known there is NaN, in JSON ``null`` in place of
+its three numbers. JSON also has ``"format": "skelgraph motion"``.
 """
 
 from __future__ import annotations
@@ -101,8 +101,10 @@ def _motion(data: Mapping[str, Any], label: str) -> Motion:
     ):
         raise DataError(f"{label}: positions are {shown(positions)}, expected finite numbers (T, J, 3), or NaN.")
     count = positions.shape[1]
-    if not _is_list(names, str, count) or len(set(names)) != count or not count:
-        raise DataError(f"{label}: joint_names are {shown(names)}, expected a name of its own for each of {count} joints.")
+    if not isinstance(names, list) or not _is_list(names, str, count) or len(set(names)) != count or not count:
+        raise DataError(
+            f"{label}: joint_names are {shown(names)}, expected a name of its own for each of {count} joints."
+        )
     for name in ("frame_rate", "unit"):
         number = data.get(name)
         if number is not None and not (isinstance(number, int | float) and 0 < number < 1e6):

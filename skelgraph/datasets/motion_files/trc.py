@@ -12,8 +12,8 @@ import numpy as np
 
 from skelgraph.datasets.motion_files.motion import Motion, check_room, metres_of
 from skelgraph.datasets.motion_files.text_file import TextFile
-from skelgraph.errors import DataError
 from skelgraph.datasets.units import UNITS
+from skelgraph.errors import DataError
 from skelgraph.text import shown
 
 _MISSING = ("", "nan", "-nan")
@@ -84,7 +84,16 @@ def trc_content(motion: Motion, name: str, label: str) -> bytes:
     axes = [f"{axis}{joint + 1}" for joint in range(joints) for axis in "XYZ"]
     head = [
         ["PathFileType", "4", "(X/Y/Z)", name],
-        "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames".split(),
+        [
+            "DataRate",
+            "CameraRate",
+            "NumFrames",
+            "NumMarkers",
+            "Units",
+            "OrigDataRate",
+            "OrigDataStartFrame",
+            "OrigNumFrames",
+        ],
         [rate, rate, str(frames), str(joints), units or "m", rate, "1", str(frames)],
         ["Frame#", "Time", *(cell for joint in motion.joint_names for cell in (joint, "", ""))],
         ["", "", *axes],

@@ -31,9 +31,9 @@ WRITTEN: dict[str, Callable[[Motion, str, str], bytes]] = {
 def write_motion(path: str | PathLike[str], motion: Motion) -> None:
     """Write motion as a file that other programs open, whole or not at all; :func:`read_motion_file` reads it back.
 
-    ``.npz`` and ``.json`` hold the fields of :class:`Motion`. C3D is in millimetres and says which axis points up. TRC and
-    BVH cannot say it, and programs take y for it: motion with z up is turned, ``(x, y, z)`` to ``(x, z, -y)``. BVH is in
-    centimetres; its bones have their mean lengths.
+    ``.npz`` and ``.json`` hold the fields of :class:`Motion`. C3D is in millimetres and says which axis points up. TRC
+    and BVH cannot say it, and programs take y for it: motion with z up is turned, ``(x, y, z)`` to ``(x, z, -y)``. BVH
+    is in centimetres; its bones have their mean lengths.
 
     Args:
         path: The file; the end of its name says the format: ``.npz``, ``.json``, ``.trc``, ``.c3d`` or ``.bvh``.
@@ -51,7 +51,9 @@ def write_motion(path: str | PathLike[str], motion: Motion) -> None:
     if motion.positions.size == 0 or np.isinf(motion.positions).any():
         raise DataError(f"{label}: positions are {shown(motion.positions)}, expected finite numbers, or NaN.")
     names = motion.joint_names
-    if len({*names}) < len(names) or any(not name.strip() or not name.isprintable() or {*"{}"} & {*name} for name in names):
+    if len({*names}) < len(names) or any(
+        not name.strip() or not name.isprintable() or {*"{}"} & {*name} for name in names
+    ):
         raise DataError(f"{label}: joint_names are {shown(names)}, expected different printable names without braces.")
     write_file(path, content(motion, plain(path.name), label))
 
