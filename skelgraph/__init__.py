@@ -33,8 +33,10 @@ if not TYPE_CHECKING:
     _PACKAGES = (
         "cli",
         "datasets",
+        "detection",
         "files",
         "geometry",
+        "lifting",
         "metrics",
         "nn",
         "ops",

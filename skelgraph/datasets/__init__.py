@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
+    from skelgraph.datasets.keypoint_files import Detections
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.motion_dataset import MotionFiles
-    from skelgraph.datasets.motion_files import Motion, read_motion_file
+    from skelgraph.datasets.motion_files import Motion, read_motion_file, write_motion
     from skelgraph.datasets.mpi_inf_3dhp import MpiInf3DHP
     from skelgraph.datasets.pose_dataset import Clip, MotionClip, PoseDataset
     from skelgraph.datasets.protocol import Protocol
@@ -29,6 +30,7 @@ __all__ = [
     "Camera",
     "Clip",
     "DatasetInfo",
+    "Detections",
     "HardPosesNPZ",
     "Human36M",
     "Human36MHGN",
@@ -53,6 +55,7 @@ __all__ = [
     "read_smpl",
     "register_dataset",
     "smpl_body",
+    "write_motion",
 ]
 
 if not TYPE_CHECKING:
@@ -65,6 +68,7 @@ if not TYPE_CHECKING:
             "protocol",
             "pose_dataset",
             "mocap",
+            "keypoint_files",
             "motion_files",
             "motion_dataset",
             "human36m",

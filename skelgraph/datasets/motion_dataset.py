@@ -160,7 +160,8 @@ def find_motion_files(path: str | PathLike[str]) -> list[MotionFile]:
     top = as_path(path, DataError)
     if not top.is_dir():
         return [MotionFile(top, top.stem, top.stem)]
-    suffixes = [form.suffix for form in FORMATS.values()]
+    # JSON in a folder of motion is a map of joints or cameras, not motion.
+    suffixes = list(dict.fromkeys(form.suffix for form in FORMATS.values() if form.suffix != ".json"))
     files = [
         MotionFile(file, file.stem if file.parent == top else file.parent.relative_to(top).as_posix(), file.stem)
         for file in sorted(top.rglob("*"))

@@ -538,7 +538,10 @@ def test_amass_needs_its_body_model(amass: Callable[..., Motion], tmp_path: Path
 @pytest.mark.parametrize("content", [b"", b"\0", b"hello\n", b"HIERARCH", b"\x02\x51", bytes(10_000)])
 def test_other_files(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.bvh").write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.bvh: begins like no motion file that can be read: BVH, ASF/AMC, AMASS"):
+    with pytest.raises(
+        DataError,
+        match=r"a\.bvh: begins like no motion file that can be read: BVH, ASF/AMC, npz, AMASS, C3D, TRC, JSON",
+    ):
         read_motion_file(tmp_path / "a.bvh")
     with pytest.raises(DataError, match="there is no such file"):
         read_motion_file(tmp_path / "b.bvh")

@@ -1,15 +1,18 @@
 """C3D, the binary format of optical motion capture (https://www.c3d.org): markers as joints.
 
-The file says its unit, its frame rate and, if ``POINT:Y_SCREEN`` is there, which axis points up. The package ezc3d is
-not used: it crashes on damaged files, and sets aside as much memory as their heads promise.
+The file says its unit, its frame rate and, if ``POINT:Y_SCREEN`` is there, which axis points up. Files are written with
+the package ezc3d; it reads none here, since it crashes on damaged files, and sets aside as much memory as their heads
+promise.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+import tempfile
 from collections.abc import Iterator
 from os import PathLike
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -52,6 +55,45 @@ def read_c3d(path: str | PathLike[str]) -> Motion:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{label}: is damaged or no C3D file ({plain(str(error), 200)}).") from error
+
+
+def c3d_content(motion: Motion, label: str) -> bytes:
+    """The content of a C3D file of the motion, in millimetres, the unit of the field.
+
+    Args:
+        motion: Motion that says its unit and its frame rate.
+        label: Name of the file, for messages.
+
+    Raises:
+        DataError: The motion does not say its unit or frame rate, or ezc3d is not installed.
+    """
+    if motion.frame_rate is None or motion.unit is None:
+        raise DataError(f"{label}: the motion does not say its {'unit' if motion.frame_rate else 'frame rate'}.")
+    try:
+        import ezc3d
+    except ImportError:
+        raise DataError(f"{label}: C3D is written with ezc3d: pip install 'skelgraph[mocap]'.") from None
+    frames, joints = motion.positions.shape[:2]
+    if frames > 65535 or joints > 255:
+        raise DataError(
+            f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints."
+        )
+    document = ezc3d.c3d()
+    document["parameters"]["POINT"]["RATE"]["value"] = [motion.frame_rate]
+    document["parameters"]["POINT"]["LABELS"]["value"] = list(motion.joint_names)
+    document["parameters"]["POINT"]["UNITS"]["value"] = ["mm"]
+    if motion.up is not None:
+        document.add_parameter("POINT", "X_SCREEN", ["+X"])
+        document.add_parameter("POINT", "Y_SCREEN", [f"+{motion.up.upper()}"])
+    points = np.ones((4, joints, frames))
+    points[:3] = motion.positions.transpose(2, 1, 0) * (motion.unit / 0.001)
+    document["data"]["points"] = points
+    document["data"]["meta_points"]["residuals"] = np.where(motion.visible, 0.0, -1.0).T[None]
+    document["data"]["meta_points"]["camera_masks"] = np.zeros((7, joints, frames), dtype=bool)
+    with tempfile.TemporaryDirectory() as folder:  # ezc3d writes to files alone
+        path = Path(folder) / "motion.c3d"
+        document.write(str(path))
+        return path.read_bytes()
 
 
 def _read(content: bytes, size: int, label: str) -> Motion:

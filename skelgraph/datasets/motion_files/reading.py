@@ -6,7 +6,7 @@ from collections.abc import Callable
 from os import PathLike
 from typing import NamedTuple
 
-from skelgraph.datasets.motion_files import acclaim, amass, bvh, c3d, trc
+from skelgraph.datasets.motion_files import acclaim, amass, bvh, c3d, own_files, trc
 from skelgraph.datasets.motion_files.motion import Motion
 from skelgraph.errors import DataError
 from skelgraph.files import open_regular
@@ -32,9 +32,11 @@ class Format(NamedTuple):
 FORMATS = {
     "BVH": Format(".bvh", bvh.is_bvh, lambda path, smpl: bvh.read_bvh(path)),
     "ASF/AMC": Format(".amc", acclaim.is_amc, lambda path, smpl: acclaim.read_acclaim(path)),
+    "npz": Format(".npz", own_files.is_motion_npz, lambda path, smpl: own_files.read_motion_npz(path)),
     "AMASS": Format(".npz", amass.is_npz, amass.read_amass),
     "C3D": Format(".c3d", c3d.is_c3d, lambda path, smpl: c3d.read_c3d(path)),
     "TRC": Format(".trc", trc.is_trc, lambda path, smpl: trc.read_trc(path)),
+    "JSON": Format(".json", own_files.is_motion_json, lambda path, smpl: own_files.read_motion_json(path)),
 }
 """The formats by their names."""
 

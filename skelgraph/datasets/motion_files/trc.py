@@ -12,6 +12,7 @@ import numpy as np
 
 from skelgraph.datasets.motion_files.motion import Motion, check_room, metres_of
 from skelgraph.datasets.motion_files.text_file import TextFile
+from skelgraph.datasets.units import UNITS
 from skelgraph.errors import DataError
 from skelgraph.text import shown
 
@@ -61,3 +62,45 @@ def read_trc(path: str | PathLike[str]) -> Motion:
         known = [i for i, cell in enumerate(found) if cell.lower() not in _MISSING]
         positions[frame, known] = text.numbers(line, [found[i] for i in known])
     return Motion(positions.reshape(len(rows), -1, 3), tuple(names), rate, unit=unit)
+
+
+def trc_content(motion: Motion, name: str, label: str) -> bytes:
+    """The content of a TRC file of the motion, in its axes; a unit that TRC has no name for becomes metres.
+
+    Args:
+        motion: Motion that says its unit and its frame rate.
+        name: The name of the file, which the format repeats inside.
+        label: Name of the file, for messages.
+
+    Raises:
+        DataError: The motion does not say its frame rate.
+    """
+    if motion.frame_rate is None or motion.unit is None:
+        raise DataError(f"{label}: the motion does not say its {'unit' if motion.frame_rate else 'frame rate'}.")
+    units = next((unit for unit in ("m", "cm", "mm") if UNITS[unit] == motion.unit), None)
+    positions = motion.positions * (1 if units else motion.unit)
+    frames, joints = positions.shape[:2]
+    rate = f"{motion.frame_rate:.10g}"
+    axes = [f"{axis}{joint + 1}" for joint in range(joints) for axis in "XYZ"]
+    head = [
+        ["PathFileType", "4", "(X/Y/Z)", name],
+        [
+            "DataRate",
+            "CameraRate",
+            "NumFrames",
+            "NumMarkers",
+            "Units",
+            "OrigDataRate",
+            "OrigDataStartFrame",
+            "OrigNumFrames",
+        ],
+        [rate, rate, str(frames), str(joints), units or "m", rate, "1", str(frames)],
+        ["Frame#", "Time", *(cell for joint in motion.joint_names for cell in (joint, "", ""))],
+        ["", "", *axes],
+        [],
+    ]
+    rows = (
+        [str(frame + 1), f"{frame / motion.frame_rate:.6f}", *("" if np.isnan(x) else f"{x:.6f}" for x in row)]
+        for frame, row in enumerate(positions.reshape(frames, -1))
+    )
+    return "".join("\t".join(cells) + "\n" for cells in [*head, *rows]).encode()

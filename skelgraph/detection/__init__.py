@@ -1,0 +1,1 @@
+"""Finding people in videos: detectors behind one protocol."""

@@ -1,0 +1,1 @@
+"""From keypoints in pixels to people in space."""
