@@ -44,6 +44,8 @@ from skelgraph.topology import JointHypergraph, to_pyg
 from skelgraph.training import History, LiftingModule, PoseData
 from skelgraph.training.step_graph import StepGraph
 
+LONGEST = 400
+"""Seconds that a task may measure; the epoch needs more than 150."""
 GRAPHED_STEPS = 32
 """Steps of a recorded training step in one call."""
 BATCHES = (1, 64, 1024)
@@ -500,7 +502,7 @@ def measure(tasks: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
             results["failed"][task] = "the process ended; see gpu_errors.txt"
             continue
         try:
-            answer = json.loads(process.communicate("go\n", timeout=150)[0].splitlines()[-1])
+            answer = json.loads(process.communicate("go\n", timeout=LONGEST)[0].splitlines()[-1])
         except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
             process.kill()
             results["failed"][task] = str(error)[:200]
