@@ -6,7 +6,7 @@ from skelgraph.files.archives import StoredFile, stored_files
 from skelgraph.files.foreign import ForeignFiles
 from skelgraph.files.json_text import parse_json, read_json
 from skelgraph.files.mat import read_mat
-from skelgraph.files.npz import read_npz
+from skelgraph.files.npz import npz_members, read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
 from skelgraph.files.writing import write_file, writing
@@ -22,6 +22,7 @@ __all__ = [
     "StoredFile",
     "as_path",
     "is_safetensors",
+    "npz_members",
     "open_regular",
     "parse_json",
     "read_checkpoint",
