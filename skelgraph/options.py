@@ -40,6 +40,8 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """Any integer that a tensor can hold."""
 Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
+Side = Annotated[int, Field(ge=1, le=2**20)]
+"""Width or height of a picture in pixels."""
 Rate = Annotated[float, Field(ge=0, le=1)]
 """A probability, such as a dropout rate."""
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -8,8 +8,10 @@ from __future__ import annotations
 BODIES = (
     "blazepose33",
     "body25",
+    "body25b",
     "cmu_bvh",
     "coco17",
+    "coco_wholebody_body23",
     "h36m16",
     "h36m17",
     "h36m32",
@@ -18,5 +20,6 @@ BODIES = (
     "mpi_inf_3dhp28",
     "mpii16",
     "ntu25",
+    "openpose_coco18",
     "smpl24",
 )

@@ -10,10 +10,11 @@ from skelgraph.lazy import lazy_exports
 if TYPE_CHECKING:
     from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
+    from skelgraph.datasets.example_clip import View, four_views
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
-    from skelgraph.datasets.keypoint_files import Detections
+    from skelgraph.datasets.keypoint_files import Detections, read_keypoints, write_keypoints
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.motion_dataset import MotionFiles
     from skelgraph.datasets.motion_files import Motion, read_motion_file, write_motion
@@ -45,16 +46,20 @@ __all__ = [
     "Protocol",
     "SmplBodies",
     "SyntheticMocap",
+    "View",
     "WindowLoader",
+    "four_views",
     "hardest",
     "load_dataset",
     "rank_by_rareness",
     "read_cameras",
+    "read_keypoints",
     "read_motion_file",
     "read_npz",
     "read_smpl",
     "register_dataset",
     "smpl_body",
+    "write_keypoints",
     "write_motion",
 ]
 
@@ -69,6 +74,7 @@ if not TYPE_CHECKING:
             "pose_dataset",
             "mocap",
             "keypoint_files",
+            "example_clip",
             "motion_files",
             "motion_dataset",
             "human36m",

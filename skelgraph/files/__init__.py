@@ -6,9 +6,10 @@ from skelgraph.files.archives import StoredFile, stored_files
 from skelgraph.files.foreign import ForeignFiles
 from skelgraph.files.json_text import parse_json, read_json
 from skelgraph.files.mat import read_mat
-from skelgraph.files.npz import read_npz
+from skelgraph.files.npz import npz_members, read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
+from skelgraph.files.video import is_video, read_video, write_video
 from skelgraph.files.writing import write_file, writing
 from skelgraph.lazy import lazy_exports
 
@@ -22,14 +23,18 @@ __all__ = [
     "StoredFile",
     "as_path",
     "is_safetensors",
+    "is_video",
+    "npz_members",
     "open_regular",
     "parse_json",
     "read_checkpoint",
     "read_json",
     "read_mat",
     "read_npz",
+    "read_video",
     "stored_files",
     "write_file",
+    "write_video",
     "writing",
 ]
 

@@ -11,7 +11,8 @@ import io
 import math
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -47,10 +48,29 @@ def read_npz(
             error names the file, the member and what was refused.
     """
     label = plain(str(path), 1000)
+    with _opened(path, label) as (archive, file):
+        return _read_members(archive, file, label, tuple(required), optional)
+
+
+def npz_members(path: str | PathLike[str]) -> tuple[str, ...]:
+    """The names of the members of an npz file, none of which is read.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: The file is missing, damaged or not an npz file.
+    """
+    with _opened(path, plain(str(path), 1000)) as (archive, _):
+        return tuple(name.removesuffix(".npy") for name in archive.namelist())
+
+
+@contextmanager
+def _opened(path: str | PathLike[str], label: str) -> Iterator[tuple[zipfile.ZipFile, RegularFile]]:
     with open_regular(path, DataError) as file:
         try:
             with zipfile.ZipFile(file) as archive:
-                return _read_members(archive, file, label, tuple(required), optional)
+                yield archive, file
         except DataError:
             raise
         except OSError as error:

@@ -65,7 +65,10 @@ IMAGE_RULE: Mapping[str, tuple[Weights, Weights]] = {
 sums whose weights add up to 1, some below 0, as the top of the head and the bend of the spine lie beyond what COCO has.
 It takes a person who is upright in the image, y down. It began with GAST-Net:
 https://github.com/fabro66/GAST-Net-3DPoseEstimation/blob/master/tools/mpii_coco_h36m.py"""
-IMAGE_RULE_LAYOUTS = (("coco17", "blazepose33", "body25"), ("h36m17", "h36m16", "mpi_inf_3dhp17"))
+IMAGE_RULE_LAYOUTS = (
+    ("coco17", "coco_wholebody_body23", "openpose_coco18", "blazepose33", "body25"),
+    ("h36m17", "h36m16", "mpi_inf_3dhp17"),
+)
 """From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads."""
 
 

@@ -3,8 +3,9 @@
 A layout is written with joint names, not numbers. ``*`` stands for ``left`` and ``right``; a bone chain runs from the
 root outwards; a joint that no chain leads to is the root. ``left_x`` and ``right_x`` are a symmetric pair.
 
-Every layout is one tree. ``coco17`` and ``blazepose33`` have no joint at the middle of the hips: their tree hangs from
-the nose, shoulders on the nose and hips on the shoulders, so that it is the same on both sides. Where a detector draws
+Every layout is one tree. ``coco17``, ``coco_wholebody_body23``, ``body25b`` and ``blazepose33`` have no joint at the
+middle of the hips: their tree hangs from the nose, shoulders on the nose and hips on the shoulders, so that it is the
+same on both sides (that of ``openpose_coco18`` from the neck). Where a detector draws
 closed loops (hips, hands, feet) the tree leaves out one bone of each.
 
 Every layout of a whole body has the parts ``left_arm``, ``right_arm``, ``left_leg`` and ``right_leg`` (shoulder and hip
@@ -282,6 +283,73 @@ _layout(
     ],
     parts={
         "torso": "neck mid_hip",
+        "head": "nose left_eye right_eye left_ear right_ear",
+        "*_arm": "*_shoulder *_elbow *_wrist",
+        "*_leg": "*_hip *_knee *_ankle *_heel *_big_toe *_small_toe",
+    },
+)
+
+# OpenPose's COCO model: COCO's joints in an order of its own, and a neck between the shoulders:
+# https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/include/openpose/pose/poseParameters.hpp
+_layout(
+    "openpose_coco18",
+    joints="""
+        nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist
+        right_hip right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear
+    """,
+    chains=[
+        "neck nose *_eye *_ear",
+        "neck *_shoulder *_elbow *_wrist",
+        "*_shoulder *_hip *_knee *_ankle",
+    ],
+    parts={
+        "torso": "neck",
+        "head": "nose left_eye right_eye left_ear right_ear",
+        "*_arm": "*_shoulder *_elbow *_wrist",
+        "*_leg": "*_hip *_knee *_ankle",
+    },
+)
+
+# OpenPose BODY_25B: COCO's joints in its order, feet, upper neck and top of the head as of MPII, which OpenPose joins
+# to both shoulders and which here hang on the nose: the file of openpose_coco18.
+_layout(
+    "body25b",
+    joints="""
+        nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
+        left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle upper_neck head_top
+        left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel
+    """,
+    chains=[
+        "nose *_eye *_ear",
+        "nose upper_neck head_top",
+        "nose *_shoulder *_elbow *_wrist",
+        "*_shoulder *_hip *_knee *_ankle *_heel",
+        "*_ankle *_big_toe *_small_toe",
+    ],
+    parts={
+        "head": "nose left_eye right_eye left_ear right_ear upper_neck head_top",
+        "*_arm": "*_shoulder *_elbow *_wrist",
+        "*_leg": "*_hip *_knee *_ankle *_heel *_big_toe *_small_toe",
+    },
+)
+
+# COCO-WholeBody, the body part: the first 23 of its 133 keypoints, which are COCO's and those of the feet:
+# https://github.com/jin-s13/COCO-WholeBody
+_layout(
+    "coco_wholebody_body23",
+    joints="""
+        nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
+        left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle
+        left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel
+    """,
+    chains=[
+        "nose *_eye *_ear",
+        "nose *_shoulder *_elbow *_wrist",
+        "*_shoulder *_hip *_knee *_ankle *_heel",
+        "*_ankle *_big_toe",
+        "*_ankle *_small_toe",
+    ],
+    parts={
         "head": "nose left_eye right_eye left_ear right_ear",
         "*_arm": "*_shoulder *_elbow *_wrist",
         "*_leg": "*_hip *_knee *_ankle *_heel *_big_toe *_small_toe",

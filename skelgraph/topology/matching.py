@@ -41,6 +41,9 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "ntu25": {"spine_base": "pelvis", "spine_mid": "spine", "spine_shoulder": "neck", "neck": "upper neck"},
     "halpe26": {"hip": "pelvis", "head": "head_top"},
     "body25": {"mid_hip": "pelvis"},
+    "body25b": {"upper_neck": "upper neck"},
+    "openpose_coco18": {},
+    "coco_wholebody_body23": {},
     "coco17": {},
     "blazepose33": {},
     # the corners of the eyes and of the mouth and the first knuckles, which BlazePose has as well

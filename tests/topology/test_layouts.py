@@ -13,8 +13,10 @@ from skelgraph.topology import Skeleton, as_skeleton, layouts, list_skeletons, r
 SIZES = {
     "blazepose33": 33,
     "body25": 25,
+    "body25b": 25,
     "cmu_bvh": 31,
     "coco17": 17,
+    "coco_wholebody_body23": 23,
     "h36m16": 16,
     "h36m17": 17,
     "h36m32": 32,
@@ -24,6 +26,7 @@ SIZES = {
     "mpi_inf_3dhp28": 28,
     "mpii16": 16,
     "ntu25": 25,
+    "openpose_coco18": 18,
     "smpl24": 24,
 }
 
@@ -57,6 +60,17 @@ DRAWN_BONES = {
         "14-19 19-20 14-21 11-22 22-23 11-24",
         0,
     ),
+    "body25b": (
+        "0-1 0-2 1-3 2-4 0-5 0-6 5-7 6-8 7-9 8-10 5-11 6-12 11-13 12-14 13-15 14-16 15-19 19-20 15-21 16-22 22-23 "
+        "16-24 5-17 6-17 5-18 6-18",
+        0,
+    ),
+    "openpose_coco18": ("1-2 1-5 2-3 3-4 5-6 6-7 1-8 8-9 9-10 1-11 11-12 12-13 1-0 0-14 14-16 0-15 15-17", 0),
+    "coco_wholebody_body23": (
+        "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6 15-17 15-18 15-19 "
+        "16-20 16-21 16-22",
+        0,
+    ),
     "halpe26": (
         "0-1 0-2 1-3 2-4 5-18 6-18 5-7 7-9 6-8 8-10 17-18 18-19 19-11 19-12 11-13 12-14 13-15 14-16 "
         "20-24 21-25 23-25 22-24 15-24 16-25",
@@ -81,6 +95,9 @@ DRAWN_BONES = {
 # What the documented spanning trees add to the drawn bones.
 ADDED_BONES = {
     "body25": set(),
+    "body25b": {(0, 17), (17, 18)},
+    "openpose_coco18": {(2, 8), (5, 11)},
+    "coco_wholebody_body23": {(0, 5), (0, 6)},
     "halpe26": {(0, 18)},
     "coco17": {(0, 5), (0, 6)},
     "blazepose33": {(0, 9), (0, 10), (0, 11), (0, 12)},
@@ -104,6 +121,16 @@ LANDMARKS = {
     "mpi_inf_3dhp28": {"spine3": 0, "spine4": 1, "pelvis": 4, "head_top": 7, "left_hand": 12, "right_hip": 23},
     "coco17": {"nose": 0, "left_eye": 1, "left_shoulder": 5, "right_wrist": 10, "left_hip": 11, "right_ankle": 16},
     "body25": {"neck": 1, "right_shoulder": 2, "mid_hip": 8, "right_eye": 15, "left_small_toe": 20, "right_heel": 24},
+    "body25b": {"left_eye": 1, "left_shoulder": 5, "head_top": 18, "left_heel": 21, "right_small_toe": 23},
+    "openpose_coco18": {
+        "neck": 1,
+        "right_shoulder": 2,
+        "left_shoulder": 5,
+        "left_hip": 11,
+        "right_eye": 14,
+        "left_ear": 17,
+    },
+    "coco_wholebody_body23": {"left_eye": 1, "right_ankle": 16, "left_small_toe": 18, "right_big_toe": 20},
     "halpe26": {"right_ankle": 16, "head": 17, "neck": 18, "hip": 19, "right_big_toe": 21, "left_heel": 24},
     "mpii16": {"right_ankle": 0, "left_ankle": 5, "pelvis": 6, "head_top": 9, "right_wrist": 10, "left_shoulder": 13},
     "smpl24": {"left_hip": 1, "spine3": 9, "neck": 12, "left_collar": 13, "head": 15, "right_hand": 23},

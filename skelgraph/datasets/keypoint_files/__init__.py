@@ -1,5 +1,7 @@
-"""Files of 2D keypoints, a reader for each format behind one function."""
+"""Files of 2D keypoints, a reader for each format behind one function, and the writer of our own."""
 
 from skelgraph.datasets.keypoint_files.detections import Detections
+from skelgraph.datasets.keypoint_files.own_file import write_keypoints
+from skelgraph.datasets.keypoint_files.reading import FORMATS, read_keypoints
 
-__all__ = ["Detections"]
+__all__ = ["FORMATS", "Detections", "read_keypoints", "write_keypoints"]

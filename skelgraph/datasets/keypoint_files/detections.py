@@ -45,6 +45,8 @@ class Detections:
         count, joints = len(self.frames), self.skeleton.num_joints
         if self.keypoints.shape != (count, joints, 3) or not np.isfinite(self.keypoints).all():
             raise DataError(f"keypoints are {shown(self.keypoints)}, expected finite numbers ({count}, {joints}, 3).")
+        if self.frames.shape != (count,):
+            raise DataError(f"frames are {shown(self.frames)}, expected one number for each of {count} entries.")
         if count and (self.frames[0] < 0 or self.frames[-1] >= self.num_frames or (np.diff(self.frames) < 0).any()):
             raise DataError(f"frames are {shown(self.frames)}, expected to ascend from 0 to {self.num_frames - 1}.")
         if self.persons is not None:

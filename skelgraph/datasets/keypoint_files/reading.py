@@ -1,0 +1,68 @@
+"""The one way in: keypoints of any format, known by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import NamedTuple
+
+from skelgraph.datasets.keypoint_files import coco, openpose, own_file
+from skelgraph.datasets.keypoint_files.detections import Detections
+from skelgraph.datasets.keypoint_files.source import Asked, Source
+from skelgraph.errors import DataError
+from skelgraph.options import Positive, Side, checked
+from skelgraph.topology.layouts import SkeletonLike, as_skeleton
+
+
+class Format(NamedTuple):
+    """A format of keypoints.
+
+    Attributes:
+        is_it: Whether a file or folder is of this format.
+        read: Its reader.
+    """
+
+    is_it: Callable[[Source], bool]
+    read: Callable[[Source, Asked], Detections]
+
+
+FORMATS = {
+    "npz": Format(own_file.is_own_file, own_file.read_own_file),
+    "OpenPose": Format(openpose.is_openpose, openpose.read_openpose),
+    "COCO results": Format(coco.is_coco_results, coco.read_coco_results),
+    "COCO annotations": Format(coco.is_coco_annotations, coco.read_coco_annotations),
+}
+"""The formats by their names."""
+
+
+@checked
+def read_keypoints(
+    path: str | PathLike[str],
+    *,
+    skeleton: SkeletonLike | None = None,
+    image_size: tuple[Side, Side] | None = None,
+    frame_rate: Positive | None = None,
+) -> Detections:
+    """Read 2D keypoints of any of :data:`FORMATS`; the content of the file tells which. What a format says of the
+    layout, the size of the pictures and the frame rate, the caller need not say, and must not say otherwise.
+
+    Args:
+        path: The file; of OpenPose the folder of files.
+        skeleton: The layout, if the file does not say it: neither by names nor by the number of its joints.
+        image_size: Width and height of the video in pixels, if the file does not say it.
+        frame_rate: Frames per second, if the file does not say it.
+
+    Returns:
+        The people in the frames, in pixels. A joint without confidence has the confidence 1 where there is a number.
+
+    Raises:
+        DataError: The file cannot be read, is of no known format, damaged or a part of one, or does not say what the
+            caller has to say.
+    """
+    asked = Asked(None if skeleton is None else as_skeleton(skeleton), image_size, frame_rate)
+    source = Source(path)
+    for form in FORMATS.values():
+        if form.is_it(source):
+            return form.read(source, asked)
+    what = "holds no files of keypoints" if source.is_folder else "is like no file of keypoints"
+    raise DataError(f"{source.label}: {what} that can be read: {', '.join(FORMATS)}.")
