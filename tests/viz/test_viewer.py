@@ -309,6 +309,7 @@ SCREENS = {
     "desktop": {"width": 1280, "height": 800},
     "dark": {"width": 1000, "height": 700, "color_scheme": "dark"},
     "phone": {"width": 390, "height": 844, "device_scale_factor": 2, "has_touch": True, "is_mobile": True},
+    "turned-phone": {"width": 844, "height": 390, "device_scale_factor": 2, "has_touch": True, "is_mobile": True},
 }
 
 
