@@ -6,6 +6,7 @@ a process with limited memory and time (``foreign_worker.py``), of which nothing
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -22,7 +23,8 @@ from typing import IO, Literal
 import numpy as np
 
 from skelgraph.errors import DataError
-from skelgraph.text import plain
+from skelgraph.files.pickles import PLAIN, Unpickler
+from skelgraph.text import plain, shown
 
 _WORKER = Path(__file__).with_name("foreign_worker.py")
 _UNPACKED = (2**26, 16)  # bytes that the arrays of a file may take: a constant, and times its size
@@ -64,15 +66,56 @@ class ForeignFiles:
                 unpacks to more than 64 MiB and 16 times its size, or takes more than 15 seconds; or h5py or cdflib is
                 not installed.
         """
+        return self._read(kind, kind, content, names, len(names), label)
+
+    def read_table(self, content: bytes, label: str) -> tuple[list[tuple[str, ...]], np.ndarray, np.ndarray]:
+        """Read the one table of numbers that pandas has written into an HDF5 file in its format "table".
+
+        Args:
+            content: The file.
+            label: Name of the file in error messages.
+
+        Returns:
+            The names of its columns, of several levels; its index ``(N,)`` of integers; its values ``(N, columns)``.
+
+        Raises:
+            DataError: As :meth:`read`; or the names of the columns are none.
+        """
+        pickled, index, values = self._read("table", "HDF5", content, (), 3, label)
+        try:
+            columns = Unpickler(io.BytesIO(pickled.tobytes()), len(pickled), PLAIN).load()
+        except Exception as error:  # a damaged pickle fails in as many ways as there are instructions
+            raise DataError(
+                f"{plain(label, 1000)}: the names of its columns cannot be read ({plain(str(error), 200)})."
+            ) from error
+        if (
+            not isinstance(columns, list)
+            or len(columns) != values.shape[1]
+            or not all(isinstance(column, tuple) and all(type(name) is str for name in column) for column in columns)
+        ):
+            raise DataError(
+                f"{plain(label, 1000)}: the names of its columns are {shown(columns)}, expected tuples of texts."
+            )
+        return columns, index, values
+
+    def _read(
+        self,
+        reader: Literal["HDF5", "CDF", "table"],
+        kind: Literal["HDF5", "CDF"],
+        content: bytes,
+        names: Sequence[str],
+        count: int,
+        label: str,
+    ) -> list[np.ndarray]:
         label = plain(label, 1000)
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="skelgraph-")
         file = Path(self._folder.name) / f"file.{kind.lower()}"
         file.write_bytes(content)
         most = _UNPACKED[0] + _UNPACKED[1] * len(content)
-        request = {"kind": kind, "file": str(file), "names": list(names), "most": most}
+        request = {"kind": reader, "file": str(file), "names": list(names), "most": most}
         try:
-            about, arrays = self._ask(json.dumps(request).encode() + b"\n", len(names), most)
+            about, arrays = self._ask(json.dumps(request).encode() + b"\n", count, most)
         except (OSError, EOFError, ValueError):
             self._end()
             raise DataError(

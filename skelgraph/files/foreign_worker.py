@@ -68,7 +68,44 @@ def read_cdf(file: str, names: Sequence[str], most: int) -> list[np.ndarray]:
     return arrays
 
 
-READERS = {"HDF5": read_hdf5, "CDF": read_cdf}
+def read_table(file: str, names: Sequence[str], most: int) -> list[np.ndarray]:
+    """Read the one table of numbers that pandas has written into an HDF5 file in its format "table": the pickled names
+    of its columns as bytes, its index and its values."""
+    import h5py
+
+    with h5py.File(file, "r") as group:
+        tables = [key for key in group if isinstance(group.get(key, getlink=True), h5py.HardLink)]
+        tables = [key for key in tables if isinstance(group[key], h5py.Group) and "table" in group[key]]
+        if len(tables) != 1:
+            raise Refused(f"has {len(tables)} tables of pandas (format='table'), expected one")
+        link = group[tables[0]].get("table", getlink=True)
+        data = group[tables[0]]["table"] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual or data.ndim != 1:
+            raise Refused("its table is no data set that is stored in the file")
+        fields = data.dtype.fields or {}
+        kinds = {name: field[0].base.kind for name, field in fields.items()}
+        if (
+            set(kinds) != {"index", "values_block_0"}
+            or kinds["index"] not in "iu"
+            or kinds["values_block_0"] not in "iuf"
+        ):
+            raise Refused(
+                f"its table has {', '.join(map(str, list(fields)[:20]))}, expected numbers with numbered rows"
+            )
+        properties = data.id.get_create_plist()
+        if not FILTERS.issuperset(properties.get_filter(i)[0] for i in range(properties.get_nfilters())):
+            raise Refused("its table is compressed in a way of PyTables alone")
+        most -= data.size * data.dtype.itemsize
+        if most < 0:
+            raise Refused(f"its table says that it has {data.size} rows, more than are read of a file of its size")
+        columns = data.attrs.get("values_block_0_kind")
+        if not isinstance(columns, bytes) or len(columns) > most:
+            raise Refused("its table has no names of columns")
+        rows = data[()]
+        return [np.frombuffer(columns, np.uint8), rows["index"], rows["values_block_0"].reshape(len(rows), -1)]
+
+
+READERS = {"HDF5": read_hdf5, "CDF": read_cdf, "table": read_table}
 
 
 def answer(line: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -25,8 +25,8 @@ class LiftedPerson:
         person: Who it is, the number of ``Detections.persons``.
         first_frame: Frame of the video that the stretch begins with.
         poses: Joints relative to the root, metres, camera axes (x right, y down, z forward).
-        root: Where the root joint is, metres, camera axes from the camera; NaN, in all frames, of a stretch in none of
-            which it can be told.
+        root: Where the root joint is, metres, camera axes from the camera; NaN from the beginning of the stretch to the
+            first frame in which it can be told.
         keypoints_2d: What the poses were made from, in the joints of the network: x and y in pixels and the
             confidence, which is 0 where the joint was not seen and its place is interpolated between other frames.
 
@@ -52,6 +52,48 @@ class LiftedPerson:
 
 
 @dataclass(frozen=True)
+class NotLifted:
+    """Consecutive frames in which a person was found, but not lifted: joints were not seen for longer than may be
+    interpolated.
+
+    Args:
+        person: Who it is.
+        first_frame: The first of the frames.
+        last_frame: The last of them.
+        joints: The names of the joints, in the network's skeleton.
+    """
+
+    person: int
+    first_frame: int
+    last_frame: int
+    joints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LiftedFrame:
+    """One person in one frame of a stream, see :meth:`~skelgraph.Lifter.stream`.
+
+    Args:
+        person: Who it is.
+        frame: Number of the frame, from 0.
+        pose: Joints relative to the root, metres, camera axes.
+        root: Where the root joint is, metres, camera axes.
+        keypoints_2d: What the pose was made from.
+        begins: Whether a new stretch begins with it.
+
+    Shapes:
+        ``pose`` and ``keypoints_2d``: ``(J, 3)``; ``root``: ``(3,)``.
+    """
+
+    person: int
+    frame: int
+    pose: np.ndarray
+    root: np.ndarray
+    keypoints_2d: np.ndarray
+    begins: bool
+
+
+@dataclass(frozen=True)
 class Lifted:
     """People in space, as :class:`~skelgraph.Lifter` finds them.
 
@@ -64,6 +106,7 @@ class Lifted:
         image_size: Width and height of the video in pixels; ``None`` if it is not known.
         frame_rate: Frames per second; ``None`` if it is not known.
         num_frames: Frames of the video, also those in which nobody was found.
+        not_lifted: Where people were found who could not be lifted, and why.
 
     Shapes:
         ``intrinsics``: ``(4,)``, float64.
@@ -76,6 +119,7 @@ class Lifted:
     image_size: tuple[int, int] | None
     frame_rate: float | None
     num_frames: int
+    not_lifted: list[NotLifted] = field(default_factory=list)
 
     def in_world(self, gravity: Sequence[float]) -> list[np.ndarray]:
         """The joints of all :attr:`people` in one world: metres, z up, the floor (z = 0) at the lowest joint of all of
@@ -93,9 +137,9 @@ class Lifted:
         """
         turn = camera_to_upright(gravity)
         placed = [person.positions @ turn.T for person in self.people]
-        heights = [height for positions in placed if np.isfinite(height := positions[..., 2].min(initial=np.inf))]
-        floor = np.array([0.0, 0.0, min(heights, default=0.0)])
-        return [positions - floor for positions in placed]
+        heights = np.concatenate([[], *(positions[..., 2].ravel() for positions in placed)])
+        lowest = heights[np.isfinite(heights)].min(initial=np.inf)
+        return [positions - np.array([0, 0, lowest if np.isfinite(lowest) else 0]) for positions in placed]
 
     def motion(self, person: LiftedPerson, gravity: Sequence[float]) -> Motion:
         """One of the :attr:`people` as motion for :func:`~skelgraph.datasets.write_motion`, placed as

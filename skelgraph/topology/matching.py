@@ -7,6 +7,7 @@ they say. ``*`` stands for left and right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from skelgraph.errors import TopologyError
@@ -90,6 +91,19 @@ def compared_words(source: Skeleton, wanted: Skeleton) -> tuple[Sequence[str], S
         for skeleton, table in zip((source, wanted), tables, strict=True)
     )
     return known, asked
+
+
+def spoken(joint_name: str) -> tuple[str, str]:
+    """The name of a joint as it is compared, in lower case and without punctuation, and its side, if it says one.
+
+    Example:
+        >>> spoken("LeftUpLeg"), spoken("l_up_leg"), spoken("up-leg left"), spoken("neck1")
+        (('*upleg', 'left'), ('*upleg', 'left'), ('*upleg', 'left'), ('neck1', ''))
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", joint_name)]
+    sides = {"left": "left", "l": "left", "right": "right", "r": "right"}
+    side = next((sides[word] for word in words if word in sides), "")
+    return ("*" if side else "") + "".join(word for word in words if word not in sides), side
 
 
 def label(skeleton: Skeleton) -> str:

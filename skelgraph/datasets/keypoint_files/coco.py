@@ -46,7 +46,7 @@ def read_coco_results(source: Source, asked: Asked) -> Detections:
 
 
 def read_coco_annotations(source: Source, asked: Asked) -> Detections:
-    """Read annotations. Those without a single labelled keypoint are left out.
+    """Read annotations.
 
     Raises:
         DataError: If the file is damaged, names a picture that it does not list, or has pictures of different sizes.
@@ -73,10 +73,8 @@ def read_coco_annotations(source: Source, asked: Asked) -> Detections:
             if "keypoints" not in entry:
                 continue  # a box or a mask without keypoints
             sighting = _sighting(entry, frames[number], label)
-            labelled = sighting.keypoints[:, 2] > 0
-            if labelled.any():
-                sighting.keypoints[:, 2] = labelled
-                yield sighting
+            sighting.keypoints[:, 2] = sighting.keypoints[:, 2] > 0
+            yield sighting
 
     said = Said(max(frames.values(), default=-1) + 1, None if width is None or height is None else (width, height))
     return assembled(found(), _LAYOUTS, asked, label, said)

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from os import PathLike
 from typing import NamedTuple
 
-from skelgraph.datasets.keypoint_files import coco, openpose, own_file
+from skelgraph.datasets.keypoint_files import (
+    alphapose,
+    coco,
+    deeplabcut,
+    demo_npz,
+    mediapipe,
+    mmpose,
+    openpose,
+    own_file,
+    trc_pixels,
+)
 from skelgraph.datasets.keypoint_files.detections import Detections
 from skelgraph.datasets.keypoint_files.source import Asked, Source
 from skelgraph.errors import DataError
@@ -29,8 +39,17 @@ class Format(NamedTuple):
 FORMATS = {
     "npz": Format(own_file.is_own_file, own_file.read_own_file),
     "OpenPose": Format(openpose.is_openpose, openpose.read_openpose),
+    "AlphaPose": Format(alphapose.is_alphapose, alphapose.read_alphapose),
     "COCO results": Format(coco.is_coco_results, coco.read_coco_results),
     "COCO annotations": Format(coco.is_coco_annotations, coco.read_coco_annotations),
+    "MMPose": Format(mmpose.is_mmpose, mmpose.read_mmpose),
+    "MediaPipe CSV": Format(mediapipe.is_mediapipe, mediapipe.read_mediapipe),
+    "DeepLabCut CSV": Format(deeplabcut.is_deeplabcut_csv, deeplabcut.read_deeplabcut_csv),
+    "DeepLabCut HDF5": Format(deeplabcut.is_deeplabcut_h5, deeplabcut.read_deeplabcut_h5),
+    "demo npz": Format(demo_npz.is_reconstruction, demo_npz.read_reconstruction),
+    "VideoPose3D npz": Format(demo_npz.is_custom, demo_npz.read_custom),
+    "Detectron npz": Format(demo_npz.is_detectron, demo_npz.read_detectron),
+    "TRC in pixels": Format(trc_pixels.is_trc, trc_pixels.read_trc_pixels),
 }
 """The formats by their names."""
 

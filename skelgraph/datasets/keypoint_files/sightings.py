@@ -101,17 +101,15 @@ def frame_number(value: Any, label: str) -> int:
     return value
 
 
-def from_tracks(tracks: np.ndarray, followed: bool = True) -> Iterator[Sighting]:
-    """The sightings of people in all frames, without those of whom nothing is known.
+def from_tracks(tracks: np.ndarray) -> Iterator[Sighting]:
+    """The sightings of people in all frames.
 
     Args:
-        tracks: ``(people, T, J, 2 or 3)``.
-        followed: Whether an index is the same person in all frames.
+        tracks: The same people in all frames, ``(people, T, J, 2 or 3)``.
     """
     for frame in range(tracks.shape[1]):
         for person, keypoints in enumerate(tracks[:, frame]):
-            if _known(keypoints).any():
-                yield Sighting(frame, keypoints, person if followed else None)
+            yield Sighting(frame, keypoints, person)
 
 
 def assembled(
@@ -121,7 +119,7 @@ def assembled(
     label: str,
     said: Said | None = None,
 ) -> Detections:
-    """The detections of a file.
+    """The detections of a file. Who has no joint that is known is left out.
 
     Args:
         sightings: All people in all frames, in any order.
@@ -135,7 +133,12 @@ def assembled(
         DataError: If these do not fit together, are no pixels or of no known layout.
     """
     said = said or Said()
-    found = sorted(sightings, key=lambda sighting: sighting.frame)
+    found, last = [], -1
+    for sighting in sightings:
+        last = max(last, sighting.frame)
+        if _known(sighting.keypoints).any():
+            found.append(sighting)
+    found.sort(key=lambda sighting: sighting.frame)
     counts = {len(sighting.keypoints) for sighting in found}
     if len(counts) > 1:
         raise DataError(f"{label}: people have {' and '.join(map(str, sorted(counts)))} joints, expected one layout.")
@@ -148,15 +151,12 @@ def assembled(
         row[known, 2] = given[known, 2] if given.shape[1] == 3 else 1
     _check_pixels(keypoints, label)
     frames = np.array([sighting.frame for sighting in found], dtype=np.int64)
-    count = int(frames[-1]) + 1 if len(found) else 0
-    if said.num_frames is not None:
-        count = max(count, frame_number(said.num_frames, label))
     try:
         return Detections(
             keypoints,
             frames,
             skeleton,
-            count,
+            max(last + 1, said.num_frames or 0),
             _persons([sighting.person for sighting in found], label),
             agreed("image_size", said.image_size, asked.image_size, label),
             agreed("frame_rate", said.frame_rate, asked.frame_rate, label),

@@ -13,6 +13,7 @@ from torch.nn.functional import normalize, softplus
 
 from skelgraph.datasets.synthetic.kinematics import INDEX, JOINTS, STATURE, Attachment, BodySize, place
 from skelgraph.topology import Skeleton
+from skelgraph.topology.matching import spoken
 
 BRANCH_LIMIT = 40.0  # degrees that a joint without a known name turns at most
 
@@ -107,7 +108,7 @@ def attach(skeleton: Skeleton) -> list[Attachment | None]:
 
     Joints of the spine are spread from the pelvis to the base of the neck in the order of their bones.
     """
-    names = [_parse(name) for name in skeleton.joint_names]
+    names = [spoken(name) for name in skeleton.joint_names]
     known = {name for name, _ in names}
     meaning = dict(_NAMES)
     for name, if_any, others, otherwise in _AMBIGUOUS:
@@ -129,14 +130,6 @@ def attach(skeleton: Skeleton) -> list[Attachment | None]:
     for joint, height in zip(spine, _spine_heights(len(spine)), strict=True):
         result[joint] = _on_spine(height)
     return result
-
-
-def _parse(joint_name: str) -> tuple[str, str]:
-    """Split ``"LeftUpLeg"``, ``"l_up_leg"`` or ``"left up-leg"`` into ``("*upleg", "left")``."""
-    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", joint_name)]
-    sides = {"left": "left", "l": "left", "right": "right", "r": "right"}
-    side = next((sides[word] for word in words if word in sides), "")
-    return ("*" if side else "") + "".join(word for word in words if word not in sides), side
 
 
 def _spine_heights(count: int) -> list[float]:

@@ -6,6 +6,7 @@ function showControls() {
   byId("scrub").value = state.frame;
   byId("time").value = `${state.frame} / ${scene.numFrames - 1}  ·  ${(state.frame / scene.frameRate).toFixed(2)} s`;
   byId("play-icon").setAttribute("d", state.playing ? PAUSE : PLAY);
+  byId("loop").setAttribute("aria-pressed", state.loop);
   byId("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");
   byId("scale").hidden = state.colour !== "error";
 }
@@ -58,7 +59,7 @@ function listen() {
   byId("forward").onclick = () => (play(false), show(state.frame + 1));
   byId("reset").onclick = reset;
   byId("scrub").oninput = (event) => show(+event.target.value);
-  byId("loop").onchange = (event) => (state.loop = event.target.checked);
+  byId("loop").onclick = () => ((state.loop = !state.loop), redraw());
   byId("speed").onchange = (event) => (state.speed = +event.target.value);
   plot.onpointerdown = plot.onpointermove = (event) => {
     if (!event.buttons) return;
@@ -83,6 +84,7 @@ function onKey(event) {
   else if (event.key === "Home") show(0);
   else if (event.key === "End") show(scene.numFrames - 1);
   else if (event.key === "+" || event.key === "-") zoom(event.key === "+" ? 0.9 : 1 / 0.9);
+  else if (event.key === "l") byId("loop").click();
   else if (event.key === "0") reset();
   else return;
   event.preventDefault();

@@ -156,7 +156,7 @@ function drawFloor(g, pane) {
   g.textAlign = "center";
   const write = (text, x, y) => {
     const place = pane.project([x, y, floor]);
-    if (place) g.fillText(text, place.x, place.y + 4);
+    if (place) g.fillText(text.replace("-", "−"), place.x, place.y + 4);
   };
   for (let x = x0; x <= x1; x += step) write(`${x} m`, x, edgeY + (edgeY === y0 ? -gap : gap));
   for (let y = y0; y <= y1; y += step) if (y !== edgeY) write(`${y} m`, edgeX + (edgeX === x0 ? -gap : gap), y);

@@ -6,7 +6,7 @@
 const byId = (id) => document.getElementById(id);
 const scene = JSON.parse(byId("scene").textContent);
 const pictures = JSON.parse(byId("pictures").textContent);
-byId("pictures").remove(); // the text of all pictures, which would stay in memory a second time
+for (const id of ["scene", "pictures"]) byId(id).remove(); // else their text stays in memory, too
 
 const PEOPLE = ["#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b59f00", "#8d6cc9"]; // the house takes blue and orange
 const HEAT = ["#3b6fb6", "#8fbbdc", "#f3e3a6", "#ee8a4a", "#b2182b"]; // from no error to a large one
