@@ -31,7 +31,6 @@ class Result:
         lifted: People in space.
         gravity: The direction of gravity in camera axes.
         title: Heading of the page.
-        seen: What they were made from.
         video: The video, for the pictures; ``None`` if there are only keypoints.
         truth: Where the joints of each stretch really were, in camera axes and with the root of the prediction, ``(T, J,
             3)`` each; ``None`` if nobody knows.
@@ -40,7 +39,6 @@ class Result:
     lifted: Lifted
     gravity: tuple[float, float, float]
     title: str
-    seen: Detections
     video: Path | None = None
     truth: list[np.ndarray] | None = None
 
@@ -61,8 +59,14 @@ class Result:
         return self.lifted.frame_rate
 
 
-def written_files(result: Result, out: Path, settings: OutputSettings) -> list[str]:
+def written_files(result: Result, out: Path, settings: OutputSettings, progress: Progress | None) -> list[str]:
     """Write the files that are asked for.
+
+    Args:
+        result: What is written.
+        out: The folder.
+        settings: Which files, and how.
+        progress: Shows how far it is with pictures.
 
     Returns:
         Their names.
@@ -72,22 +76,27 @@ def written_files(result: Result, out: Path, settings: OutputSettings) -> list[s
         OSError: If a file cannot be written.
     """
     names: list[str] = []
-    for one, positions in zip(result.lifted.people, result.positions, strict=True):
-        for format_name in MOTION_FORMATS:
-            if format_name in settings.format:
-                names.append(f"{stretch_name(one, result.lifted)}.{format_name}")
+    for format_name in MOTION_FORMATS:
+        if format_name in settings.format:
+            for name, positions in zip(stretch_names(result.lifted), result.positions, strict=True):
+                names.append(f"{name}.{format_name}")
                 write_motion(out / names[-1], _motion(result, positions))
     for format_name, (name, write) in _SCENES.items():
         if format_name in settings.format:
-            write(result, out / name, settings)
+            write(result, out / name, settings, progress)
             names.append(name)
     return names
 
 
-def stretch_name(one: LiftedPerson, lifted: Lifted) -> str:
-    """``person0``, and for what begins again after a gap ``person0_from_frame120``."""
-    first = next(other for other in lifted.people if other.person == one.person)
-    return f"person{one.person}" + (f"_from_frame{one.first_frame}" if one is not first else "")
+def stretch_names(lifted: Lifted) -> list[str]:
+    """The name of the files of each stretch: ``person0``, and for what begins again after a gap
+    ``person0_from_frame120``."""
+    names: list[str] = []
+    begun: set[int] = set()
+    for one in lifted.people:
+        names.append(f"person{one.person}" + (f"_from_frame{one.first_frame}" if one.person in begun else ""))
+        begun.add(one.person)
+    return names
 
 
 def _motion(result: Result, positions: np.ndarray) -> Motion:

@@ -10,20 +10,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from skelgraph.datasets import Detections, read_keypoints, write_keypoints
+from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
 from skelgraph.detection import Detector, Progress, create_detector, detect_video
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
-from skelgraph.lifting.outputs import Result, written_files
+from skelgraph.lifting.outputs import WRITTEN, Result, stretch_names, written_files
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
@@ -86,18 +84,33 @@ class Pipeline:
             SkelgraphError: If a result is there that is not to be replaced, or files that no ``lift.json`` tells of.
             OSError: If a file cannot be written.
         """
-        start = time.perf_counter()
-        begun = {"format": _FORMAT, "source": _identity(source), "settings": _plain(self.settings.to_dict())}
-        found = _found(out, begun, overwrite)
-        if found is not None and "files" in found:
+        begun = begun_record(_identity(source), self.settings)
+        found = claim(out, begun, overwrite)
+        if found is not None:
             return found
-        _write_record(out, begun)
+        start = time.perf_counter()
         video = source if source_kind(source) == "video" else None
-        seen = self._detections(source, out, begun, progress) if video else self._keypoints(source)
-        lifted = self.lift(seen)
-        result = Result(lifted, self.gravity, title=source.name, video=video, seen=seen)
+        seen = self._detections(source, out, progress) if video else self._keypoints(source)
+        result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
+        return self.write(result, out, begun, start, progress)
+
+    def write(
+        self, result: Result, out: Path, begun: dict[str, Any], start: float, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Write the files of a result and, at last, its record.
+
+        Args:
+            result: What is written.
+            out: The folder.
+            begun: The record with which :func:`claim` opened it.
+            start: When the work began, in the seconds of ``time.perf_counter``.
+            progress: Shows how far it is.
+
+        Returns:
+            What ``lift.json`` says.
+        """
         files = written_files(result, out, self.settings.output, progress)
-        record = begun | self._told(lifted) | {"files": ([KEYPOINTS] if video else []) + files}
+        record = begun | _told(result, self.settings) | {"files": files}
         record |= {"seconds": time.perf_counter() - start, "environment": environment()}
         _write_record(out, record)
         return record
@@ -128,7 +141,7 @@ class Pipeline:
             source, skeleton=detection.layout, image_size=detection.image_size, frame_rate=detection.frame_rate
         )
 
-    def _detections(self, source: Path, out: Path, begun: dict[str, Any], progress: Progress | None) -> Detections:
+    def _detections(self, source: Path, out: Path, progress: Progress | None) -> Detections:
         """What the detector finds, or found before the last run was stopped."""
         kept = out / KEYPOINTS
         if kept.exists():
@@ -140,25 +153,27 @@ class Pipeline:
         write_keypoints(kept, seen)
         return seen
 
-    def _told(self, lifted: Lifted) -> dict[str, Any]:
-        lifting = self.settings.lifting
-        return {
-            "num_frames": lifted.num_frames,
-            "frame_rate": lifted.frame_rate,
-            "image_size": lifted.image_size,
-            "intrinsics": lifted.intrinsics.tolist(),
-            "focal": lifted.focal_source,
-            "gravity": list(self.gravity),
-            "gravity_from": "given" if lifting.gravity else "a level camera is assumed",
-            "people": [
-                {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame}
-                for one in lifted.people
-            ],
-            "not_lifted": [
-                {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
-                for one in lifted.not_lifted
-            ],
-        }
+
+def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
+    """What the record says of a result."""
+    lifted = result.lifted
+    return {
+        "num_frames": lifted.num_frames,
+        "frame_rate": lifted.frame_rate,
+        "image_size": lifted.image_size,
+        "intrinsics": lifted.intrinsics.tolist(),
+        "focal": lifted.focal_source,
+        "gravity": list(result.gravity),
+        "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
+        "people": [
+            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "file": name}
+            for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
+        ],
+        "not_lifted": [
+            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
+            for one in lifted.not_lifted
+        ],
+    }
 
 
 @dataclass(frozen=True)
@@ -264,18 +279,35 @@ def _identity(source: Path) -> dict[str, Any]:
     return {"name": source.name, "bytes": size, "modified": status.st_mtime}
 
 
-def _plain(value: Any) -> Any:
-    """As it comes out of JSON."""
-    return json.loads(json.dumps(value))
+def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, Any]:
+    """What ``lift.json`` says from the beginning on.
+
+    Args:
+        source: What tells whether a source is still the same.
+        settings: What decides the results.
+    """
+    # as it comes out of JSON again, to be compared with what is found
+    begun: dict[str, Any] = json.loads(
+        json.dumps({"format": _FORMAT, "source": source, "settings": settings.to_dict()})
+    )
+    return begun
 
 
 def _write_record(out: Path, record: dict[str, Any]) -> None:
     write_file(out / RECORD, json.dumps(record, indent=2, allow_nan=False).encode())
 
 
-def _found(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:
-    """The result that is there, if it is one of this source with these settings, whole or begun; else the folder is
-    made free for it.
+def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:
+    """Open the folder of a result: files of this program that are there and do not belong to it are removed, where
+    that is allowed; no others ever are.
+
+    Args:
+        out: The folder.
+        begun: The record of what will be written.
+        overwrite: Replace the result of another source or other settings.
+
+    Returns:
+        The record of the whole result, if that is there already.
 
     Raises:
         SkelgraphError: If there is something that is not to be replaced.
@@ -284,28 +316,38 @@ def _found(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] 
     if not out.is_dir() and os.path.lexists(out):
         raise SkelgraphError(f"{where} is no folder: choose another name")
     own = [path for pattern in (KEYPOINTS, *WRITTEN) for path in out.glob(pattern)]
-    if not (out / RECORD).exists():
-        if own:
-            names = ", ".join(plain(path.name) for path in own[:8])
-            raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
-        return None
-    record = read_json(out / RECORD, SkelgraphError)
-    if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise SkelgraphError(f"{plain(str(out / RECORD), 500)} is not of skelgraph lift: choose another folder")
-    if all(record.get(key) == begun[key] for key in ("source", "settings")):
-        whole = isinstance(record.get("files"), list) and all((out / str(name)).exists() for name in record["files"])
-        if not whole:
-            record.pop("files", None)
-        return record
-    if not overwrite:
-        raise SkelgraphError(
-            f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
-            "another folder"
-        )
-    settings = record.get("settings")
-    same_seen = record.get("source") == begun["source"] and isinstance(settings, dict)
-    same_seen = same_seen and settings.get("detection") == begun["settings"]["detection"]
-    for path in own:
-        if not (same_seen and path.name == KEYPOINTS):
-            path.unlink()
+    record = _record_in(out)
+    if record is None and own:
+        names = ", ".join(plain(path.name) for path in own[:8])
+        raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
+    if record is not None:
+        if all(record.get(key) == begun[key] for key in ("source", "settings")):
+            files = record.get("files")
+            if isinstance(files, list) and all((out / str(name)).exists() for name in files):
+                return record
+        elif not overwrite:
+            raise SkelgraphError(
+                f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
+                "another folder"
+            )
+        for path in own:
+            if path.name != KEYPOINTS or not _seen_alike(record, begun):
+                path.unlink()
+    _write_record(out, begun)
     return None
+
+
+def _record_in(out: Path) -> dict[str, Any] | None:
+    path = out / RECORD
+    if not path.exists():
+        return None
+    record = read_json(path, SkelgraphError)
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise SkelgraphError(f"{plain(str(path), 500)} is not of skelgraph lift: choose another folder")
+    return record
+
+
+def _seen_alike(record: dict[str, Any], begun: dict[str, Any]) -> bool:
+    """Whether what the detector found for one record is what it will find for another one."""
+    found = [record.get("source")], [record.get("settings", {}).get("detection")]
+    return found == ([begun["source"]], [begun["settings"]["detection"]])
