@@ -158,8 +158,11 @@ class Lifter(CheckedOptions):
         people: list[LiftedPerson] = []
         not_lifted: list[NotLifted] = []
         for person, frames, keypoints in _by_person(seen):
-            known = self._converted(keypoints, seen.skeleton)
-            stretches, lost = self._stretches(person, frames, known, seen.frame_rate)
+            found = (keypoints[..., 2] > self.min_confidence).any(1)
+            if not found.any():
+                continue
+            known = self._converted(keypoints[found], seen.skeleton)
+            stretches, lost = self._stretches(person, frames[found], known, seen.frame_rate)
             not_lifted += lost
             for first, places in stretches:
                 poses, roots = self._lift(places, view, step, seen.frame_rate, person, sizes)
@@ -261,20 +264,21 @@ class Lifter(CheckedOptions):
                 "second, to tell gaps of max_gap seconds, or max_gap=0, to fill none"
             )
         longest = self._longest(frame_rate)
-        found: list[tuple[int, np.ndarray]] = []
+        stretches: list[tuple[int, np.ndarray]] = []
         lost: list[NotLifted] = []
         for part in np.split(np.arange(len(frames)), np.flatnonzero(np.diff(frames) > longest + 1) + 1):
             first = int(frames[part[0]])
             dense = np.zeros((int(frames[part[-1]]) - first + 1, *keypoints.shape[1:]))
             dense[frames[part] - first] = keypoints[part]
+            found = np.isin(np.arange(len(dense)), frames[part] - first)
             places, known, _ = fill_gaps(dense, longest)
             is_whole = known.all(1)
-            found += [(first + start, places[start:stop]) for start, stop in runs(is_whole)]
-            for start, stop in runs(~is_whole):
+            stretches += [(first + start, places[start:stop]) for start, stop in runs(is_whole)]
+            for start, stop in runs(found & ~is_whole):
                 missing = np.flatnonzero(~known[start:stop].all(0))
                 names = tuple(self.skeleton.joint_names[joint] for joint in missing)
                 lost.append(NotLifted(person, first + start, first + stop - 1, names))
-        return found, lost
+        return stretches, lost
 
     def _lift(
         self, places: np.ndarray, view: View, step: float, frame_rate: float | None, person: int, sizes: _Sizes

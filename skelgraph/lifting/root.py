@@ -46,7 +46,7 @@ def without_bad_frames(roots: np.ndarray) -> np.ndarray:
     """
     padded = np.pad(roots, ((AROUND, AROUND), (0, 0)), constant_values=np.nan)
     windows = sliding_window_view(padded, 2 * AROUND + 1, axis=0)  # (T, 3, 5)
-    median = torch.from_numpy(windows.copy()).nanmedian(-1).values.numpy()
+    median = torch.from_numpy(windows.copy()).nanquantile(0.5, -1).numpy()
     good = np.abs(roots[:, 2] - median[:, 2]) <= TOLERANCE * median[:, 2]
     return np.where(good[:, None], roots, median)
 

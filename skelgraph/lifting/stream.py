@@ -118,7 +118,7 @@ class StretchStream:
             root = self._last_root if self._smooth_root is None else self._smooth_root(self._last_root)
             yield self._poses.pop(0), root, self._frames[self._given - self._first]
             self._given += 1
-            del self._roots[: len(self._roots) - (self._lifted - self._given) - AROUND]
+            del self._roots[: -(self._lifted - self._given + AROUND)]
         drop = min(self._given, self._lifted - self._reach) - self._first
         if drop > 0:
             del self._frames[:drop]
