@@ -31,8 +31,8 @@ class Lift:
     """Bring the people of a video, or of keypoints that any detector found, into space.
 
     The input is a video, a file of keypoints (AlphaPose, COCO, MMPose, MediaPipe, DeepLabCut and others, see
-    docs/formats.md), OpenPose's folder, or a folder of such, each of which gets a folder of its own. What is stopped goes
-    on where it was by the same command."""
+    docs/formats.md), OpenPose's folder, or a folder of such, each of which gets a folder of its own. What is stopped
+    goes on where it was by the same command."""
 
     weights: Annotated[
         str,
@@ -118,7 +118,9 @@ def _lift_input(source: Path, out: Path, settings: LiftSettings, overwrite: bool
                     if single:
                         raise SkelgraphError(outcome.error or "")
                     failed += 1
-                    print(f"{number}/{len(sources)} {plain(str(outcome.source), 500)}: {outcome.error}", file=sys.stderr)
+                    print(
+                        f"{number}/{len(sources)} {plain(str(outcome.source), 500)}: {outcome.error}", file=sys.stderr
+                    )
                     continue
                 if not single:
                     print(f"{number}/{len(sources)} ", end="")
@@ -140,7 +142,9 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
     )
     for one in record["not_lifted"]:
         joints = ", ".join(map(plain, one["joints"][:6]))
-        print(f"  person {one['person']}, frames {one['first_frame']} to {one['last_frame']}: not lifted, without {joints}")
+        print(
+            f"  person {one['person']}, frames {one['first_frame']} to {one['last_frame']}: not lifted, without {joints}"
+        )
     print(f"  {', '.join(record['files'])}")
 
 

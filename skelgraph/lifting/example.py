@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from skelgraph.datasets import View, four_views
-from skelgraph.lifting.judging import Judgement, judge
 from skelgraph.errors import SkelgraphError
+from skelgraph.lifting.judging import Judgement, judge
 from skelgraph.lifting.lifted import Lifted, LiftedPerson
 from skelgraph.lifting.outputs import Result
 from skelgraph.lifting.pipeline import Pipeline, begun_record, claim

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from skelgraph.datasets import Detections, Motion, write_motion
+from skelgraph.datasets import Motion, write_motion
+from skelgraph.detection.protocol import Progress
 from skelgraph.errors import DataError
 from skelgraph.files import read_video
-from skelgraph.lifting.lifted import Lifted, LiftedPerson
+from skelgraph.lifting.lifted import Lifted, camera_to_upright
 from skelgraph.lifting.settings import MOTION_FORMATS, OutputSettings
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
 
@@ -32,8 +33,8 @@ class Result:
         gravity: The direction of gravity in camera axes.
         title: Heading of the page.
         video: The video, for the pictures; ``None`` if there are only keypoints.
-        truth: Where the joints of each stretch really were, in camera axes and with the root of the prediction, ``(T, J,
-            3)`` each; ``None`` if nobody knows.
+        truth: Where the joints of each stretch really were, in camera axes and with the root of the prediction,
+            ``(T, J, 3)`` each; ``None`` if nobody knows.
     """
 
     lifted: Lifted
@@ -46,6 +47,17 @@ class Result:
     def positions(self) -> list[np.ndarray]:
         """The joints of each stretch, metres, z up."""
         return self.lifted.in_world(self.gravity)
+
+    @property
+    def true_positions(self) -> list[np.ndarray | None]:
+        """The true joints of each stretch in the world of :attr:`positions`."""
+        if self.truth is None:
+            return [None for _ in self.positions]
+        turn = camera_to_upright(self.gravity)
+        return [
+            truth @ turn.T + (there - one.positions @ turn.T)[0, 0]  # to the same floor
+            for one, truth, there in zip(self.lifted.people, self.truth, self.positions, strict=True)
+        ]
 
     @property
     def frame_rate(self) -> float:
@@ -101,12 +113,10 @@ def stretch_names(lifted: Lifted) -> list[str]:
 
 def _motion(result: Result, positions: np.ndarray) -> Motion:
     skeleton = result.lifted.skeleton
-    return Motion(
-        positions, skeleton.joint_names, result.frame_rate, unit=1.0, up="z", parents=tuple(skeleton.parents)
-    )
+    return Motion(positions, skeleton.joint_names, result.frame_rate, unit=1.0, up="z", parents=tuple(skeleton.parents))
 
 
-def _write_page(result: Result, path: Path, settings: OutputSettings) -> None:
+def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
     lifted = result.lifted
     step = max(1, math.ceil(lifted.num_frames / settings.most_pictures))
     people = [
@@ -118,10 +128,29 @@ def _write_page(result: Result, path: Path, settings: OutputSettings) -> None:
             truth=truth,
             keypoints_2d=one.keypoints_2d if lifted.image_size else None,
         )
-        for one, positions, truth in zip(lifted.people, result.positions, _truth(result), strict=True)
+        for one, positions, truth in zip(lifted.people, result.positions, result.true_positions, strict=True)
     ]
     pictures = None if result.video is None else [*_jpegs(result.video, step, settings.picture_width)]
     scene = ViewerScene(
         people, lifted.num_frames, result.frame_rate, result.title, pictures, step, image_size=lifted.image_size
     )
     write_viewer(path, scene)
+
+
+def _jpegs(video: Path, step: int, width: int) -> Iterator[bytes]:
+    """Every ``step``-th frame, at most so wide, as JPEG."""
+    from PIL import Image
+
+    with read_video(video) as frames:
+        for frame in itertools.islice(frames, 0, None, step):
+            picture = Image.fromarray(frame)
+            picture.thumbnail((width, 10 * width))
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=80)
+            yield buffer.getvalue()
+
+
+_SCENES: dict[str, tuple[str, Callable[[Result, Path, OutputSettings, Progress | None], None]]] = {
+    "html": ("viewer.html", _write_page),
+}
+"""The file of each format that shows all people, and what writes it."""

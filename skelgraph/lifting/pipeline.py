@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
-from skelgraph.detection import Detector, Progress, create_detector, detect_video
+from skelgraph.detection import Detector, create_detector, detect_video
+from skelgraph.detection.protocol import Progress
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.lifting.lifted import Lifted
@@ -154,6 +157,12 @@ class Pipeline:
         return seen
 
 
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
     """What the record says of a result."""
     lifted = result.lifted
@@ -260,7 +269,11 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
         for path in sorted(todo.pop().iterdir(), reverse=True):
             if path.name.startswith(".") or path.is_symlink() or path.resolve() == out.resolve():
                 continue
-            if source_kind(path) is not None:
+            try:
+                is_source = source_kind(path) is not None
+            except DataError:
+                is_source = True  # which tells what is wrong when its turn comes
+            if is_source:
                 found.append((path, out / path.relative_to(folder)))
             elif path.is_dir():
                 todo.append(path)

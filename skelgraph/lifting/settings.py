@@ -81,7 +81,10 @@ class LiftingSettings(CheckedSettings):
         absent="that of a level camera, which is said",
     )
     height: Positive | None = setting(
-        None, "How tall the people are, which sets their size and distance.", unit="metres", absent="as the network says"
+        None,
+        "How tall the people are, which sets their size and distance.",
+        unit="metres",
+        absent="as the network says",
     )
     rule: Rule = setting(
         "body",
@@ -116,7 +119,7 @@ class OutputSettings(CheckedSettings):
 
     format: Formats = setting(
         ("npz", "html"),
-        "Files to write, of npz, json, trc, c3d, bvh (a file for each person), html (a page that plays them), gif, mp4.",
+        "Files to write, of npz, json, trc, c3d, bvh (for each person), html (a page that plays them), gif and mp4.",
         unit="names",
     )
     picture_width: Annotated[int, Field(ge=64, le=4096)] = setting(
@@ -182,7 +185,7 @@ class LiftSettings(CheckedSettings):
         group_of = {member.name: group for group, member in cls.declared()}
         for name, value in values.items():
             if name not in group_of:
-                raise unknown_name("setting", name, ["weights", "model", "skeleton", "model_options", *group_of])
+                raise unknown_name("setting", name, group_of)
             grouped[group_of[name]][name] = value
         made = {group: cls.groups()[group](**given) for group, given in grouped.items()}
         return cls(weights, model, skeleton, options, **made)
