@@ -80,7 +80,8 @@ class Tracker:
             ``keypoints``: ``(N, J, 3)``; returns ``(N,)``, int64.
         """
         self._tracks = [track for track in self._tracks if frame - track.frame <= self.max_gap + 1]
-        alike = np.array([[similarity(t.predicted(frame), one) for one in keypoints] for t in self._tracks])
+        expected = np.array([track.predicted(frame) for track in self._tracks]).reshape(-1, *keypoints.shape[1:])
+        alike = similarity(expected[:, None], keypoints[None])
         persons = np.full(len(keypoints), -1, dtype=np.int64)
         if alike.size:
             taken: set[int] = set()
@@ -101,24 +102,34 @@ class Tracker:
         return persons
 
 
-def similarity(a: np.ndarray, b: np.ndarray) -> float:
+def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     r"""How much two people in a picture are alike, from 0 to 1: object keypoint similarity (`COCO
-    <https://cocodataset.org/#keypoints-eval>`_), :math:`\frac{1}{n} \sum_j \exp(-d_j^2 / (2 s^2 k^2))` over the joints
-    that both know, with :math:`s^2` the larger area of the boxes around them and :math:`k =` :data:`TOLERANCE`.
+    <https://cocodataset.org/#keypoints-eval>`_), :math:`\frac{1}{n} \sum_j \exp(-d_j^2 / (2 s^2 k^2))` over the :math:`n`
+    joints that both know, with :math:`s^2` the larger area of the boxes around these and :math:`k =` :data:`TOLERANCE`;
+    0 where they have no joint in common.
 
     Args:
         a: x, y and the confidence of each joint.
         b: The same of another one.
 
     Shapes:
-        ``(J, 3)`` each.
+        ``(..., J, 3)`` each; returns ``(...)``.
     """
-    both = (a[:, 2] > 0) & (b[:, 2] > 0)
-    if not both.any():
-        return 0.0
-    area = max(float(np.prod(np.ptp(one[both, :2], axis=0))) for one in (a, b))
-    distances = np.square(a[both, :2] - b[both, :2]).sum(-1)
-    return float(np.exp(-distances / (2 * max(area, 1.0) * TOLERANCE**2)).mean())
+    both = (a[..., 2] > 0) & (b[..., 2] > 0)
+    count = both.sum(-1)
+    area = np.maximum(_area(a, both), _area(b, both)).clip(min=1.0)
+    distances = np.square(a[..., :2] - b[..., :2]).sum(-1)
+    alike = np.where(both, np.exp(-distances / (2 * area[..., None] * TOLERANCE**2)), 0.0)
+    mean: np.ndarray = alike.sum(-1) / count.clip(min=1)
+    return mean
+
+
+def _area(one: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Of the box around the known joints."""
+    places = np.broadcast_to(one[..., :2], (*known.shape, 2))
+    low = np.min(places, axis=-2, where=known[..., None], initial=np.inf)
+    high = np.max(places, axis=-2, where=known[..., None], initial=-np.inf)
+    return np.where(known.any(-1), np.prod(np.where(np.isfinite(high - low), high - low, 0.0), axis=-1), 0.0)
 
 
 @checked
@@ -150,7 +161,8 @@ def track(
     tracker = Tracker(gap, min_similarity)
     persons = np.zeros(len(detections.frames), dtype=np.int64)
     frames, starts = np.unique(detections.frames, return_index=True)
-    for frame, of_frame in zip(frames, np.split(np.arange(len(persons)), starts[1:]), strict=True):
+    for frame, start, stop in zip(frames, starts, [*starts[1:], len(persons)][: len(starts)], strict=True):
+        of_frame = slice(start, stop)
         persons[of_frame] = tracker.update(detections.keypoints[of_frame], int(frame))
     found, counts = np.unique(persons, return_counts=True)
     return _only(replace(detections, persons=persons), found[counts >= min_frames])
