@@ -142,9 +142,8 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
     )
     for one in record["not_lifted"]:
         joints = ", ".join(map(plain, one["joints"][:6]))
-        print(
-            f"  person {one['person']}, frames {one['first_frame']} to {one['last_frame']}: not lifted, without {joints}"
-        )
+        frames = f"frames {one['first_frame']} to {one['last_frame']}"
+        print(f"  person {one['person']}, {frames}: not lifted, without {joints}")
     print(f"  {', '.join(record['files'])}")
 
 

@@ -115,8 +115,7 @@ class Pipeline:
         files = written_files(result, out, self.settings.output, progress)
         record = begun | _told(result, self.settings) | {"files": files}
         record |= {"seconds": time.perf_counter() - start, "environment": environment()}
-        _write_record(out, record)
-        return record
+        return _write_record(out, record)
 
     @property
     def gravity(self) -> tuple[float, float, float]:
@@ -299,15 +298,18 @@ def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, An
         source: What tells whether a source is still the same.
         settings: What decides the results.
     """
-    # as it comes out of JSON again, to be compared with what is found
-    begun: dict[str, Any] = json.loads(
-        json.dumps({"format": _FORMAT, "source": source, "settings": settings.to_dict()})
-    )
-    return begun
+    return _as_json({"format": _FORMAT, "source": source, "settings": settings.to_dict()})
 
 
-def _write_record(out: Path, record: dict[str, Any]) -> None:
+def _write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
     write_file(out / RECORD, json.dumps(record, indent=2, allow_nan=False).encode())
+    return _as_json(record)
+
+
+def _as_json(record: dict[str, Any]) -> dict[str, Any]:
+    """As it comes out of JSON again, to be compared with what is found."""
+    found: dict[str, Any] = json.loads(json.dumps(record))
+    return found
 
 
 def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:

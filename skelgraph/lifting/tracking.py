@@ -104,9 +104,13 @@ class Tracker:
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     r"""How much two people in a picture are alike, from 0 to 1: object keypoint similarity (`COCO
-    <https://cocodataset.org/#keypoints-eval>`_), :math:`\frac{1}{n} \sum_j \exp(-d_j^2 / (2 s^2 k^2))` over the :math:`n`
-    joints that both know, with :math:`s^2` the larger area of the boxes around these and :math:`k =` :data:`TOLERANCE`;
-    0 where they have no joint in common.
+    <https://cocodataset.org/#keypoints-eval>`_) over the :math:`n` joints that both know,
+
+    .. math::
+        \frac{1}{n} \sum_j \exp \left( -\frac{d_j^2}{2 s^2 k^2} \right)
+
+    with :math:`d_j` the distance of a joint, :math:`s^2` the larger area of the boxes around these joints and
+    :math:`k =` :data:`TOLERANCE`; 0 where they have no joint in common.
 
     Args:
         a: x, y and the confidence of each joint.
