@@ -18,6 +18,7 @@ from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.export import Export
+from skelgraph.cli.fetch_detector import FetchDetector
 from skelgraph.cli.lift import Lift
 from skelgraph.cli.listings import Models, Skeletons
 from skelgraph.cli.recipes import Recipes
@@ -35,6 +36,7 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Export, subcommand("export")],
+    Annotated[FetchDetector, subcommand("fetch-detector")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
 ]
