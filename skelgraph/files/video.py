@@ -172,8 +172,8 @@ def read_video(path: str | PathLike[str]) -> VideoReader:
 class VideoWriter:
     """What :func:`write_video` gives: takes the frames of a video, one after the other."""
 
-    def __init__(self, container: Any, frame_rate: float, label: str) -> None:
-        self._av = _pyav()
+    def __init__(self, container: Any, frame_rate: float, label: str, bitrate: int | None) -> None:
+        self._av, self._bitrate = _pyav(), bitrate
         self._container, self._label = container, label
         self._rate = Fraction(frame_rate).limit_denominator(1001)  # 29.97 is 30000/1001
         self._stream: Any = None
@@ -200,6 +200,9 @@ class VideoWriter:
             self._stream.width, self._stream.height = width + width % 2, height + height % 2
             self._stream.pix_fmt = "yuv420p"
             self._stream.options = {"crf": "20", "preset": "veryfast"}
+            if self._bitrate is not None:
+                self._stream.options = {"preset": "veryfast"}
+                self._stream.bit_rate = 1000 * self._bitrate
         if (height, width) != self._size:
             raise SkelgraphError(f"frame of {self._label} is {shown(frame)}, those before are {self._size}.")
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
@@ -217,7 +220,7 @@ class VideoWriter:
 
 
 @contextmanager
-def write_video(path: str | PathLike[str], frame_rate: float) -> Iterator[VideoWriter]:
+def write_video(path: str | PathLike[str], frame_rate: float, *, bitrate: int | None = None) -> Iterator[VideoWriter]:
     """Write an MP4 (H.264, yuv420p, which browsers play): ``with write_video(path, 30) as video: video.add(frame)``.
 
     The file appears when it is whole, see :func:`~skelgraph.files.writing`.
@@ -225,6 +228,7 @@ def write_video(path: str | PathLike[str], frame_rate: float) -> Iterator[VideoW
     Args:
         path: The file.
         frame_rate: Frames per second.
+        bitrate: Kilobits per second; by default a constant quality (CRF 20).
 
     Raises:
         SkelgraphError: ``path`` is a folder, ``frame_rate`` is no number from 0.01 to 1000, there was no frame or one
@@ -235,7 +239,7 @@ def write_video(path: str | PathLike[str], frame_rate: float) -> Iterator[VideoW
         raise SkelgraphError(f"frame_rate is {shown(frame_rate)}, expected 0.01 to 1000 frames per second.")
     av = _pyav()
     with writing(path) as file, av.open(file, "w", format="mp4") as container:
-        video = VideoWriter(container, frame_rate, plain(str(path), 1000))
+        video = VideoWriter(container, frame_rate, plain(str(path), 1000), bitrate)
         yield video
         video.finish()
 

@@ -6,7 +6,8 @@ import io
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from skelgraph.errors import DataError
 from skelgraph.files import read_video
 from skelgraph.lifting.lifted import Lifted, camera_to_upright
 from skelgraph.lifting.settings import MOTION_FORMATS, OutputSettings
+from skelgraph.viz.clip import clip_frames, write_clip
+from skelgraph.viz.panels import Camera
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
 
 WRITTEN = (*(f"person*.{name}" for name in MOTION_FORMATS), "viewer.html", "animation.gif", "animation.mp4")
@@ -117,8 +120,34 @@ def _motion(result: Result, positions: np.ndarray) -> Motion:
 
 
 def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
+    step = max(1, math.ceil(result.lifted.num_frames / settings.most_pictures))
+    pictures = None if result.video is None else [*_jpegs(result.video, step, settings.picture_width)]
+    write_viewer(path, replace(_scene(result), pictures=pictures, picture_step=step))
+
+
+def _write_gif(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
+    step = max(1, math.ceil(result.lifted.num_frames / settings.most_pictures), math.ceil(result.frame_rate / 25))
+    frames = itertools.islice(_clip(result, settings, progress), 0, None, step)
+    write_clip(path, frames, result.frame_rate / step, one_palette=result.video is None)
+
+
+def _write_mp4(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
+    write_clip(path, _clip(result, settings, progress), result.frame_rate)
+
+
+def _clip(result: Result, settings: OutputSettings, progress: Progress | None) -> Iterator[np.ndarray]:
+    """The frames of the clip: the video with what was seen, and the people from the side of the camera and from the
+    left of it."""
+    cameras = (Camera("from the camera", -90.0), Camera("from its left", 180.0))
+    with ExitStack() as open_files:
+        video = None if result.video is None else open_files.enter_context(read_video(result.video))
+        scene = _scene(result)
+        frames = clip_frames(scene, video, cameras=cameras, truth="over", height=settings.picture_width)
+        yield from progress(frames, scene.num_frames) if progress else frames
+
+
+def _scene(result: Result) -> ViewerScene:
     lifted = result.lifted
-    step = max(1, math.ceil(lifted.num_frames / settings.most_pictures))
     people = [
         ViewerPerson(
             f"person {one.person}",
@@ -130,11 +159,7 @@ def _write_page(result: Result, path: Path, settings: OutputSettings, progress: 
         )
         for one, positions, truth in zip(lifted.people, result.positions, result.true_positions, strict=True)
     ]
-    pictures = None if result.video is None else [*_jpegs(result.video, step, settings.picture_width)]
-    scene = ViewerScene(
-        people, lifted.num_frames, result.frame_rate, result.title, pictures, step, image_size=lifted.image_size
-    )
-    write_viewer(path, scene)
+    return ViewerScene(people, lifted.num_frames, result.frame_rate, result.title, image_size=lifted.image_size)
 
 
 def _jpegs(video: Path, step: int, width: int) -> Iterator[bytes]:
@@ -152,5 +177,7 @@ def _jpegs(video: Path, step: int, width: int) -> Iterator[bytes]:
 
 _SCENES: dict[str, tuple[str, Callable[[Result, Path, OutputSettings, Progress | None], None]]] = {
     "html": ("viewer.html", _write_page),
+    "gif": ("animation.gif", _write_gif),
+    "mp4": ("animation.mp4", _write_mp4),
 }
 """The file of each format that shows all people, and what writes it."""
