@@ -136,7 +136,7 @@ def deeplabcut(several: bool, likelihood: bool = True) -> tuple[list[tuple[str, 
     animals = ["mouse1", "mouse2"] if several else [""]
     columns = [("DLC_resnet50", animal, part, coord) for animal in animals for part in PARTS for coord in coords]
     if several:
-        columns += [("DLC_resnet50", "single", "lamp", coord) for coord in coords]
+        columns += [("DLC_resnet50", "single", f"lamp{i}", coord) for i in range(6) for coord in coords]
     values = np.round(np.random.default_rng(5).uniform(0.05, 1, (5, len(columns))), 3)
     values[:, [column[3] != "likelihood" for column in columns]] *= 700
     values[1, 3:5] = np.nan  # the nose

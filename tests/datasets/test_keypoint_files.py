@@ -322,6 +322,12 @@ def test_mmpose_of_the_demos(tmp_path: Path, joints: int, layout: str) -> None:
     result = read_keypoints(tmp_path / "a.json")
     check(result, found, layout, persons=False)
     assert result.num_frames == 9
+    with pytest.raises(DataError, match=r"skeleton is Skeleton.* but skeleton is"):
+        read_keypoints(tmp_path / "a.json", skeleton="hand21")
+    meta["keypoint_id2name"][0] = "beak"  # an animal
+    (tmp_path / "a.json").write_text(json.dumps({"meta_info": meta, "instance_info": frames}))
+    with pytest.raises(DataError, match=f"people have {joints} joints, and which these are is known of no number"):
+        read_keypoints(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("form", ["inferencer", "lists"])

@@ -180,7 +180,7 @@ def _layout(counts: set[int], layouts: Mapping[int, str], skeleton: Skeleton | N
     usual = as_skeleton(layouts[count]) if count in layouts else None
     if skeleton is None:
         if usual is None:
-            known = ", ".join(f"{count} ({name})" for count, name in layouts.items())
+            known = ", ".join(f"{count} ({name})" for count, name in layouts.items()) or "no number"
             raise DataError(
                 f"{label}: people have {count} joints, and which these are is known of {known}; expected skeleton "
                 "(--skeleton): the layout."
