@@ -1,6 +1,6 @@
 """What a GPU makes of the models: forward pass, training step, an epoch of Human3.6M's size, hyperedge layers.
 
-    python benchmarks/gpu.py [--models sem_gcn hgcn] [--seconds 1] [--docs docs/benchmarks/gpu.md]
+    python benchmarks/gpu.py [--tasks epoch sem_gcn] [--seconds 1] [--docs docs/benchmarks/gpu.md] [--add-to gpu.json]
 
 One command of a few minutes: every model has a process of its own, all of them compile at once, then they measure one
 after the other while the others wait. Sides: the formulation of ``published.py``, ours eager, compiled
@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
@@ -43,6 +44,8 @@ from skelgraph.topology import JointHypergraph, to_pyg
 from skelgraph.training import History, LiftingModule, PoseData
 from skelgraph.training.step_graph import StepGraph
 
+LONGEST = 400
+"""Seconds that a task may measure; the epoch needs more than 150."""
 GRAPHED_STEPS = 32
 """Steps of a recorded training step in one call."""
 BATCHES = (1, 64, 1024)
@@ -499,7 +502,7 @@ def measure(tasks: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
             results["failed"][task] = "the process ended; see gpu_errors.txt"
             continue
         try:
-            answer = json.loads(process.communicate("go\n", timeout=150)[0].splitlines()[-1])
+            answer = json.loads(process.communicate("go\n", timeout=LONGEST)[0].splitlines()[-1])
         except (ValueError, IndexError, subprocess.TimeoutExpired) as error:
             process.kill()
             results["failed"][task] = str(error)[:200]
@@ -508,6 +511,19 @@ def measure(tasks: list[str], arguments: argparse.Namespace) -> dict[str, Any]:
             results[key].extend(value) if isinstance(value, list) else results[key].update(value)
         print(f"{task}: measured after {time.perf_counter() - start:.0f} s", flush=True)
         (arguments.out / "gpu_partial.json").write_text(json.dumps(results))
+    return results
+
+
+def added(results: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """The results with those of an earlier run, as far as they were not measured again."""
+    if path is None:
+        return results
+    earlier = json.loads(path.read_text())
+    models = {row["model"] for row in results["rows"]}
+    results["rows"] = [row for row in earlier["rows"] if row["model"] not in models] + results["rows"]
+    results["memory"] = earlier["memory"] | results["memory"]
+    for key in ("epoch", "hyperedges"):
+        results[key] = results[key] or earlier[key]
     return results
 
 
@@ -597,9 +613,10 @@ def paragraphs(results: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     options = parser(__doc__, seconds=0.5)
-    options.add_argument("--models", nargs="*", default=list_models(), metavar="NAME")
-    options.add_argument("--only-models", action="store_true", help="neither the epoch nor the hyperedge layers")
+    everything = ["epoch", "hyperedges", *list_models()]
+    options.add_argument("--tasks", nargs="*", default=everything, choices=everything, metavar="NAME")
     options.add_argument("--compile-seconds", type=float, default=150, help="start no compilation after these")
+    options.add_argument("--add-to", type=Path, help="numbers of an earlier run on such a card, which are kept")
     options.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = options.parse_args()
     if not torch.cuda.is_available():
@@ -609,8 +626,7 @@ def main() -> None:
         worker(arguments.worker, arguments.seconds)
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
-    tasks = [*([] if arguments.only_models else ["epoch", "hyperedges"]), *arguments.models]
-    results = measure(tasks, arguments) | {"card": torch.cuda.get_device_name()}
+    results = added(measure(arguments.tasks, arguments), arguments.add_to) | {"card": torch.cuda.get_device_name()}
     save("gpu", f"On a GPU: {results['card']}", paragraphs(results), results, arguments)
 
 

@@ -6,6 +6,7 @@ from skelgraph.errors import CheckpointError, DataError, SkelgraphError, Topolog
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skelgraph.lifting import Lifter
     from skelgraph.models import create_model, export_model, list_models, load_model, load_official, optimize
     from skelgraph.topology import Skeleton, as_skeleton, convert_keypoints, list_skeletons, register_skeleton
 
@@ -14,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CheckpointError",
     "DataError",
+    "Lifter",
     "Skeleton",
     "SkelgraphError",
     "TopologyError",
@@ -36,7 +38,6 @@ if not TYPE_CHECKING:
         "detection",
         "files",
         "geometry",
-        "lifting",
         "metrics",
         "nn",
         "ops",
@@ -46,4 +47,4 @@ if not TYPE_CHECKING:
         "training",
         "viz",
     )
-    __getattr__ = lazy_exports(__name__, __all__, ("topology", "models"), _PACKAGES)
+    __getattr__ = lazy_exports(__name__, __all__, ("topology", "models", "lifting"), _PACKAGES)

@@ -10,6 +10,7 @@ from skelgraph.lazy import lazy_exports
 if TYPE_CHECKING:
     from skelgraph.datasets.bodies import SmplBodies
     from skelgraph.datasets.cameras import Camera, read_cameras
+    from skelgraph.datasets.example_clip import View, four_views
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
@@ -45,7 +46,9 @@ __all__ = [
     "Protocol",
     "SmplBodies",
     "SyntheticMocap",
+    "View",
     "WindowLoader",
+    "four_views",
     "hardest",
     "load_dataset",
     "rank_by_rareness",
@@ -71,6 +74,7 @@ if not TYPE_CHECKING:
             "pose_dataset",
             "mocap",
             "keypoint_files",
+            "example_clip",
             "motion_files",
             "motion_dataset",
             "human36m",

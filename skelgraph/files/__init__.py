@@ -9,6 +9,7 @@ from skelgraph.files.mat import read_mat
 from skelgraph.files.npz import npz_members, read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
+from skelgraph.files.video import is_video, read_video, write_video
 from skelgraph.files.writing import write_file, writing
 from skelgraph.lazy import lazy_exports
 
@@ -22,6 +23,7 @@ __all__ = [
     "StoredFile",
     "as_path",
     "is_safetensors",
+    "is_video",
     "npz_members",
     "open_regular",
     "parse_json",
@@ -29,8 +31,10 @@ __all__ = [
     "read_json",
     "read_mat",
     "read_npz",
+    "read_video",
     "stored_files",
     "write_file",
+    "write_video",
     "writing",
 ]
 

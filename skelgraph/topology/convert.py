@@ -22,6 +22,7 @@ from skelgraph.topology.matching import compared_words, label
 from skelgraph.topology.skeleton import Skeleton
 
 Missing: TypeAlias = Literal["error", "mask", "interpolate"]
+Rule: TypeAlias = Literal["published", "body"]
 ArrayT = TypeVar("ArrayT", np.ndarray[Any, Any], Tensor)
 Weights: TypeAlias = Mapping[str, float]
 
@@ -71,6 +72,10 @@ IMAGE_RULE_LAYOUTS = (
 )
 """From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads."""
 
+BODY_RULE: Mapping[str, Weights] = {"head_top": _sum((3 / 2, _EARS), (-1 / 2, {"neck": 1.0}))}
+"""What takes the place of :data:`IMAGE_RULE` for people who are not upright in the image: the top of the head is on the
+way from the neck to the middle of the ears, half as far again. Like :data:`COMBINATIONS` it holds in any axes."""
+
 
 @checked
 def convert_keypoints(
@@ -79,6 +84,7 @@ def convert_keypoints(
     wanted: SkeletonLike,
     missing: Missing = "error",
     dimensions: Literal[2, 3] | None = None,
+    rule: Rule = "published",
 ) -> ArrayT:
     """Keypoints or poses of one layout in another one, such as those of a detector for a network of Human3.6M's joints.
 
@@ -96,6 +102,9 @@ def convert_keypoints(
             between others; missing ends of limbs remain errors.
         dimensions: How many coordinates there are. ``None``: 2 in keypoints of 2 or 3 channels, 3 in those of 4. Say 3
             for x, y, z without confidence.
+        rule: What makes joints that are not taken over: in an image :data:`IMAGE_RULE`, of the ``"published"`` demos,
+            where there is one; or, of the ``"body"``, :data:`COMBINATIONS` and :data:`BODY_RULE` alone, which hold
+            however the person is turned.
 
     Returns:
         Keypoints ``(..., J', C)`` of the same kind, type and device (integers become floats). The confidence of a joint
@@ -122,7 +131,7 @@ def convert_keypoints(
         )
     given = _floats(keypoints)
     axes: Literal[2, 3] = dimensions or (3 if given.shape[-1] == 4 else 2)
-    weights = conversion_weights(there, asked, missing, axes)
+    weights = conversion_weights(there, asked, missing, axes, rule)
     if given.shape[-1] == axes:
         made, known = combine_joints(given, weights)
         return _where(known[..., None], made, float("nan"))
@@ -138,7 +147,11 @@ def convert_keypoints(
 
 @checked
 def conversion_weights(
-    source: SkeletonLike, wanted: SkeletonLike, missing: Missing = "error", dimensions: Literal[2, 3] = 2
+    source: SkeletonLike,
+    wanted: SkeletonLike,
+    missing: Missing = "error",
+    dimensions: Literal[2, 3] = 2,
+    rule: Rule = "published",
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What each joint of a layout is made of in another one.
 
@@ -147,6 +160,7 @@ def conversion_weights(
         wanted: The layout that is wanted, of ``J'`` joints.
         missing: See :func:`convert_keypoints`.
         dimensions: 2 in an image, where :data:`IMAGE_RULE` holds; 3 in space, where :data:`COMBINATIONS` alone do.
+        rule: See :func:`convert_keypoints`.
 
     Returns:
         Weights ``(J', J)``, or ``(2, J', J)`` if x and y are made in different ways. Each row sums to 1, or is 0 of a
@@ -155,20 +169,21 @@ def conversion_weights(
     Raises:
         TopologyError: If joints are missing; the message names them.
     """
-    return _weights(as_skeleton(source), as_skeleton(wanted), missing, dimensions).copy()
+    return _weights(as_skeleton(source), as_skeleton(wanted), missing, dimensions, rule).copy()
 
 
 @functools.lru_cache(maxsize=256)
 def _weights(
-    source: Skeleton, wanted: Skeleton, missing: Missing, dimensions: int
+    source: Skeleton, wanted: Skeleton, missing: Missing, dimensions: int, rule: Rule
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     known, asked = compared_words(source, wanted)
-    by_image = dimensions == 2 and _by_image_rule(source, wanted)
+    by_image = dimensions == 2 and rule == "published" and _by_image_rule(source, wanted)
+    table = {**COMBINATIONS, **BODY_RULE} if rule == "body" else COMBINATIONS
     weights = np.zeros((2 if by_image else 1, len(asked), len(known)))
     lacking: set[int] = set()
     for row, word in enumerate(asked):
         combinations = IMAGE_RULE.get(word) if by_image else None
-        for axis, combination in enumerate(combinations or (_resolved(word, known),) * len(weights)):
+        for axis, combination in enumerate(combinations or (_resolved(word, known, table),) * len(weights)):
             for name, weight in combination.items():
                 weights[axis, row, known.index(name)] = weight
         if not weights[:, row].any():
@@ -194,11 +209,11 @@ def _by_image_rule(source: Skeleton, wanted: Skeleton) -> bool:
     )
 
 
-def _resolved(word: str, known: Sequence[str]) -> Weights:
+def _resolved(word: str, known: Sequence[str], table: Mapping[str, Weights]) -> Weights:
     """What a joint is made of among those that are known; empty if nothing makes it."""
     if word in known:
         return {word: 1.0}
-    terms = [(weight, _resolved(part, known)) for part, weight in COMBINATIONS.get(word, {}).items()]
+    terms = [(weight, _resolved(part, known, table)) for part, weight in table.get(word, {}).items()]
     return _sum(*terms) if all(part for _, part in terms) else {}
 
 

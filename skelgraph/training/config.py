@@ -6,10 +6,9 @@ The command line, configuration files, checkpoints and Python all take them from
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -18,7 +17,8 @@ from skelgraph.datasets.registry import DATASETS
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share, check_option, option_types
+from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share
+from skelgraph.settings import CheckedSettings, check_named, setting, settings_group
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
@@ -46,65 +46,10 @@ Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_len
 Select = Literal["last", "test", "validation"]
 SelectBy = Literal["actions", "frames"]
 
-Group = TypeVar("Group", bound=type)
-
-
-def setting(
-    default: Any,
-    help: str,  # noqa: A002
-    *,
-    unit: str = "",
-    absent: str = "",
-    resume: bool = False,
-    source: bool = False,
-) -> Any:
-    """Declare a setting.
-
-    Args:
-        default: Its default; a function makes it anew.
-        help: What it means, one sentence.
-        unit: What it counts or measures, one word.
-        absent: What ``None`` stands for, where that is the default.
-        resume: Whether a resumed run may change it.
-        source: Whether it is handed to the data set that has a parameter of this name, and refused of every other one.
-    """
-    kind = "default_factory" if callable(default) else "default"
-    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume, "source": source}
-    return field(**{kind: default}, metadata=metadata)
-
-
-def settings_group(cls: Group) -> Group:
-    """Write what the settings of a dataclass mean into its docstring."""
-    lines = [f"    {s.name}: {s.metadata['help']}" for s in dataclasses.fields(cls) if s.metadata]
-    cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nArgs:", *lines])
-    return cls
-
-
-@dataclass(frozen=True)
-class _Checked:
-    def __post_init__(self) -> None:
-        """Check the settings by their annotations.
-
-        Raises:
-            SkelgraphError: If one is not what its annotation says.
-        """
-        for name, hint in option_types(type(self)).items():
-            value = getattr(self, name)
-            path = os.fspath(value) if isinstance(value, os.PathLike) else value
-            object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
-
-
-def _check_named(group: _Checked, name: str) -> None:
-    """Check that a setting holds values by names, and keep a copy, since the caller's own may change."""
-    values = getattr(group, name)
-    if not isinstance(values, Mapping) or not all(isinstance(option, str) for option in values):
-        raise SkelgraphError(f"{name} is {shown(values)}; expected the values of options by their names")
-    object.__setattr__(group, name, dict(values))
-
 
 @settings_group
 @dataclass(frozen=True)
-class NetworkConfig(_Checked):
+class NetworkConfig(CheckedSettings):
     """Which network."""
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
@@ -123,12 +68,12 @@ class NetworkConfig(_Checked):
             SkelgraphError: If one is not what it should be.
         """
         super().__post_init__()
-        _check_named(self, "options")
+        check_named(self, "options")
 
 
 @settings_group
 @dataclass(frozen=True)
-class RefinementConfig(_Checked):
+class RefinementConfig(CheckedSettings):
     """A head that corrects the lifted pose by its keypoints, back-projected at the depth of the root."""
 
     refine: bool = setting(False, "Train such a head too, on the true depth of the root; see PostRefine.")
@@ -153,7 +98,7 @@ class RefinementConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
-class DataConfig(_Checked):
+class DataConfig(CheckedSettings):
     """What it is trained and tested on."""
 
     dataset: Annotated[str, OneOf(DATASETS)] = setting("synthetic", "Data set.")
@@ -261,7 +206,7 @@ class DataConfig(_Checked):
             SkelgraphError: If one is not what it should be, or is given as an option of the data set too.
         """
         super().__post_init__()
-        _check_named(self, "data_options")
+        check_named(self, "data_options")
         for member in dataclasses.fields(self):
             if member.metadata["source"] and member.name in self.data_options:
                 raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")
@@ -278,7 +223,7 @@ class DataConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
-class TrainingConfig(_Checked):
+class TrainingConfig(CheckedSettings):
     """How long, on what batches, against what loss."""
 
     max_epochs: Number = setting(20, "Epochs to train.", unit="epochs")
@@ -322,7 +267,7 @@ class TrainingConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
-class OptimizerConfig(_Checked):
+class OptimizerConfig(CheckedSettings):
     """Adam and its learning rate."""
 
     lr: Positive = setting(4e-3, "Learning rate of Adam, the highest of its schedule.", unit="number")
@@ -344,7 +289,7 @@ class OptimizerConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
-class EvaluationConfig(_Checked):
+class EvaluationConfig(CheckedSettings):
     """How it is tested."""
 
     flip_test: bool | None = setting(
@@ -374,7 +319,7 @@ class EvaluationConfig(_Checked):
 
 @settings_group
 @dataclass(frozen=True)
-class MachineConfig(_Checked):
+class MachineConfig(CheckedSettings):
     """What it runs on."""
 
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.", resume=True)
@@ -390,7 +335,7 @@ class MachineConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class TrainConfig(_Checked):
+class TrainConfig(CheckedSettings):
     """Everything that decides what a run does: the folder of its results and groups of settings.
 
     The name of a setting is unique over the groups, so that :meth:`replace`, the command line and messages need no

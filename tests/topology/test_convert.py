@@ -91,6 +91,32 @@ def test_halpe_has_pelvis_neck_and_head_of_its_own() -> None:
     np.testing.assert_allclose(made[:, H36M["spine"]], (keypoints[:, 18] + keypoints[:, 19]) / 2)
 
 
+@pytest.mark.parametrize(("source", "neck"), [("coco17", (5, 6)), ("blazepose33", (11, 12)), ("body25", (1,))])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_rule_of_the_body_holds_however_it_is_turned(source: str, neck: tuple[int, ...], channels: int) -> None:
+    axes = channels - 1
+    keypoints = points(source, 4, channels=channels)
+    made = convert_keypoints(keypoints, source, "h36m17", rule="body")
+    ears = [as_skeleton(source).index(f"{side}_ear") for side in ("left", "right")]
+    neck_at, ears_at = keypoints[:, neck, :axes].mean(1), keypoints[:, ears, :axes].mean(1)
+    np.testing.assert_allclose(made[:, H36M["thorax"], :axes], neck_at)
+    np.testing.assert_allclose(made[:, H36M["head"], :axes], neck_at + 1.5 * (ears_at - neck_at))
+    np.testing.assert_array_equal(made[:, H36M["head"], axes], keypoints[:, [*neck, *ears], axes].min(1))
+    np.testing.assert_array_equal(made[:, H36M["neck_nose"]], keypoints[:, as_skeleton(source).index("nose")])
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(axes, axes)))[0]
+    turned = np.concatenate([keypoints[..., :axes] @ turn, keypoints[..., axes:]], -1)
+    again = convert_keypoints(turned, source, "h36m17", rule="body")
+    np.testing.assert_allclose(again[..., :axes], made[..., :axes] @ turn, atol=1e-9)
+
+
+def test_the_rule_of_the_body_takes_over_what_there_is() -> None:
+    keypoints = points("halpe26", 4)
+    np.testing.assert_array_equal(
+        convert_keypoints(keypoints, "halpe26", "h36m17", rule="body"),
+        convert_keypoints(keypoints, "halpe26", "h36m17"),
+    )
+
+
 def test_middles_hold_in_space() -> None:
     """What COCO has no points for in space is named; the middles are those of joints."""
     poses = points("coco17", 4, channels=4)[..., :3]

@@ -1,0 +1,70 @@
+"""How settings are declared, each once: type, default, unit and help; the command line and files take them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from skelgraph.errors import SkelgraphError
+from skelgraph.options import check_option, option_types
+from skelgraph.text import shown
+
+Group = TypeVar("Group", bound=type)
+
+
+def setting(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    unit: str = "",
+    absent: str = "",
+    resume: bool = False,
+    source: bool = False,
+) -> Any:
+    """Declare a setting.
+
+    Args:
+        default: Its default; a function makes it anew.
+        help: What it means, one sentence.
+        unit: What it counts or measures, one word.
+        absent: What ``None`` stands for, where that is the default.
+        resume: Whether a resumed run may change it.
+        source: Whether it is handed to the data set that has a parameter of this name, and refused of every other one.
+    """
+    kind = "default_factory" if callable(default) else "default"
+    metadata = {"help": help, "unit": unit, "absent": absent, "resume": resume, "source": source}
+    return field(**{kind: default}, metadata=metadata)
+
+
+def settings_group(cls: Group) -> Group:
+    """Write what the settings of a dataclass mean into its docstring."""
+    lines = [f"    {s.name}: {s.metadata['help']}" for s in dataclasses.fields(cls) if s.metadata]
+    cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nArgs:", *lines])
+    return cls
+
+
+@dataclass(frozen=True)
+class CheckedSettings:
+    """Settings that are what their annotations say."""
+
+    def __post_init__(self) -> None:
+        """Check the settings by their annotations.
+
+        Raises:
+            SkelgraphError: If one is not what its annotation says.
+        """
+        for name, hint in option_types(type(self)).items():
+            value = getattr(self, name)
+            path = os.fspath(value) if isinstance(value, os.PathLike) else value
+            object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
+
+
+def check_named(group: CheckedSettings, name: str) -> None:
+    """Check that a setting holds values by names, and keep a copy, since the caller's own may change."""
+    values = getattr(group, name)
+    if not isinstance(values, Mapping) or not all(isinstance(option, str) for option in values):
+        raise SkelgraphError(f"{name} is {shown(values)}; expected the values of options by their names")
+    object.__setattr__(group, name, dict(values))
