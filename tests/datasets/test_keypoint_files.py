@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,29 +10,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from keypoint_writers import (
+    FRAMES,
+    PAW,
+    SIZE,
+    SPORTS2D,
+    coco_annotations,
+    coco_results,
+    deeplabcut,
+    deeplabcut_csv,
+    instances,
+    mediapipe_long,
+    mediapipe_wide,
+    names_of,
+    objects,
+    people,
+    sports2d_trc,
+    write_deeplabcut_h5,
+    write_openpose,
+)
 
 from skelgraph import Skeleton, as_skeleton
 from skelgraph.datasets import Detections, read_keypoints, write_keypoints
+from skelgraph.datasets.keypoint_files import FORMATS
 from skelgraph.errors import DataError, SkelgraphError
-
-FRAMES = 7
-
-
-def people(joints: int, seed: int = 0) -> list[tuple[int, int, np.ndarray]]:
-    """Frame, person and keypoints ``(J, 3)``: the second person is there in frames 2 to 4 only and in frame 3 stands
-    first, nobody is there in frame 5; joint 1 of the first person is never seen."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for frame in range(FRAMES):
-        here = {2: [0, 1], 3: [1, 0], 4: [0, 1], 5: []}.get(frame, [0])
-        for person in here:
-            keypoints = np.column_stack(
-                [rng.uniform(5, 1070, joints), rng.uniform(5, 1900, joints), rng.uniform(0.1, 1, joints)]
-            )
-            if person == 0:
-                keypoints[1] = 0
-            found.append((frame, person, np.round(keypoints, 3)))
-    return found
 
 
 def check(result: Detections, expected: list[tuple[int, int, np.ndarray]], layout: str, persons: bool = True) -> None:
@@ -106,7 +106,7 @@ def test_what_the_file_says_differently(tmp_path: Path, detections: Detections, 
     ("name", "value", "message"),
     [
         ("keypoints", np.zeros((3, 17, 3)), "frames|keypoints are"),
-        ("keypoints", np.full((9, 17, 3), np.inf), "finite"),
+        ("keypoints", np.full((9, 17, 3), np.inf), "farther than"),
         ("keypoints", np.zeros((9, 17, 3), dtype=object), "keypoints are"),
         ("keypoints", np.float64(3), "keypoints are"),
         ("frames", np.arange(9)[::-1].copy(), "ascend"),
@@ -134,30 +134,6 @@ def test_damaged_own_file(tmp_path: Path, detections: Detections, name: str, val
 
 
 # ---------------------------------------------------------------------------------------------- OpenPose
-
-
-def write_openpose(folder: Path, found: list, name: str = "video_{:012d}_keypoints.json", frames: int = FRAMES) -> None:
-    folder.mkdir(exist_ok=True)
-    for frame in range(frames):
-        document = {
-            "version": 1.3,
-            "people": [
-                {
-                    "person_id": [-1],
-                    "pose_keypoints_2d": keypoints.ravel().tolist(),
-                    "face_keypoints_2d": [],
-                    "hand_left_keypoints_2d": [],
-                    "hand_right_keypoints_2d": [],
-                    "pose_keypoints_3d": [],
-                    "face_keypoints_3d": [],
-                    "hand_left_keypoints_3d": [],
-                    "hand_right_keypoints_3d": [],
-                }
-                for at, _, keypoints in found
-                if at == frame
-            ],
-        }
-        (folder / name.format(frame)).write_text(json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -230,13 +206,6 @@ def test_what_the_number_of_joints_does_not_say(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- COCO
 
 
-def coco_results(found: list, **more: Any) -> list[dict[str, Any]]:
-    return [
-        {"image_id": frame, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "score": 0.9, **more}
-        for frame, _, keypoints in found
-    ]
-
-
 @pytest.mark.parametrize(("joints", "layout"), [(17, "coco17"), (133, "coco_wholebody_body23")])
 def test_coco_results(tmp_path: Path, joints: int, layout: str) -> None:
     found = people(joints)
@@ -256,19 +225,6 @@ def test_coco_results_of_wholebody_in_lists_of_their_own(tmp_path: Path) -> None
         entry["foot_kpts"] = keypoints[17:].ravel().tolist()
     (tmp_path / "a.json").write_text(json.dumps(entries))
     check(read_keypoints(tmp_path / "a.json"), found, "coco_wholebody_body23", persons=False)
-
-
-def coco_annotations(found: list) -> dict[str, Any]:
-    """Pictures with ids of no order that begin far from 0, visibilities, a box without keypoints and one unlabelled."""
-    entries = coco_results(found)
-    for entry in entries:
-        entry["image_id"] = 1000 + 10 * entry["image_id"]
-        entry["keypoints"] = [v if i % 3 < 2 else min(1 + i % 2, 9) * (v > 0) for i, v in enumerate(entry["keypoints"])]
-    entries += [{"image_id": 1020, "bbox": [1, 2, 3, 4]}, {"image_id": 1020, "keypoints": [0, 0, 0] * 17}]
-    images = [
-        {"id": 1000 + 10 * frame, "file_name": f"{frame}.jpg", "width": 1080, "height": 1920} for frame in range(9)
-    ]
-    return {"info": {}, "images": images[::-1], "annotations": entries, "categories": [{"id": 1, "name": "person"}]}
 
 
 def test_coco_annotations(tmp_path: Path) -> None:
@@ -300,7 +256,7 @@ def test_coco_annotations(tmp_path: Path) -> None:
         (lambda d: d["annotations"].append({"image_id": 1000, "keypoints": [1] * 50}), "50 of them"),
         (lambda d: d["annotations"].append({"image_id": "x"}), "whose image_id is an integer"),
         (lambda d: d["annotations"].append(3), "found 3"),
-        (lambda d: [image.update(width=-1) for image in d["images"]], "size of its pictures"),
+        (lambda d: [image.update(width=-1) for image in d["images"]], "expected width and height"),
         (lambda d: d["annotations"][0].update(keypoints=[1e9] * 51), "farther than a picture"),
         (lambda d: d["annotations"][0].update(keypoints=[10**400] * 51), "numbers"),
     ],
@@ -355,24 +311,6 @@ def test_alphapose_in_the_way_of_openpose(tmp_path: Path, people_key: str, joint
 # ---------------------------------------------------------------------------------------------- MMPose
 
 
-def instances(found: list, frame: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "keypoints": keypoints[:, :2].tolist(),
-            "keypoint_scores": keypoints[:, 2].tolist(),
-            "bbox": [[1.0, 2.0, 3.0, 4.0]],
-            "bbox_score": 0.9,
-        }
-        for at, _, keypoints in found
-        if at == frame
-    ]
-
-
-def names_of(layout: str, count: int) -> dict[str, str]:
-    names = [*as_skeleton(layout).joint_names]
-    return dict(enumerate([*names, *(f"face-{i}" for i in range(count - len(names)))]))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("joints", "layout"), [(17, "coco17"), (26, "halpe26"), (133, "coco_wholebody_body23"), (17, "h36m17")]
 )
@@ -384,6 +322,12 @@ def test_mmpose_of_the_demos(tmp_path: Path, joints: int, layout: str) -> None:
     result = read_keypoints(tmp_path / "a.json")
     check(result, found, layout, persons=False)
     assert result.num_frames == 9
+    with pytest.raises(DataError, match=r"skeleton is Skeleton.* but skeleton is"):
+        read_keypoints(tmp_path / "a.json", skeleton="hand21")
+    meta["keypoint_id2name"][0] = "beak"  # an animal
+    (tmp_path / "a.json").write_text(json.dumps({"meta_info": meta, "instance_info": frames}))
+    with pytest.raises(DataError, match=f"people have {joints} joints, and which these are is known of no number"):
+        read_keypoints(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("form", ["inferencer", "lists"])
@@ -427,31 +371,6 @@ def test_mmpose_of_a_picture_and_what_it_does_not_say(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- MediaPipe
-
-LANDMARKS = [name.replace("left_mouth", "mouth_left").replace("right_mouth", "mouth_right")
-             for name in as_skeleton("blazepose33").joint_names]  # fmt: skip
-SIZE = (1080, 1920)
-
-
-def mediapipe_long(found: list, person: bool, named: bool) -> str:
-    lines = ["frame,timestamp_ms,landmark,x,y,z,visibility" + ",person" * person]
-    for frame, who, keypoints in found:
-        for joint, (x, y, seen) in enumerate(keypoints):
-            landmark = LANDMARKS[joint].upper() if named else joint
-            line = f"{frame},{frame * 33},{landmark},{float(x) / SIZE[0]!r},{float(y) / SIZE[1]!r},-0.1,{float(seen)!r}"
-            lines.append(line + f",{who}" * person)
-    return "\n".join(lines) + "\n"
-
-
-def mediapipe_wide(found: list) -> str:
-    lines = [
-        ",".join(["frame", *(f"{name}_{channel}" for name in LANDMARKS for channel in ("x", "y", "z", "visibility"))])
-    ]
-    for frame, _, keypoints in found:
-        cells = (f"{x / SIZE[0]!r},{y / SIZE[1]!r},0.5,{seen!r}" for x, y, seen in keypoints.tolist())
-        lines.append(f"{frame},{','.join(cells)}")
-    lines.insert(5, "77" + "," * 132)  # nobody was found
-    return "\r\n".join(lines)
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -507,65 +426,6 @@ def test_mediapipe_wide_without_a_landmark(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------------------------------------- DeepLabCut
 
-PAW = Skeleton([-1, 0, 0, 2], ["nose", "left_paw", "tail_base", "tail_tip"], name="paw")
-PARTS = ["tail tip", "Nose", "paw_left", "tailBase"]  # in another order, and spelt as people do
-ORDER = [1, 2, 3, 0]
-
-
-def deeplabcut(several: bool, likelihood: bool = True) -> tuple[list[tuple[str, ...]], np.ndarray, list]:
-    """Columns, values and what is expected: of several animals the second is there in frames 2 and 3 only."""
-    coords = ("x", "y", "likelihood") if likelihood else ("x", "y")
-    animals = ["mouse1", "mouse2"] if several else [""]
-    columns = [("DLC_resnet50", animal, part, coord) for animal in animals for part in PARTS for coord in coords]
-    if several:
-        columns += [("DLC_resnet50", "single", "lamp", coord) for coord in coords]
-    values = np.round(np.random.default_rng(5).uniform(0.05, 1, (5, len(columns))), 3)
-    values[:, [column[3] != "likelihood" for column in columns]] *= 700
-    values[1, 3:5] = np.nan  # the nose
-    if several:
-        values[[0, 1, 4], len(coords) * 4 : len(coords) * 8] = np.nan
-    table = values[:, : len(animals) * 4 * len(coords)].reshape(5, len(animals), 4, len(coords))[:, :, ORDER]
-    if not likelihood:
-        table = np.concatenate([table, np.ones((*table.shape[:3], 1))], -1)
-    known = np.isfinite(table).all(-1, keepdims=True)
-    expected = [
-        (frame, animal, np.where(known, table, 0)[frame, animal])
-        for frame in range(5)
-        for animal in range(len(animals))
-        if known[frame, animal].any()
-    ]
-    return (columns if several else [(c[0], *c[2:]) for c in columns]), values, expected
-
-
-def deeplabcut_csv(columns: list, values: np.ndarray, index: list[str]) -> str:
-    """As ``DataFrame.to_csv``."""
-    levels = ["scorer", "individuals", "bodyparts", "coords"]
-    if len(columns[0]) == 3:
-        levels.remove("individuals")
-    extra = index[0].count(",")
-    lines = [
-        ",".join([level, *[""] * extra, *names])
-        for level, names in zip(levels, zip(*columns, strict=True), strict=True)
-    ]
-    for name, row in zip(index, values.tolist(), strict=True):
-        lines.append(",".join([name, *("" if value != value else repr(value) for value in row)]))
-    return "\n".join(lines) + "\n"
-
-
-def write_deeplabcut_h5(path: Path, columns: list, values: np.ndarray, index: np.ndarray, **options: Any) -> None:
-    """As ``DataFrame.to_hdf(key="df_with_missing", format="table")`` of pandas 3.1 with PyTables 3.11."""
-    h5py = pytest.importorskip("h5py")
-    rows = np.zeros(len(values), [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
-    rows["index"], rows["values_block_0"] = index, values
-    with h5py.File(path, "w") as file:
-        group = file.create_group("df_with_missing")
-        group.attrs["pandas_type"] = np.bytes_(b"frame_table")
-        group.attrs["non_index_axes"] = np.bytes_(pickle.dumps([(1, columns)], protocol=0))
-        table = group.create_dataset("table", data=rows, chunks=(512,), maxshape=(None,), **options)
-        table.attrs["CLASS"] = np.bytes_(b"TABLE")
-        table.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(columns, protocol=0))
-        group.create_group("_i_table").create_group("index").attrs["CLASS"] = np.bytes_(b"INDEX")
-
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("likelihood", [False, True])
@@ -576,6 +436,7 @@ def test_deeplabcut(tmp_path: Path, several: bool, likelihood: bool, form: str) 
     if form == "csv":
         path.write_text(deeplabcut_csv(columns, values, [str(i) for i in range(5)]))
     else:
+        pytest.importorskip("h5py")
         write_deeplabcut_h5(path, columns, values, np.arange(5))
     result = read_keypoints(path, skeleton=PAW, image_size=(700, 700))
     assert result.skeleton == PAW
@@ -648,6 +509,7 @@ class _Evil:
 
 
 def test_hostile_h5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
     columns, values, _ = deeplabcut(False)
     path = tmp_path / "a.h5"
     for wrong, message in (
@@ -662,7 +524,6 @@ def test_hostile_h5(tmp_path: Path) -> None:
     write_deeplabcut_h5(path, columns, values, np.arange(5), compression="lzf")
     with pytest.raises(DataError, match="compressed in a way"):
         read_keypoints(path, skeleton=PAW)
-    h5py = pytest.importorskip("h5py")
     with h5py.File(path, "w") as file:
         file.create_group("df_with_missing")["table"] = h5py.ExternalLink("other.h5", "/x")
     with pytest.raises(DataError, match="no data set that is stored in the file"):
@@ -694,14 +555,6 @@ def test_input_of_the_demos(tmp_path: Path, channels: int) -> None:
         np.savez(tmp_path / "a.npz", reconstruction=wrong)
         with pytest.raises(DataError, match="is it the output of the demo"):
             read_keypoints(tmp_path / "a.npz")
-
-
-def objects(frames: list) -> np.ndarray:
-    """What older versions of NumPy make of lists of different lengths."""
-    made = np.empty((len(frames), 2), dtype=object)
-    for row, frame in zip(made, frames, strict=True):
-        row[0], row[1] = frame
-    return made
 
 
 def test_detectron_of_videopose3d(tmp_path: Path) -> None:
@@ -751,25 +604,6 @@ def test_custom_data_of_videopose3d(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- TRC in pixels
-
-SPORTS2D = "Hip RHip RKnee RAnkle RBigToe RSmallToe RHeel LHip LKnee LAnkle LBigToe LSmallToe LHeel Neck Head Nose "
-SPORTS2D += "RShoulder RElbow RWrist LShoulder LElbow LWrist"
-
-
-def sports2d_trc(values: np.ndarray, names: list[str]) -> str:
-    frames, joints = values.shape[:2]
-    keys = "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames"
-    lines = [
-        "PathFileType\t4\t(X/Y/Z)\tdemo_Sports2D_px_person00.trc",
-        keys,
-        f"30.0\t30.0\t{frames}\t{joints}\tm\t30.0\t0\t{frames}",
-        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\t",
-        "\t\t" + "\t".join(f"X{i + 1}\tY{i + 1}\tZ{i + 1}" for i in range(joints)),
-    ]
-    for frame, row in enumerate(values.tolist()):
-        cells = ["" if value != value else repr(value) for joint in row for value in joint]
-        lines.append("\t".join([str(frame), repr(frame / 30.0), *cells]))
-    return "\n".join(lines) + "\n"
 
 
 def test_trc_of_sports2d(tmp_path: Path) -> None:
@@ -827,6 +661,12 @@ def test_files_of_other_kinds(tmp_path: Path, content: bytes, message: str) -> N
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_keypoints(tmp_path / "a.json")
+
+
+def test_every_format_has_its_line_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    rows = [line.partition(" |")[0] for line in page.partition("## Motion")[0].splitlines() if line.startswith("| `")]
+    assert [name for name in FORMATS if not any(f"`{name}`" in row for row in rows)] == []
 
 
 def test_no_file_and_a_folder_of_something_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_own_files_lose_nothing(tmp_path: Path, motion: Motion, end: str, bare: 
     assert replace(result, positions=motion.positions) == motion
     assert result.unit == motion.unit
     assert result.up == motion.up
+
+
+def test_own_files_without_this_library(tmp_path: Path, motion: Motion) -> None:
+    motion = seen(motion)
+    write_motion(tmp_path / "a.npz", motion)
+    write_motion(tmp_path / "a.json", motion)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["positions"], motion.positions)
+        assert arrays["joint_names"].tolist() == list(motion.joint_names)
+        assert (arrays["frame_rate"], arrays["unit"], arrays["up"]) == (29.97, 1.0, "z")
+        assert tuple(arrays["parents"]) == motion.parents
+    document = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert document["positions"][0][0] is None
+    assert document["positions"][39][16] == motion.positions[39, 16].tolist()
 
 
 def test_trc(tmp_path: Path, motion: Motion) -> None:

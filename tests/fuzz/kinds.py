@@ -6,6 +6,7 @@ from .calls import builders, layer_inputs, layer_options, model_inputs, models
 from .case import Kind
 from .downloads import downloads
 from .files import cameras, npz, smpl
+from .keypoints import keypoint_tables, keypoints
 from .motions import motions
 from .probes import probe
 from .programs import checkpoints, commands, paths
@@ -22,6 +23,8 @@ KINDS = {
     "smpl": Kind(smpl, 250),
     "cameras": Kind(cameras, 250),
     "motions": Kind(motions, 400),
+    "keypoints": Kind(keypoints, 500),
+    "keypoint tables": Kind(keypoint_tables, 60, writes=True),
     "downloads": Kind(downloads, 300, writes=True),
     "safetensors": Kind(own, 300),
     "official weights": Kind(foreign, 350),

@@ -51,7 +51,7 @@ WORDS = [
 """What stands in a text in place of a word."""
 
 
-def _text(rng: random.Random, text: str) -> tuple[str, str]:
+def spoilt_text(rng: random.Random, text: str) -> tuple[str, str]:
     """A text with a line or a word changed, doubled or lost."""
     lines = text.splitlines(keepends=True)
     at = rng.randrange(min(len(lines), 400))
@@ -88,7 +88,7 @@ def _c3d(rng: random.Random, content: bytes) -> tuple[str, bytes]:
 
 def motions(rng: random.Random, number: int, room: Room) -> Case:
     """A motion file, the skeleton or body that it needs, or a map of its joints; read by itself or as a data set."""
-    suffix = ("bvh", "amc", "asf", "trc", "c3d", "npz", "json")[number % 7]
+    suffix = ("bvh", "amc", "asf", "trc", "c3d", "npz", "own.npz", "own.json", "json")[number % 9]
     for name in ("motion.asf", "motion.amc", "smplh_female.npz"):
         shutil.copy(room.good / name, room.own / name)
     if suffix == "json":
@@ -99,10 +99,14 @@ def motions(rng: random.Random, number: int, room: Room) -> Case:
         what, content = archives.damage(rng, content)
     elif fate < 0.3:
         what, content = archives.noise(rng)
-    elif suffix in ("c3d", "npz"):
+    elif suffix == "own.json":
+        document = json.loads(content)
+        what = silly.spoil(rng, document)
+        content = json.dumps(document, default=str, skipkeys=True).encode("utf-8", "surrogatepass")
+    elif suffix in ("c3d", "npz", "own.npz"):
         what, content = _c3d(rng, content)
     else:
-        what, text = _text(rng, content.decode())
+        what, text = spoilt_text(rng, content.decode())
         content = text.encode("utf-8", "surrogatepass")
     path.write_bytes(content)
     read = room.own / "motion.amc" if suffix == "asf" else path
@@ -116,10 +120,10 @@ def _use(path: Path, own: Path) -> None:
         "motion",
         "train",
         data_3d=path,
-        subjects=[path.stem],
+        subjects=[path.name.removesuffix(path.suffix)],
         smpl=own,
         frame_rate=motion.frame_rate or 100.0,
-        skeleton="smpl24" if path.suffix == ".npz" else "h36m17",
+        skeleton="smpl24" if path.name == "motion.npz" else "h36m17",
         virtual_cameras=2,
         **asked,
     )

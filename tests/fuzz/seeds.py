@@ -13,6 +13,7 @@ import numpy as np
 import tiny_mocap
 import torch
 
+from skelgraph.datasets import Motion, write_motion
 from skelgraph.models import create_model
 from skelgraph.models.pretrained import save_weights
 from skelgraph.topology import as_skeleton, tube_faces
@@ -79,6 +80,9 @@ def write_motions(good: Path) -> None:
     (good / "motion.trc").write_text(motion_writers.trc_text(names, positions))
     (good / "motion.c3d").write_bytes(motion_writers.c3d_bytes(names, positions, up="+Z", analog=3))
     np.savez(good / "motion.npz", **motion_writers.amass_arrays(20, 0))
+    motion = Motion(positions, names, 50.0, unit=0.001, up="z", parents=as_skeleton("h36m17").parents)
+    for end in (".npz", ".json"):
+        write_motion(good / f"motion.own{end}", motion)
     np.savez(good / "smplh_female.npz", **motion_writers.smplh_model())
 
 

@@ -57,13 +57,9 @@ def read_coco_annotations(source: Source, asked: Asked) -> Detections:
         frames = {number: frame_number(image["frame_id"], label) for number, image in images.items()}
     else:
         frames = {number: frame for frame, number in enumerate(sorted(images))}
-    sizes = {(image.get("width"), image.get("height")) for image in images.values()}
+    sizes = {size for image in images.values() if (size := _size(image, label))}
     if len(sizes) > 1:
         raise DataError(f"{label}: its pictures have {len(sizes)} different sizes, expected the frames of one video.")
-    size = next(iter(sizes), (None, None))
-    if size != (None, None) and not all(type(side) is int and side > 0 for side in size):
-        raise DataError(f"{label}: the size of its pictures is {shown(size)}, expected width and height in pixels.")
-    width, height = size
 
     def found() -> Iterator[Sighting]:
         for entry in source.document["annotations"]:
@@ -76,8 +72,18 @@ def read_coco_annotations(source: Source, asked: Asked) -> Detections:
             sighting.keypoints[:, 2] = sighting.keypoints[:, 2] > 0
             yield sighting
 
-    said = Said(max(frames.values(), default=-1) + 1, None if width is None or height is None else (width, height))
+    said = Said(max(frames.values(), default=-1) + 1, next(iter(sizes), None))
     return assembled(found(), _LAYOUTS, asked, label, said)
+
+
+def _size(image: Mapping[str, Any], label: str) -> tuple[int, int] | None:
+    """Width and height of a picture; ``None`` if it has neither."""
+    width, height = image.get("width"), image.get("height")
+    if width is None and height is None:
+        return None
+    if not (type(width) is int and type(height) is int and width > 0 and height > 0):
+        raise DataError(f"{label}: a picture is {shown(image)}, expected width and height in pixels.")
+    return width, height
 
 
 def _sighting(entry: Mapping[str, Any], frame: int, label: str) -> Sighting:

@@ -3,8 +3,7 @@
 The columns have names of three or four levels: ``scorer``, ``individuals`` (of several animals), ``bodyparts`` and
 ``coords`` (x, y, and likelihood but in labels made by hand): https://deeplabcut.github.io/DeepLabCut. A row is a frame,
 named by its number, or in labels by the picture. A file names its joints and knows no bones: the skeleton is that of
-the caller, or a layout whose joints have just these names. An individual that has none of them (``single``, for what is
-there only once) is left out.
+the caller, or a layout whose joints have just these names. An individual that has none of them is left out.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from skelgraph.text import shown
 
 _LEVELS = (("scorer", "bodyparts", "coords"), ("scorer", "individuals", "bodyparts", "coords"))
 _COORDS = ("x", "y", "likelihood")
+_ALONE = "single"  # the individual of body parts that are there only once, beside several animals
 
 
 def is_deeplabcut_csv(source: Source) -> bool:
@@ -96,7 +96,7 @@ def _tracks(
     if len(np.unique(index)) < len(index):
         raise DataError(f"{label}: has a frame twice.")
     names = {individual: list(dict.fromkeys(part for part, _ in parts)) for individual, parts in places.items()}
-    main = max(names.values(), key=len)
+    main = max((parts for individual, parts in names.items() if individual != _ALONE or len(names) == 1), key=len)
     skeleton, chosen = joints_by_name(main, asked, label)
     wanted = [main[joint] for joint in chosen]
     people = {individual: parts for individual, parts in places.items() if not {*names[individual]}.isdisjoint(wanted)}

@@ -69,9 +69,9 @@ def read_detectron(source: Source, asked: Asked) -> Detections:
     def found() -> Iterator[Sighting]:
         for number, classes in enumerate(frames):
             people = classes[1] if isinstance(classes, list | np.ndarray) and len(classes) == 2 else None
-            if people is None or (
-                len(people) and not (_is_numbers(people) and people.ndim == 3 and people.shape[1] == 4)
-            ):
+            if isinstance(people, list | np.ndarray) and not len(people):
+                continue
+            if people is None or not _is_numbers(people) or people.ndim != 3 or people.shape[1] != 4:
                 raise DataError(f"{label}: frame {number} is {shown(classes)}, expected [[], people (N, 4, J)].")
             for person in people:
                 yield Sighting(number, person[[0, 1, 3]].T)
@@ -107,7 +107,7 @@ def read_custom(source: Source, asked: Asked) -> Detections:
 
 
 def _is_numbers(array: Any) -> bool:
-    return isinstance(array, np.ndarray) and array.dtype.kind in "fiu"
+    return isinstance(array, np.ndarray) and array.ndim > 0 and array.dtype.kind in "fiu"
 
 
 def _size(metadata: Any, label: str) -> tuple[int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from skelgraph.datasets.keypoint_files.detections import Detections
 from skelgraph.datasets.keypoint_files.joint_names import layout_of_names
-from skelgraph.datasets.keypoint_files.sightings import Said, Sighting, assembled, frame_number, numbers
+from skelgraph.datasets.keypoint_files.sightings import Said, Sighting, agreed, assembled, frame_number, numbers
 from skelgraph.datasets.keypoint_files.source import Asked, Source
 from skelgraph.errors import DataError
 from skelgraph.text import shown
@@ -44,7 +44,10 @@ def read_mmpose(source: Source, asked: Asked) -> Detections:
     label, document = source.label, source.document
     layouts: Mapping[int, str] = _LAYOUTS
     if isinstance(document, dict):
-        layouts = _named_layout(document.get("meta_info"), label) or _LAYOUTS
+        named = _named_layout(document.get("meta_info"), label)
+        layouts = _LAYOUTS if named is None else named
+        for name in named.values() if named else ():
+            agreed("skeleton", as_skeleton(name), asked.skeleton, label)
         document = document["instance_info"]
     frames = dict(_frames(document, label))
     first = min(frames, default=0)
@@ -108,7 +111,8 @@ def _sighting(person: Any, frame: int, label: str) -> Sighting:
 
 
 def _named_layout(meta: Any, label: str) -> Mapping[int, str] | None:
-    """The layout whose joints ``meta_info`` names in their order, if there is one."""
+    """The layout whose joints ``meta_info`` names in their order, by their number, empty if none has these joints;
+    ``None`` if it names none."""
     names = meta.get("keypoint_id2name") if isinstance(meta, dict) else None
     if not isinstance(names, dict) or {*names} != {str(i) for i in range(len(names))}:
         return None

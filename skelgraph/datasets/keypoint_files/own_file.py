@@ -10,12 +10,12 @@ from __future__ import annotations
 import io
 import json
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from skelgraph.datasets.keypoint_files.detections import Detections
-from skelgraph.datasets.keypoint_files.sightings import agreed, frame_number
+from skelgraph.datasets.keypoint_files.sightings import agreed, check_pixels, frame_number
 from skelgraph.datasets.keypoint_files.source import Asked, Source
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import parse_json, read_npz, write_file
@@ -64,34 +64,38 @@ def read_own_file(source: Source, asked: Asked) -> Detections:
     """
     label = source.label
     members = read_npz(source.path, _REQUIRED, _OPTIONAL)
-    said = {name: value.tolist() for name, value in members.items() if isinstance(value, np.ndarray)}
-    keypoints, frames = members["keypoints"], members["frames"]
-    for name, kind in (("keypoints", "f"), ("frames", "i"), ("persons", "i")):
-        array = members.get(name)
-        if name in members and not (isinstance(array, np.ndarray) and array.dtype.kind == kind and array.ndim):
-            raise DataError(f"{label}: {name} are {shown(array)}, expected an array of numbers.")
-    if keypoints.shape[1:2] and keypoints.ndim == 3 and keypoints.shape[2] == 3:
+    keypoints = _array(members["keypoints"], "f", 3, "keypoints", label)
+    frames = _array(members["frames"], "i", 1, "frames", label)
+    persons = _array(members["persons"], "i", 1, "persons", label) if "persons" in members else None
+    if keypoints.shape[2] == 3:
         keypoints = np.where(keypoints[..., 2:] > 0, keypoints, 0)
-    size = said.get("image_size")
+        check_pixels(keypoints, label)
+    size, rate = _plain(members.get("image_size")), _plain(members.get("frame_rate"))
     if size is not None and not (
         isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
     ):
         raise DataError(f"{label}: image_size is {shown(size)}, expected width and height in pixels.")
-    rate = said.get("frame_rate")
     if rate is not None and not (type(rate) in (int, float) and 0 < rate < 1e6):
         raise DataError(f"{label}: frame_rate is {shown(rate)}, expected a number above 0.")
+    skeleton = agreed("skeleton", _skeleton(_plain(members["skeleton"]), label), asked.skeleton, label)
+    count = frame_number(_plain(members["num_frames"]), label)
+    size = agreed("image_size", None if size is None else tuple(size), asked.image_size, label)
+    rate = agreed("frame_rate", None if rate is None else float(rate), asked.frame_rate, label)
     try:
-        return Detections(
-            keypoints.astype(np.float64),
-            frames.astype(np.int64),
-            agreed("skeleton", _skeleton(said["skeleton"], label), asked.skeleton, label),
-            frame_number(said["num_frames"], label),
-            members["persons"].astype(np.int64) if "persons" in members else None,
-            agreed("image_size", None if size is None else tuple(size), asked.image_size, label),
-            agreed("frame_rate", None if rate is None else float(rate), asked.frame_rate, label),
-        )
+        return Detections(keypoints, frames, skeleton, count, persons, size, rate)
     except DataError as error:
-        raise error if str(error).startswith(label) else DataError(f"{label}: {error}") from None
+        raise DataError(f"{label}: {error}") from None
+
+
+def _array(array: Any, kind: Literal["f", "i"], rank: int, name: str, label: str) -> np.ndarray:
+    if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != rank:
+        raise DataError(f"{label}: {name} are {shown(array)}, expected an array of {rank} axes of numbers.")
+    return array.astype(np.float64 if kind == "f" else np.int64)
+
+
+def _plain(value: Any) -> Any:
+    """A number, a text or a list of such out of an array."""
+    return value.tolist() if isinstance(value, np.ndarray) and value.ndim < 2 else value
 
 
 def _skeleton(layout: Any, label: str) -> Skeleton:

@@ -87,7 +87,7 @@ def frame_of(name: str, label: str) -> int:
     found = re.findall(r"[0-9]+", re.sub(r"\.[A-Za-z][A-Za-z0-9]*$", "", name))
     if not found:
         raise DataError(f"{label}: {plain(name)} says no number of a frame; expected one as in video_000012.json.")
-    return frame_number(int(found[-1]), label)
+    return frame_number(int(found[-1].lstrip("0")[:19] or 0), label)  # no longer ones, which take quadratic time
 
 
 def frame_number(value: Any, label: str) -> int:
@@ -149,7 +149,7 @@ def assembled(
         known = _known(given)
         row[known, :2] = given[known, :2]
         row[known, 2] = given[known, 2] if given.shape[1] == 3 else 1
-    _check_pixels(keypoints, label)
+    check_pixels(keypoints, label)
     frames = np.array([sighting.frame for sighting in found], dtype=np.int64)
     try:
         return Detections(
@@ -180,7 +180,7 @@ def _layout(counts: set[int], layouts: Mapping[int, str], skeleton: Skeleton | N
     usual = as_skeleton(layouts[count]) if count in layouts else None
     if skeleton is None:
         if usual is None:
-            known = ", ".join(f"{count} ({name})" for count, name in layouts.items())
+            known = ", ".join(f"{count} ({name})" for count, name in layouts.items()) or "no number"
             raise DataError(
                 f"{label}: people have {count} joints, and which these are is known of {known}; expected skeleton "
                 "(--skeleton): the layout."
@@ -193,7 +193,8 @@ def _layout(counts: set[int], layouts: Mapping[int, str], skeleton: Skeleton | N
     return skeleton
 
 
-def _check_pixels(keypoints: np.ndarray, label: str) -> None:
+def check_pixels(keypoints: np.ndarray, label: str) -> None:
+    """Raise an error if keypoints ``(..., 3)``, which are known where the confidence is above 0, can be no pixels."""
     known = keypoints[keypoints[..., 2] > 0]
     if not len(known):
         return

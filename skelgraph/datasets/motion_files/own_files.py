@@ -42,7 +42,10 @@ def read_motion_npz(path: str | PathLike[str]) -> Motion:
         DataError: The file cannot be read, is damaged or lacks a member, or its members do not fit together.
     """
     members = read_npz(path, ("positions", "joint_names"), _SAID)
-    said = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in members.items()}
+    said = {
+        name: value.tolist() if isinstance(value, np.ndarray) and value.ndim < 2 else value
+        for name, value in members.items()
+    }
     return _motion({**said, "positions": members["positions"]}, plain(str(path), 1000))
 
 
