@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from people import CENTRE, FOCAL, RATE, SIZE, Knows, Window, moving, seen
+from moving_people import CENTRE, FOCAL, RATE, SIZE, Knows, Window, moving, seen
 
 import skelgraph
 from skelgraph import Lifter
