@@ -85,6 +85,9 @@ def test_the_person_stands_where_it_stood(view: int, network: PoseLifter, clip: 
     error = np.linalg.norm(person.root - hips, axis=-1)
     assert error.mean() < 0.2
     assert error.max() < 0.35
+    seen = person.positions @ clip["intrinsics"][view].T
+    off = np.linalg.norm(seen[..., :2] / seen[..., 2:] - person.keypoints_2d[..., :2], axis=-1)
+    assert np.median(off) < 10, "pixels of 1920: the limbs are on the person"
     # with the true gravity (the world of the clip has z up) the head is above the feet, and left is left
     turn = camera_to_upright(-clip["rotation"][view][:, 2])
     index = network.skeleton.index
