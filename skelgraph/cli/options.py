@@ -14,14 +14,18 @@ from tyro.conf import DisallowNone, FlagCreatePairsOff, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.detection.protocol import DETECTORS
 from skelgraph.errors import SkelgraphError
+from skelgraph.lifting.settings import LiftSettings
 from skelgraph.options import choices, option_types
 from skelgraph.text import plain, shown
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
-TABLES: dict[str, Any] = {"dataset": DATASETS, "loss": LOSSES, "schedule": SCHEDULES}
+Settings = TrainConfig | LiftSettings
+"""What declares its settings in groups."""
+TABLES: dict[str, Any] = {"dataset": DATASETS, "loss": LOSSES, "schedule": SCHEDULES, "detector": DETECTORS}
 """Settings that are a name of a table whose entries say what they mean."""
 
 
@@ -42,7 +46,7 @@ def _option(group: type, member: dataclasses.Field[Any], default: str | None) ->
     text = about["help"]
     if table := TABLES.get(member.name):
         text += " " + "; ".join(f"{name}: {info.help}" for name, info in table.items()) + "."
-    if users := [name for name, info in DATASETS.items() if member.name in info.takes]:
+    if about["source"] and (users := [name for name, info in DATASETS.items() if member.name in info.takes]):
         text += f" For {', '.join(users)}."
     if default is None:
         default = about["absent"] if member.default is None else written(member.default)
@@ -60,10 +64,14 @@ def written(value: Any) -> str:
 
 
 def group_options(
-    name: str, omit: Collection[str] = (), only: Collection[str] | None = None, default: str | None = None
+    name: str,
+    omit: Collection[str] = (),
+    only: Collection[str] | None = None,
+    default: str | None = None,
+    settings: type[Settings] = TrainConfig,
 ) -> Any:
     """The options of a group of settings, as a dictionary of those that are given."""
-    group = TrainConfig.groups()[name]
+    group = settings.groups()[name]
     members = [m for m in dataclasses.fields(group) if m.name not in omit and (only is None or m.name in only)]
     options = TypedDict(name, {m.name: _option(group, m, default) for m in members}, total=False)  # type: ignore[misc]
     options.__doc__ = (group.__doc__ or "").partition("\n")[0]
@@ -79,11 +87,11 @@ def every_option(omit: Collection[str], default: str) -> Any:
     return options
 
 
-def values_of(given: dict[str, str | bool]) -> dict[str, Any]:
+def values_of(given: dict[str, str | bool], settings: type[Settings] = TrainConfig) -> dict[str, Any]:
     """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
     the checker of the settings."""
-    groups = TrainConfig.groups()
-    hints = {m.name: option_types(groups[group]).get(m.name) for group, m in TrainConfig.declared()}
+    groups = settings.groups()
+    hints = {m.name: option_types(groups[group]).get(m.name) for group, m in settings.declared()}
     return {name: value_of(name, value, hints[name]) for name, value in given.items()}
 
 
@@ -91,7 +99,7 @@ def value_of(name: str, text: str | bool, hint: Any) -> Any:
     """The value that a text stands for where an annotation is declared; what it is not is left as it is."""
     if not isinstance(text, str):
         return text
-    if name == "skeleton":
+    if name in ("skeleton", "layout"):
         return _skeleton(text)
     kinds = _kinds(hint)
     if text == "none" and type(None) in kinds:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
     from skelgraph.datasets.human36m import Human36M
     from skelgraph.datasets.human36m_hgn import Human36MHGN
-    from skelgraph.datasets.keypoint_files import Detections, read_keypoints, write_keypoints
+    from skelgraph.datasets.keypoint_files import Detections, is_keypoints, read_keypoints, write_keypoints
     from skelgraph.datasets.mocap import MocapNPZ
     from skelgraph.datasets.motion_dataset import MotionFiles
     from skelgraph.datasets.motion_files import Motion, read_motion_file, write_motion
@@ -50,6 +50,7 @@ __all__ = [
     "WindowLoader",
     "four_views",
     "hardest",
+    "is_keypoints",
     "load_dataset",
     "rank_by_rareness",
     "read_cameras",

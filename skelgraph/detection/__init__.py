@@ -15,8 +15,17 @@ if TYPE_CHECKING:
         detect_video,
         register_detector,
     )
+    from skelgraph.detection.weights import fetch_weights
 
-__all__ = ["DETECTORS", "Detector", "DetectorInfo", "create_detector", "detect_video", "register_detector"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "DetectorInfo",
+    "create_detector",
+    "detect_video",
+    "fetch_weights",
+    "register_detector",
+]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazy_exports(__name__, __all__, ("protocol",))
+    __getattr__ = lazy_exports(__name__, __all__, ("protocol", "weights"))

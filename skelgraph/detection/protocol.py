@@ -15,7 +15,7 @@ import numpy as np
 
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files.video import read_video
-from skelgraph.options import check_options
+from skelgraph.options import Count, Rate, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import shown
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Progress = Callable[[Iterable[np.ndarray], int | None], Iterable[np.ndarray]]
 """Shows how far a loop is: takes what is gone through and its length, gives the same things; as ``lambda frames, total:
 tqdm(frames, total=total)`` does."""
+Path = str | PathLike[str]
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
@@ -107,7 +108,7 @@ def create_detector(name: str, **options: Any) -> Detector:
     return info.factory(**{**options, **check_options(info.factory, options, f"detector {name}")})
 
 
-def detect_video(path: str | PathLike[str], detector: Detector, progress: Progress | None = None) -> Detections:
+def detect_video(path: Path, detector: Detector, progress: Progress | None = None) -> Detections:
     """Find the people in a video; one frame of it is in memory at a time.
 
     Args:
@@ -147,3 +148,12 @@ def _people(detector: Detector, frame: np.ndarray) -> np.ndarray:
     known = np.isfinite(people).all(axis=-1, keepdims=True) & (people[..., 2:] > 0)
     people = np.where(known, people, 0.0)
     return people[known.any(axis=(1, 2))]
+
+
+@register_detector("blazepose", help="one person, 33 joints, in real time on a CPU")
+def _blazepose(
+    least_score: Rate = 0.5, least_presence: Rate = 0.5, threads: Count | None = None, folder: Path | None = None
+) -> Detector:
+    from skelgraph.detection.blazepose import BlazePose
+
+    return BlazePose(least_score, least_presence, threads, folder)

@@ -1,10 +1,20 @@
 """From keypoints in pixels to people in space."""
 
-from skelgraph.lifting.judging import LIMB_JOINTS, Judgement, judge
-from skelgraph.lifting.lifted import FocalSource, Lifted, LiftedFrame, LiftedPerson, NotLifted, camera_to_upright
-from skelgraph.lifting.lifter import Lifter
-from skelgraph.lifting.normalisation import ESTIMATED_FOCAL, HUMAN36M_FOCAL
-from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skelgraph.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from skelgraph.lifting.judging import LIMB_JOINTS, Judgement, judge
+    from skelgraph.lifting.lifted import FocalSource, Lifted, LiftedFrame, LiftedPerson, NotLifted, camera_to_upright
+    from skelgraph.lifting.lifter import Lifter
+    from skelgraph.lifting.normalisation import ESTIMATED_FOCAL, HUMAN36M_FOCAL
+    from skelgraph.lifting.pipeline import Outcome, Pipeline, lift_file, lift_files, sources_in
+    from skelgraph.lifting.settings import LiftSettings
+    from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
+    from skelgraph.lifting.tracking import Tracker, longest_seen, track
 
 __all__ = [
     "ESTIMATED_FOCAL",
@@ -12,6 +22,7 @@ __all__ = [
     "LIMB_JOINTS",
     "FocalSource",
     "Judgement",
+    "LiftSettings",
     "Lifted",
     "LiftedFrame",
     "LiftedPerson",
@@ -19,6 +30,21 @@ __all__ = [
     "NotLifted",
     "OneEuro",
     "OneEuroFilter",
+    "Outcome",
+    "Pipeline",
+    "Tracker",
     "camera_to_upright",
     "judge",
+    "lift_file",
+    "lift_files",
+    "longest_seen",
+    "sources_in",
+    "track",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy_exports(
+        __name__,
+        __all__,
+        ("lifted", "lifter", "judging", "normalisation", "smoothing", "settings", "tracking", "pipeline"),
+    )

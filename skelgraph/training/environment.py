@@ -27,12 +27,13 @@ def environment() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide the numbers."""
+    """Versions of the packages that decide the numbers, as far as they are installed."""
     packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
+    installed = {name: next(iter(metadata.distributions(name=name)), None) for name in packages}
     return {
         "skelgraph": skelgraph.__version__,
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
+        **{name: package.version for name, package in installed.items() if package is not None},
     }
 
 

@@ -2,6 +2,6 @@
 
 from skelgraph.datasets.keypoint_files.detections import Detections
 from skelgraph.datasets.keypoint_files.own_file import write_keypoints
-from skelgraph.datasets.keypoint_files.reading import FORMATS, read_keypoints
+from skelgraph.datasets.keypoint_files.reading import FORMATS, is_keypoints, read_keypoints
 
-__all__ = ["FORMATS", "Detections", "read_keypoints", "write_keypoints"]
+__all__ = ["FORMATS", "Detections", "is_keypoints", "read_keypoints", "write_keypoints"]

@@ -54,6 +54,16 @@ FORMATS = {
 """The formats by their names."""
 
 
+def is_keypoints(path: str | PathLike[str]) -> bool:
+    """Whether a file, or a folder of OpenPose's, is of any of :data:`FORMATS`, by its content.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    source = Source(path)
+    return any(form.is_it(source) for form in FORMATS.values())
+
+
 @checked
 def read_keypoints(
     path: str | PathLike[str],

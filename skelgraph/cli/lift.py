@@ -1,0 +1,166 @@
+"""`skelgraph lift`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from skelgraph.cli.options import (
+    Flag,
+    Given,
+    Imports,
+    Repeated,
+    WeightsModel,
+    WeightsOptions,
+    group_options,
+    import_modules,
+    parse_options,
+    text_option,
+    values_of,
+)
+from skelgraph.cli.progress import frames_per_second
+from skelgraph.errors import SkelgraphError
+from skelgraph.lifting.settings import LiftSettings
+from skelgraph.text import plain
+
+
+@dataclass
+class Lift:
+    """Bring the people of a video, or of keypoints that any detector found, into space.
+
+    The input is a video, a file of keypoints (AlphaPose, COCO, MMPose, MediaPipe, DeepLabCut and others, see
+    docs/formats.md), OpenPose's folder, or a folder of such, each of which gets a folder of its own. What is stopped
+    goes on where it was by the same command."""
+
+    weights: Annotated[
+        str,
+        text_option("file"),
+        arg(
+            aliases=("--checkpoint",),
+            help="Weights of the network: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the "
+            "authors' code.",
+        ),
+    ]
+    out: Annotated[str, text_option("folder"), arg(help="Folder of the results.")]
+    detection: Annotated[
+        Given, arg(constructor=group_options("detection", omit=["detector_options"], settings=LiftSettings))
+    ]
+    lifting: Annotated[Given, arg(constructor=group_options("lifting", settings=LiftSettings))]
+    output: Annotated[Given, arg(constructor=group_options("output", settings=LiftSettings))]
+    input: Annotated[
+        str | None,
+        text_option("path"),
+        arg(help="A video, a file or folder of keypoints, or a folder of such.", help_behavior_hint="(or --example)"),
+    ] = None
+    example: Annotated[
+        Flag,
+        arg(
+            help="Lift the person in four calibrated views that comes with skelgraph, and tell the errors.",
+            help_behavior_hint="",
+        ),
+    ] = False
+    model: WeightsModel = None
+    skeleton: Annotated[
+        str | None,
+        text_option("name"),
+        arg(
+            help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
+            help_behavior_hint="(default: as in the file, or that of the released code)",
+        ),
+    ] = None
+    option: WeightsOptions = ()
+    detector_option: Annotated[
+        Repeated,
+        arg(
+            help="Option of the detector, key=value, value in JSON.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
+    overwrite: Annotated[
+        Flag, arg(help="Replace results of other inputs or settings in the output folder.", help_behavior_hint="")
+    ] = False
+    progress: Annotated[bool, arg(help="Show progress.", help_behavior_hint="(default: on)")] = True
+    imports: Imports = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
+        import_modules(self.imports)
+        if (self.input is None) != self.example:
+            raise SkelgraphError("expected either --input, a video or keypoints, or --example")
+        given: dict[str, Any] = values_of(self.detection | self.lifting | self.output, LiftSettings)
+        given["detector_options"] = parse_options(self.detector_option, "--detector-option")
+        skeleton = None if self.skeleton is None else values_of({"skeleton": self.skeleton})["skeleton"]
+        settings = LiftSettings.of(
+            self.weights, model=self.model, skeleton=skeleton, model_options=parse_options(self.option), **given
+        )
+        out = Path(self.out)
+        if self.input is None:
+            _lift_example(settings, out, self.overwrite)
+        else:
+            _lift_input(Path(self.input), out, settings, self.overwrite, self.progress)
+
+
+def _lift_input(source: Path, out: Path, settings: LiftSettings, overwrite: bool, shown: bool) -> None:
+    from skelgraph.lifting.pipeline import lift_files, source_kind, sources_in
+
+    single = source_kind(source) is not None
+    if not single and not source.is_dir():
+        raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
+    sources = [(source, out)] if single else sources_in(source, out)
+    failed = 0
+    try:
+        with frames_per_second(shown) as progress:
+            for number, outcome in enumerate(lift_files(sources, settings, overwrite=overwrite, progress=progress), 1):
+                if outcome.record is None:
+                    if single:
+                        raise SkelgraphError(outcome.error or "")
+                    failed += 1
+                    print(
+                        f"{number}/{len(sources)} {plain(str(outcome.source), 500)}: {outcome.error}", file=sys.stderr
+                    )
+                    continue
+                if not single:
+                    print(f"{number}/{len(sources)} ", end="")
+                _tell(outcome.out, outcome.record)
+    except (KeyboardInterrupt, SystemExit):
+        print("stopped; what is finished is kept: the same command goes on from there", file=sys.stderr)
+        raise
+    if failed:
+        raise SkelgraphError(f"{failed} of {len(sources)} inputs could not be lifted: see above")
+
+
+def _tell(out: Path, record: dict[str, Any]) -> None:
+    people = {one["person"] for one in record["people"]}
+    seconds = record["num_frames"] / record["frame_rate"] if record["frame_rate"] else None
+    print(
+        f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, {record['num_frames']} "
+        f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
+        f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
+    )
+    for one in record["not_lifted"]:
+        joints = ", ".join(map(plain, one["joints"][:6]))
+        frames = f"frames {one['first_frame']} to {one['last_frame']}"
+        print(f"  person {one['person']}, {frames}: not lifted, without {joints}")
+    print(f"  {', '.join(record['files'])}")
+
+
+def _lift_example(settings: LiftSettings, out: Path, overwrite: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from skelgraph.lifting.example import lift_example
+
+    table = Table(title="A real person in four views: error of 12 limb joints (mm)")
+    for column in ("view", "MPJPE", "P-MPJPE"):
+        table.add_column(column, justify="left" if column == "view" else "right")
+    rows = lift_example(settings, out, overwrite=overwrite)
+    for name, judged in rows.items():
+        table.add_row(name, f"{judged.mpjpe:.1f}", f"{judged.p_mpjpe:.1f}")
+    table.add_section()
+    mean = [sum(getattr(judged, measure) for judged in rows.values()) / len(rows) for measure in ("mpjpe", "p_mpjpe")]
+    table.add_row("mean", *(f"{value:.1f}" for value in mean))
+    Console().print(table)
+    print(f"Results: {plain(str(out), 500)}")

@@ -1,0 +1,156 @@
+"""The files of a result: motion for other programs, the page, pictures that move."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from skelgraph.datasets import Motion, write_motion
+from skelgraph.detection.protocol import Progress
+from skelgraph.errors import DataError
+from skelgraph.files import read_video
+from skelgraph.lifting.lifted import Lifted, camera_to_upright
+from skelgraph.lifting.settings import MOTION_FORMATS, OutputSettings
+from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
+
+WRITTEN = (*(f"person*.{name}" for name in MOTION_FORMATS), "viewer.html", "animation.gif", "animation.mp4")
+"""Patterns of the names of all files of a result."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is written.
+
+    Args:
+        lifted: People in space.
+        gravity: The direction of gravity in camera axes.
+        title: Heading of the page.
+        video: The video, for the pictures; ``None`` if there are only keypoints.
+        truth: Where the joints of each stretch really were, in camera axes and with the root of the prediction,
+            ``(T, J, 3)`` each; ``None`` if nobody knows.
+    """
+
+    lifted: Lifted
+    gravity: tuple[float, float, float]
+    title: str
+    video: Path | None = None
+    truth: list[np.ndarray] | None = None
+
+    @cached_property
+    def positions(self) -> list[np.ndarray]:
+        """The joints of each stretch, metres, z up."""
+        return self.lifted.in_world(self.gravity)
+
+    @property
+    def true_positions(self) -> list[np.ndarray | None]:
+        """The true joints of each stretch in the world of :attr:`positions`."""
+        if self.truth is None:
+            return [None for _ in self.positions]
+        turn = camera_to_upright(self.gravity)
+        return [
+            truth @ turn.T + (there - one.positions @ turn.T)[0, 0]  # to the same floor
+            for one, truth, there in zip(self.lifted.people, self.truth, self.positions, strict=True)
+        ]
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second.
+
+        Raises:
+            DataError: If it is not known.
+        """
+        if self.lifted.frame_rate is None:
+            raise DataError(f"{self.title}: does not say its frame rate; expected frame_rate (--frame-rate).")
+        return self.lifted.frame_rate
+
+
+def written_files(result: Result, out: Path, settings: OutputSettings, progress: Progress | None) -> list[str]:
+    """Write the files that are asked for.
+
+    Args:
+        result: What is written.
+        out: The folder.
+        settings: Which files, and how.
+        progress: Shows how far it is with pictures.
+
+    Returns:
+        Their names.
+
+    Raises:
+        DataError: If the frame rate is needed and not known, or a format cannot hold what there is.
+        OSError: If a file cannot be written.
+    """
+    names: list[str] = []
+    for format_name in MOTION_FORMATS:
+        if format_name in settings.format:
+            for name, positions in zip(stretch_names(result.lifted), result.positions, strict=True):
+                names.append(f"{name}.{format_name}")
+                write_motion(out / names[-1], _motion(result, positions))
+    for format_name, (name, write) in _SCENES.items():
+        if format_name in settings.format:
+            write(result, out / name, settings, progress)
+            names.append(name)
+    return names
+
+
+def stretch_names(lifted: Lifted) -> list[str]:
+    """The name of the files of each stretch: ``person0``, and for what begins again after a gap
+    ``person0_from_frame120``."""
+    names: list[str] = []
+    begun: set[int] = set()
+    for one in lifted.people:
+        names.append(f"person{one.person}" + (f"_from_frame{one.first_frame}" if one.person in begun else ""))
+        begun.add(one.person)
+    return names
+
+
+def _motion(result: Result, positions: np.ndarray) -> Motion:
+    skeleton = result.lifted.skeleton
+    return Motion(positions, skeleton.joint_names, result.frame_rate, unit=1.0, up="z", parents=tuple(skeleton.parents))
+
+
+def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
+    lifted = result.lifted
+    step = max(1, math.ceil(lifted.num_frames / settings.most_pictures))
+    people = [
+        ViewerPerson(
+            f"person {one.person}",
+            one.first_frame,
+            positions,
+            lifted.skeleton,
+            truth=truth,
+            keypoints_2d=one.keypoints_2d if lifted.image_size else None,
+        )
+        for one, positions, truth in zip(lifted.people, result.positions, result.true_positions, strict=True)
+    ]
+    pictures = None if result.video is None else [*_jpegs(result.video, step, settings.picture_width)]
+    scene = ViewerScene(
+        people, lifted.num_frames, result.frame_rate, result.title, pictures, step, image_size=lifted.image_size
+    )
+    write_viewer(path, scene)
+
+
+def _jpegs(video: Path, step: int, width: int) -> Iterator[bytes]:
+    """Every ``step``-th frame, at most so wide, as JPEG."""
+    from PIL import Image
+
+    with read_video(video) as frames:
+        for frame in itertools.islice(frames, 0, None, step):
+            picture = Image.fromarray(frame)
+            picture.thumbnail((width, 10 * width))
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG", quality=80)
+            yield buffer.getvalue()
+
+
+_SCENES: dict[str, tuple[str, Callable[[Result, Path, OutputSettings, Progress | None], None]]] = {
+    "html": ("viewer.html", _write_page),
+}
+"""The file of each format that shows all people, and what writes it."""

@@ -1,0 +1,368 @@
+"""From a video, or a file of keypoints, to files of people in space: everything that `skelgraph lift` does.
+
+The folder of a result holds ``lift.json`` from its beginning on: which source it is of, with which settings, and at the
+end what was written. So a run that is stopped goes on where it was: what the detector found is kept in
+``keypoints.npz``, and a source whose result is whole is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
+from skelgraph.detection import Detector, create_detector, detect_video
+from skelgraph.detection.protocol import Progress
+from skelgraph.errors import DataError, SkelgraphError
+from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
+from skelgraph.lifting.lifted import Lifted
+from skelgraph.lifting.lifter import Lifter
+from skelgraph.lifting.outputs import WRITTEN, Result, stretch_names, written_files
+from skelgraph.lifting.settings import LiftSettings
+from skelgraph.lifting.smoothing import OneEuro
+from skelgraph.lifting.tracking import longest_seen, track
+from skelgraph.text import plain
+from skelgraph.training.environment import environment
+
+RECORD = "lift.json"
+KEYPOINTS = "keypoints.npz"
+LEVEL = (0.0, 1.0, 0.0)
+"""Gravity in the axes of a level camera."""
+_FORMAT = "skelgraph lift"
+
+
+class Pipeline:
+    """Lifts one source after the other with the same network and detector.
+
+    Args:
+        settings: What decides the results.
+
+    Raises:
+        SkelgraphError: If the weights are not usable.
+    """
+
+    def __init__(self, settings: LiftSettings) -> None:
+        self.settings = settings
+        lifting = settings.lifting
+        self.lifter = Lifter(
+            settings.weights,
+            model=settings.model,
+            skeleton=settings.skeleton,
+            model_options=settings.model_options,
+            flip=lifting.flip,
+            device=_device(lifting.device),
+            rule=lifting.rule,
+            normalisation=lifting.normalisation,
+            network_rate=lifting.network_rate,
+            min_confidence=lifting.min_confidence,
+            max_gap=lifting.max_gap,
+            smoothing=OneEuro(lifting.min_cutoff, lifting.beta) if lifting.smoothing else None,
+            rigid_bones=lifting.rigid_bones,
+        )
+        self._detector: Detector | None = None
+
+    def __call__(
+        self, source: Path, out: Path, *, overwrite: bool = False, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Lift a source into a folder, or go on with what is there.
+
+        Args:
+            source: A video, a file of keypoints, or a folder of OpenPose's.
+            out: The folder of the result.
+            overwrite: Replace the result of another source or other settings that is there.
+            progress: Shows how far the detector is.
+
+        Returns:
+            What ``lift.json`` says.
+
+        Raises:
+            DataError: If the source is damaged, or of no known kind.
+            SkelgraphError: If a result is there that is not to be replaced, or files that no ``lift.json`` tells of.
+            OSError: If a file cannot be written.
+        """
+        begun = begun_record(_identity(source), self.settings)
+        found = claim(out, begun, overwrite)
+        if found is not None:
+            return found
+        start = time.perf_counter()
+        video = source if source_kind(source) == "video" else None
+        seen = self._detections(source, out, progress) if video else self._keypoints(source)
+        result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
+        return self.write(result, out, begun, start, progress)
+
+    def write(
+        self, result: Result, out: Path, begun: dict[str, Any], start: float, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Write the files of a result and, at last, its record.
+
+        Args:
+            result: What is written.
+            out: The folder.
+            begun: The record with which :func:`claim` opened it.
+            start: When the work began, in the seconds of ``time.perf_counter``.
+            progress: Shows how far it is.
+
+        Returns:
+            What ``lift.json`` says.
+        """
+        files = written_files(result, out, self.settings.output, progress)
+        record = begun | _told(result, self.settings) | {"files": files}
+        record |= {"seconds": time.perf_counter() - start, "environment": environment()}
+        return _write_record(out, record)
+
+    @property
+    def gravity(self) -> tuple[float, float, float]:
+        """The direction of gravity in camera axes."""
+        return self.settings.lifting.gravity or LEVEL
+
+    def lift(self, seen: Detections, **known: Any) -> Lifted:
+        """Lift what was seen.
+
+        Args:
+            seen: People in pixels.
+            **known: What is known of the camera, in the place of the settings.
+        """
+        lifting = self.settings.lifting
+        if seen.persons is None:
+            seen = track(seen)
+        if self.settings.detection.max_people is not None:
+            seen = longest_seen(seen, self.settings.detection.max_people)
+        camera = {"focal": lifting.focal, "principal_point": lifting.principal_point} | known
+        return self.lifter(seen, heights=lifting.height, **camera)
+
+    def _keypoints(self, source: Path) -> Detections:
+        detection = self.settings.detection
+        return read_keypoints(
+            source, skeleton=detection.layout, image_size=detection.image_size, frame_rate=detection.frame_rate
+        )
+
+    def _detections(self, source: Path, out: Path, progress: Progress | None) -> Detections:
+        """What the detector finds, or found before the last run was stopped."""
+        kept = out / KEYPOINTS
+        if kept.exists():
+            return read_keypoints(kept)
+        if self._detector is None:
+            detection = self.settings.detection
+            self._detector = create_detector(detection.detector, **detection.detector_options)
+        seen = detect_video(source, self._detector, progress)
+        write_keypoints(kept, seen)
+        return seen
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
+    """What the record says of a result."""
+    lifted = result.lifted
+    return {
+        "num_frames": lifted.num_frames,
+        "frame_rate": lifted.frame_rate,
+        "image_size": lifted.image_size,
+        "intrinsics": lifted.intrinsics.tolist(),
+        "focal": lifted.focal_source,
+        "gravity": list(result.gravity),
+        "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
+        "people": [
+            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "file": name}
+            for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
+        ],
+        "not_lifted": [
+            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
+            for one in lifted.not_lifted
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of several sources.
+
+    Args:
+        source: The source.
+        out: The folder of its result.
+        record: What ``lift.json`` says; ``None`` if it failed.
+        error: Why it failed.
+    """
+
+    source: Path
+    out: Path
+    record: dict[str, Any] | None
+    error: str | None = None
+
+
+def lift_file(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    settings: LiftSettings,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Lift one video, file of keypoints or folder of OpenPose's into a folder, see :class:`Pipeline`."""
+    source = as_path(source, DataError)
+    return Pipeline(settings)(source, as_path(out), overwrite=overwrite, progress=progress)
+
+
+def lift_files(
+    sources: Iterable[tuple[Path, Path]],
+    settings: LiftSettings,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Lift several sources, one after the other. One that fails does not stop those behind it.
+
+    Args:
+        sources: Each source and the folder of its result, as :func:`sources_in` finds them.
+        settings: What decides the results.
+        overwrite: Replace results of other sources or settings.
+        progress: Shows how far the detector is with each.
+    """
+    pipeline = Pipeline(settings)
+    for source, out in sources:
+        try:
+            yield Outcome(source, out, pipeline(source, out, overwrite=overwrite, progress=progress))
+        except SkelgraphError as error:
+            yield Outcome(source, out, None, str(error))
+
+
+def source_kind(path: Path) -> str | None:
+    """``"video"`` or ``"keypoints"``, by the content; ``None`` for anything else.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    if not path.is_dir():
+        with open_regular(path, DataError) as file:
+            head = file.read(64)
+        if is_video(head):
+            return "video"
+    return "keypoints" if is_keypoints(path) else None
+
+
+def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
+    """The videos and files of keypoints in a folder and the folders below, by their names, and where their results go:
+    ``walks/cam01.mp4`` of the folder into ``walks/cam01.mp4`` of ``out``.
+
+    Args:
+        folder: The folder. Links are not followed out of it, hidden files and ``out`` are left out.
+        out: The folder of the results.
+
+    Raises:
+        DataError: If there are none.
+    """
+    found: list[tuple[Path, Path]] = []
+    todo = [folder]
+    while todo:
+        for path in sorted(todo.pop().iterdir(), reverse=True):
+            if path.name.startswith(".") or path.is_symlink() or path.resolve() == out.resolve():
+                continue
+            try:
+                is_source = source_kind(path) is not None
+            except DataError:
+                is_source = True  # which tells what is wrong when its turn comes
+            if is_source:
+                found.append((path, out / path.relative_to(folder)))
+            elif path.is_dir():
+                todo.append(path)
+    if not found:
+        raise DataError(f"{plain(str(folder), 1000)}: holds no videos and no files of keypoints.")
+    return sorted(found)
+
+
+def _identity(source: Path) -> dict[str, Any]:
+    """What tells whether a source is still the same."""
+    try:
+        status = source.stat()
+        size = sum(p.stat().st_size for p in source.iterdir()) if source.is_dir() else status.st_size
+    except OSError as error:
+        raise DataError(f"{plain(str(source), 1000)}: cannot be read ({error.strerror}).") from None
+    return {"name": source.name, "bytes": size, "modified": status.st_mtime}
+
+
+def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, Any]:
+    """What ``lift.json`` says from the beginning on.
+
+    Args:
+        source: What tells whether a source is still the same.
+        settings: What decides the results.
+    """
+    return _as_json({"format": _FORMAT, "source": source, "settings": settings.to_dict()})
+
+
+def _write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
+    write_file(out / RECORD, json.dumps(record, indent=2, allow_nan=False).encode())
+    return _as_json(record)
+
+
+def _as_json(record: dict[str, Any]) -> dict[str, Any]:
+    """As it comes out of JSON again, to be compared with what is found."""
+    found: dict[str, Any] = json.loads(json.dumps(record))
+    return found
+
+
+def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:
+    """Open the folder of a result: files of this program that are there and do not belong to it are removed, where
+    that is allowed; no others ever are.
+
+    Args:
+        out: The folder.
+        begun: The record of what will be written.
+        overwrite: Replace the result of another source or other settings.
+
+    Returns:
+        The record of the whole result, if that is there already.
+
+    Raises:
+        SkelgraphError: If there is something that is not to be replaced.
+    """
+    where = plain(str(out), 500)
+    if not out.is_dir() and os.path.lexists(out):
+        raise SkelgraphError(f"{where} is no folder: choose another name")
+    own = [path for pattern in (KEYPOINTS, *WRITTEN) for path in out.glob(pattern)]
+    record = _record_in(out)
+    if record is None and own:
+        names = ", ".join(plain(path.name) for path in own[:8])
+        raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
+    if record is not None:
+        if all(record.get(key) == begun[key] for key in ("source", "settings")):
+            files = record.get("files")
+            if isinstance(files, list) and all((out / str(name)).exists() for name in files):
+                return record
+        elif not overwrite:
+            raise SkelgraphError(
+                f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
+                "another folder"
+            )
+        for path in own:
+            if path.name != KEYPOINTS or not _seen_alike(record, begun):
+                path.unlink()
+    _write_record(out, begun)
+    return None
+
+
+def _record_in(out: Path) -> dict[str, Any] | None:
+    path = out / RECORD
+    if not path.exists():
+        return None
+    record = read_json(path, SkelgraphError)
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise SkelgraphError(f"{plain(str(path), 500)} is not of skelgraph lift: choose another folder")
+    return record
+
+
+def _seen_alike(record: dict[str, Any], begun: dict[str, Any]) -> bool:
+    """Whether what the detector found for one record is what it will find for another one."""
+    found = [record.get("source")], [record.get("settings", {}).get("detection")]
+    return found == ([begun["source"]], [begun["settings"]["detection"]])

@@ -1,0 +1,278 @@
+"""`skelgraph lift`: from a source to its files, restarts, folders of sources."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import skelgraph
+from skelgraph import DataError, SkelgraphError
+from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
+from skelgraph.detection import DETECTORS, register_detector
+from skelgraph.files import write_video
+from skelgraph.lifting import LiftSettings, Pipeline, lift_file, lift_files, pipeline, sources_in
+from skelgraph.lifting.outputs import stretch_names
+from skelgraph.topology import as_skeleton
+
+SEEN = four_views()["cam02"].detections
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    skelgraph.create_model("martinez", "h36m16", hidden_channels=16).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def keypoints(tmp_path):
+    path = tmp_path / "walk.npz"
+    write_keypoints(path, replace(SEEN, persons=None))
+    return path
+
+
+def broken(detections, first, last):
+    """The same without what was seen in some frames."""
+    kept = (detections.frames < first) | (detections.frames > last)
+    return replace(
+        detections,
+        keypoints=detections.keypoints[kept],
+        frames=detections.frames[kept],
+        persons=detections.persons[kept],
+    )
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_every_format_of_motion_holds_the_same_people(weights, tmp_path):
+    write_keypoints(tmp_path / "walk.npz", broken(SEEN, 30, 79))
+    out = tmp_path / "out"
+    gravity = (0.1, 0.9, 0.3)
+    settings = LiftSettings.of(weights, format=("npz", "json", "trc", "c3d", "bvh"), gravity=gravity, focal=1673.0)
+    record = lift_file(tmp_path / "walk.npz", out, settings)
+    names = ["person0", "person0_from_frame80"]
+    assert [one["file"] for one in record["people"]] == names
+    assert files_in(out) == sorted(["lift.json", *(f"{n}.{f}" for n in names for f in settings.output.format)])
+    lifted = Pipeline(settings).lift(broken(SEEN, 30, 79))
+    assert stretch_names(lifted) == names
+    said = {"trc": (None, "y"), "bvh": ("cm", "y")}  # these two formats do not say it
+    for name, positions, count in zip(names, lifted.in_world(gravity), (30, 20), strict=True):
+        assert len(positions) == count
+        for form in settings.output.format:
+            motion = read_motion_file(out / f"{name}.{form}")
+            motion = motion.in_world(*said.get(form, (None, None)), form)
+            assert motion.frame_rate == pytest.approx(60, rel=1e-3)
+            if form != "bvh":  # whose bones have one length
+                assert np.abs(motion.positions - positions).max() < 1e-4, form
+    assert record["focal"] == "given"
+    assert record["gravity"] == list(gravity)
+
+
+def test_what_is_whole_is_left_alone_and_what_is_not_is_made(weights, keypoints, tmp_path):
+    out, settings = tmp_path / "out", LiftSettings.of(weights, format=("npz", "html"))
+    first = lift_file(keypoints, out, settings)
+    times = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert lift_file(keypoints, out, settings) == first
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == times
+    (out / "viewer.html").unlink()
+    again = lift_file(keypoints, out, settings)
+    assert files_in(out) == sorted(["lift.json", "person0.npz", "viewer.html"])
+    assert again["people"] == first["people"]
+
+
+def test_results_of_others_are_not_replaced(weights, keypoints, tmp_path):
+    out = tmp_path / "out"
+    lift_file(keypoints, out, LiftSettings.of(weights, format=("npz", "trc")))
+    (out / "notes.txt").write_text("mine")
+    other = LiftSettings.of(weights, format=("npz",), focal=900.0)
+    with pytest.raises(SkelgraphError, match="--overwrite"):
+        lift_file(keypoints, out, other)
+    assert (out / "person0.trc").exists()
+    lift_file(keypoints, out, other, overwrite=True)
+    assert files_in(out) == ["lift.json", "notes.txt", "person0.npz"]
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    (strange / "person0.npz").write_text("a user's own")
+    with pytest.raises(SkelgraphError, match="another folder"):
+        lift_file(keypoints, strange, other, overwrite=True)
+    assert (strange / "person0.npz").read_text() == "a user's own"
+    (strange / "lift.json").write_text('{"format": "something else"}')
+    with pytest.raises(SkelgraphError, match=r"lift\.json is not of"):
+        lift_file(keypoints, strange, other, overwrite=True)
+    with pytest.raises(SkelgraphError, match="no folder"):
+        lift_file(keypoints, keypoints, other)
+
+
+class Replaying:
+    """Finds in the n-th frame of a video whom the example shows there; once it is stopped."""
+
+    skeleton = as_skeleton("blazepose33")
+    frames = 0
+    stops_at = 12
+
+    def __call__(self, frame):
+        type(self).frames += 1
+        if self.frames == self.stops_at:
+            raise KeyboardInterrupt
+        self.count += 1
+        return SEEN.keypoints[[self.count]] / (8, 8, 1)
+
+    def reset(self):
+        self.count = -1
+
+
+@pytest.fixture
+def replaying():
+    Replaying.frames, Replaying.stops_at = 0, 12
+    register_detector("replaying", help="the example clip")(Replaying)
+    yield Replaying
+    del DETECTORS["replaying"]
+
+
+@pytest.fixture
+def video(tmp_path):
+    path = tmp_path / "a walk.mp4"
+    with write_video(path, 30.0) as frames:
+        for index in range(20):
+            frames.add(np.full((240, 135, 3), 10 * index, np.uint8))
+    return path
+
+
+def test_a_stopped_run_leaves_no_half_file_and_goes_on(weights, video, tmp_path, replaying, monkeypatch):
+    out = tmp_path / "out"
+    settings = LiftSettings.of(weights, detector="replaying", format=("npz", "html"))
+    with pytest.raises(KeyboardInterrupt):  # in the detector
+        lift_file(video, out, settings)
+    assert files_in(out) == ["lift.json"]
+    assert "files" not in json.loads((out / "lift.json").read_text())
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:  # in the midst of the files
+        patched.setattr("skelgraph.lifting.outputs.write_motion", stop)
+        with pytest.raises(KeyboardInterrupt):
+            lift_file(video, out, settings)
+    assert files_in(out) == ["keypoints.npz", "lift.json"]
+    assert replaying.frames == 12 + 20
+    record = lift_file(video, out, settings)
+    assert replaying.frames == 12 + 20  # what was found is kept
+    assert files_in(out) == ["keypoints.npz", "lift.json", "person0.npz", "viewer.html"]
+    assert record["num_frames"] == 20
+    assert record["frame_rate"] == pytest.approx(30)
+    assert read_keypoints(out / "keypoints.npz").image_size == (136, 240)
+    page = (out / "viewer.html").read_text()
+    assert page.count("data:image/jpeg") + page.count("/9j/") >= 20  # all pictures of the video
+    lift_file(video, out, LiftSettings.of(weights, detector="replaying", format=("npz",)), overwrite=True)
+    assert replaying.frames == 12 + 20  # other files of the same keypoints
+    assert files_in(out) == ["keypoints.npz", "lift.json", "person0.npz"]
+
+
+def test_a_killed_process_goes_on(weights, tmp_path):
+    """Kill the command at many points; at the end everything is there once, and no half file ever."""
+    source = tmp_path / "walk.npz"
+    write_keypoints(source, SEEN)
+    out = tmp_path / "out"
+    script = (
+        "import sys, os, signal, skelgraph.lifting as l\n"
+        "replace, left = os.replace, int(sys.argv[4])\n"
+        "def kill(*a):\n"
+        "    global left\n"
+        "    left -= 1\n"
+        "    if left < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    replace(*a)\n"
+        "os.replace = kill\n"
+        "l.lift_file(sys.argv[1], sys.argv[2], l.LiftSettings.of(sys.argv[3], format=('npz', 'trc', 'html')))\n"
+    )
+    for renames in (1, 3):
+        done = subprocess.run([sys.executable, "-c", script, source, out, weights, str(renames)], check=False)
+        assert done.returncode == -9
+        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+        assert whole <= {"lift.json", "person0.npz", "person0.trc", "viewer.html"}
+        for name in whole - {"lift.json", "viewer.html"}:
+            assert len(read_motion_file(out / name).positions) == 100
+    record = lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc", "html")))
+    assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+
+
+def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
+    replaying.stops_at = -1
+    folder, out = tmp_path / "clips", tmp_path / "clips" / "lifted"
+    (folder / "deep" / "openpose").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    keypoints.rename(folder / "deep" / "walk.npz")
+    write_keypoints(folder / ".hidden" / "walk.npz", SEEN)
+    (folder / "linked.npz").symlink_to(folder / "deep" / "walk.npz")
+    video.rename(folder / "walk.npz.mp4")
+    (folder / "readme.txt").write_text("about these clips")
+    (folder / "broken.json").write_text('{"people": [')
+    for frame in range(5):
+        person = {"pose_keypoints_2d": np.pad(SEEN.keypoints[frame, :25], 0).ravel().tolist()}
+        (folder / "deep" / "openpose" / f"a_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
+    out.mkdir()
+    (out / "old.json").write_text("[]")
+    found = sources_in(folder, out)
+    assert [str(source.relative_to(folder)) for source, _ in found] == [
+        "broken.json",
+        "deep/openpose",
+        "deep/walk.npz",
+        "walk.npz.mp4",
+    ]
+    assert [where for _, where in found] == [out / source.relative_to(folder) for source, _ in found]
+    settings = LiftSettings.of(
+        weights, detector="replaying", format=("npz",), image_size=(1080, 1920), frame_rate=60.0, model="martinez"
+    )
+    outcomes = {outcome.source.name: outcome for outcome in lift_files(found, settings)}
+    assert "broken.json" in outcomes["broken.json"].error
+    assert outcomes["openpose"].error is None
+    assert outcomes["openpose"].record["num_frames"] == 5
+    # their files say what the settings say for others, or refuse it
+    assert (outcomes["walk.npz"].error is None) == (SEEN.image_size == (1080, 1920))
+    assert outcomes["walk.npz.mp4"].record["frame_rate"] == pytest.approx(30)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no videos"):
+        sources_in(tmp_path / "empty", tmp_path)
+
+
+def test_the_command(weights, keypoints, tmp_path):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "skelgraph", "lift", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    done = run("--example", "--weights", weights, "--format", "npz", "--out", tmp_path / "example")
+    assert done.returncode == 0, done.stderr
+    assert "cam04" in done.stdout
+    assert "mean" in done.stdout
+    assert files_in(tmp_path / "example") == ["cam01", "cam02", "cam03", "cam04"]
+    done = run("--input", keypoints, "--weights", weights, "--format", "npz,gltf", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "gltf" in done.stderr
+    done = run("--weights", weights, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "--input" in done.stderr
+
+
+def test_settings_are_declared_as_what_takes_them():
+    from skelgraph.lifting import settings
+    from skelgraph.lifting.normalisation import NORMALISATIONS
+    from skelgraph.topology.convert import Rule
+
+    assert set(settings.InputNormalisation.__args__) == set(NORMALISATIONS)
+    assert settings.Rule == Rule
+    with pytest.raises(SkelgraphError, match="max_gap"):
+        LiftSettings.of("w", maxgap=1.0)
+    with pytest.raises(SkelgraphError, match="focal"):
+        LiftSettings.of("w", focal=-1.0)
+    plain = LiftSettings.of("w", skeleton="h36m16", layout=as_skeleton("coco17"), gravity=(0, 1, 0)).to_dict()
+    assert json.loads(json.dumps(plain))["detection"]["layout"] == "coco17"
+    assert pipeline.LEVEL == (0.0, 1.0, 0.0)
