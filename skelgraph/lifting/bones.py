@@ -14,6 +14,7 @@ from skelgraph.topology import Skeleton
 BELOW_ANKLE = 0.039
 """How high the ankles are above the ground, in body heights: Drillis and Contini, Body segment parameters, 1966."""
 
+_SMALLEST = 1e-9  # metres
 _MEASURED = (
     *("head_top", "neck", "pelvis", "left_hip", "left_knee", "left_ankle"),
     *("right_hip", "right_knee", "right_ankle"),
@@ -54,13 +55,13 @@ def shaped(
         SkelgraphError: If the skeleton lacks joints that the height is measured by.
     """
     if height is not None:
-        poses = poses * (height / body_height(poses, skeleton))
+        poses = poses * _scale(height, body_height(poses, skeleton), "heights")
     if known is None and not rigid:
         return poses
     lengths = bone_lengths(poses, skeleton)
     if known is not None:
         joints, metres = [*known], np.array([*known.values()])
-        scale = metres.sum() / lengths[joints].sum()
+        scale = _scale(metres.sum(), lengths[joints].sum(), "bone_lengths")
         poses, lengths = poses * scale, lengths * scale
         lengths[joints] = metres
     return with_bones(poses, skeleton, lengths) if rigid else poses
@@ -80,7 +81,7 @@ def with_bones(poses: np.ndarray, skeleton: Skeleton, lengths: np.ndarray) -> np
         if (parent := parents[joint]) >= 0:
             bone = poses[:, joint] - poses[:, parent]
             length = np.linalg.norm(bone, axis=-1, keepdims=True)
-            built[:, joint] = built[:, parent] + bone * (lengths[joint] / np.maximum(length, 1e-9))
+            built[:, joint] = built[:, parent] + bone * (lengths[joint] / np.maximum(length, _SMALLEST))
     return built
 
 
@@ -127,6 +128,12 @@ def body_height(poses: np.ndarray, skeleton: Skeleton) -> float:
     trunk, legs = found[:, :3], found[:, 3:].reshape(len(poses), 2, 3, 3)
     way = _way(trunk) + _way(legs).mean(1)
     return float(np.median(way)) / (1 - BELOW_ANKLE)
+
+
+def _scale(given: float, found: float, name: str) -> float:
+    if found < _SMALLEST:
+        raise SkelgraphError(f"the lifted body has no size ({found:g} m), and cannot be scaled to {name}")
+    return given / found
 
 
 def _way(points: np.ndarray) -> np.ndarray:

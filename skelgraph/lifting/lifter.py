@@ -9,13 +9,12 @@ from os import PathLike
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
-from skelgraph.datasets import Detections
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.bones import known_lengths, shaped
 from skelgraph.lifting.gaps import fill_gaps, runs
+from skelgraph.lifting.keypoints import as_detections, by_person, people_of_frame
 from skelgraph.lifting.lifted import Lifted, LiftedFrame, LiftedPerson, NotLifted
 from skelgraph.lifting.normalisation import HUMAN36M_FOCAL, NORMALISATIONS, View, check_size, view_of
 from skelgraph.lifting.prediction import Prediction
@@ -142,8 +141,8 @@ class Lifter(CheckedOptions):
             confidence: Confidences ``(T, J)`` of an array of pixels.
             frame_rate: Frames per second, where detections do not say it. It is needed where there are gaps, to smooth,
                 and for ``network_rate``.
-            heights: How tall people are in metres, one number or one for each person (a mapping): each stretch is
-                scaled so, poses and roots.
+            heights: How tall people are in metres, one number or one for each person (a mapping): each of their
+                stretches is scaled so, poses and roots.
             bone_lengths: Metres of the bone from a joint to its parent, by the name of the joint: each stretch is
                 scaled to them (their sum), and rigid bones take them.
 
@@ -151,13 +150,13 @@ class Lifter(CheckedOptions):
             SkelgraphError: If the keypoints are none, joints are missing that the network needs, or something is
                 needed that is not known.
         """
-        seen = _detections(keypoints_2d, skeleton, confidence, image_size, frame_rate)
+        seen = as_detections(keypoints_2d, skeleton, confidence, image_size, frame_rate)
         view = view_of(seen.image_size, focal, principal_point, self.training_focal)
         step = self._step(seen.frame_rate)
         sizes = _Sizes(heights, bone_lengths, self.skeleton)
         people: list[LiftedPerson] = []
         not_lifted: list[NotLifted] = []
-        for person, frames, keypoints in _by_person(seen):
+        for person, frames, keypoints in by_person(seen):
             found = (keypoints[..., 2] > self.min_confidence).any(1)
             if not found.any():
                 continue
@@ -227,7 +226,7 @@ class Lifter(CheckedOptions):
         people: dict[int, PersonStream] = {}
         absent = np.zeros((self.skeleton.num_joints, 3))
         for frame, item in enumerate(frames):
-            found = _found(item, layout, frame)
+            found = people_of_frame(item, layout, frame)
             for person in found:
                 if person not in people:
                     people[person] = PersonStream(person, frame, longest, stretch)
@@ -344,85 +343,3 @@ def _network(
         return network if device is None else network.to(device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise SkelgraphError(f"device is {shown(device)}, which cannot be used: {plain(str(error), 200)}") from error
-
-
-def _detections(
-    keypoints: Any,
-    skeleton: SkeletonLike | None,
-    confidence: Any,
-    image_size: tuple[int, int] | None,
-    frame_rate: float | None,
-) -> Detections:
-    """What was found, from detections or an array, with all that is known of the video."""
-    check_size(image_size)
-    if not isinstance(keypoints, Detections):
-        if skeleton is None:
-            raise SkelgraphError("skeleton is not given; expected the layout of keypoints_2d, such as 'coco17'")
-        layout = as_skeleton(skeleton)
-        entries = _entries(keypoints, confidence, "keypoints_2d", "(T, J, 2) or (T, J, 3)", (layout.num_joints,), 3)
-        count = len(entries)
-        return Detections(entries, np.arange(count), layout, count, np.zeros(count, int), image_size, frame_rate)
-    if confidence is not None:
-        raise SkelgraphError("confidence is given, but Detections have confidences of their own; expected None")
-    given: dict[str, Any] = {"skeleton": None if skeleton is None else as_skeleton(skeleton)}
-    given |= {"image_size": image_size, "frame_rate": frame_rate}
-    told = {name: getattr(keypoints, name) for name in given}
-    for name, value in given.items():
-        if None not in (value, told[name]) and value != told[name]:
-            raise SkelgraphError(f"{name} is {shown(value)}, but the detections say {shown(told[name])}")
-    size, rate = image_size or keypoints.image_size, frame_rate or keypoints.frame_rate
-    return Detections(
-        keypoints.keypoints, keypoints.frames, keypoints.skeleton, keypoints.num_frames, keypoints.persons, size, rate
-    )
-
-
-def _entries(keypoints: Any, confidence: Any, name: str, shape: str, joints: tuple[int, ...], ndim: int) -> np.ndarray:
-    """Keypoints with confidences, zeros where they are not known."""
-    try:
-        array = np.asarray(keypoints.cpu() if isinstance(keypoints, torch.Tensor) else keypoints, dtype=np.float64)
-        given = None if confidence is None else np.asarray(confidence, dtype=np.float64)
-    except (TypeError, ValueError):
-        array, given = np.empty(0), None
-    if array.ndim != ndim or array.shape[-2:-1] != joints or array.shape[-1] not in (2, 3):
-        raise SkelgraphError(f"{name} is {shown(keypoints)}; expected Detections or an array {shape}, J = {joints[0]}")
-    if given is None:
-        given = array[..., 2] if array.shape[-1] == 3 else np.ones(array.shape[:-1])
-    elif array.shape[-1] == 3 or given.shape != array.shape[:-1]:
-        raise SkelgraphError(
-            f"confidence is {shown(given)}; expected one for each joint of keypoints_2d, which are x and y alone"
-        )
-    entries = np.concatenate([array[..., :2], given[..., None]], -1)
-    return np.where((np.isfinite(entries).all(-1) & (given > 0))[..., None], entries, 0)
-
-
-def _by_person(seen: Detections) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Number, frames and keypoints of each person."""
-    if seen.persons is None and (np.diff(seen.frames) == 0).any():
-        # here: seen = track(seen)
-        raise SkelgraphError("the detections have several people in a frame; expected persons, who each one is")
-    if seen.persons is None:
-        if len(seen.frames):
-            yield 0, seen.frames, seen.keypoints
-        return
-    for person in np.unique(seen.persons):
-        rows = np.flatnonzero(seen.persons == person)
-        yield int(person), seen.frames[rows], seen.keypoints[rows]
-
-
-def _found(item: Any, layout: Any, frame: int) -> Mapping[int, np.ndarray]:
-    """Who is in a frame of a stream."""
-    if item is None:
-        return {}
-    if isinstance(item, Mapping):
-        return {int(person): _single(points, layout, frame) for person, points in item.items()}
-    if np.ndim(item) == 3 and len(item) == 0:
-        return {}
-    if np.ndim(item) == 3 and len(item) > 1:
-        raise SkelgraphError(
-            f"frame {frame} has {len(item)} people; expected a mapping that says who each one is, {{number: keypoints}}"
-        )
-    return {0: _single(item[0] if np.ndim(item) == 3 else item, layout, frame)}
-
-
-def _single(points: Any, layout: Any, frame: int) -> np.ndarray:
-    return _entries(points, None, f"frame {frame}", "(J, 2) or (J, 3)", (layout.num_joints,), 2)

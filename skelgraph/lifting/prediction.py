@@ -60,6 +60,9 @@ class Prediction:
 
         Returns:
             ``(N, J, 3)``, metres, camera axes, the root at 0.
+
+        Raises:
+            SkelgraphError: If the network gives numbers that are not finite.
         """
         offsets = (np.arange(self.network.num_frames) - self.network.num_frames // 2) * step
         poses = np.empty((len(centres), *keypoints.shape[1:]))
@@ -80,4 +83,9 @@ class Prediction:
         x = x.to(self.device, self.dtype)
         lifted = self.network(x) if self.mirror_index is None else flip_average(self.network, x, self.mirror_index)
         poses = lifted.double().cpu()
+        if not poses.isfinite().all():
+            farthest = float(windows[..., :2].abs().max())
+            raise SkelgraphError(
+                f"the network answers with numbers that are not finite; keypoints are up to {farthest:g} pixels from 0"
+            )
         return (poses if turn is None else poses @ turn.mT).numpy()

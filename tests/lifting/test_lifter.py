@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from people import CENTRE, FOCAL, RATE, SIZE, Knows, Window, moving, seen
+from moving_people import CENTRE, FOCAL, RATE, SIZE, Knows, Window, moving, seen
 
 import skelgraph
 from skelgraph import Lifter
 from skelgraph.datasets import Detections
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting import ESTIMATED_FOCAL, HUMAN36M_FOCAL, OneEuro, lifter
+from skelgraph.lifting.normalisation import NORMALISATIONS, View
 from skelgraph.topology import Skeleton, as_skeleton, conversion_weights
 
 LAYOUT = as_skeleton("h36m17")
@@ -76,6 +77,30 @@ def test_the_focal_length_is_given_or_estimated_or_not_used() -> None:
         np.testing.assert_allclose(lifted.people[0].poses, poses)
     wide = Lifter(knowing((expected["given"] / HUMAN36M_FOCAL * 1.7, poses)), flip=False, training_focal=1.7)
     assert len(wide(pixels, skeleton="h36m17", image_size=SIZE, focal=1400.0, frame_rate=RATE).people) == 1
+
+
+def test_a_normalisation_may_turn_the_axes_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that turns the camera to the person does: each window by an angle of its own, about the optical axis."""
+    poses, roots = moving(0, 12)
+    pixels = seen(poses, roots)
+    angles = torch.linspace(0, 2, 12, dtype=torch.float64)
+    turns = torch.eye(3, dtype=torch.float64).repeat(12, 1, 1)
+    turns[:, 0, 0] = turns[:, 1, 1] = angles.cos()
+    turns[:, 1, 0], turns[:, 0, 1] = angles.sin(), -angles.sin()
+
+    def turned(keypoints: torch.Tensor, view: View) -> tuple[torch.Tensor, torch.Tensor]:
+        rays, _ = by_focal_of_the_library(keypoints, view)
+        return rays @ turns[:, None, :2, :2], turns  # into the turned axes: by the transpose
+
+    by_focal_of_the_library = NORMALISATIONS["focal"]
+    monkeypatch.setitem(NORMALISATIONS, "turned", turned)
+    network = Knows(
+        (torch.from_numpy(by_focal(pixels)) @ turns[:, :2, :2]).numpy(), (torch.from_numpy(poses) @ turns).numpy()
+    )
+    lift = Lifter(network, flip=False, normalisation="turned")
+    lifted = lift(pixels, skeleton="h36m17", frame_rate=RATE, **CAMERA)
+    np.testing.assert_allclose(lifted.people[0].poses, poses, atol=1e-9)
+    np.testing.assert_allclose(lifted.people[0].root, roots, atol=1e-6)
 
 
 def test_short_gaps_are_filled_and_long_ones_end_a_stretch() -> None:
@@ -380,6 +405,25 @@ def test_what_does_not_fit_is_an_error_that_says_so(options: Any, arguments: Any
     given = {"keypoints_2d": POINTS, "skeleton": "coco17", "image_size": SIZE, "frame_rate": RATE} | arguments
     with pytest.raises(SkelgraphError, match=message):
         Lifter(Window(), **options)(given.pop("keypoints_2d"), **given)
+
+
+def test_frame_rates_that_are_written_in_fewer_digits_are_the_same() -> None:
+    pixels = seen(*moving(0, 10))
+    video = Detections(pixels, np.arange(10), LAYOUT, 10, None, SIZE, 30000 / 1001)
+    assert Lifter(Window())(video, frame_rate=29.97).frame_rate == 30000 / 1001
+    with pytest.raises(SkelgraphError, match=r"frame_rate is 30\.0, but the detections say 29\.97"):
+        Lifter(Window())(video, frame_rate=30.0)
+
+
+def test_what_is_no_number_does_not_come_out() -> None:
+    pixels = seen(*moving(0, 10))
+    pixels[3, 4, 0] = 1e300
+    with pytest.raises(SkelgraphError, match=r"not finite; keypoints are up to 1e\+300 pixels"):
+        Lifter(Window())(pixels, skeleton="h36m17", frame_rate=RATE, **CAMERA)
+    pixels = seen(*moving(0, 10))
+    nothing = Knows(by_focal(pixels), np.zeros((10, 17, 3)))
+    with pytest.raises(SkelgraphError, match="no size"):
+        Lifter(nothing, flip=False)(pixels, skeleton="h36m17", frame_rate=RATE, heights=1.8, **CAMERA)
 
 
 def test_networks_of_other_channels_are_refused() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from people import CENTRE, FOCAL, RATE, SIZE, Window, moving, seen
+from moving_people import CENTRE, FOCAL, RATE, SIZE, Window, moving, seen
 
 from skelgraph import Lifter
 from skelgraph.datasets import Detections
