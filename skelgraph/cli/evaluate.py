@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -104,12 +105,7 @@ class Evaluate:
         given = values_of(data | self.evaluation | self.refinement)
         if self.skeleton is not None:
             given |= values_of({"skeleton": self.skeleton})
-        declared = {member.name: member for _, member in TrainConfig.declared()}
-        if "dataset" in given:
-            anew = [name for name in (*EVALUATED_DATA, *OTHER_DATA) if name not in given]
-            given |= {name: declared[name].default for name in anew}
-        if self.data_option or "dataset" in given:
-            given["data_options"] = parse_options(self.data_option, "--data-option")
+        given = described_anew(given, self.data_option)
         machine: dict[str, Any] = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
         machine |= values_of(self.machine)
         from skelgraph import training
@@ -125,6 +121,18 @@ class Evaluate:
         print_on_first_process(metrics, out)
         if self.record is not None:
             _record(self.record, metrics)
+
+
+def described_anew(given: dict[str, Any], data_option: Sequence[str]) -> dict[str, Any]:
+    """The settings that are given, and where they name the data set, those of the data that are not as they are by
+    default rather than as in the run."""
+    anew = {}
+    if "dataset" in given:
+        declared = {member.name: member for _, member in TrainConfig.declared()}
+        anew = {name: declared[name].default for name in (*EVALUATED_DATA, *OTHER_DATA)}
+    if data_option or "dataset" in given:
+        anew["data_options"] = parse_options(data_option, "--data-option")
+    return anew | given
 
 
 def _record(path: str, metrics: dict[str, Any]) -> None:

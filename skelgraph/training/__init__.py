@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from skelgraph.training.data import PoseData
     from skelgraph.training.history import DivergedError, History
     from skelgraph.training.module import LiftingModule
+    from skelgraph.training.pictures import visualize
     from skelgraph.training.resume import saved_config
     from skelgraph.training.run import evaluate, train
     from skelgraph.training.seeds import saved_seeds, train_seeds
@@ -54,9 +55,12 @@ __all__ = [
     "saved_seeds",
     "train",
     "train_seeds",
+    "visualize",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
-        __name__, __all__, ("data", "module", "history", "checkpoint", "config_file", "resume", "run", "seeds")
+        __name__,
+        __all__,
+        ("data", "module", "history", "checkpoint", "config_file", "resume", "run", "seeds", "pictures"),
     )
