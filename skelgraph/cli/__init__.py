@@ -24,7 +24,6 @@ from skelgraph.cli.listings import Models, Skeletons
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
-from skelgraph.cli.visualize import Visualize
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import shown
 
@@ -32,7 +31,6 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],
     Annotated[Evaluate, subcommand("evaluate")],
     Annotated[Lift, subcommand("lift")],
-    Annotated[Visualize, subcommand("visualize")],
     Annotated[Data, subcommand("data")],
     Annotated[Recipes, subcommand("recipes")],
     Annotated[Reproduce, subcommand("reproduce")],

@@ -101,7 +101,7 @@ def train(
     )
     check_mesh(config, model)
     check_causal(config, model)
-    train_set, test_set = _load(config, "train"), load_test(config)
+    train_set, test_set = _load(config, "train"), _load_test(config)
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
         check_network(model, data_set)
@@ -116,7 +116,7 @@ def train(
     head = _head(config, model)
     if not goes_on:
         warm_start(config, model, head)
-    module = lifting_module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
+    module = _module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
     data = PoseData(
         train_set,
         test_set,
@@ -202,7 +202,7 @@ def evaluate(
     config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
     check_mesh(config, network)
     check_causal(config, network)
-    test_set = load_test(config)
+    test_set = _load_test(config)
     check_network(network, test_set)
     notes = []
     if head is not None and (lack := lacking(test_set, config.refinement.root_depth)):
@@ -210,7 +210,7 @@ def evaluate(
             raise SkelgraphError(f"poses cannot be refined by {plain(str(refine), 500)}: {lack}")
         head, notes = None, [f"The head of the run is not judged: {lack}."]
     mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
-    module = lifting_module(config, network, head, test_set.actions, mean_pose)
+    module = _module(config, network, head, test_set.actions, mean_pose)
     data = PoseData(
         None,
         test_set,
@@ -275,7 +275,7 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
     )
 
 
-def load_test(config: TrainConfig) -> PoseDataset:
+def _load_test(config: TrainConfig) -> PoseDataset:
     """The test set, or the hardest poses of it, for which all training poses are read."""
     test_set, data = _load(config, "test"), config.data
     if data.hardest is None:
@@ -300,7 +300,7 @@ def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:
     return PostRefine(model.skeleton, about.refine_channels, about.refine_dropout) if about.refine else None
 
 
-def lifting_module(
+def _module(
     config: TrainConfig,
     model: PoseLifter,
     head: PostRefine | None,
@@ -308,7 +308,6 @@ def lifting_module(
     mean_pose: Tensor,
     val_actions: tuple[str, ...] | None = None,
 ) -> LiftingModule:
-    """The module that trains or judges a network, with the settings of a run."""
     return LiftingModule(
         model,
         actions,
