@@ -18,6 +18,7 @@ import torch
 from skelgraph.detection.anchors import INPUT_PIXELS as DETECTOR_PIXELS
 from skelgraph.detection.anchors import best_person
 from skelgraph.detection.landmarks import CENTRE, INPUT_PIXELS, RIM, landmarks
+from skelgraph.detection.sides import Sides
 from skelgraph.detection.squares import Square
 from skelgraph.detection.weights import weight_files
 from skelgraph.errors import DataError
@@ -39,6 +40,8 @@ class BlazePose(CheckedOptions):
     Args:
         least_score: How sure the first network is at least that there is a person.
         least_presence: How sure the second one is at least; where it is not, the first is asked, in the same frame.
+        keep_sides: Left stays left from one frame to the next (:class:`~skelgraph.detection.sides.Sides`), which this
+            network mistakes at times. ``False`` is as MediaPipe has it.
         threads: Of LiteRT; by default as many as PyTorch uses.
         folder: Where the two weight files are; by default where ``skelgraph fetch-detector blazepose`` puts them.
 
@@ -50,6 +53,7 @@ class BlazePose(CheckedOptions):
         self,
         least_score: Rate = 0.5,
         least_presence: Rate = 0.5,
+        keep_sides: bool = True,
         threads: Count | None = None,
         folder: str | PathLike[str] | None = None,
     ) -> None:
@@ -58,11 +62,14 @@ class BlazePose(CheckedOptions):
         detector, pose = weight_files("blazepose", folder)
         self._detector = _network(detector, threads or torch.get_num_threads())
         self._pose = _network(pose, threads or torch.get_num_threads())
+        self._sides = Sides(self.skeleton) if keep_sides else None
         self.reset()
 
     def reset(self) -> None:
         """Forget the person of the frame before."""
         self._square: Square | None = None
+        if self._sides:
+            self._sides.forget()
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """The person in a frame, the one of the frame before where there was one.
@@ -77,13 +84,14 @@ class BlazePose(CheckedOptions):
             raise DataError(f"frame is {shown(frame)}, expected uint8 (H, W, 3).")
         found = self._joints(frame, self._square)
         if found is None:
+            self.reset()
             found = self._joints(frame, self._find(frame))
         if found is None:
-            self.reset()
             return np.zeros((0, self.skeleton.num_joints, 3))
         points, visible = found
         self._square = Square.around(points[CENTRE], points[RIM], _SCALE)
-        return np.column_stack([points, visible])[None, : self.skeleton.num_joints]
+        joints = np.column_stack([points, visible])[: self.skeleton.num_joints]
+        return (self._sides.kept(joints) if self._sides else joints)[None]
 
     def _find(self, frame: np.ndarray) -> Square | None:
         """The square around a person, wherever it is in the picture."""

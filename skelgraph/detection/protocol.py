@@ -152,8 +152,12 @@ def _people(detector: Detector, frame: np.ndarray) -> np.ndarray:
 
 @register_detector("blazepose", help="one person, 33 joints, in real time on a CPU")
 def _blazepose(
-    least_score: Rate = 0.5, least_presence: Rate = 0.5, threads: Count | None = None, folder: Path | None = None
+    least_score: Rate = 0.5,
+    least_presence: Rate = 0.5,
+    keep_sides: bool = True,
+    threads: Count | None = None,
+    folder: Path | None = None,
 ) -> Detector:
     from skelgraph.detection.blazepose import BlazePose
 
-    return BlazePose(least_score, least_presence, threads, folder)
+    return BlazePose(least_score, least_presence, keep_sides, threads, folder)

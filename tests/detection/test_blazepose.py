@@ -35,7 +35,7 @@ def first_frame(video: Path) -> np.ndarray:
         return next(frames)
 
 
-@pytest.mark.parametrize("view", [1, 3, 4])
+@pytest.mark.parametrize("view", [1, 2, 3, 4])
 def test_joints_are_those_of_mediapipe(
     detector: BlazePose, clip_videos: dict[str, Path], mediapipe: np.ndarray, view: int
 ) -> None:
