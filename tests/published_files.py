@@ -24,7 +24,7 @@ NO_NECK = [joint for joint in range(17) if joint != 9]
 CLIPS = {
     **{subject: {"Walking 1": 9} for subject in ("S1", "S5", "S6", "S7", "S8")},
     "S9": {"Walking": 11, "Sitting 2": 7},
-    "S11": {"Sitting": 10},
+    "S11": {"Sitting": 10, "Walking": 9},
 }
 """Frames of each clip: test clips are of several actions, so that means over frames and over actions differ."""
 SYMMETRY_16 = [[4, 5, 6, 10, 11, 12], [1, 2, 3, 13, 14, 15]]

@@ -44,9 +44,9 @@ class Visualize:
     out: Annotated[
         str | None, text_option("file"), arg(help="File to write, .gif or .mp4.", help_behavior_hint="(or --list)")
     ] = None
-    list: Annotated[
-        Flag, arg(help="Tell what can be drawn: subjects, actions and cameras.", help_behavior_hint="")
-    ] = False
+    list: Annotated[Flag, arg(help="Tell what can be drawn: subjects, actions and cameras.", help_behavior_hint="")] = (
+        False
+    )
     weights: Annotated[
         str | None,
         text_option("file"),

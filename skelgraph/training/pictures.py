@@ -18,7 +18,7 @@ from torch import Tensor
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.datasets.pose_arrays import Clip
 from skelgraph.datasets.registry import DATASETS
-from skelgraph.errors import DataError, SkelgraphError, unknown_name
+from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import read_video
 from skelgraph.files.video import VideoReader
 from skelgraph.geometry import camera_to_world, denormalize_screen
@@ -152,7 +152,8 @@ def find_clip(test_set: PoseDataset, subject: str | None, action: str | None, ca
     for kind, wanted in (("subject", subject), ("action", action)):
         names = list(dict.fromkeys(getattr(clip, kind) for clip in clips))
         if wanted is not None and wanted not in names:
-            raise unknown_name(f"{kind} of {test_set.name}", wanted, names)
+            listed = ", ".join(plain(name, 50) for name in names[:50])
+            raise SkelgraphError(f"{kind} is {shown(wanted)}; expected one of those of {test_set.name}: {listed}")
         chosen = names[0] if wanted is None else wanted
         clips = [clip for clip in clips if getattr(clip, kind) == chosen]
     names = [clip.camera for clip in clips]
