@@ -1,4 +1,4 @@
-# make demo   train on the embedded synthetic motion and write runs/demo/
+# make demo   train on the embedded synthetic motion, lift a real person in four views by it, and write runs/demo/
 # make test   run the test suite
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
@@ -20,7 +20,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[train]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[train,lift]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
@@ -29,6 +29,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/skelgraph train --dataset synthetic --downsample 4 --max-epochs 6 --out runs/demo --overwrite $(DEMO_OPTIONS)
+	$(BIN)/skelgraph lift --example --weights runs/demo/checkpoints/best.ckpt --format npz,html,gif --out runs/demo/four_views --overwrite
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -n $(TEST_PROCESSES)

@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING
 
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError, TopologyError
 from skelgraph.lazy import lazy_exports
+from skelgraph.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from skelgraph.lifting import Lifter
     from skelgraph.models import create_model, export_model, list_models, load_model, load_official, optimize
     from skelgraph.topology import Skeleton, as_skeleton, convert_keypoints, list_skeletons, register_skeleton
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",

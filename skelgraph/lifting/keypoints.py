@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from skelgraph.datasets import Detections
 from skelgraph.datasets.motion_files.motion import is_same_rate
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.normalisation import check_size
+from skelgraph.lifting.tracking import Tracker, track
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
@@ -42,7 +43,9 @@ def as_detections(
         if skeleton is None:
             raise SkelgraphError("skeleton is not given; expected the layout of keypoints_2d, such as 'coco17'")
         layout = as_skeleton(skeleton)
-        entries = _entries(keypoints, confidence, "keypoints_2d", "(T, J, 2) or (T, J, 3)", (layout.num_joints,), 3)
+        entries = _entries(
+            keypoints, confidence, "keypoints_2d", "Detections or an array (T, J, 2 or 3)", (layout.num_joints,), 3
+        )
         count = len(entries)
         return Detections(entries, np.arange(count), layout, count, np.zeros(count, int), image_size, frame_rate)
     if confidence is not None:
@@ -69,7 +72,7 @@ def _entries(keypoints: Any, confidence: Any, name: str, shape: str, joints: tup
     except (TypeError, ValueError):
         array, given = np.empty(0), None
     if array.ndim != ndim or array.shape[-2:-1] != joints or array.shape[-1] not in (2, 3):
-        raise SkelgraphError(f"{name} is {shown(keypoints)}; expected Detections or an array {shape}, J = {joints[0]}")
+        raise SkelgraphError(f"{name} is {shown(keypoints)}; expected {shape}, J = {joints[0]}")
     if given is None:
         given = array[..., 2] if array.shape[-1] == 3 else np.ones(array.shape[:-1])
     elif array.shape[-1] == 3 or given.shape != array.shape[:-1]:
@@ -80,43 +83,39 @@ def _entries(keypoints: Any, confidence: Any, name: str, shape: str, joints: tup
     return np.where((np.isfinite(entries).all(-1) & (given > 0))[..., None], entries, 0)
 
 
-def by_person(seen: Detections) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Number, frames and keypoints of each person.
-
-    Raises:
-        SkelgraphError: If it is not known who is who.
-    """
+def by_person(seen: Detections) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """Number, frames and keypoints of each person. Where detections do not say who is who, it is one person if there
+    are never two in a frame; else people are followed, see :func:`~skelgraph.lifting.track`."""
     persons = seen.persons
     if persons is None:
         if (np.diff(seen.frames) == 0).any():
-            # here: seen = track(seen)
-            raise SkelgraphError("the detections have several people in a frame; expected persons, who each one is")
+            return by_person(track(seen))
         persons = np.zeros(len(seen.frames), dtype=np.int64)
     order = np.argsort(persons, kind="stable")
     numbers, starts = np.unique(persons[order], return_index=True)
-    for number, rows in zip(numbers, np.split(order, starts[1:]), strict=False):
-        yield int(number), seen.frames[rows], seen.keypoints[rows]
+    rows = np.split(order, starts[1:])[: len(numbers)]
+    return [(int(number), seen.frames[mine], seen.keypoints[mine]) for number, mine in zip(numbers, rows, strict=True)]
 
 
-def people_of_frame(item: Any, layout: Skeleton, frame: int) -> Mapping[int, np.ndarray]:
+def people_of_frame(item: Any, layout: Skeleton, frame: int, tracker: Tracker) -> Mapping[int, np.ndarray]:
     """Who is in a frame of a stream, as :meth:`~skelgraph.Lifter.stream` takes it: keypoints with confidences
     ``(J, 3)`` by the number of the person.
 
+    Args:
+        item: What was given of the frame.
+        layout: The joints.
+        frame: Number of the frame.
+        tracker: Follows people whose numbers are not given.
+
     Raises:
-        SkelgraphError: If the keypoints are none, or it is not known who is who.
+        SkelgraphError: If the keypoints are none.
     """
+    name, joints = f"frame {frame}", (layout.num_joints,)
     if item is None:
         return {}
     if isinstance(item, Mapping):
-        return {int(person): _single(points, layout, frame) for person, points in item.items()}
-    if np.ndim(item) == 3 and len(item) == 0:
-        return {}
-    if np.ndim(item) == 3 and len(item) > 1:
-        raise SkelgraphError(
-            f"frame {frame} has {len(item)} people; expected a mapping that says who each one is, {{number: keypoints}}"
-        )
-    return {0: _single(item[0] if np.ndim(item) == 3 else item, layout, frame)}
-
-
-def _single(points: Any, layout: Skeleton, frame: int) -> np.ndarray:
-    return _entries(points, None, f"frame {frame}", "(J, 2) or (J, 3)", (layout.num_joints,), 2)
+        return {int(number): _entries(x, None, name, "(J, 2 or 3)", joints, 2) for number, x in item.items()}
+    if np.ndim(item) == 3:
+        found = _entries(item, None, name, "(J, 2 or 3) or (N, J, 2 or 3)", joints, 3)
+        return dict(zip(tracker.update(found, frame).tolist(), found, strict=True))
+    return {0: _entries(item, None, name, "(J, 2 or 3) or (N, J, 2 or 3)", joints, 2)}

@@ -21,6 +21,7 @@ from skelgraph.lifting.prediction import Prediction
 from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
+from skelgraph.lifting.tracking import Tracker
 from skelgraph.models import PoseLifter, load_network
 from skelgraph.options import CheckedOptions, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
@@ -132,8 +133,10 @@ class Lifter(CheckedOptions):
         """Lift a whole video.
 
         Args:
-            keypoints_2d: :class:`~skelgraph.datasets.Detections`, or the pixels of one person ``(T, J, 2)``, NaN where
-                a joint is not seen, or with confidences ``(T, J, 3)``.
+            keypoints_2d: :class:`~skelgraph.datasets.Detections`, whose people are followed by
+                :func:`~skelgraph.lifting.track` if there are several in a frame and ``persons`` does not say who is
+                who; or the pixels of one person ``(T, J, 2)``, NaN where a joint is not seen, or with confidences
+                ``(T, J, 3)``.
             skeleton: The joints of an array.
             image_size: Width and height of the video in pixels, where detections do not say it.
             focal: Focal length in pixels, or fx and fy; by default it is estimated as 0.85 longer sides of the picture.
@@ -196,8 +199,9 @@ class Lifter(CheckedOptions):
 
         Args:
             frames: For each frame the keypoints of one person ``(J, 2)``, NaN where a joint is not seen, or with
-                confidences ``(J, 3)``; what a detector returns, ``(1, J, 3)``, or ``(0, J, 3)`` and ``None`` where
-                nobody is found; or, of several people, a mapping from their numbers to these.
+                confidences ``(J, 3)``, or ``None`` where nobody is found; or a mapping from the numbers of people to
+                these; or what a detector returns, ``(N, J, 3)`` of all people, who are followed by
+                :class:`~skelgraph.lifting.Tracker`.
             skeleton: The joints.
             image_size: Width and height of the pictures in pixels.
             focal: Focal length in pixels, or fx and fy; by default it is estimated.
@@ -223,10 +227,11 @@ class Lifter(CheckedOptions):
         def stretch() -> StretchStream:
             return StretchStream(self.prediction, view, step, self.smoothing, frame_rate)
 
+        tracker = Tracker(round(frame_rate))  # a second, as `track` has it
         people: dict[int, PersonStream] = {}
         absent = np.zeros((self.skeleton.num_joints, 3))
         for frame, item in enumerate(frames):
-            found = people_of_frame(item, layout, frame)
+            found = people_of_frame(item, layout, frame, tracker)
             for person in found:
                 if person not in people:
                     people[person] = PersonStream(person, frame, longest, stretch)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-import skelgraph
+from skelgraph.version import __version__
 
 
 def environment() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
     packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
     installed = {name: next(iter(metadata.distributions(name=name)), None) for name in packages}
     return {
-        "skelgraph": skelgraph.__version__,
+        "skelgraph": __version__,
         "python": platform.python_version(),
         **{name: package.version for name, package in installed.items() if package is not None},
     }
@@ -39,7 +39,7 @@ def versions() -> dict[str, str]:
 
 def _git() -> dict[str, Any] | None:
     """Commit of the checkout that this package is run from, if it is."""
-    root = Path(skelgraph.__file__).parent.parent
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
 

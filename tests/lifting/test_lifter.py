@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -330,9 +331,17 @@ def test_detections_of_a_lone_person_need_no_tracking() -> None:
     alone = Detections(pixels, np.arange(4, 14), LAYOUT, 20, None, SIZE, RATE)
     (person,) = Lifter(Window())(alone).people
     assert (person.person, person.first_frame) == (0, 4)
-    twice = Detections(pixels, np.repeat(np.arange(5), 2), LAYOUT, 20, None, SIZE, RATE)
-    with pytest.raises(SkelgraphError, match="several people in a frame; expected persons"):
-        Lifter(Window())(twice)
+
+
+def test_people_without_numbers_are_followed() -> None:
+    first, second = moving(0, 30), moving(1, 30)
+    pixels = seen(first[0] * 0.5, first[1] + [-2, 0, 3]), seen(second[0] * 0.5, second[1] + [2, 0, 3])
+    known = together((0, 0, pixels[0]), (1, 0, pixels[1]), frames=30)
+    named = Lifter(Window())(known, focal=FOCAL, principal_point=CENTRE)
+    followed = Lifter(Window())(replace(known, persons=None), focal=FOCAL, principal_point=CENTRE)
+    assert [person.person for person in followed.people] == [0, 1]
+    for a, b in zip(followed.people, named.people, strict=True):
+        np.testing.assert_array_equal(a.poses, b.poses)
 
 
 def test_weights_from_files(tmp_path: Any) -> None:
@@ -373,7 +382,7 @@ POINTS = np.ones((5, 17, 3)) * 300
             "'width'",
         ),
         ({}, {"skeleton": None}, "skeleton is not given"),
-        ({}, {"skeleton": "body25"}, r"expected Detections or an array \(T, J, 2\) or \(T, J, 3\), J = 25"),
+        ({}, {"skeleton": "body25"}, r"expected Detections or an array \(T, J, 2 or 3\), J = 25"),
         ({}, {"keypoints_2d": "keypoints"}, "expected Detections or an array"),
         ({}, {"confidence": np.ones((5, 17))}, "confidence is"),
         ({}, {"keypoints_2d": POINTS[..., :2], "confidence": np.ones((5, 16))}, "confidence is"),

@@ -89,6 +89,26 @@ def test_a_stream_gives_what_the_whole_video_gives(options: dict[str, Any], doub
             np.testing.assert_allclose(a.root, b.root, atol=1e-6, rtol=1e-6)
 
 
+def test_all_people_of_a_frame_are_followed() -> None:
+    """What a detector returns, in any order, frame by frame and at once; one leaves for longer than a second."""
+    frames = 90
+    motions = {x: moving(x + 5, frames, "coco17") for x in (-2, 2)}
+    people = [seen(0.5 * poses, roots + np.array([x, 0, 3])) for x, (poses, roots) in motions.items()]
+    people[1][20:60] = 0
+    items = [[x[t] for x in people if x[t].any()][:: 1 if t % 3 else -1] for t in range(frames)]
+    stream = (np.array(item).reshape(-1, 17, 3) for item in items)
+    made = joined(list(Lifter(Window()).stream(stream, skeleton="coco17", **CAMERA)))
+    points = np.concatenate([np.array(item) for item in items])
+    numbers = np.repeat(np.arange(frames), [len(item) for item in items])
+    video = Detections(points, numbers, COCO, frames, None, SIZE, RATE)
+    whole = Lifter(Window())(video, focal=FOCAL, principal_point=CENTRE).people
+    assert [(a.person, a.first_frame, len(a.poses)) for a in made] == [(0, 0, 90), (1, 0, 20), (2, 60, 30)]
+    for a, b in zip(made, whole, strict=True):
+        assert (a.person, a.first_frame) == (b.person, b.first_frame)
+        np.testing.assert_allclose(a.poses, b.poses, atol=1e-6)
+        np.testing.assert_allclose(a.keypoints_2d, b.keypoints_2d)
+
+
 def delays(lift: Lifter, points: np.ndarray) -> dict[int, int]:
     """How many frames later each frame came out."""
     now = -1
@@ -142,9 +162,9 @@ def test_a_stream_keeps_no_more_than_it_needs(monkeypatch: pytest.MonkeyPatch) -
 def test_what_a_stream_is_not_given() -> None:
     lift = Lifter(Window())
     points = seen(*moving(0, 4, "coco17"))
-    with pytest.raises(SkelgraphError, match=r"frame 1 has 2 people; expected a mapping"):
-        list(lift.stream([points[0], points[:2]], skeleton="coco17", **CAMERA))
-    with pytest.raises(SkelgraphError, match=r"frame 2 is .*expected .*\(J, 2\) or \(J, 3\), J = 17"):
+    with pytest.raises(SkelgraphError, match=r"frame 1 is .*expected \(J, 2 or 3\) or \(N, J, 2 or 3\), J = 17"):
+        list(lift.stream([points[0], points[:2, :4]], skeleton="coco17", **CAMERA))
+    with pytest.raises(SkelgraphError, match=r"frame 2 is .*expected .*\(J, 2 or 3\).*, J = 17"):
         list(lift.stream([None, points[0], points[0, :5]], skeleton="coco17", **CAMERA))
     with pytest.raises(SkelgraphError, match="rigid_bones are medians"):
         Lifter(Window(), rigid_bones=True).stream([], skeleton="coco17", **CAMERA)

@@ -47,7 +47,7 @@ def joints_by_name(
         if len(fitting) != 1:
             found = f"are those of {' and '.join(fitting)}" if fitting else "are those of no layout"
             raise DataError(
-                f"{label}: its joints {found}: {listed}; expected skeleton (--skeleton): a layout with joints of these "
+                f"{label}: its joints {found}: {listed}; expected skeleton (--layout): a layout with joints of these "
                 "names."
             )
         skeleton = as_skeleton(fitting[0])

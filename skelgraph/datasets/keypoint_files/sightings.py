@@ -176,14 +176,14 @@ def _layout(counts: set[int], layouts: Mapping[int, str], skeleton: Skeleton | N
     if count is None:
         if skeleton is not None:
             return skeleton
-        raise DataError(f"{label}: has nobody in it, and so does not say its joints; expected skeleton (--skeleton).")
+        raise DataError(f"{label}: has nobody in it, and so does not say its joints; expected skeleton (--layout).")
     usual = as_skeleton(layouts[count]) if count in layouts else None
     if skeleton is None:
         if usual is None:
             known = ", ".join(f"{count} ({name})" for count, name in layouts.items()) or "no number"
             raise DataError(
                 f"{label}: people have {count} joints, and which these are is known of {known}; expected skeleton "
-                "(--skeleton): the layout."
+                "(--layout): the layout."
             )
         return usual
     if count != skeleton.num_joints and skeleton != usual:
