@@ -189,13 +189,13 @@ class Outcome:
     """What became of one of several sources.
 
     Args:
-        source: The source.
+        source: The source, a URI as text.
         out: The folder of its result.
         record: What ``lift.json`` says; ``None`` if it failed.
         error: Why it failed.
     """
 
-    source: Path
+    source: Path | str
     out: Path
     record: dict[str, Any] | None
     error: str | None = None
@@ -336,11 +336,9 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
         names = ", ".join(plain(path.name) for path in own[:8])
         raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
     if record is not None:
-        if all(record.get(key) == begun[key] for key in ("source", "settings")):
-            files = record.get("files")
-            if isinstance(files, list) and all((out / str(name)).exists() for name in files):
-                return record
-        elif not overwrite:
+        if found := finished_record(out, begun):
+            return found
+        if not _same(record, begun) and not overwrite:
             raise SkelgraphError(
                 f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
                 "another folder"
@@ -350,6 +348,28 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
                 path.unlink()
     _write_record(out, begun)
     return None
+
+
+def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of a result, if it is there and whole.
+
+    Args:
+        out: The folder.
+        begun: The record with which it began.
+
+    Raises:
+        SkelgraphError: If its ``lift.json`` is of another program.
+    """
+    record = _record_in(out)
+    if record is None or not _same(record, begun):
+        return None
+    files = record.get("files")
+    whole = isinstance(files, list) and all((out / str(name)).exists() for name in files)
+    return record if whole else None
+
+
+def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
+    return all(record.get(key) == begun[key] for key in ("source", "settings"))
 
 
 def _record_in(out: Path) -> dict[str, Any] | None:
