@@ -24,7 +24,7 @@ from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
-from skelgraph.lifting.outputs import WRITTEN, Result, stretch_names, written_files
+from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
@@ -330,7 +330,8 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
     where = plain(str(out), 500)
     if not out.is_dir() and os.path.lexists(out):
         raise SkelgraphError(f"{where} is no folder: choose another name")
-    own = [path for pattern in (KEYPOINTS, *WRITTEN) for path in out.glob(pattern)]
+    there = sorted(out.iterdir()) if out.is_dir() else []
+    own = [path for path in there if path.name == KEYPOINTS or is_of_a_result(path.name)]
     record = _record_in(out)
     if record is None and own:
         names = ", ".join(plain(path.name) for path in own[:8])
@@ -338,7 +339,8 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
     if record is not None:
         if found := finished_record(out, begun):
             return found
-        if not _same(record, begun) and not overwrite:
+        # what was begun and came to nothing may be begun anew
+        if "files" in record and not _same(record, begun) and not overwrite:
             raise SkelgraphError(
                 f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
                 "another folder"
@@ -384,5 +386,6 @@ def _record_in(out: Path) -> dict[str, Any] | None:
 
 def _seen_alike(record: dict[str, Any], begun: dict[str, Any]) -> bool:
     """Whether what the detector found for one record is what it will find for another one."""
-    found = [record.get("source")], [record.get("settings", {}).get("detection")]
-    return found == ([begun["source"]], [begun["settings"]["detection"]])
+    settings = record.get("settings")
+    found = settings.get("detection") if isinstance(settings, dict) else None
+    return bool(record.get("source") == begun["source"] and found == begun["settings"]["detection"])
