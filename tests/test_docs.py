@@ -21,6 +21,7 @@ import pytest
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS
+from skelgraph.detection import DETECTORS
 from skelgraph.models import registry
 from skelgraph.topology import layouts
 from skelgraph.training import LOSSES, SCHEDULES
@@ -36,7 +37,7 @@ def test_the_pages_that_teach_have_cells():
     assert {"README", "tutorial_hypergraph", "extending"} <= {page.stem for page in PAGES}
 
 
-REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS, DATASETS, LOSSES, SCHEDULES)
+REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS, DATASETS, DETECTORS, LOSSES, SCHEDULES)
 
 
 @pytest.fixture

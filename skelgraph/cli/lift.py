@@ -1,6 +1,8 @@
 """`skelgraph lift`."""
 
+import functools
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +56,14 @@ class Lift:
         text_option("path"),
         arg(help="A video, a file or folder of keypoints, or a folder of such.", help_behavior_hint="(or --example)"),
     ] = None
+    listing: Annotated[
+        str | None,
+        text_option("file"),
+        arg(
+            help="Text file of inputs, a path or, with --cluster, a URI of an object store in each line.",
+            help_behavior_hint="(or --input)",
+        ),
+    ] = None
     example: Annotated[
         Flag,
         arg(
@@ -79,6 +89,33 @@ class Lift:
             help_behavior_hint="(repeatable)",
         ),
     ] = ()
+    cluster: Annotated[
+        Flag, arg(help="Lift many inputs side by side, by Ray (extra ray); one machine will do.", help_behavior_hint="")
+    ] = False
+    workers: Annotated[
+        int | None,
+        arg(
+            help="With --cluster: how many inputs at once.",
+            help_behavior_hint="(default: as many as it has processors, or GPUs)",
+            metavar="PROCESSES",
+        ),
+    ] = None
+    gpus_per_worker: Annotated[
+        float,
+        arg(
+            help="With --cluster: GPUs of each worker; 0.5: two share one.",
+            help_behavior_hint="(default: 0)",
+            metavar="GPUS",
+        ),
+    ] = 0.0
+    address: Annotated[
+        str | None,
+        text_option("address"),
+        arg(
+            help="With --cluster: a running cluster, ray://head:10001 or auto.",
+            help_behavior_hint="(default: that of RAY_ADDRESS, or one on this machine)",
+        ),
+    ] = None
     overwrite: Annotated[
         Flag, arg(help="Replace results of other inputs or settings in the output folder.", help_behavior_hint="")
     ] = False
@@ -88,8 +125,14 @@ class Lift:
     def __call__(self) -> None:
         """Run the command."""
         import_modules(self.imports)
-        if (self.input is None) != self.example:
-            raise SkelgraphError("expected either --input, a video or keypoints, or --example")
+        if (self.input is not None) + (self.listing is not None) + self.example != 1:
+            raise SkelgraphError(
+                "expected one of --input, a video or keypoints, --listing, a file of such, and --example"
+            )
+        if not self.cluster and (self.workers is not None or self.gpus_per_worker or self.address is not None):
+            raise SkelgraphError("--workers, --gpus-per-worker and --address are of --cluster")
+        if (self.workers is not None and self.workers < 1) or not 0 <= self.gpus_per_worker <= 64:
+            raise SkelgraphError("expected --workers of at least 1 and --gpus-per-worker from 0 to 64")
         given: dict[str, Any] = values_of(self.detection | self.lifting | self.output, LiftSettings)
         given["detector_options"] = parse_options(self.detector_option, "--detector-option")
         skeleton = None if self.skeleton is None else values_of({"skeleton": self.skeleton})["skeleton"]
@@ -97,39 +140,71 @@ class Lift:
             self.weights, model=self.model, skeleton=skeleton, model_options=parse_options(self.option), **given
         )
         out = Path(self.out)
-        if self.input is None:
+        if self.example:
             _lift_example(settings, out, self.overwrite)
+            return
+        try:
+            with frames_per_second(self.progress) as progress:
+                self._lift(settings, out, progress)
+        except (KeyboardInterrupt, SystemExit):
+            print("stopped; what is finished is kept: the same command goes on from there", file=sys.stderr)
+            raise
+
+    def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
+        from skelgraph.lifting.pipeline import lift_files
+
+        sources, single = self._sources(out)
+        if self.cluster:
+            from skelgraph.lifting.cluster import lift_on_cluster
+
+            outcomes = lift_on_cluster(
+                sources,
+                settings,
+                overwrite=self.overwrite,
+                workers=self.workers,
+                gpus=self.gpus_per_worker,
+                address=self.address,
+                make=functools.partial(make_pipeline, self.imports),
+            )
         else:
-            _lift_input(Path(self.input), out, settings, self.overwrite, self.progress)
-
-
-def _lift_input(source: Path, out: Path, settings: LiftSettings, overwrite: bool, shown: bool) -> None:
-    from skelgraph.lifting.pipeline import lift_files, source_kind, sources_in
-
-    single = source_kind(source) is not None
-    if not single and not source.is_dir():
-        raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
-    sources = [(source, out)] if single else sources_in(source, out)
-    failed = 0
-    try:
-        with frames_per_second(shown) as progress:
-            for number, outcome in enumerate(lift_files(sources, settings, overwrite=overwrite, progress=progress), 1):
-                if outcome.record is None:
-                    if single:
-                        raise SkelgraphError(outcome.error or "")
-                    failed += 1
-                    print(
-                        f"{number}/{len(sources)} {plain(str(outcome.source), 500)}: {outcome.error}", file=sys.stderr
-                    )
-                    continue
+            paths = [(Path(source), place) for source, place in sources]
+            outcomes = lift_files(paths, settings, overwrite=self.overwrite, progress=progress)
+        failed = 0
+        for number, outcome in enumerate(outcomes, 1):
+            if outcome.record is None:
+                if single:
+                    raise SkelgraphError(outcome.error or "")
+                failed += 1
+                print(f"{number}/{len(sources)} failed: {outcome.error}", file=sys.stderr)
+            else:
                 if not single:
                     print(f"{number}/{len(sources)} ", end="")
                 _tell(outcome.out, outcome.record)
-    except (KeyboardInterrupt, SystemExit):
-        print("stopped; what is finished is kept: the same command goes on from there", file=sys.stderr)
-        raise
-    if failed:
-        raise SkelgraphError(f"{failed} of {len(sources)} inputs could not be lifted: see above")
+        if failed:
+            raise SkelgraphError(f"{failed} of {len(sources)} inputs could not be lifted: see above")
+
+    def _sources(self, out: Path) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
+        """The inputs and the folders of their results, and whether it is one alone."""
+        from skelgraph.lifting.pipeline import source_kind, sources_in
+
+        if self.listing is not None:
+            from skelgraph.lifting.cluster import listed_sources
+
+            return listed_sources(self.listing, out), False
+        source = Path(self.input or "")
+        if source_kind(source) is not None:
+            return [(source, out)], True
+        if not source.is_dir():
+            raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
+        return sources_in(source, out), False
+
+
+def make_pipeline(imports: Sequence[str], settings: LiftSettings) -> Any:
+    """What lifts, in a worker that has not imported the modules of the user yet."""
+    from skelgraph.lifting.pipeline import Pipeline
+
+    import_modules(imports)
+    return Pipeline(settings)
 
 
 def _tell(out: Path, record: dict[str, Any]) -> None:

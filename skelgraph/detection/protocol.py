@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -161,3 +161,23 @@ def _blazepose(
     from skelgraph.detection.blazepose import BlazePose
 
     return BlazePose(least_score, least_presence, keep_sides, threads, folder)
+
+
+@register_detector("rtmlib", help="several people, 17, 26 or 23 joints, by RTMPose where rtmlib is installed")
+def _rtmlib(
+    people: Path | None = None,
+    joints: Path | None = None,
+    layout: Literal["coco17", "halpe26", "coco_wholebody_body23"] | None = None,
+    mode: Literal["lightweight", "balanced", "performance"] = "balanced",
+    device: Literal["cpu", "cuda"] = "cpu",
+) -> Detector:
+    from skelgraph.detection.rtmlib import RTMLib
+
+    return RTMLib(people, joints, layout, mode, device)
+
+
+@register_detector("mediapipe", help="33 joints, by MediaPipe where it is installed")
+def _mediapipe(model: Path | None = None, people: Count = 1, least_score: Rate = 0.5) -> Detector:
+    from skelgraph.detection.mediapipe import MediaPipe
+
+    return MediaPipe(model, people, least_score)

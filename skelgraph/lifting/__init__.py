@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from skelgraph.lifting.cluster import lift_on_cluster, listed_sources
     from skelgraph.lifting.judging import LIMB_JOINTS, Judgement, judge
     from skelgraph.lifting.lifted import FocalSource, Lifted, LiftedFrame, LiftedPerson, NotLifted, camera_to_upright
     from skelgraph.lifting.lifter import Lifter
@@ -37,6 +38,8 @@ __all__ = [
     "judge",
     "lift_file",
     "lift_files",
+    "lift_on_cluster",
+    "listed_sources",
     "longest_seen",
     "sources_in",
     "track",
@@ -46,5 +49,5 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         __all__,
-        ("lifted", "lifter", "judging", "normalisation", "smoothing", "settings", "tracking", "pipeline"),
+        ("lifted", "lifter", "judging", "normalisation", "smoothing", "settings", "tracking", "pipeline", "cluster"),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -23,8 +24,12 @@ from skelgraph.viz.clip import clip_frames, write_clip
 from skelgraph.viz.panels import Camera
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
 
-WRITTEN = (*(f"person*.{name}" for name in MOTION_FORMATS), "viewer.html", "animation.gif", "animation.mp4")
-"""Patterns of the names of all files of a result."""
+_STRETCH = re.compile(rf"person\d+(_from_frame\d+)?\.({'|'.join(MOTION_FORMATS)})")
+
+
+def is_of_a_result(name: str) -> bool:
+    """Whether a file of this name is one that :func:`written_files` writes."""
+    return name in [scene for scene, _ in _SCENES.values()] or _STRETCH.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
-from skelgraph.lifting.outputs import WRITTEN, Result, stretch_names, written_files
+from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
@@ -189,13 +189,13 @@ class Outcome:
     """What became of one of several sources.
 
     Args:
-        source: The source.
+        source: The source, a URI as text.
         out: The folder of its result.
         record: What ``lift.json`` says; ``None`` if it failed.
         error: Why it failed.
     """
 
-    source: Path
+    source: Path | str
     out: Path
     record: dict[str, Any] | None
     error: str | None = None
@@ -330,17 +330,17 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
     where = plain(str(out), 500)
     if not out.is_dir() and os.path.lexists(out):
         raise SkelgraphError(f"{where} is no folder: choose another name")
-    own = [path for pattern in (KEYPOINTS, *WRITTEN) for path in out.glob(pattern)]
+    there = sorted(out.iterdir()) if out.is_dir() else []
+    own = [path for path in there if path.name == KEYPOINTS or is_of_a_result(path.name)]
     record = _record_in(out)
     if record is None and own:
         names = ", ".join(plain(path.name) for path in own[:8])
         raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
     if record is not None:
-        if all(record.get(key) == begun[key] for key in ("source", "settings")):
-            files = record.get("files")
-            if isinstance(files, list) and all((out / str(name)).exists() for name in files):
-                return record
-        elif not overwrite:
+        if found := finished_record(out, begun):
+            return found
+        # what was begun and came to nothing may be begun anew
+        if "files" in record and not _same(record, begun) and not overwrite:
             raise SkelgraphError(
                 f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
                 "another folder"
@@ -350,6 +350,28 @@ def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] |
                 path.unlink()
     _write_record(out, begun)
     return None
+
+
+def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
+    """The record of a result, if it is there and whole.
+
+    Args:
+        out: The folder.
+        begun: The record with which it began.
+
+    Raises:
+        SkelgraphError: If its ``lift.json`` is of another program.
+    """
+    record = _record_in(out)
+    if record is None or not _same(record, begun):
+        return None
+    files = record.get("files")
+    whole = isinstance(files, list) and all((out / str(name)).exists() for name in files)
+    return record if whole else None
+
+
+def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
+    return all(record.get(key) == begun[key] for key in ("source", "settings"))
 
 
 def _record_in(out: Path) -> dict[str, Any] | None:
@@ -364,5 +386,6 @@ def _record_in(out: Path) -> dict[str, Any] | None:
 
 def _seen_alike(record: dict[str, Any], begun: dict[str, Any]) -> bool:
     """Whether what the detector found for one record is what it will find for another one."""
-    found = [record.get("source")], [record.get("settings", {}).get("detection")]
-    return found == ([begun["source"]], [begun["settings"]["detection"]])
+    settings = record.get("settings")
+    found = settings.get("detection") if isinstance(settings, dict) else None
+    return bool(record.get("source") == begun["source"] and found == begun["settings"]["detection"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from skelgraph.datasets import Detections
 from skelgraph.errors import SkelgraphError
-from skelgraph.options import NotNegative, Share, checked
+from skelgraph.options import NotNegative, Rate, Share, checked
 from skelgraph.text import shown
 
 Frames = Annotated[int, Field(ge=1, le=10**6)]
@@ -142,6 +143,8 @@ def track(
     max_gap: NotNegative | None = None,
     min_similarity: Share = 0.05,
     min_frames: Frames = 1,
+    min_confidence: Rate = 0.0,
+    duplicates: Share | None = None,
 ) -> Detections:
     """Follow people over the frames of a video, see :class:`Tracker`.
 
@@ -151,6 +154,9 @@ def track(
             frame rate is not known.
         min_similarity: Least similarity from frame to frame.
         min_frames: Whoever is seen in fewer frames is left out, as a false alarm.
+        min_confidence: So is whose known joints have a lower confidence, in the mean over all frames.
+        duplicates: Similarity from which on two people of a frame are the same one, whom the detector found twice: only
+            the one with the larger sum of confidences stays. By default nobody is.
 
     Returns:
         The same people with ``persons``, numbered from 0 by their first appearance.
@@ -160,16 +166,43 @@ def track(
     """
     if max_gap is not None and detections.frame_rate is None:
         raise SkelgraphError(f"max_gap is {shown(max_gap)} seconds, but the frame rate of the detections is not known")
+    if duplicates is not None:
+        detections = _once(detections, duplicates)
     rate = detections.frame_rate
     gap = _GAP if rate is None else round((1.0 if max_gap is None else max_gap) * rate)
     tracker = Tracker(gap, min_similarity)
     persons = np.zeros(len(detections.frames), dtype=np.int64)
+    for frame, entries in _by_frame(detections):
+        persons[entries] = tracker.update(detections.keypoints[entries], frame)
+    found, index, counts = np.unique(persons, return_inverse=True, return_counts=True)
+    confidence = detections.keypoints[..., 2]
+    sums = np.bincount(index, weights=confidence.sum(-1), minlength=len(found))
+    known = np.bincount(index, weights=(confidence > 0).sum(-1), minlength=len(found))
+    kept = (counts >= min_frames) & (sums >= min_confidence * known)
+    return _only(replace(detections, persons=persons), found[kept])
+
+
+def _by_frame(detections: Detections) -> Iterator[tuple[int, slice]]:
+    """The frames with people, and the entries of each."""
     frames, starts = np.unique(detections.frames, return_index=True)
-    for frame, start, stop in zip(frames, starts, [*starts[1:], len(persons)][: len(starts)], strict=True):
-        of_frame = slice(start, stop)
-        persons[of_frame] = tracker.update(detections.keypoints[of_frame], int(frame))
-    found, counts = np.unique(persons, return_counts=True)
-    return _only(replace(detections, persons=persons), found[counts >= min_frames])
+    for frame, start, stop in zip(frames, starts, [*starts[1:], len(detections.frames)][: len(starts)], strict=True):
+        yield int(frame), slice(start, stop)
+
+
+def _once(detections: Detections, alike: float) -> Detections:
+    """The people without those who are in a frame a second time."""
+    chosen = np.ones(len(detections.frames), dtype=bool)
+    for _, entries in _by_frame(detections):
+        people = detections.keypoints[entries]
+        same = similarity(people[:, None], people[None]) >= alike
+        kept: list[int] = []
+        # the order does not depend on that of the people in the frame
+        for one in sorted(range(len(people)), key=lambda one: (-people[one, :, 2].sum(), *people[one].ravel())):
+            if same[one, kept].any():
+                chosen[entries.start + one] = False
+            else:
+                kept.append(one)
+    return replace(detections, keypoints=detections.keypoints[chosen], frames=detections.frames[chosen], persons=None)
 
 
 def longest_seen(detections: Detections, count: int) -> Detections:

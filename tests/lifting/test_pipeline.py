@@ -1,7 +1,6 @@
 """`skelgraph lift`: from a source to its files, restarts, folders of sources."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ import torch
 
 import skelgraph
 from skelgraph import DataError, SkelgraphError
+from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
 from skelgraph.detection import DETECTORS, register_detector
 from skelgraph.files import write_video
@@ -92,12 +92,13 @@ def test_results_of_others_are_not_replaced(weights, keypoints, tmp_path):
     out = tmp_path / "out"
     lift_file(keypoints, out, LiftSettings.of(weights, format=("npz", "trc")))
     (out / "notes.txt").write_text("mine")
+    (out / "person_of_interest.npz").write_text("mine too")
     other = LiftSettings.of(weights, format=("npz",), focal=900.0)
     with pytest.raises(SkelgraphError, match="--overwrite"):
         lift_file(keypoints, out, other)
     assert (out / "person0.trc").exists()
     lift_file(keypoints, out, other, overwrite=True)
-    assert files_in(out) == ["lift.json", "notes.txt", "person0.npz"]
+    assert files_in(out) == ["lift.json", "notes.txt", "person0.npz", "person_of_interest.npz"]
     strange = tmp_path / "strange"
     strange.mkdir()
     (strange / "person0.npz").write_text("a user's own")
@@ -242,24 +243,46 @@ def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
         sources_in(tmp_path / "empty", tmp_path)
 
 
-def test_the_command(weights, keypoints, tmp_path):
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+def test_what_failed_is_begun_anew(weights, tmp_path):
+    source, settings = tmp_path / "walk.json", LiftSettings.of(weights, format=("npz",))
+    source.write_text('{"people": [')
+    with pytest.raises(DataError):
+        lift_file(source, tmp_path / "out", settings)
+    source.unlink()
+    write_keypoints(source, SEEN)  # mended
+    assert lift_file(source, tmp_path / "out", settings)["files"] == ["person0.npz"]
+    (tmp_path / "out" / "lift.json").write_text('{"format": "skelgraph lift", "settings": "damaged", "files": 3}')
+    with pytest.raises(SkelgraphError, match="--overwrite"):
+        lift_file(source, tmp_path / "out", settings)
+    assert lift_file(source, tmp_path / "out", settings, overwrite=True)["files"] == ["person0.npz"]
 
+
+def test_the_command(weights, keypoints, tmp_path, capsys):
     def run(*arguments):
-        command = [sys.executable, "-m", "skelgraph", "lift", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        code = main(["lift", *map(str, arguments)])
+        return code, "".join(capsys.readouterr())
 
-    done = run("--example", "--weights", weights, "--format", "npz", "--out", tmp_path / "example")
-    assert done.returncode == 0, done.stderr
-    assert "cam04" in done.stdout
-    assert "mean" in done.stdout
+    code, told = run("--example", "--weights", weights, "--format", "npz", "--out", tmp_path / "example")
+    assert code == 0
+    assert "cam04" in told
+    assert "mean" in told
     assert files_in(tmp_path / "example") == ["cam01", "cam02", "cam03", "cam04"]
-    done = run("--input", keypoints, "--weights", weights, "--format", "npz,gltf", "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "gltf" in done.stderr
-    done = run("--weights", weights, "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "--input" in done.stderr
+    code, told = run("--input", keypoints, "--weights", weights, "--format", "npz,gltf", "--out", tmp_path / "out")
+    assert code == 2
+    assert "gltf" in told
+    code, told = run("--weights", weights, "--out", tmp_path / "out")
+    assert code == 2
+    assert "--input" in told
+    code, told = run("--input", keypoints, "--weights", weights, "--out", tmp_path / "out", "--workers", "2")
+    assert code == 2
+    assert "--cluster" in told
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{keypoints}\n\n{tmp_path / 'nothing.mp4'}\n")
+    code, told = run("--listing", listing, "--weights", weights, "--format", "npz", "--out", tmp_path / "listed")
+    assert code == 2
+    assert "2/2 failed" in told
+    assert "1 of 2 inputs" in told
+    assert (tmp_path / "listed" / keypoints.relative_to("/") / "person0.npz").exists()
 
 
 def test_settings_are_declared_as_what_takes_them():

@@ -124,3 +124,32 @@ def test_who_is_not_followed_cannot_be_chosen():
     detections, _ = seen([[0, 0]], [0], 1)
     with pytest.raises(SkelgraphError, match="followed"):
         longest_seen(detections, 1)
+
+
+def test_who_is_found_twice_is_one_and_neighbours_are_two():
+    places, frames, who = crossing()
+    detections, order = seen(places, frames, 60, seed=6)
+    rng = np.random.default_rng(7)
+    again = detections.keypoints[::3] + rng.normal(0, 2, detections.keypoints[::3].shape) * [1, 1, 0]
+    again[:, 9:] = 0  # half of a person
+    keypoints = np.concatenate([again, detections.keypoints])
+    sources = np.concatenate([np.full(len(again), -1), who[order]])
+    at = np.concatenate([detections.frames[::3], detections.frames])
+    turn = np.argsort(at, kind="stable")
+    twice = Detections(keypoints[turn], at[turn], SKELETON, 60)
+    assert len(track(twice).frames) == 160
+    once = track(twice, duplicates=0.9)
+    kept = sources[turn] >= 0
+    assert (once.keypoints == twice.keypoints[kept]).all()
+    assert (once.persons == sources[turn][kept]).all()
+
+
+def test_who_is_seen_dimly_is_left_out():
+    frames = np.repeat(np.arange(10), 2)
+    detections, _ = seen(np.tile([[0, 0], [900, 0]], (10, 1)), frames, 10, shuffled=False)
+    keypoints = detections.keypoints.copy()
+    keypoints[::2, :, 2] = 0.2
+    keypoints[1::2, 5:] = 0  # not known, which is not dim
+    dim = Detections(keypoints, frames, SKELETON, 10)
+    assert (track(dim, min_confidence=0.5).keypoints == keypoints[1::2]).all()
+    assert len(track(dim, min_confidence=0.1).frames) == 20
