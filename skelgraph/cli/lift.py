@@ -16,6 +16,7 @@ from skelgraph.cli.options import (
     Repeated,
     WeightsModel,
     WeightsOptions,
+    WeightsSkeleton,
     group_options,
     import_modules,
     parse_options,
@@ -72,14 +73,7 @@ class Lift:
         ),
     ] = False
     model: WeightsModel = None
-    skeleton: Annotated[
-        str | None,
-        text_option("name"),
-        arg(
-            help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
-            help_behavior_hint="(default: as in the file, or that of the released code)",
-        ),
-    ] = None
+    skeleton: WeightsSkeleton = None
     option: WeightsOptions = ()
     detector_option: Annotated[
         Repeated,
