@@ -24,7 +24,7 @@ from skelgraph.viz.clip import clip_frames, write_clip
 from skelgraph.viz.panels import Camera
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
 
-_STRETCH = re.compile(rf"person\d+(_from_frame\d+)?\.({'|'.join(MOTION_FORMATS)})")
+_STRETCH = re.compile(rf"person-?\d+(_from_frame\d+)?\.({'|'.join(MOTION_FORMATS)})")
 
 
 def is_of_a_result(name: str) -> bool:

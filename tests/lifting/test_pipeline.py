@@ -196,12 +196,89 @@ def test_a_killed_process_goes_on(weights, tmp_path):
     for renames in (1, 3):
         done = subprocess.run([sys.executable, "-c", script, source, out, weights, str(renames)], check=False)
         assert done.returncode == -9
-        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")} - {".lock"}
         assert whole <= {"lift.json", "person0.npz", "person0.trc", "viewer.html"}
         for name in whole - {"lift.json", "viewer.html"}:
             assert len(read_motion_file(out / name).positions) == 100
     record = lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc", "html")))
-    assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+    assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir()}
+
+
+def test_halves_of_a_killed_process_are_cleared_away(weights, keypoints, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    halves = [f".{name}.{'0a' * 8}.tmp" for name in ("lift.json", "keypoints.npz", "person0.npz", "person-3.trc")]
+    others = [".person0.npz.tmp", f".notes.txt.{'0a' * 8}.tmp", f"person0.npz.{'0a' * 8}.tmp"]
+    for name in (*halves, *others):
+        (out / name).write_text("half")
+    lift_file(keypoints, out, LiftSettings.of(weights, format=("npz",)))
+    assert files_in(out) == sorted(["lift.json", "person0.npz", *others])
+
+
+def test_the_source_is_never_removed(weights, keypoints, tmp_path):
+    """The keypoints of a video, lifted again in their folder, and names of results as names of sources."""
+    settings = LiftSettings.of(weights, format=("npz",))
+    for name in ("keypoints.npz", "person7.npz", "animation.mp4"):
+        out = tmp_path / name.partition(".")[0]
+        lift_file(keypoints, out, settings)
+        write_keypoints(out / name, SEEN)  # its name says nothing
+        content = (out / name).read_bytes()
+        with pytest.raises(SkelgraphError, match="holds the source"):
+            lift_file(out / name, out, settings, overwrite=True)
+        assert (out / name).read_bytes() == content
+    (out / "alias").symlink_to(out / name)
+    with pytest.raises(SkelgraphError, match="holds the source"):
+        lift_file(out / "alias", out, settings, overwrite=True)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    keypoints.rename(beside / "walk.npz")
+    lift_file(beside / "walk.npz", beside, settings)
+    assert files_in(beside) == ["lift.json", "person0.npz", "walk.npz"]
+
+
+def test_one_process_at_a_time(weights, keypoints, tmp_path):
+    out, settings = tmp_path / "out", LiftSettings.of(weights, format=("npz",))
+    script = (
+        "import sys, time, pathlib\n"
+        "from skelgraph.files.holding import holding\n"
+        "with holding(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, out], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(SkelgraphError, match="in use"):
+            lift_file(keypoints, out, settings)
+        assert not (out / "lift.json").exists()
+        other.kill()
+    lift_file(keypoints, out, settings)
+    assert files_in(out) == ["lift.json", "person0.npz"]
+
+
+def test_weights_that_changed_under_their_name_are_others(keypoints, tmp_path):
+    folder, settings = tmp_path / "net", LiftSettings.of(str(tmp_path / "net"), format=("npz",))
+    network = skelgraph.create_model("martinez", "h36m16", hidden_channels=16)
+    network.save_pretrained(folder)
+    before = lift_file(keypoints, tmp_path / "out", settings)
+    network.save_pretrained(folder)  # the same again
+    assert lift_file(keypoints, tmp_path / "out", settings) == before
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.5)
+    network.save_pretrained(folder)
+    with pytest.raises(SkelgraphError, match="--overwrite"):
+        lift_file(keypoints, tmp_path / "out", settings)
+    positions = read_motion_file(tmp_path / "out" / "person0.npz").positions
+    lift_file(keypoints, tmp_path / "out", settings, overwrite=True)
+    assert not np.allclose(read_motion_file(tmp_path / "out" / "person0.npz").positions, positions)
+
+
+def test_people_may_have_any_number(weights, tmp_path):
+    source, out = tmp_path / "walk.npz", tmp_path / "out"
+    write_keypoints(source, replace(SEEN, persons=SEEN.persons - 7))
+    assert lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc")))["files"][0] == "person-7.npz"
+    lift_file(source, out, LiftSettings.of(weights, format=("npz",)), overwrite=True)
+    assert files_in(out) == ["lift.json", "person-7.npz"]
 
 
 def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
