@@ -15,10 +15,11 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
@@ -160,6 +161,8 @@ class Pipeline:
             detection = self.settings.detection
             self._detector = create_detector(detection.detector, **detection.detector_options)
         seen = detect_video(source, self._detector, progress)
+        if seen.frame_rate is None:
+            seen = replace(seen, frame_rate=self.settings.detection.frame_rate)
         write_keypoints(kept, seen)
         return seen
 
@@ -182,7 +185,13 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
         "gravity": list(result.gravity),
         "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
         "people": [
-            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "file": name}
+            {
+                "person": one.person,
+                "first_frame": one.first_frame,
+                "last_frame": one.last_frame,
+                "file": name,
+                "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
+            }
             for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
         ],
         "not_lifted": [
@@ -264,7 +273,8 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
     ``walks/cam01.mp4`` of the folder into ``walks/cam01.mp4`` of ``out``.
 
     Args:
-        folder: The folder. Links are not followed out of it, hidden files and ``out`` are left out.
+        folder: The folder. Links are not followed out of it, hidden files, ``out`` and results of this program are left
+            out.
         out: The folder of the results.
 
     Raises:
@@ -273,8 +283,14 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
     found: list[tuple[Path, Path]] = []
     todo = [folder]
     while todo:
-        for path in sorted(todo.pop().iterdir(), reverse=True):
+        there = sorted(todo.pop().iterdir(), reverse=True)
+        is_result = any(path.name == RECORD for path in there)
+        for path in there:
             if path.name.startswith(".") or path.is_symlink() or path.resolve() == out.resolve():
+                continue
+            if is_result and (path.name == RECORD or _is_own(path.name)):
+                continue
+            if not path.is_dir() and not path.is_file():  # a pipe, a device
                 continue
             try:
                 is_source = source_kind(path) is not None
@@ -292,11 +308,11 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
 def _identity(source: Path) -> dict[str, Any]:
     """What tells whether a source is still the same."""
     try:
-        status = source.stat()
-        size = sum(p.stat().st_size for p in source.iterdir()) if source.is_dir() else status.st_size
+        files = [path.stat() for path in source.glob("*.json")] if source.is_dir() else [source.stat()]
     except OSError as error:
         raise DataError(f"{plain(str(source), 1000)}: cannot be read ({error.strerror}).") from None
-    return {"name": source.name, "bytes": size, "modified": status.st_mtime}
+    changed = max((file.st_mtime for file in files), default=0.0)
+    return {"name": source.name, "bytes": sum(file.st_size for file in files), "modified": changed}
 
 
 def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`skelgraph lift`: from a source to its files, restarts, folders of sources."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -318,6 +319,75 @@ def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no videos"):
         sources_in(tmp_path / "empty", tmp_path)
+
+
+def test_folders_with_other_things_in_them(weights, keypoints, video, tmp_path, replaying):
+    """JSON that is no frame of OpenPose, results of another run, pipes."""
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    video.rename(folder / "walk.mp4")
+    keypoints.rename(folder / "walk.npz")
+    (folder / "camera_1.json").write_text('{"focal": 1000}')
+    os.mkfifo(folder / "pipe")
+    settings = LiftSettings.of(weights, detector="replaying", format=("npz",))
+    replaying.stops_at = -1
+    lift_file(folder / "walk.mp4", folder / "earlier", settings)
+    lift_file(folder / "walk.npz", folder, settings)  # beside the sources
+    (folder / "person0.npz").rename(folder / "animation.mp4")
+    assert pipeline.source_kind(folder) is None
+    assert [source.name for source, _ in sources_in(folder, out)] == ["walk.mp4", "walk.npz"]
+
+
+def test_results_inside_the_folder_of_openpose(weights, tmp_path):
+    folder = tmp_path / "openpose"
+    folder.mkdir()
+    (folder / "a_000000000000_keypoints.json").write_text('{"people": [')  # damaged, and still of OpenPose
+    for frame in range(1, 4):
+        person = {"pose_keypoints_2d": SEEN.keypoints[frame, :25].ravel().tolist()}
+        (folder / f"a_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
+    assert pipeline.source_kind(folder) == "keypoints"
+    (folder / "a_000000000000_keypoints.json").unlink()
+    (folder / "dangling").symlink_to("nothing")
+    settings = LiftSettings.of(weights, format=("npz",), image_size=(1080, 1920), frame_rate=60.0)
+    first = lift_file(folder, folder / "lifted", settings)
+    assert lift_file(folder, folder / "lifted", settings) == first
+    with pytest.raises(SkelgraphError, match="holds the source"):
+        lift_file(folder, folder, settings)
+
+
+def test_a_place_that_is_not_known_is_told(weights, tmp_path, capsys):
+    """All joints in one pixel: of such a person no place can be told."""
+    keypoints = SEEN.keypoints.copy()
+    keypoints[:30, :, :2] = keypoints[:30, :1, :2]
+    write_keypoints(tmp_path / "walk.npz", replace(SEEN, keypoints=keypoints))
+    record = lift_file(tmp_path / "walk.npz", tmp_path / "out", LiftSettings.of(weights, format=("npz",)))
+    unknown = np.isnan(read_motion_file(tmp_path / "out" / "person0.npz").positions).any((1, 2))
+    assert 20 <= unknown.sum() <= 40
+    assert record["people"][0]["frames_without_place"] == unknown.sum()
+    arguments = ["--input", str(tmp_path / "walk.npz"), "--weights", weights, "--format", "npz"]
+    assert main(["lift", *arguments, "--out", str(tmp_path / "out")]) == 0
+    assert f"not known in the first {unknown.sum()} of 100 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--gravity", "0,0,0"], "gravity is 0, 0, 0"),
+        (["--detector-option", "speed=1"], "unknown option of detector 'blazepose': 'speed'"),
+        (["--layout", "coco17"], "--layout is of files of keypoints"),
+        (["--image-size", "240,136"], "is 136 x 240, but --image-size is (240, 136)"),
+        (["--frame-rate", "25"], "has 30 frames per second, but --frame-rate is 25"),
+        (["--input", ""], "'' is no name"),
+        (["--out", ""], "'' is no name"),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, list) else None,
+)
+def test_what_cannot_be_is_told_before_anything_is_written(weights, video, tmp_path, capsys, given, expected):
+    out = tmp_path / "out"
+    arguments = ["lift", "--input", str(video), "--weights", weights, "--out", str(out), *given]
+    assert main(arguments) == 2
+    assert expected in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_what_failed_is_begun_anew(weights, tmp_path):
