@@ -133,7 +133,8 @@ def _write_page(result: Result, path: Path, settings: OutputSettings, progress: 
 
 
 def _write_gif(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
-    step = max(1, math.ceil(result.lifted.num_frames / settings.most_pictures), math.ceil(result.frame_rate / _GIF_RATE))
+    most, rate = result.lifted.num_frames / settings.most_pictures, result.frame_rate / _GIF_RATE
+    step = max(1, math.ceil(most), math.ceil(rate))
     frames = itertools.islice(_clip(result, settings, progress), 0, None, step)
     write_clip(path, frames, result.frame_rate / step, one_palette=result.video is None)
 
