@@ -136,6 +136,11 @@ class Lift:
         )
         out = as_path(self.out)
         if self.example:
+            told = settings.detection
+            if self.cluster or not (told.layout is told.image_size is told.frame_rate is None):
+                raise SkelgraphError(
+                    "--example says its layout, image size and frame rate itself, and is lifted without --cluster"
+                )
             _lift_example(settings, out, self.overwrite)
             return
         try:

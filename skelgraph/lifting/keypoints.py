@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from skelgraph.datasets import Detections
+from skelgraph.datasets.keypoint_files.sightings import check_pixels
 from skelgraph.datasets.motion_files.motion import is_same_rate
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.normalisation import check_size
@@ -66,11 +67,8 @@ def as_detections(
 
 def _entries(keypoints: Any, confidence: Any, name: str, shape: str, joints: tuple[int, ...], ndim: int) -> np.ndarray:
     """Keypoints with confidences, zeros where they are not known."""
-    try:
-        array = np.asarray(keypoints.cpu() if isinstance(keypoints, torch.Tensor) else keypoints, dtype=np.float64)
-        given = None if confidence is None else np.asarray(confidence, dtype=np.float64)
-    except (TypeError, ValueError):
-        array, given = np.empty(0), None
+    array = _numbers(keypoints)
+    given = None if confidence is None else _numbers(confidence)
     if array.ndim != ndim or array.shape[-2:-1] != joints or array.shape[-1] not in (2, 3):
         raise SkelgraphError(f"{name} is {shown(keypoints)}; expected {shape}, J = {joints[0]}")
     if given is None:
@@ -80,7 +78,21 @@ def _entries(keypoints: Any, confidence: Any, name: str, shape: str, joints: tup
             f"confidence is {shown(given)}; expected one for each joint of keypoints_2d, which are x and y alone"
         )
     entries = np.concatenate([array[..., :2], given[..., None]], -1)
-    return np.where((np.isfinite(entries).all(-1) & (given > 0))[..., None], entries, 0)
+    entries = np.where((np.isfinite(entries).all(-1) & (given > 0))[..., None], entries, 0)
+    check_pixels(entries, name)
+    return entries
+
+
+def _numbers(values: Any) -> np.ndarray:
+    """Values as an array of floating-point numbers, NaN where they are masked; empty if they are no real numbers."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        values = values if values.is_complex() else values.double()
+    try:
+        array = np.ma.asarray(values)
+        return np.empty(0) if array.dtype.kind == "c" else np.ma.filled(array.astype(np.float64), np.nan)
+    except (TypeError, ValueError):
+        return np.empty(0)
 
 
 def by_person(seen: Detections) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -114,8 +126,10 @@ def people_of_frame(item: Any, layout: Skeleton, frame: int, tracker: Tracker) -
     if item is None:
         return {}
     if isinstance(item, Mapping):
+        if not all(isinstance(number, int | np.integer) for number in item):
+            raise SkelgraphError(f"{name} is {shown(item)}; expected keypoints by the numbers of people")
         return {int(number): _entries(x, None, name, "(J, 2 or 3)", joints, 2) for number, x in item.items()}
-    if np.ndim(item) == 3:
+    if _numbers(item).ndim == 3:
         found = _entries(item, None, name, "(J, 2 or 3) or (N, J, 2 or 3)", joints, 3)
         return dict(zip(tracker.update(found, frame).tolist(), found, strict=True))
     return {0: _entries(item, None, name, "(J, 2 or 3) or (N, J, 2 or 3)", joints, 2)}

@@ -384,6 +384,9 @@ POINTS = np.ones((5, 17, 3)) * 300
         ({}, {"skeleton": None}, "skeleton is not given"),
         ({}, {"skeleton": "body25"}, r"expected Detections or an array \(T, J, 2 or 3\), J = 25"),
         ({}, {"keypoints_2d": "keypoints"}, "expected Detections or an array"),
+        ({}, {"keypoints_2d": POINTS + 1j}, "expected Detections or an array"),
+        ({}, {"keypoints_2d": POINTS / (1920, 1920, 1)}, "as if normalised"),
+        ({}, {"keypoints_2d": POINTS * (1e6, 1e6, 1)}, "keypoints_2d: a joint is at"),
         ({}, {"confidence": np.ones((5, 17))}, "confidence is"),
         ({}, {"keypoints_2d": POINTS[..., :2], "confidence": np.ones((5, 16))}, "confidence is"),
         ({}, {"focal": 0.0}, "focal is 0.0"),
@@ -416,6 +419,27 @@ def test_what_does_not_fit_is_an_error_that_says_so(options: Any, arguments: Any
         Lifter(Window(), **options)(given.pop("keypoints_2d"), **given)
 
 
+def test_arrays_of_other_libraries_are_taken_as_what_they_are() -> None:
+    """Tensors with gradients or of few digits; what is masked is not seen."""
+
+    def poses(points: Any, confidence: Any = None) -> np.ndarray:
+        lifted = Lifter(Window())(points, confidence=confidence, skeleton="coco17", frame_rate=RATE, **CAMERA)
+        return lifted.people[0].keypoints_2d
+
+    expected = poses(POINTS)
+    tensor = torch.tensor(POINTS, requires_grad=True)
+    np.testing.assert_array_equal(poses(tensor), expected)
+    np.testing.assert_array_equal(poses(tensor[..., :2], tensor[..., 2]), expected)
+    rough = POINTS.copy()
+    rough[..., :2] = rough[..., :2].round() // 8 * 8
+    np.testing.assert_array_equal(poses(torch.tensor(rough).bfloat16()), poses(rough))
+    hidden = np.zeros(POINTS[..., :2].shape, dtype=bool)
+    hidden[2, 9] = True
+    gap = POINTS.copy()
+    gap[2, 9] = 0
+    np.testing.assert_array_equal(poses(np.ma.masked_array(POINTS[..., :2], hidden), POINTS[..., 2]), poses(gap))
+
+
 def test_frame_rates_that_are_written_in_fewer_digits_are_the_same() -> None:
     pixels = seen(*moving(0, 10))
     video = Detections(pixels, np.arange(10), LAYOUT, 10, None, SIZE, 30000 / 1001)
@@ -428,7 +452,7 @@ def test_what_is_no_number_does_not_come_out() -> None:
     pixels = seen(*moving(0, 10))
     pixels[3, 4, 0] = 1e300
     with pytest.raises(SkelgraphError, match=r"not finite; keypoints are up to 1e\+300 pixels"):
-        Lifter(Window())(pixels, skeleton="h36m17", frame_rate=RATE, **CAMERA)
+        Lifter(Window())(Detections(pixels, np.arange(10), LAYOUT, 10, None, None, RATE), **CAMERA)
     pixels = seen(*moving(0, 10))
     nothing = Knows(by_focal(pixels), np.zeros((10, 17, 3)))
     with pytest.raises(SkelgraphError, match="no size"):

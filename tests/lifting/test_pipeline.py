@@ -414,6 +414,11 @@ def test_the_command(weights, keypoints, tmp_path, capsys):
     assert "cam04" in told
     assert "mean" in told
     assert files_in(tmp_path / "example") == ["cam01", "cam02", "cam03", "cam04"]
+    for given in (["--cluster"], ["--layout", "coco17"], ["--frame-rate", "30"]):
+        code, told = run("--example", *given, "--weights", weights, "--out", tmp_path / "other")
+        assert code == 2
+        assert "--example says" in told
+        assert not (tmp_path / "other").exists()
     code, told = run("--input", keypoints, "--weights", weights, "--format", "npz,gltf", "--out", tmp_path / "out")
     assert code == 2
     assert "gltf" in told

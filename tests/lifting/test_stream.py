@@ -166,6 +166,12 @@ def test_what_a_stream_is_not_given() -> None:
         list(lift.stream([points[0], points[:2, :4]], skeleton="coco17", **CAMERA))
     with pytest.raises(SkelgraphError, match=r"frame 2 is .*expected .*\(J, 2 or 3\).*, J = 17"):
         list(lift.stream([None, points[0], points[0, :5]], skeleton="coco17", **CAMERA))
+    with pytest.raises(SkelgraphError, match=r"frame 0 is \[\[1, 2\], \[3\]\]"):
+        list(lift.stream([[[1, 2], [3]]], skeleton="coco17", **CAMERA))
+    with pytest.raises(SkelgraphError, match="expected keypoints by the numbers of people"):
+        list(lift.stream([{"somebody": points[0]}], skeleton="coco17", **CAMERA))
+    with pytest.raises(SkelgraphError, match=r"frame 1: .* as if normalised"):
+        list(lift.stream([points[0], points[1] / (1920, 1920, 1)], skeleton="coco17", **CAMERA))
     with pytest.raises(SkelgraphError, match="rigid_bones are medians"):
         Lifter(Window(), rigid_bones=True).stream([], skeleton="coco17", **CAMERA)
     with pytest.raises(SkelgraphError, match="image_size is not known"):
