@@ -11,6 +11,7 @@ import tiny_mocap
 import torch
 from torch import Tensor
 
+from skelgraph import cli, training
 from skelgraph.datasets import MotionClip, PoseBatch, PoseDataset, load_dataset
 from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.errors import SkelgraphError
@@ -324,3 +325,20 @@ def _no_camera() -> Any:
     from skelgraph.datasets import Camera
 
     return Camera("c", 1000, 1000)
+
+
+def test_the_command_line_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configs: list[TrainConfig] = []
+
+    class StoppedError(Exception):
+        pass
+
+    def trained(config: TrainConfig, **_: object) -> None:
+        configs.append(config)
+        raise StoppedError
+
+    monkeypatch.setattr(training, "train", trained)
+    numbers = "--virtual-views --roll 12 --tilt 20 --mix 0.4 --limb-lengths 5 --keypoint-noise 1 --outliers 0.03"
+    with pytest.raises(StoppedError):
+        cli.run(["train", *numbers.split(), "--joint-dropout", "0.05", "--out", str(tmp_path / "out")])
+    assert configs[0].augmentation == AugmentationConfig(True, 12.0, 20.0, 0.4, 5.0, 1.0, 0.03, 0.05)
