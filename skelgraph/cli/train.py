@@ -35,6 +35,7 @@ class Train:
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
+    augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation"))]
     machine: Annotated[Given, arg(constructor=group_options("machine"))]
@@ -107,6 +108,7 @@ class Train:
             self.refinement,
             self.data,
             self.training,
+            self.augmentation,
             self.optimizer,
             self.evaluation,
             self.machine,

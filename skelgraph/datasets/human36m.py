@@ -75,3 +75,4 @@ class Human36M(PoseDataset):
             sources=(str(data_3d), str(data_2d)),
             **options,
         )
+        self.up = "z"

@@ -141,6 +141,7 @@ class Human36MHGN(PoseDataset):
             sources=(f"{folder}", f"{folder}"),
             unchecked=unchecked,
         )
+        self.up = "z"
         if smpl is not None:
             self.bodies = self._bodies(smpl, np.concatenate([take.bodies for take in takes]))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
+from skelgraph.datasets.units import Axis
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
@@ -41,6 +42,7 @@ class MocapNPZ(PoseDataset):
         frame_rate: Frames per second in the files.
         layout: Joints of the files, if they are others than those of the skeleton: a name, or a JSON file (.json). The
             joints of the skeleton are found in it by :func:`~skelgraph.topology.matching_joints`.
+        up: The axis of the world that points up, which the files do not say; only new views ask for it.
         **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
             :class:`~skelgraph.datasets.PoseDataset`.
 
@@ -60,6 +62,7 @@ class MocapNPZ(PoseDataset):
         subjects: Sequence[str] | None = None,
         frame_rate: float = 50.0,
         layout: SkeletonLike | None = None,
+        up: Axis | None = None,
         **options: Any,
     ) -> None:
         check_split(split)
@@ -75,6 +78,7 @@ class MocapNPZ(PoseDataset):
             sources=(str(data_3d), str(data_2d)),
             **options,
         )
+        self.up = up
 
 
 def check_split(split: str) -> None:

@@ -136,6 +136,7 @@ class MotionFiles(PoseDataset):
             sources=(str(data_3d), str(data_3d)),
             **options,
         )
+        self.up = "z"
 
 
 class MotionFile(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from skelgraph.datasets.units import Axis
 from skelgraph.geometry import Distortion
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
@@ -80,6 +81,7 @@ class PoseArrays(Protocol):
     confidence: Tensor | None
     visible_3d: Tensor | None
     bodies: SmplBodies | None
+    up: Axis | None
 
     @property
     def frames(self) -> Tensor:

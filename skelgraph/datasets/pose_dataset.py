@@ -18,6 +18,7 @@ from skelgraph.datasets.cameras import Camera
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
 from skelgraph.datasets.protocol import GRAPHMLP, Protocol
+from skelgraph.datasets.units import Axis
 from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
@@ -110,6 +111,8 @@ class PoseDataset(InMemoryDataset):
     * ``bodies``: the :class:`~skelgraph.datasets.SmplBodies` that were fitted to the frames, whose vertices are in the
       axes of the poses and relative to the root joint, too, or ``None`` if there are none.
 
+    Which axis of the world points up is ``up``, ``"y"`` or ``"z"``; ``None`` where nobody says it.
+
     How it is judged is ``protocol``, a :class:`~skelgraph.datasets.Protocol`. Where results are told apart by the place
     of the recording, ``scenes`` has its names and ``scene_id`` (N,) rows of it.
 
@@ -144,6 +147,7 @@ class PoseDataset(InMemoryDataset):
     scenes: tuple[str, ...] = ()
     scene_id: Tensor | None = None
     bodies: SmplBodies | None = None
+    up: Axis | None = None
 
     @checked
     def __init__(

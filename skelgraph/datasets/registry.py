@@ -214,8 +214,9 @@ def _mocap(
     data_2d: Path | None = None,
     frame_rate: Positive = 50.0,
     layout: str | None = None,
+    up: Axis | None = None,
     **options: Any,
 ) -> PoseDataset:
     from skelgraph.datasets.mocap import MocapNPZ
 
-    return MocapNPZ(data_3d, data_2d, cameras, frame_rate=frame_rate, layout=layout, **options)
+    return MocapNPZ(data_3d, data_2d, cameras, frame_rate=frame_rate, layout=layout, up=up, **options)

@@ -186,13 +186,7 @@ class PoseWindows:
         Args:
             index: Which; an ``int`` gives a batch of one.
         """
-        frame = self._centre[index].reshape(-1)
-        flipped = self._flipped[index].reshape(-1)
-        clip = self.dataset.clip_id[frame]
-        time = frame[:, None] + self._offsets
-        if self.time_reversal:
-            time = torch.where(self._reversed[index].reshape(-1, 1), frame[:, None] - self._offsets, time)
-        time = time.clamp(self._first[clip, None], self._last[clip, None])
+        frame, flipped, clip, time = self.rows(index)
         target = time if self.targets == "all" else frame
         x, y, root = self.dataset.keypoints_2d[time], self.dataset.poses_3d[target], self.dataset.root_3d[frame]
         confidence = None if self.dataset.confidence is None else self.dataset.confidence[time]
@@ -209,6 +203,24 @@ class PoseWindows:
                 visible = torch.where(_as_dims_of(visible, flipped), visible[..., self._mirror_index], visible)
         vertices = self.dataset.bodies.vertices(frame) if self.vertices and self.dataset.bodies is not None else None
         return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics, vertices)
+
+    def rows(self, index: Tensor | slice | int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Where the frames of windows are in the dataset's arrays.
+
+        Args:
+            index: Which windows.
+
+        Returns:
+            The frame that is the target, whether the window is mirrored, and its clip, ``(B,)``; the rows of all its
+            frames, ``(B, T)``.
+        """
+        frame = self._centre[index].reshape(-1)
+        clip = self.dataset.clip_id[frame]
+        time = frame[:, None] + self._offsets
+        if self.time_reversal:
+            time = torch.where(self._reversed[index].reshape(-1, 1), frame[:, None] - self._offsets, time)
+        time = time.clamp(self._first[clip, None], self._last[clip, None])
+        return frame, self._flipped[index].reshape(-1), clip, time
 
     def __repr__(self) -> str:
         """What the windows are."""
@@ -311,4 +323,8 @@ class WindowLoader:
         if self.drop_last:
             order = order[: len(order) // self.batch_size * self.batch_size]
         for step in range(len(self)):
-            yield self.windows[order[step * self.batch_size : (step + 1) * self.batch_size]]
+            yield self.batch(order[step * self.batch_size : (step + 1) * self.batch_size], step)
+
+    def batch(self, index: Tensor, step: int) -> PoseBatch:
+        """The batch of the windows with these numbers, the ``step``-th of the epoch."""
+        return self.windows[index]

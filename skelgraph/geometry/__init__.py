@@ -18,6 +18,7 @@ from skelgraph.geometry.kinematics import forward_kinematics
 from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
 from skelgraph.geometry.root import estimate_root
+from skelgraph.geometry.segments import segment_distance
 
 __all__ = [
     "DISTORTIONS",
@@ -37,5 +38,6 @@ __all__ = [
     "procrustes",
     "project",
     "project_linear",
+    "segment_distance",
     "world_to_camera",
 ]

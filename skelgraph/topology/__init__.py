@@ -15,6 +15,7 @@ from skelgraph.topology.layouts import (
     register_skeleton,
     skeleton_config,
 )
+from skelgraph.topology.limbs import Limb, limbs
 from skelgraph.topology.matching import matching_joints
 from skelgraph.topology.multiscale import MultiScaleGraph
 from skelgraph.topology.skeleton import Skeleton
@@ -28,6 +29,7 @@ __all__ = [
     "HypergraphLike",
     "JointHypergraph",
     "JointHypergraphData",
+    "Limb",
     "MatchingRule",
     "MultiScaleGraph",
     "Skeleton",
@@ -43,6 +45,7 @@ __all__ = [
     "from_pyg",
     "heavy_edge_matching",
     "hyperedge_groups",
+    "limbs",
     "list_skeletons",
     "matching_joints",
     "mesh_graph",

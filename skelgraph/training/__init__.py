@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from skelgraph.lazy import lazy_exports
 from skelgraph.training.config import (
+    AugmentationConfig,
     DataConfig,
     EvaluationConfig,
     MachineConfig,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOSSES",
     "SCHEDULES",
+    "AugmentationConfig",
     "DataConfig",
     "DivergedError",
     "EvaluationConfig",

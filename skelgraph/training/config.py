@@ -41,6 +41,8 @@ Milestones = Annotated[tuple[Number, ...], Field(min_length=1, max_length=1000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
+Angle = Annotated[float, Field(ge=0, le=90)]
+Change = Annotated[float, Field(ge=0, le=50)]
 Ema = Annotated[float, Field(gt=0, lt=1)]
 Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
 Select = Literal["last", "test", "validation"]
@@ -267,6 +269,46 @@ class TrainingConfig(CheckedSettings):
 
 @settings_group
 @dataclass(frozen=True)
+class AugmentationConfig(CheckedSettings):
+    """What is made of the training windows in every step; the data of the test stay as they are."""
+
+    virtual_views: bool = setting(False, "Film each training window by a new camera in every step.")
+    roll: Angle = setting(0.0, "Roll of these cameras, standard deviation.", unit="degrees")
+    tilt: Angle = setting(
+        0.0, "Tilt of the bodies about both horizontal axes before they are filmed, standard deviation.", unit="degrees"
+    )
+    mix: Rate = setting(
+        0.0, "How often both legs, and each arm, are taken from another pose of the batch before.", unit="share"
+    )
+    limb_lengths: Change = setting(0.0, "Largest change of the length of each bone before.", unit="percent")
+    keypoint_noise: NotNegative = setting(
+        0.0, "Largest noise of the keypoints, as a share of the box around a body.", unit="percent"
+    )
+    outliers: Rate = setting(0.0, "Share of the keypoints that are found anywhere in that box.", unit="share")
+    joint_dropout: Rate = setting(0.0, "Share of the keypoints that are not found.", unit="share")
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            SkelgraphError: If one is not what it should be, or other bodies are asked for that nobody films.
+        """
+        super().__post_init__()
+        for name in ("roll", "tilt", "mix", "limb_lengths"):
+            if (value := getattr(self, name)) and not self.virtual_views:
+                raise SkelgraphError(
+                    f"{name.replace('_', '-')} is {value}, but no new camera films what it makes: "
+                    "expected virtual-views to be on"
+                )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is made of the windows."""
+        return self != type(self)()
+
+
+@settings_group
+@dataclass(frozen=True)
 class OptimizerConfig(CheckedSettings):
     """Adam and its learning rate."""
 
@@ -347,6 +389,7 @@ class TrainConfig(CheckedSettings):
         refinement: A head that corrects its poses.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
+        augmentation: What is made of the training windows.
         optimizer: Adam and its learning rate.
         evaluation: How it is tested.
         machine: What it runs on.
@@ -362,6 +405,7 @@ class TrainConfig(CheckedSettings):
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)

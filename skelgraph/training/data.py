@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import lightning.pytorch as pl
+import numpy as np
+import torch
 from torch import Tensor
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import PoseWindows, Targets, WindowLoader
+from skelgraph.datasets.windows import PoseBatch, PoseWindows, Targets, WindowLoader
 from skelgraph.errors import SkelgraphError
+from skelgraph.training.config import AugmentationConfig
+from skelgraph.training.transforms.augmentation import Augmentation
 
 
 def share_of_batch(batch_size: int, processes: int) -> int:
@@ -51,9 +55,17 @@ class ManyBatches:
 
 
 class _WholeSteps(WindowLoader):
-    """Batches for training, as many as make whole steps of the optimizer."""
+    """Batches for training, as many as make whole steps of the optimizer, and what is made of them."""
 
     batches_in_step = 1
+    augmentation: Augmentation | None = None
+
+    def batch(self, index: Tensor, step: int) -> PoseBatch:
+        """The batch of a step. What is random in it is a function of seed, epoch, process and step alone."""
+        if self.augmentation is None:
+            return super().batch(index, step)
+        seed = np.random.SeedSequence([self.seed, self.epoch, self.rank, step]).generate_state(1, np.uint64)
+        return self.augmentation(index, torch.Generator(index.device).manual_seed(int(seed[0] >> 1)))
 
     def __len__(self) -> int:
         return super().__len__() // self.batches_in_step * self.batches_in_step
@@ -80,7 +92,11 @@ class PoseData(pl.LightningDataModule):
         time_reversal: Train on windows that run backwards, too.
         causal: Windows end with the frame that is lifted, in training and test.
         seed: Seed of the training order.
+        augmentation: What is made of the training windows; ``None``: nothing.
         steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
+
+    Raises:
+        SkelgraphError: If there is something to make of windows that are handed out at once.
     """
 
     def __init__(
@@ -99,9 +115,16 @@ class PoseData(pl.LightningDataModule):
         time_reversal: bool = False,
         causal: bool = False,
         seed: int = 0,
+        augmentation: AugmentationConfig | None = None,
         steps_at_once: int = 0,
     ) -> None:
         super().__init__()
+        self.augmentation = augmentation if augmentation is not None and augmentation.is_on else None
+        if steps_at_once and self.augmentation is not None:
+            raise SkelgraphError(
+                "compile is on, whose steps cannot be recorded with what is drawn anew for each (virtual-views, "
+                "keypoint-noise, outliers, joint-dropout): expected only one of them"
+            )
         self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
@@ -146,6 +169,14 @@ class PoseData(pl.LightningDataModule):
             causal=self.causal,
         )
 
+    def augmented(self, windows: PoseWindows) -> Augmentation | None:
+        """What makes batches of training windows; ``None`` if they are taken as they are.
+
+        Raises:
+            SkelgraphError: If the data do not have what it takes.
+        """
+        return None if self.augmentation is None else Augmentation(windows, self.augmentation)
+
     def training_batches(self) -> WindowLoader:
         """The batches of an epoch, one for each step."""
         windows, trainer = self.training_windows(), self._trainer()
@@ -161,6 +192,7 @@ class PoseData(pl.LightningDataModule):
             world_size=trainer.world_size,
         )
         loader.batches_in_step = self.accumulate
+        loader.augmentation = self.augmented(windows)
         loader.set_epoch(trainer.current_epoch)
         return loader
 

@@ -131,12 +131,15 @@ def train(
         time_reversal=config.data.time_reversal,
         causal=config.data.causal,
         seed=config.training.seed,
+        augmentation=config.augmentation,
         steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
     history = History(verbose=config.machine.progress and not sys.stdout.isatty())
     with hide_lightning_noise():
         trainer = make_trainer(config, history, callbacks)
-        check_batches(config, model, len(data.training_windows()))
+        windows = data.training_windows()
+        check_batches(config, model, len(windows))
+        data.augmented(windows)
         if config.machine.compile:
             check_compiled(config, *module.optimization(100, 10))
         with claimed(out, "train", resume=resume, overwrite=overwrite):

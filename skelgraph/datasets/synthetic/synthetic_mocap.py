@@ -148,6 +148,7 @@ class SyntheticMocap(PoseDataset):
             sources=("synthetic", "synthetic"),
             **options,
         )
+        self.up = "z"
 
     def __repr__(self) -> str:  # noqa: D105
         return (
