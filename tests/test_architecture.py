@@ -52,3 +52,9 @@ def test_no_chain_of_imports_is_a_ring() -> None:
         if module.startswith("skelgraph.topology."):  # the methods `plot`; the contract says that nothing else draws
             imports[module] = {name for name in imports[module] if not name.startswith("skelgraph.viz.")}
     TopologicalSorter(imports).prepare()  # raises CycleError, which holds the ring
+
+
+def test_the_names_of_test_files_differ():
+    """Folders without ``__init__.py`` share one name space, and pytest collects only the first of two of a name."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -18,6 +18,7 @@ from skelgraph.cli.options import (
     Imports,
     WeightsModel,
     WeightsOptions,
+    WeightsSkeleton,
     group_options,
     import_modules,
     parse_options,
@@ -65,14 +66,7 @@ class Evaluate:
             help_behavior_hint="(default: that of the run, if it has one)",
         ),
     ] = None
-    skeleton: Annotated[
-        str | None,
-        text_option("name"),
-        arg(
-            help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
-            help_behavior_hint="(default: as in the file, or that of the released code)",
-        ),
-    ] = None
+    skeleton: WeightsSkeleton = None
     option: WeightsOptions = ()
     downsample: Annotated[
         str | None,

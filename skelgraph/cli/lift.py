@@ -16,6 +16,7 @@ from skelgraph.cli.options import (
     Repeated,
     WeightsModel,
     WeightsOptions,
+    WeightsSkeleton,
     group_options,
     import_modules,
     parse_options,
@@ -24,8 +25,9 @@ from skelgraph.cli.options import (
 )
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
-from skelgraph.lifting.settings import LiftSettings
-from skelgraph.text import plain
+from skelgraph.files import as_path, read_video
+from skelgraph.lifting.settings import DetectionSettings, LiftSettings
+from skelgraph.text import plain, shown
 
 
 @dataclass
@@ -72,14 +74,7 @@ class Lift:
         ),
     ] = False
     model: WeightsModel = None
-    skeleton: Annotated[
-        str | None,
-        text_option("name"),
-        arg(
-            help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
-            help_behavior_hint="(default: as in the file, or that of the released code)",
-        ),
-    ] = None
+    skeleton: WeightsSkeleton = None
     option: WeightsOptions = ()
     detector_option: Annotated[
         Repeated,
@@ -139,7 +134,7 @@ class Lift:
         settings = LiftSettings.of(
             self.weights, model=self.model, skeleton=skeleton, model_options=parse_options(self.option), **given
         )
-        out = Path(self.out)
+        out = as_path(self.out)
         if self.example:
             _lift_example(settings, out, self.overwrite)
             return
@@ -153,7 +148,7 @@ class Lift:
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
         from skelgraph.lifting.pipeline import lift_files
 
-        sources, single = self._sources(out)
+        sources, single = self._sources(out, settings.detection)
         if self.cluster:
             from skelgraph.lifting.cluster import lift_on_cluster
 
@@ -183,7 +178,7 @@ class Lift:
         if failed:
             raise SkelgraphError(f"{failed} of {len(sources)} inputs could not be lifted: see above")
 
-    def _sources(self, out: Path) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
+    def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
         from skelgraph.lifting.pipeline import source_kind, sources_in
 
@@ -191,12 +186,29 @@ class Lift:
             from skelgraph.lifting.cluster import listed_sources
 
             return listed_sources(self.listing, out), False
-        source = Path(self.input or "")
-        if source_kind(source) is not None:
+        source = as_path(self.input or "")
+        if (kind := source_kind(source)) is not None:
+            if kind == "video":
+                _check_video(source, detection)
             return [(source, out)], True
         if not source.is_dir():
             raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
         return sources_in(source, out), False
+
+
+def _check_video(source: Path, detection: DetectionSettings) -> None:
+    """Raise an error if what is said of keypoints is something else than a video says."""
+    from skelgraph.datasets.motion_files.motion import is_same_rate
+
+    label = plain(str(source), 1000)
+    if detection.layout is not None:
+        raise SkelgraphError(f"{label}: is a video; --layout is of files of keypoints")
+    with read_video(source) as frames:
+        size, rate = frames.image_size, frames.frame_rate
+    if detection.image_size not in (None, size):
+        raise SkelgraphError(f"{label}: is {size[0]} x {size[1]}, but --image-size is {shown(detection.image_size)}")
+    if detection.frame_rate is not None and rate is not None and not is_same_rate(rate, detection.frame_rate):
+        raise SkelgraphError(f"{label}: has {rate:g} frames per second, but --frame-rate is {detection.frame_rate:g}")
 
 
 def make_pipeline(imports: Sequence[str], settings: LiftSettings) -> Any:
@@ -215,6 +227,13 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
         f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
     )
+    for one in record["people"]:
+        if missing := one["frames_without_place"]:
+            count = one["last_frame"] - one["first_frame"] + 1
+            print(
+                f"  {plain(one['file'])}: where it stands is not known in the first {missing} of {count} frames, which "
+                "have no positions"
+            )
     for one in record["not_lifted"]:
         joints = ", ".join(map(plain, one["joints"][:6]))
         frames = f"frames {one['first_frame']} to {one['last_frame']}"

@@ -157,6 +157,14 @@ WeightsModel = Annotated[
     text_option("name"),
     arg(help="Network of the weights, see `skelgraph models`.", help_behavior_hint="(default: as in the file)"),
 ]
+WeightsSkeleton = Annotated[
+    str | None,
+    text_option("name"),
+    arg(
+        help="Joint layout of the weights, see `skelgraph skeletons`, or a JSON file of one (.json).",
+        help_behavior_hint="(default: as in the file, or that of the released code)",
+    ),
+]
 WeightsOptions = Annotated[
     Repeated,
     arg(

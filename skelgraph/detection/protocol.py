@@ -6,7 +6,7 @@ PyTorch is imported when a detector is made or used, so that the detectors can b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -101,11 +101,24 @@ def create_detector(name: str, **options: Any) -> Detector:
         SkelgraphError: There is no such detector, it has no such option or the option is not what its annotation says;
             and what the detector itself raises, where its weights or its library are missing.
     """
+    return DETECTORS.find(name).factory(**checked_options(name, options))
+
+
+def checked_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a detector, checked before anything is loaded.
+
+    Args:
+        name: A name of :data:`DETECTORS`.
+        options: Its own options, :attr:`DetectorInfo.options`.
+
+    Raises:
+        SkelgraphError: There is no such detector, it has no such option or the option is not what its annotation says.
+    """
     info = DETECTORS.find(name)
     for option in options:
         if option not in info.options:
             raise unknown_name(f"option of detector {name!r}:", option, info.options)
-    return info.factory(**{**options, **check_options(info.factory, options, f"detector {name}")})
+    return {**options, **check_options(info.factory, options, f"detector {name}")}
 
 
 def detect_video(path: Path, detector: Detector, progress: Progress | None = None) -> Detections:

@@ -46,7 +46,7 @@ def as_path(path: str | PathLike[str], error: type[SkelgraphError] = SkelgraphEr
     Raises:
         SkelgraphError: Of the given kind, if it is something else than a name.
     """
-    if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str):
+    if not isinstance(path, str | PathLike) or not isinstance(os.fspath(path), str) or not os.fspath(path):
         raise error(f"{shown(path)} is no name of a file or folder")
     try:
         os.fsencode(path)

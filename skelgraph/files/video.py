@@ -21,6 +21,7 @@ from skelgraph.files.writing import writing
 from skelgraph.text import plain, shown
 
 _MOST_PIXELS = 2**26  # of a frame: 8K has half of them
+_NEARLY_SQUARE = 0.01
 _QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip")  # first parts of files older than MP4
 _PICTURES = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis")  # in the container of MP4
 
@@ -77,6 +78,7 @@ class VideoReader(Iterator[np.ndarray]):
         try:
             self._container, stream = self._open()
             self._decoded = self._container.decode(stream)
+            self._stretch = float(stream.sample_aspect_ratio or 1)
             self._first: np.ndarray | None = self._next()
         except BaseException:
             self.close()
@@ -130,7 +132,10 @@ class VideoReader(Iterator[np.ndarray]):
             if frame.is_corrupt:
                 raise DataError(f"{self._label}: is damaged at frame {self._count}.")
             self._count += 1
-            return upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+            width = frame.width
+            if abs(self._stretch - 1) > _NEARLY_SQUARE:
+                width = min(max(1, round(width * self._stretch)), _MOST_PIXELS // frame.height)
+            return upright(frame.to_ndarray(format="rgb24", width=width), frame.rotation)
         except DataError:
             raise
         except Exception as error:
@@ -157,7 +162,8 @@ class VideoReader(Iterator[np.ndarray]):
 def read_video(path: str | PathLike[str]) -> VideoReader:
     """Open a video: ``with read_video("walk.mp4") as frames: for frame in frames: ...``
 
-    Pixels are those of the file: where they are not square, the picture is not stretched.
+    Where the pixels of the file are not square (wider or narrower by more than 1 %), the picture is stretched in width,
+    as it is shown by players.
 
     Args:
         path: The file; its name does not matter.

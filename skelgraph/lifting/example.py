@@ -12,7 +12,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.judging import Judgement, judge
 from skelgraph.lifting.lifted import Lifted, LiftedPerson
 from skelgraph.lifting.outputs import Result
-from skelgraph.lifting.pipeline import Pipeline, begun_record, claim
+from skelgraph.lifting.pipeline import Pipeline, begun_record, claimed
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.topology import convert_keypoints
 
@@ -47,9 +47,10 @@ def lift_example(settings: LiftSettings, out: Path, *, overwrite: bool = False) 
         gravity = lifting.gravity or tuple(view.gravity.tolist())
         title = f"four views, {name}"
         begun = begun_record({"name": title}, settings)
-        claim(out / name, begun, overwrite)
         truth = [_truth_of(view, lifted, one) for one in lifted.people]
-        pipeline.write(Result(lifted, gravity, title, truth=truth), out / name, begun, start)
+        with claimed(out / name, begun, overwrite) as found:
+            if found is None:
+                pipeline.write(Result(lifted, gravity, title, truth=truth), out / name, begun, start)
         poses = np.concatenate([one.poses for one in lifted.people])
         frames = np.concatenate([np.arange(one.first_frame, one.last_frame + 1) for one in lifted.people])
         rows[name] = judge(poses, lifted.skeleton, view.truth[frames], view.detections.skeleton)

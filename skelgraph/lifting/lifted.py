@@ -182,11 +182,12 @@ def camera_to_upright(gravity: Sequence[float]) -> np.ndarray:
         down = np.asarray(gravity, dtype=np.float64)
     except (TypeError, ValueError):
         down = np.zeros(0)
-    if down.shape != (3,) or not np.isfinite(down).all() or not (length := float(np.linalg.norm(down))):
+    if down.shape != (3,) or not np.isfinite(down).all() or not down.any():
         raise SkelgraphError(
             f"gravity is {shown(gravity)}; expected its direction in camera axes, three numbers that are not all 0"
         )
-    up = -down / length
+    down = down / np.abs(down).max()  # whose square is neither 0 nor infinite
+    up = -down / np.linalg.norm(down)
     ahead = np.array([0.0, 0.0, 1.0])
     if abs(up[2]) > 1 - 1e-6:
         ahead = np.array([0.0, np.sign(up[2]), 0.0])

@@ -24,7 +24,9 @@ from skelgraph.viz.clip import clip_frames, write_clip
 from skelgraph.viz.panels import Camera
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene, write_viewer
 
-_STRETCH = re.compile(rf"person\d+(_from_frame\d+)?\.({'|'.join(MOTION_FORMATS)})")
+_GIF_RATE = 20  # frames per second at most: each is a picture of its own
+_LEAST_HEIGHT = 320  # of the panels of a clip, pixels
+_STRETCH = re.compile(rf"person-?\d+(_from_frame\d+)?\.({'|'.join(MOTION_FORMATS)})")
 
 
 def is_of_a_result(name: str) -> bool:
@@ -131,7 +133,8 @@ def _write_page(result: Result, path: Path, settings: OutputSettings, progress: 
 
 
 def _write_gif(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
-    step = max(1, math.ceil(result.lifted.num_frames / settings.most_pictures), math.ceil(result.frame_rate / 25))
+    most, rate = result.lifted.num_frames / settings.most_pictures, result.frame_rate / _GIF_RATE
+    step = max(1, math.ceil(most), math.ceil(rate))
     frames = itertools.islice(_clip(result, settings, progress), 0, None, step)
     write_clip(path, frames, result.frame_rate / step, one_palette=result.video is None)
 
@@ -147,7 +150,9 @@ def _clip(result: Result, settings: OutputSettings, progress: Progress | None) -
     with ExitStack() as open_files:
         video = None if result.video is None else open_files.enter_context(read_video(result.video))
         scene = _scene(result)
-        frames = clip_frames(scene, video, cameras=cameras, truth="over", height=settings.picture_width)
+        width, tall = scene.image_size or (1, 1)
+        height = max(_LEAST_HEIGHT, round(settings.picture_width * min(1.0, tall / width)))
+        frames = clip_frames(scene, video, cameras=cameras, truth="over", height=height)
         yield from progress(frames, scene.num_frames) if progress else frames
 
 

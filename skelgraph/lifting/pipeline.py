@@ -7,14 +7,19 @@ end what was written. So a run that is stopped goes on where it was: what the de
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
@@ -22,12 +27,14 @@ from skelgraph.detection import Detector, create_detector, detect_video
 from skelgraph.detection.protocol import Progress
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
+from skelgraph.files.holding import holding
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
+from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.text import plain
 from skelgraph.training.environment import environment
 
@@ -36,6 +43,8 @@ KEYPOINTS = "keypoints.npz"
 LEVEL = (0.0, 1.0, 0.0)
 """Gravity in the axes of a level camera."""
 _FORMAT = "skelgraph lift"
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
+"""The names under which :func:`~skelgraph.files.writing` writes."""
 
 
 class Pipeline:
@@ -88,14 +97,14 @@ class Pipeline:
             OSError: If a file cannot be written.
         """
         begun = begun_record(_identity(source), self.settings)
-        found = claim(out, begun, overwrite)
-        if found is not None:
-            return found
-        start = time.perf_counter()
-        video = source if source_kind(source) == "video" else None
-        seen = self._detections(source, out, progress) if video else self._keypoints(source)
-        result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
-        return self.write(result, out, begun, start, progress)
+        with claimed(out, begun, overwrite, source) as found:
+            if found is not None:
+                return found
+            start = time.perf_counter()
+            video = source if source_kind(source) == "video" else None
+            seen = self._detections(source, out, progress) if video else self._keypoints(source)
+            result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
+            return self.write(result, out, begun, start, progress)
 
     def write(
         self, result: Result, out: Path, begun: dict[str, Any], start: float, progress: Progress | None = None
@@ -105,7 +114,7 @@ class Pipeline:
         Args:
             result: What is written.
             out: The folder.
-            begun: The record with which :func:`claim` opened it.
+            begun: The record with which :func:`claimed` opened it.
             start: When the work began, in the seconds of ``time.perf_counter``.
             progress: Shows how far it is.
 
@@ -152,6 +161,8 @@ class Pipeline:
             detection = self.settings.detection
             self._detector = create_detector(detection.detector, **detection.detector_options)
         seen = detect_video(source, self._detector, progress)
+        if seen.frame_rate is None:
+            seen = replace(seen, frame_rate=self.settings.detection.frame_rate)
         write_keypoints(kept, seen)
         return seen
 
@@ -174,7 +185,13 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
         "gravity": list(result.gravity),
         "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
         "people": [
-            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "file": name}
+            {
+                "person": one.person,
+                "first_frame": one.first_frame,
+                "last_frame": one.last_frame,
+                "file": name,
+                "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
+            }
             for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
         ],
         "not_lifted": [
@@ -256,7 +273,8 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
     ``walks/cam01.mp4`` of the folder into ``walks/cam01.mp4`` of ``out``.
 
     Args:
-        folder: The folder. Links are not followed out of it, hidden files and ``out`` are left out.
+        folder: The folder. Links are not followed out of it, hidden files, ``out`` and results of this program are left
+            out.
         out: The folder of the results.
 
     Raises:
@@ -265,8 +283,14 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
     found: list[tuple[Path, Path]] = []
     todo = [folder]
     while todo:
-        for path in sorted(todo.pop().iterdir(), reverse=True):
+        there = sorted(todo.pop().iterdir(), reverse=True)
+        is_result = any(path.name == RECORD for path in there)
+        for path in there:
             if path.name.startswith(".") or path.is_symlink() or path.resolve() == out.resolve():
+                continue
+            if is_result and (path.name == RECORD or _is_own(path.name)):
+                continue
+            if not path.is_dir() and not path.is_file():  # a pipe, a device
                 continue
             try:
                 is_source = source_kind(path) is not None
@@ -284,11 +308,11 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
 def _identity(source: Path) -> dict[str, Any]:
     """What tells whether a source is still the same."""
     try:
-        status = source.stat()
-        size = sum(p.stat().st_size for p in source.iterdir()) if source.is_dir() else status.st_size
+        files = [path.stat() for path in source.glob("*.json")] if source.is_dir() else [source.stat()]
     except OSError as error:
         raise DataError(f"{plain(str(source), 1000)}: cannot be read ({error.strerror}).") from None
-    return {"name": source.name, "bytes": size, "modified": status.st_mtime}
+    changed = max((file.st_mtime for file in files), default=0.0)
+    return {"name": source.name, "bytes": sum(file.st_size for file in files), "modified": changed}
 
 
 def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, Any]:
@@ -298,7 +322,21 @@ def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, An
         source: What tells whether a source is still the same.
         settings: What decides the results.
     """
-    return _as_json({"format": _FORMAT, "source": source, "settings": settings.to_dict()})
+    weights = as_path(settings.weights, DataError)
+    status = (weights / FILE_NAME if weights.is_dir() else weights).stat()
+    digest = _digest(settings.weights, status.st_size, status.st_mtime_ns)
+    return _as_json({"format": _FORMAT, "source": source, "weights": digest, "settings": settings.to_dict()})
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(weights: str, size: int, modified: int) -> str:
+    """SHA-256 of weights, which tells training that went on under the same name; anew when the file has changed."""
+    path = Path(weights)
+    with open_regular(path / FILE_NAME if path.is_dir() else path, DataError) as file:
+        digest = hashlib.sha256()
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _write_record(out: Path, record: dict[str, Any]) -> dict[str, Any]:
@@ -312,44 +350,74 @@ def _as_json(record: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def claim(out: Path, begun: dict[str, Any], overwrite: bool) -> dict[str, Any] | None:
-    """Open the folder of a result: files of this program that are there and do not belong to it are removed, where
-    that is allowed; no others ever are.
+@contextmanager
+def claimed(
+    out: Path, begun: dict[str, Any], overwrite: bool, source: Path | None = None
+) -> Iterator[dict[str, Any] | None]:
+    """Open the folder of a result and hold it: files of this program that are there and do not belong to it are
+    removed, where that is allowed; no others ever are.
 
     Args:
         out: The folder.
         begun: The record of what will be written.
         overwrite: Replace the result of another source or other settings.
+        source: What is lifted, which is never removed or written over.
 
     Returns:
         The record of the whole result, if that is there already.
 
     Raises:
-        SkelgraphError: If there is something that is not to be replaced.
+        SkelgraphError: If there is something that is not to be replaced, or another process writes there.
     """
     where = plain(str(out), 500)
     if not out.is_dir() and os.path.lexists(out):
         raise SkelgraphError(f"{where} is no folder: choose another name")
-    there = sorted(out.iterdir()) if out.is_dir() else []
-    own = [path for path in there if path.name == KEYPOINTS or is_of_a_result(path.name)]
+    if source is not None and out.resolve() in (source.resolve(), *_folder_of_own(source)):
+        raise SkelgraphError(f"{where} holds the source under the name of a result: choose another folder")
+    if found := finished_record(out, begun):  # also where nothing may be written any more
+        yield found
+        return
+    with holding(out):
+        found = finished_record(out, begun)  # by the process that held it
+        if found is None:
+            _begin(out, begun, overwrite)
+        yield found
+
+
+def _folder_of_own(source: Path) -> list[Path]:
+    """The folder of a source, if its name is one that is written there."""
+    return [source.resolve().parent] if _is_own(source.resolve().name) else []
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file of this name is one of those that are written next to the record."""
+    return name == KEYPOINTS or is_of_a_result(name)
+
+
+def _begin(out: Path, begun: dict[str, Any], overwrite: bool) -> None:
+    """Remove what is to be replaced, and write that the work has begun."""
+    where = plain(str(out), 500)
+    there = sorted(out.iterdir())
+    own = [path for path in there if _is_own(path.name)]
     record = _record_in(out)
     if record is None and own:
         names = ", ".join(plain(path.name) for path in own[:8])
         raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
     if record is not None:
-        if found := finished_record(out, begun):
-            return found
         # what was begun and came to nothing may be begun anew
         if "files" in record and not _same(record, begun) and not overwrite:
             raise SkelgraphError(
-                f"{where} holds the result of another source or of other settings: replace it (--overwrite) or choose "
-                "another folder"
+                f"{where} holds the result of another source or of other settings or weights: replace it (--overwrite) "
+                "or choose another folder"
             )
         for path in own:
             if path.name != KEYPOINTS or not _seen_alike(record, begun):
                 path.unlink()
+    for path in there:
+        half = _UNFINISHED.fullmatch(path.name)  # of a process that was killed
+        if half and (half[1] == RECORD or _is_own(half[1])):
+            path.unlink()
     _write_record(out, begun)
-    return None
 
 
 def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
@@ -371,7 +439,7 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
-    return all(record.get(key) == begun[key] for key in ("source", "settings"))
+    return all(record.get(key) == begun[key] for key in ("source", "weights", "settings"))
 
 
 def _record_in(out: Path) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from skelgraph.detection.protocol import DETECTORS
-from skelgraph.errors import unknown_name
+from skelgraph.detection.protocol import DETECTORS, checked_options
+from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import Count, NotNegative, OneOf, Positive, Side
 from skelgraph.settings import CheckedSettings, check_named, setting, settings_group
 
@@ -61,6 +61,7 @@ class DetectionSettings(CheckedSettings):
         """
         super().__post_init__()
         check_named(self, "detector_options")
+        checked_options(self.detector, self.detector_options)
 
 
 @settings_group
@@ -112,6 +113,16 @@ class LiftingSettings(CheckedSettings):
     beta: NotNegative = setting(2.0, "How much the cutoff rises with the speed of a joint.", unit="number")
     rigid_bones: bool = setting(False, "Give every bone one length over a stretch, left and right the same.")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.")
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            SkelgraphError: If one is not what it should be.
+        """
+        super().__post_init__()
+        if self.gravity is not None and not any(self.gravity):
+            raise SkelgraphError("gravity is 0, 0, 0; expected a direction")
 
 
 @settings_group

@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import read_json
+from skelgraph.files.holding import holding
 from skelgraph.text import plain
 
 Kind = Literal["train", "evaluate", "seeds"]
@@ -59,8 +59,6 @@ folder of its own."""
 
 _logger = logging.getLogger(__name__)
 
-_LOCK = ".lock"
-
 
 @contextmanager
 def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
@@ -80,30 +78,20 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
     if not _is_first_process():
         yield
         return
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / _LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise SkelgraphError(
-            f"{plain(str(out), 500)} is in use: another process is writing its results there"
-        ) from None
-    try:
-        if not resume:
-            check_free(out, kind, overwrite=overwrite)
-            _remove_run(out)
-        remove(out, _unfinished(WRITTEN[kind]))
-        yield
-    except (KeyboardInterrupt, SystemExit, OSError) as error:
-        if kind != "evaluate" and (out / CONFIG).exists():
-            command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
-            _logger.warning("stopped; to go on from the last finished epoch: %s", command)
-        if isinstance(error, OSError) and error.errno and error.filename is None:  # of the logs
-            raise OSError(error.errno, error.strerror, str(out)) from error
-        raise
-    finally:
-        (out / _LOCK).unlink(missing_ok=True)  # while it is held: who comes now makes one of his own
-        lock.release()
+    with holding(out):
+        try:
+            if not resume:
+                check_free(out, kind, overwrite=overwrite)
+                _remove_run(out)
+            remove(out, _unfinished(WRITTEN[kind]))
+            yield
+        except (KeyboardInterrupt, SystemExit, OSError) as error:
+            if kind != "evaluate" and (out / CONFIG).exists():
+                command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
+                _logger.warning("stopped; to go on from the last finished epoch: %s", command)
+            if isinstance(error, OSError) and error.errno and error.filename is None:  # of the logs
+                raise OSError(error.errno, error.strerror, str(out)) from error
+            raise
 
 
 def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:

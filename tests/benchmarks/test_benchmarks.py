@@ -58,8 +58,9 @@ def test_layers(run):
 
 
 def test_scaling(run):
-    numbers, page = run("scaling", "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
-    assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 3
+    layers = ("--layers", "ModulatedGraphConv", "HyperedgeConv")  # each cell is a process of its own
+    numbers, page = run("scaling", *layers, "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
+    assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 2
     assert "| HyperedgeConv | 30 | - |" in page
 
 

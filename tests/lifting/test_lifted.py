@@ -30,6 +30,11 @@ def test_the_world_is_upright_and_not_mirrored(gravity):
     assert turn[1, 2] > -1e-12
 
 
+@pytest.mark.parametrize("length", [1e308, 1e-310])
+def test_a_direction_may_have_any_length(length):
+    np.testing.assert_allclose(camera_to_upright((0, length, length)), camera_to_upright((0, 1, 1)), atol=1e-12)
+
+
 @pytest.mark.parametrize("pitch", [89.9, -89.9])
 def test_looking_straight_down_or_up_is_the_end_of_turning_there(pitch):
     angle = np.deg2rad(pitch)  # above 0: down

@@ -1,6 +1,7 @@
 """`skelgraph lift`: from a source to its files, restarts, folders of sources."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -196,12 +197,89 @@ def test_a_killed_process_goes_on(weights, tmp_path):
     for renames in (1, 3):
         done = subprocess.run([sys.executable, "-c", script, source, out, weights, str(renames)], check=False)
         assert done.returncode == -9
-        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")} - {".lock"}
         assert whole <= {"lift.json", "person0.npz", "person0.trc", "viewer.html"}
         for name in whole - {"lift.json", "viewer.html"}:
             assert len(read_motion_file(out / name).positions) == 100
     record = lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc", "html")))
-    assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir() if not path.name.endswith(".tmp")}
+    assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir()}
+
+
+def test_halves_of_a_killed_process_are_cleared_away(weights, keypoints, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    halves = [f".{name}.{'0a' * 8}.tmp" for name in ("lift.json", "keypoints.npz", "person0.npz", "person-3.trc")]
+    others = [".person0.npz.tmp", f".notes.txt.{'0a' * 8}.tmp", f"person0.npz.{'0a' * 8}.tmp"]
+    for name in (*halves, *others):
+        (out / name).write_text("half")
+    lift_file(keypoints, out, LiftSettings.of(weights, format=("npz",)))
+    assert files_in(out) == sorted(["lift.json", "person0.npz", *others])
+
+
+def test_the_source_is_never_removed(weights, keypoints, tmp_path):
+    """The keypoints of a video, lifted again in their folder, and names of results as names of sources."""
+    settings = LiftSettings.of(weights, format=("npz",))
+    for name in ("keypoints.npz", "person7.npz", "animation.mp4"):
+        out = tmp_path / name.partition(".")[0]
+        lift_file(keypoints, out, settings)
+        write_keypoints(out / name, SEEN)  # its name says nothing
+        content = (out / name).read_bytes()
+        with pytest.raises(SkelgraphError, match="holds the source"):
+            lift_file(out / name, out, settings, overwrite=True)
+        assert (out / name).read_bytes() == content
+    (out / "alias").symlink_to(out / name)
+    with pytest.raises(SkelgraphError, match="holds the source"):
+        lift_file(out / "alias", out, settings, overwrite=True)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    keypoints.rename(beside / "walk.npz")
+    lift_file(beside / "walk.npz", beside, settings)
+    assert files_in(beside) == ["lift.json", "person0.npz", "walk.npz"]
+
+
+def test_one_process_at_a_time(weights, keypoints, tmp_path):
+    out, settings = tmp_path / "out", LiftSettings.of(weights, format=("npz",))
+    script = (
+        "import sys, time, pathlib\n"
+        "from skelgraph.files.holding import holding\n"
+        "with holding(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, out], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(SkelgraphError, match="in use"):
+            lift_file(keypoints, out, settings)
+        assert not (out / "lift.json").exists()
+        other.kill()
+    lift_file(keypoints, out, settings)
+    assert files_in(out) == ["lift.json", "person0.npz"]
+
+
+def test_weights_that_changed_under_their_name_are_others(keypoints, tmp_path):
+    folder, settings = tmp_path / "net", LiftSettings.of(str(tmp_path / "net"), format=("npz",))
+    network = skelgraph.create_model("martinez", "h36m16", hidden_channels=16)
+    network.save_pretrained(folder)
+    before = lift_file(keypoints, tmp_path / "out", settings)
+    network.save_pretrained(folder)  # the same again
+    assert lift_file(keypoints, tmp_path / "out", settings) == before
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.5)
+    network.save_pretrained(folder)
+    with pytest.raises(SkelgraphError, match="--overwrite"):
+        lift_file(keypoints, tmp_path / "out", settings)
+    positions = read_motion_file(tmp_path / "out" / "person0.npz").positions
+    lift_file(keypoints, tmp_path / "out", settings, overwrite=True)
+    assert not np.allclose(read_motion_file(tmp_path / "out" / "person0.npz").positions, positions)
+
+
+def test_people_may_have_any_number(weights, tmp_path):
+    source, out = tmp_path / "walk.npz", tmp_path / "out"
+    write_keypoints(source, replace(SEEN, persons=SEEN.persons - 7))
+    assert lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc")))["files"][0] == "person-7.npz"
+    lift_file(source, out, LiftSettings.of(weights, format=("npz",)), overwrite=True)
+    assert files_in(out) == ["lift.json", "person-7.npz"]
 
 
 def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
@@ -241,6 +319,75 @@ def test_a_folder_of_sources(weights, keypoints, video, tmp_path, replaying):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no videos"):
         sources_in(tmp_path / "empty", tmp_path)
+
+
+def test_folders_with_other_things_in_them(weights, keypoints, video, tmp_path, replaying):
+    """JSON that is no frame of OpenPose, results of another run, pipes."""
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    video.rename(folder / "walk.mp4")
+    keypoints.rename(folder / "walk.npz")
+    (folder / "camera_1.json").write_text('{"focal": 1000}')
+    os.mkfifo(folder / "pipe")
+    settings = LiftSettings.of(weights, detector="replaying", format=("npz",))
+    replaying.stops_at = -1
+    lift_file(folder / "walk.mp4", folder / "earlier", settings)
+    lift_file(folder / "walk.npz", folder, settings)  # beside the sources
+    (folder / "person0.npz").rename(folder / "animation.mp4")
+    assert pipeline.source_kind(folder) is None
+    assert [source.name for source, _ in sources_in(folder, out)] == ["walk.mp4", "walk.npz"]
+
+
+def test_results_inside_the_folder_of_openpose(weights, tmp_path):
+    folder = tmp_path / "openpose"
+    folder.mkdir()
+    (folder / "a_000000000000_keypoints.json").write_text('{"people": [')  # damaged, and still of OpenPose
+    for frame in range(1, 4):
+        person = {"pose_keypoints_2d": SEEN.keypoints[frame, :25].ravel().tolist()}
+        (folder / f"a_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
+    assert pipeline.source_kind(folder) == "keypoints"
+    (folder / "a_000000000000_keypoints.json").unlink()
+    (folder / "dangling").symlink_to("nothing")
+    settings = LiftSettings.of(weights, format=("npz",), image_size=(1080, 1920), frame_rate=60.0)
+    first = lift_file(folder, folder / "lifted", settings)
+    assert lift_file(folder, folder / "lifted", settings) == first
+    with pytest.raises(SkelgraphError, match="holds the source"):
+        lift_file(folder, folder, settings)
+
+
+def test_a_place_that_is_not_known_is_told(weights, tmp_path, capsys):
+    """All joints in one pixel: of such a person no place can be told."""
+    keypoints = SEEN.keypoints.copy()
+    keypoints[:30, :, :2] = keypoints[:30, :1, :2]
+    write_keypoints(tmp_path / "walk.npz", replace(SEEN, keypoints=keypoints))
+    record = lift_file(tmp_path / "walk.npz", tmp_path / "out", LiftSettings.of(weights, format=("npz",)))
+    unknown = np.isnan(read_motion_file(tmp_path / "out" / "person0.npz").positions).any((1, 2))
+    assert 20 <= unknown.sum() <= 40
+    assert record["people"][0]["frames_without_place"] == unknown.sum()
+    arguments = ["--input", str(tmp_path / "walk.npz"), "--weights", weights, "--format", "npz"]
+    assert main(["lift", *arguments, "--out", str(tmp_path / "out")]) == 0
+    assert f"not known in the first {unknown.sum()} of 100 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--gravity", "0,0,0"], "gravity is 0, 0, 0"),
+        (["--detector-option", "speed=1"], "unknown option of detector 'blazepose': 'speed'"),
+        (["--layout", "coco17"], "--layout is of files of keypoints"),
+        (["--image-size", "240,136"], "is 136 x 240, but --image-size is (240, 136)"),
+        (["--frame-rate", "25"], "has 30 frames per second, but --frame-rate is 25"),
+        (["--input", ""], "'' is no name"),
+        (["--out", ""], "'' is no name"),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, list) else None,
+)
+def test_what_cannot_be_is_told_before_anything_is_written(weights, video, tmp_path, capsys, given, expected):
+    out = tmp_path / "out"
+    arguments = ["lift", "--input", str(video), "--weights", weights, "--out", str(out), *given]
+    assert main(arguments) == 2
+    assert expected in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_what_failed_is_begun_anew(weights, tmp_path):

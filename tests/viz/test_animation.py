@@ -12,8 +12,10 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from skelgraph.topology import as_skeleton
-from skelgraph.viz.animation import TRUTH, animate_poses
+from skelgraph.viz.animation import animate_poses
+from skelgraph.viz.clip import TRUTH
 from skelgraph.viz.drawing import LEFT, RIGHT, rest_positions
+from skelgraph.viz.panels import TITLE
 
 BODY = as_skeleton("h36m17")
 REST = rest_positions(BODY)  # y up, the left side on our right: somebody who faces the camera
@@ -42,7 +44,7 @@ def where(image: np.ndarray, color: str) -> np.ndarray:
     rgb = np.round(255 * np.array(to_rgb(color)))
     found = np.argwhere(np.abs(image - rgb).max(-1) <= 12)
     height = len(image)
-    return found[(found[:, 0] > 0.15 * height) & (found[:, 0] < 0.9 * height)]
+    return found[(found[:, 0] > 0.15 * height) & (found[:, 0] < height - TITLE)]
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +67,16 @@ def test_upright_and_whole(panels: Callable[[int], np.ndarray], panel: int) -> N
     """The legs are the lower half of what is coloured, and nothing touches the frame."""
     limbs = np.concatenate([where(panels(panel), LEFT), where(panels(panel), RIGHT)])
     image = panels(panel)
-    drawn = np.argwhere(image[int(0.17 * len(image)) : int(0.88 * len(image)), 12:-12].min(-1) < 130)
+    drawn = np.argwhere(image[int(0.17 * len(image)) : len(image) - TITLE - 2, 12:-12].min(-1) < 130)
     top = drawn[:, 0].min() + int(0.17 * len(image))
     assert limbs[:, 0].min() > top + 5  # the head, in the colour of the centre, is above the limbs
-    assert limbs[:, 0].max() < 0.9 * len(image) - 3
+    assert limbs[:, 0].max() < len(image) - TITLE - 3
     assert 3 < limbs[:, 1].min() < limbs[:, 1].max() < image.shape[1] - 3
 
 
 def test_depth_error_shows_from_the_side_only(panels: Callable[[int], np.ndarray]) -> None:
     """The prediction stands 0.3 m behind the truth."""
-    truth, predicted = where(panels(2), TRUTH), where(panels(2), RIGHT)
+    truth, predicted = where(panels(2), TRUTH), where(panels(2), LEFT)  # the right side is behind the left
     assert predicted[:, 1].mean() - truth[:, 1].mean() > 20
     front_truth, front = where(panels(1), TRUTH), np.concatenate([where(panels(1), c) for c in (LEFT, RIGHT)])
     assert abs(front[:, 1].mean() - front_truth[:, 1].mean()) < 10

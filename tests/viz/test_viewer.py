@@ -227,12 +227,15 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 
 @pytest.fixture(scope="module")
 def browser(require: Callable[[str], Any]) -> Iterator[Any]:
-    """Chromium of this machine; without one the tests are skipped, in CI they fail."""
+    """Chromium of this machine; without one the tests are skipped, and in CI they fail unless it could not install
+    one."""
     playwright = require("playwright.sync_api")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         message = "no Chromium: apt-get install chromium-headless-shell"
-        pytest.fail(message + "; .ci/run does it") if os.environ.get("CI") else pytest.skip(message)
+        if os.environ.get("CI") and not os.environ.get("SKELGRAPH_TESTS_WITHOUT_BROWSER"):
+            pytest.fail(message + "; .ci/run does it")
+        pytest.skip(message)
     with playwright.sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=path, args=["--disable-background-networking"])
         yield chromium

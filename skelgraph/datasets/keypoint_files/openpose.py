@@ -7,6 +7,7 @@ stands in the name of the file, and the number of joints says the layout: BODY_2
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,25 @@ from skelgraph.text import plain, shown
 
 LAYOUTS = {25: "body25", 18: "openpose_coco18", 17: "coco17", 26: "halpe26", 133: "coco_wholebody_body23"}
 """What the number of joints means."""
+_LOOKED_AT = 10  # files of a folder
 _PEOPLE = {"people": ("pose_keypoints_2d", "pose_keypoints"), "bodies": ("joints",)}
 """The key of the people of a frame, and those of a person's joints: OpenPose's, also of old, and AlphaPose's."""
 
 
 def is_openpose(source: Source) -> bool:
-    """Whether it is a folder with files of JSON, or one such file."""
-    if source.is_folder:
-        return any(source.path.glob("*.json"))
-    return is_frame(source.document)
+    """Whether it is a folder of frames, as one of its first files says that have a number; or one frame. Other folders
+    may hold JSON as well."""
+    if not source.is_folder:
+        return is_frame(source.document)
+    numbered = (path for path in sorted(source.path.glob("*.json")) if any(map(str.isdigit, path.stem)))
+    return any(_is_whole_frame(path) for path in itertools.islice(numbered, _LOOKED_AT))
+
+
+def _is_whole_frame(path: Path) -> bool:
+    try:
+        return is_frame(read_json(path, DataError))
+    except DataError:
+        return False
 
 
 def read_openpose(source: Source, asked: Asked) -> Detections:
