@@ -40,6 +40,9 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """Any integer that a tensor can hold."""
 Frames = Annotated[int, Field(ge=1, le=10**5)]
 """Length of a window in frames."""
+InputForm = Literal["screen", "rays"]
+"""What a network is given of keypoints: their places on the normalised screen, x from -1 to 1 over the width; or rays,
+turned to the person, with the log of their size as a third number, see :func:`skelgraph.geometry.window_rays`."""
 Side = Annotated[int, Field(ge=1, le=2**20)]
 """Width or height of a picture in pixels."""
 Rate = Annotated[float, Field(ge=0, le=1)]

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from skelgraph.datasets.pose_arrays import Clip, PoseArrays
 from skelgraph.errors import DataError
-from skelgraph.geometry import mirror, mirror_intrinsics, normalize_intrinsics
-from skelgraph.options import Int64, checked
+from skelgraph.geometry import mirror, mirror_intrinsics, normalize_intrinsics, turn, window_rays
+from skelgraph.options import InputForm, Int64, checked
 
 
 class PoseBatch(NamedTuple):
     """A batch of windows: ``B`` windows of ``T`` frames.
 
     Args:
-        keypoints_2d: ``(B, T, J, 2)``, screen-normalised.
+        keypoints_2d: ``(B, T, J, 2)``, screen-normalised; rays ``(B, T, J, 3)`` after :meth:`in_form`.
         poses_3d: The pose of each centre frame, ``(B, J, 3)``, or of all frames, ``(B, T, J, 3)``, where the windows
             were asked for them; metres, camera axes, root-relative.
         frame: Row of each centre frame (the last one of causal windows) in the dataset's arrays, ``(B,)``.
@@ -31,6 +31,7 @@ class PoseBatch(NamedTuple):
             if the data have no cameras. Those of mirrored windows see the mirrored points.
         vertices: Those of the body in each centre frame, ``(B, V, 3)``, metres, camera axes, relative to the root
             joint; ``None`` unless they were asked for.
+        rotation: What turned the axes of the camera into those of poses and vertices, ``(B, 3, 3)``; ``None``: nothing.
     """
 
     keypoints_2d: Tensor
@@ -42,39 +43,82 @@ class PoseBatch(NamedTuple):
     root_3d: Tensor | None = None
     intrinsics: Tensor | None = None
     vertices: Tensor | None = None
+    rotation: Tensor | None = None
 
     def to(self, device: torch.device | str) -> PoseBatch:
         """The batch on another device."""
         return PoseBatch(*(None if part is None else part.to(device) for part in self))  # type: ignore[arg-type]
 
+    def in_form(self, form: InputForm) -> PoseBatch:
+        """The batch as networks of an input form learn it: of ``"rays"`` with turned rays for keypoints, and poses and
+        vertices turned along, see :func:`~skelgraph.geometry.window_rays`. Joints without confidence do not count for
+        the box.
+
+        Raises:
+            DataError: The data have no cameras to make rays with.
+        """
+        if form == "screen":
+            return self
+        if self.intrinsics is None:
+            raise DataError(NO_CAMERAS)
+        visible = None if self.confidence is None else self.confidence > 0
+        rays, rotation = window_rays(self.keypoints_2d, self.intrinsics, visible)
+        poses = turn(self.poses_3d, _as_frames_of(self.poses_3d, rotation))
+        vertices = None if self.vertices is None else turn(self.vertices, rotation)
+        return self._replace(keypoints_2d=rays, poses_3d=poses, vertices=vertices, rotation=rotation)
+
+    def to_camera(self, points: Tensor) -> Tensor:
+        """Points ``(B, J, 3)`` or ``(B, T, J, 3)`` in the axes of this batch's poses, in the axes of the camera."""
+        if self.rotation is None:
+            return points
+        return turn(points, _as_frames_of(points, self.rotation.mT))
+
     def network_input(self, in_channels: int = 2) -> Tensor:
         """What a network of so many input channels is given: ``(B, T, J, 2)`` = x, y or ``(B, T, J, 3)`` = x, y,
-        confidence.
+        confidence; of rays x, y, log of the size, or these and the confidence.
 
         Raises:
             DataError: There is no such channel in the data.
         """
-        check_in_channels(in_channels, has_confidence=self.confidence is not None)
-        if in_channels == 2 or self.confidence is None:
+        form: InputForm = "screen" if self.rotation is None else "rays"
+        check_in_channels(in_channels, has_confidence=self.confidence is not None, form=form)
+        if in_channels == self.keypoints_2d.size(-1) or self.confidence is None:
             return self.keypoints_2d
         return torch.cat((self.keypoints_2d, self.confidence[..., None]), -1)
 
 
-def check_in_channels(in_channels: int, has_confidence: bool) -> None:
+def _as_frames_of(points: Tensor, rotation: Tensor) -> Tensor:
+    """Rotations of windows ``(B, 3, 3)``, to go with points of one or of all frames."""
+    return rotation if points.dim() == 3 else rotation[:, None]
+
+
+NO_CAMERAS = (
+    "the network takes rays (input-form), and the data have no cameras to make them with; expected data with cameras, "
+    "or a network of the screen."
+)
+
+
+def check_in_channels(in_channels: int, has_confidence: bool, form: InputForm = "screen") -> None:
     """Raise an error if keypoints, with or without a confidence, are not what a network takes.
 
+    Args:
+        in_channels: Channels that the network takes.
+        has_confidence: Whether the keypoints have a confidence.
+        form: The form in which it is given them.
+
     Raises:
-        DataError: A joint has to have more channels than the data give it, or fewer than 2.
+        DataError: A joint has to have more channels than the data give it, or fewer than its place has.
     """
-    if in_channels == 3 and not has_confidence:
+    place, named = (2, "x, y") if form == "screen" else (3, "x, y, log of the size")
+    if in_channels == place + 1 and not has_confidence:
         raise DataError(
-            "in_channels of the model is 3; expected 2, as in the keypoints of the data: those of shape "
-            "(frames, joints, 3) have a confidence."
+            f"in_channels of the model is {in_channels}; expected {place}, as in the keypoints of the data: those of "
+            "shape (frames, joints, 3) have a confidence."
         )
-    if in_channels not in (2, 3):
+    if in_channels not in (place, place + 1):
+        more = f" or {place + 1} (and confidence)" * has_confidence
         raise DataError(
-            f"in_channels of the model is {in_channels}; expected 2 (x, y){' or 3 (and confidence)' * has_confidence}, "
-            "as keypoints have."
+            f"in_channels of the model is {in_channels}; expected {place} ({named}){more}, as keypoints have."
         )
 
 

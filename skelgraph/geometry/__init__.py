@@ -17,6 +17,7 @@ from skelgraph.geometry.camera import (
 from skelgraph.geometry.kinematics import forward_kinematics
 from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
+from skelgraph.geometry.rays import box_view, from_rays, rotation_to_axis, to_rays, turn, window_rays
 from skelgraph.geometry.root import estimate_root
 from skelgraph.geometry.segments import segment_distance
 
@@ -25,11 +26,13 @@ __all__ = [
     "Distortion",
     "back_project",
     "back_project_relative",
+    "box_view",
     "camera_to_world",
     "denormalize_screen",
     "estimate_root",
     "flip_average",
     "forward_kinematics",
+    "from_rays",
     "look_at",
     "mirror",
     "mirror_intrinsics",
@@ -38,6 +41,10 @@ __all__ = [
     "procrustes",
     "project",
     "project_linear",
+    "rotation_to_axis",
     "segment_distance",
+    "to_rays",
+    "turn",
+    "window_rays",
     "world_to_camera",
 ]

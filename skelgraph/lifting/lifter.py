@@ -16,7 +16,7 @@ from skelgraph.lifting.bones import known_lengths, shaped
 from skelgraph.lifting.gaps import fill_gaps, runs
 from skelgraph.lifting.keypoints import as_detections, by_person, people_of_frame
 from skelgraph.lifting.lifted import Lifted, LiftedFrame, LiftedPerson, NotLifted
-from skelgraph.lifting.normalisation import HUMAN36M_FOCAL, NORMALISATIONS, View, check_size, view_of
+from skelgraph.lifting.normalisation import HUMAN36M_FOCAL, NORMALISATIONS, View, check_size, normalisation_of, view_of
 from skelgraph.lifting.prediction import Prediction
 from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
@@ -60,7 +60,9 @@ class Lifter(CheckedOptions):
         rule: What makes joints that the keypoints lack, see :func:`~skelgraph.convert_keypoints`: that of the
             ``"body"``, which holds however people and camera are turned, or that of the ``"published"`` demos.
         normalisation: ``"focal"``: as the camera of the training data would see it,
-            :math:`(p - c) / f \cdot f_{train}`; ``"width"``: x from -1 to 1 over the width, whatever the focal length.
+            :math:`(p - c) / f \cdot f_{train}`, the default; ``"width"``: x from -1 to 1 over the width, whatever the
+            focal length. Networks whose weights say that they take rays (``network.input_form``) are given these, and
+            leave no choice.
         training_focal: :math:`f_{train}`, the focal length of the training data in half image widths; by default that
             of Human3.6M.
         network_rate: Frames per second of the data that a network of several frames was trained on: windows take
@@ -96,8 +98,8 @@ class Lifter(CheckedOptions):
         device: Any = None,
         batch_size: BatchSize = 256,
         rule: Rule = "body",
-        normalisation: Annotated[str, OneOf(NORMALISATIONS)] = "focal",
-        training_focal: Positive = HUMAN36M_FOCAL,
+        normalisation: Annotated[str, OneOf(NORMALISATIONS)] | None = None,
+        training_focal: Positive | None = None,
         network_rate: FrameRate | None = None,
         min_confidence: NotNegative = 0.0,
         max_gap: Seconds = 0.25,
@@ -107,9 +109,14 @@ class Lifter(CheckedOptions):
         network = _network(weights, model, skeleton, dict(model_options or {}), device)
         flip = network.skeleton.symmetry_known if flip is None else flip
         self.skeleton = network.skeleton
-        self.prediction = Prediction(network, NORMALISATIONS.find(normalisation), flip, batch_size)
+        if training_focal is not None and network.input_form == "rays":
+            raise SkelgraphError(
+                f"training_focal is {training_focal:g}, but the weights say that the network takes rays, which know "
+                "none; leave it out"
+            )
+        self.prediction = Prediction(network, normalisation_of(network.input_form, normalisation), flip, batch_size)
         self.rule = rule
-        self.training_focal = training_focal
+        self.training_focal = training_focal or HUMAN36M_FOCAL
         self.network_rate = network_rate
         self.min_confidence = min_confidence
         self.max_gap = max_gap

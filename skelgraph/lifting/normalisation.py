@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.geometry import normalize_screen
+from skelgraph.geometry import normalize_screen, window_rays
 from skelgraph.lifting.lifted import FocalSource
+from skelgraph.options import InputForm
 from skelgraph.registry import Registry
 from skelgraph.text import shown
 
@@ -33,7 +34,7 @@ class View:
         intrinsics: fx, fy, cx, cy in pixels.
         focal_source: Whether the focal length is given or estimated.
         image_size: Width and height in pixels; ``None`` if they are not known.
-        training_focal: Focal length of the training data on the normalised screen.
+        training_focal: Focal length of the training data on the normalised screen, which rays do not need.
     """
 
     intrinsics: tuple[float, float, float, float]
@@ -73,7 +74,7 @@ def view_of(
 
 
 Normalisation: TypeAlias = Callable[[Tensor, View], tuple[Tensor, Tensor | None]]
-"""Maps keypoints of windows in pixels ``(B, T, J, 2)`` to the input of the network ``(B, T, J, 2)``, float64, and to
+"""Maps keypoints of windows in pixels ``(B, T, J, 2)`` to the input of the network ``(B, T, J, C)``, float64, and to
 the rotations ``(B, 3, 3)`` that turn the axes of its poses into those of the camera; ``None`` where they are these."""
 
 NORMALISATIONS: Registry[Normalisation] = Registry("normalisation")
@@ -90,6 +91,31 @@ def by_width(keypoints: Tensor, view: View) -> tuple[Tensor, Tensor | None]:
     if view.image_size is None:
         raise SkelgraphError("image_size is not known; expected image_size=(width, height) to normalise by 'width'")
     return normalize_screen(keypoints, *view.image_size), None
+
+
+def rays(keypoints: Tensor, view: View) -> tuple[Tensor, Tensor | None]:
+    """Rays turned to the person, of networks whose weights say that they take them; no choice of the user's."""
+    turned, rotation = window_rays(keypoints, torch.tensor(view.intrinsics, dtype=keypoints.dtype))
+    return turned, rotation.mT
+
+
+def normalisation_of(form: InputForm, asked: str | None) -> Normalisation:
+    """What makes the input of a network.
+
+    Args:
+        form: The input form of the network.
+        asked: A name of :data:`NORMALISATIONS`, of which networks of the screen have the choice; ``None``: ``"focal"``.
+
+    Raises:
+        SkelgraphError: If one is asked for and there is no choice.
+    """
+    if form == "screen":
+        return NORMALISATIONS.find(asked or "focal")
+    if asked is not None:
+        raise SkelgraphError(
+            f"normalisation is {asked!r}, but the weights say that the network takes {form}; leave it out"
+        )
+    return rays
 
 
 for _name, _normalisation in (("focal", by_focal), ("width", by_width)):

@@ -28,7 +28,7 @@ class Prediction:
     """
 
     def __init__(self, network: PoseLifter, normalisation: Normalisation, flip: bool, batch_size: int) -> None:
-        check_in_channels(network.in_channels, has_confidence=True)
+        check_in_channels(network.in_channels, has_confidence=True, form=network.input_form)
         if network.out_channels != 3:
             raise SkelgraphError(f"the network has {network.out_channels} out_channels; expected 3, x, y and z")
         self.network = network.eval()
@@ -78,7 +78,7 @@ class Prediction:
 
     def _lift(self, windows: torch.Tensor, view: View) -> np.ndarray:
         x, turn = self.normalisation(windows[..., :2], view)
-        if self.network.in_channels == 3:
+        if self.network.in_channels > x.size(-1):
             x = torch.cat((x, windows[..., 2:]), -1)
         x = x.to(self.device, self.dtype)
         lifted = self.network(x) if self.mirror_index is None else flip_average(self.network, x, self.mirror_index)

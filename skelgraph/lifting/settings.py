@@ -92,8 +92,10 @@ class LiftingSettings(CheckedSettings):
         "What makes joints that the keypoints lack: sums that hold however a body is turned, or the rule of the "
         "published demos, for people who are upright in the picture.",
     )
-    normalisation: InputNormalisation = setting(
-        "focal", "What the network sees: keypoints over the focal length, or over the width of the picture."
+    normalisation: InputNormalisation | None = setting(
+        None,
+        "What the network sees: keypoints over the focal length, or over the width of the picture.",
+        absent="focal, or rays where the weights say so",
     )
     network_rate: FrameRate | None = setting(
         None,

@@ -33,6 +33,16 @@ METADATA = "skelgraph.json"
 TOLERANCE = 1e-4
 """How far the written file may be from the model: metres, relative where a coordinate exceeds one metre."""
 _BATCHES = (1, 2, 5)
+_IN_CAMERA = "camera axes: x right, y down, z forward"
+UNITS = {
+    "screen": ("screen-normalised: x in [-1, 1] over the image width, aspect kept, y down", _IN_CAMERA),
+    "rays": (
+        "(x / z / s, y / z / s, log s) of skelgraph.geometry.window_rays: rays ((p - c) / f, 1), turned by R so that "
+        "the middle of their box in the centre frame is at 0; s is half of the longer side of the turned box",
+        f"the axes of the rays, R times {_IN_CAMERA}",
+    ),
+}
+"""What the numbers of a file mean, by the input form: the units of the keypoints, and the axes of the poses."""
 
 
 @checked
@@ -79,7 +89,7 @@ def export_model(model: PoseLifter, path: str | PathLike[str], format: ExportFor
 
 def _metadata(model: PoseLifter) -> dict[str, str]:
     """What an exported file says of its model, as text: lists are JSON."""
-    skeleton = model.skeleton
+    skeleton, (units, axes) = model.skeleton, UNITS[model.input_form]
     return {
         "skelgraph_version": importlib.metadata.version("skelgraph"),
         "model": model.registered_name or type(model).__name__,
@@ -87,8 +97,9 @@ def _metadata(model: PoseLifter) -> dict[str, str]:
         "joint_names": json.dumps(skeleton.joint_names),
         "parents": json.dumps(skeleton.parents),
         "num_frames": str(model.num_frames),
-        "input_units": "screen-normalised: x in [-1, 1] over the image width, aspect kept, y down",
-        "output_units": "metres, relative to the root joint; camera axes: x right, y down, z forward",
+        "input_form": model.input_form,
+        "input_units": units,
+        "output_units": f"metres, relative to the root joint; {axes}",
         "output_frame": str(model.num_frames // 2),
     }
 

@@ -13,7 +13,7 @@ from skelgraph.fixed import FixedBuffers
 from skelgraph.models.pretrained import Pretrained
 from skelgraph.models.state_dicts import OfficialLayout
 from skelgraph.nn.features import check_tensor
-from skelgraph.options import Channels, CheckedOptions, Frames
+from skelgraph.options import Channels, CheckedOptions, Frames, InputForm
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
@@ -26,13 +26,15 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
 
     Args:
         skeleton: Skeleton or layout name.
-        in_channels: Channels of a 2D joint: 2, or 3 with a confidence.
+        in_channels: Channels of a 2D joint: 2, or 3 with a confidence; one more where the input form is ``"rays"``.
         out_channels: Channels of a 3D joint.
         num_frames: Frames of the window, odd.
 
     Shapes:
-        - input: ``(B, J, 2)`` or ``(B, T, J, 2)``, screen-normalised 2D keypoints
-        - output: ``(B, J, 3)``, root-relative metres of the centre frame ``T // 2``
+        - input: ``(B, J, 2)`` or ``(B, T, J, 2)``, screen-normalised 2D keypoints; or ``(B, J, 3)`` or ``(B, T, J,
+          3)``, turned rays, where :attr:`input_form` says so
+        - output: ``(B, J, 3)``, root-relative metres of the centre frame ``T // 2``, in the axes of the camera, or of
+          the rays
 
     Raises:
         SkelgraphError: If the input is not of that shape, or ``num_frames`` is not odd.
@@ -60,6 +62,11 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         self.in_channels = in_channels
         self.out_channels = out_channels
         self._num_frames = num_frames
+
+    @property
+    def input_form(self) -> InputForm:
+        """What the network is given of keypoints; it is made, saved and loaded with it."""
+        return self.config.get("input", "screen")
 
     @property
     def num_frames(self) -> int:

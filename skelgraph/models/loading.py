@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import FILE_NAME, load_weights
+from skelgraph.models.registry import build_model
 from skelgraph.models.saved import StateDict, build_on_meta, load_checked, on_meta, why_unread
 from skelgraph.nn import PostRefine
 from skelgraph.text import plain, shown
@@ -53,8 +55,9 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
     groups, state = _content(checkpoint, label)
     network = groups["network"]
     weights = _part(state, "model.")
+    build = functools.partial(build_model, input_form=network.get("input_form", "screen"))
     model = build_on_meta(
-        network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label
+        network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
     )
     load_checked(model, weights, label)
     return model.eval()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
@@ -20,6 +21,7 @@ from skelgraph.topology.hyperedge_groups import possible_groups
 from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
 FrameMode = Literal["center", "concat"]
+JointChannels = Annotated[int, Field(ge=2, le=2**16)]
 HyperedgeSpec = str | Sequence[str] | Sequence[Sequence[int]]
 
 
@@ -72,6 +74,7 @@ class NEHSNet(PoseLifter):
         in_frames: Frames of the window, odd; for ``"concat"`` only, and needed there.
         dynamic_hyperedges: Number of further hyperedges per block with learned soft memberships.
         return_features: Return ``(pose, NEHSFeatures)`` instead of the pose; may be switched on a built model.
+        in_channels: Channels of a 2D joint, x and y first; bones and hyperedges are given these two alone.
 
     Shapes:
         - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
@@ -107,10 +110,11 @@ class NEHSNet(PoseLifter):
         in_frames: Frames | None = None,
         dynamic_hyperedges: Amount = 0,
         return_features: bool = False,
+        in_channels: JointChannels = 2,
     ) -> None:
         if (in_frames is None) != (frame_mode == "center"):
             raise SkelgraphError(f"in_frames is {in_frames} with frame_mode {frame_mode!r}; 'concat' alone needs it")
-        super().__init__(skeleton, num_frames=in_frames or 1)
+        super().__init__(skeleton, in_channels, num_frames=in_frames or 1)
         self.return_features = return_features
         self.hypergraph = _hypergraph(self.skeleton, hyperedges)
         bones = torch.tensor(self.skeleton.edges, dtype=torch.long, device="cpu").view(-1, 2)
@@ -118,7 +122,7 @@ class NEHSNet(PoseLifter):
         self.register_buffer("bones", bones, persistent=False)
         self.register_buffer("members", members.contiguous(), persistent=False)
         frames = self.num_frames
-        self.node_embedding = _Embedding(2 * frames, d_model, self.skeleton.num_joints)
+        self.node_embedding = _Embedding(in_channels * frames, d_model, self.skeleton.num_joints)
         self.bone_embedding = _Embedding(5 * frames, d_model, len(bones)) if use_bones else None
         self.hyperedge_embedding = _Embedding(4 * frames, d_model, len(members)) if use_hyperedges else None
         self.blocks = nn.ModuleList(
@@ -157,9 +161,9 @@ class NEHSNet(PoseLifter):
         clip = self.window(keypoints_2d)
         x, bone_attr, hyperedge_attr = self.node_embedding(clip), None, None
         if self.bone_embedding is not None:
-            bone_attr = self.bone_embedding(_bone_features(clip, self.bones))
+            bone_attr = self.bone_embedding(_bone_features(clip[..., :2], self.bones))
         if self.hyperedge_embedding is not None:
-            hyperedge_attr = self.hyperedge_embedding(_hyperedge_features(clip, self.members))
+            hyperedge_attr = self.hyperedge_embedding(_hyperedge_features(clip[..., :2], self.members))
         gates = []
         for block in self.blocks:
             x, bone_attr, hyperedge_attr, gate = block(x, bone_attr, hyperedge_attr, return_gates=True)

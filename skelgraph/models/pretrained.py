@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Callable, Mapping
@@ -39,7 +40,8 @@ class Pretrained(ModelHubMixin):
     """
 
     config: dict[str, Any]
-    """What rebuilds the model: its registered ``name``, its ``skeleton`` and the ``options`` that were given."""
+    """What rebuilds the model: its registered ``name``, its ``skeleton`` and the ``options`` that were given; and as
+    ``input`` the form of its input, unless that is the normalised screen."""
 
     registered_name: str | None = None
 
@@ -133,7 +135,8 @@ def load_weights(path: str | Path) -> Any:
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
                 raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
-            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=_build)
+            build = functools.partial(_build, input_form=config.get("input", "screen"))
+            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
             check_fits(model, {key: _tensor_on_meta(part, f"{label}: {key}") for key, part in header.items()}, label)
             load_checked(model, {key: file.get_tensor(key) for key in header}, label)
     except (SafetensorError, OSError, ValueError) as error:
@@ -143,9 +146,9 @@ def load_weights(path: str | Path) -> Any:
     return model.eval()
 
 
-def _build(name: Any, skeleton: Any, options: Mapping[str, Any]) -> Any:
+def _build(name: Any, skeleton: Any, options: Mapping[str, Any], input_form: Any) -> Any:
     part = PARTS.get(name) if isinstance(name, str) else None
-    return build_model(name, skeleton, options) if part is None else part(skeleton, **options)
+    return build_model(name, skeleton, options, input_form) if part is None else part(skeleton, **options)
 
 
 def _tensor_on_meta(part: Any, label: str) -> torch.Tensor:

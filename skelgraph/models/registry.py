@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.options import InputForm, check_option
 from skelgraph.registry import Registry
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
@@ -87,16 +88,21 @@ def model_info(name: str) -> ModelInfo:
     return _MODELS.find(name)
 
 
-def build_model(name: str, skeleton: SkeletonLike, options: Mapping[str, Any]) -> Any:
+def build_model(name: str, skeleton: SkeletonLike, options: Mapping[str, Any], input_form: Any = "screen") -> Any:
     """Build a registered model, see :func:`~skelgraph.models.create_model`."""
     info = model_info(name)
+    if check_option("input_form", input_form, InputForm) == "rays":
+        options = {"in_channels": 3} | dict(options)
     for option in options:
         if option not in info.options:
             raise unknown_name(f"option of model {name!r}:", option, info.options)
     layout = as_skeleton(skeleton)
     if options and torch.get_default_device().type == "cpu":
         _check_memory(info, layout, options)
-    return info.cls(layout, **options)
+    model = info.cls(layout, **options)
+    if input_form != "screen":
+        model.config["input"] = input_form
+    return model
 
 
 def _check_memory(info: ModelInfo, skeleton: Skeleton, options: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from skelgraph.datasets import PoseDataset
-from skelgraph.datasets.windows import check_in_channels
+from skelgraph.datasets.windows import NO_CAMERAS, check_in_channels, normalized_intrinsics
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
 from skelgraph.text import plain, shown
@@ -26,9 +26,12 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
     """Check that a network takes the keypoints of a data set and answers with its poses.
 
     Raises:
-        SkelgraphError: If the channels of joints differ; the message names the option of the model.
+        SkelgraphError: If the channels of joints differ; the message names the option of the model. Or it takes rays,
+            and the data have no cameras.
     """
-    check_in_channels(model.in_channels, has_confidence=data.confidence is not None)
+    check_in_channels(model.in_channels, has_confidence=data.confidence is not None, form=model.input_form)
+    if model.input_form == "rays" and normalized_intrinsics(data.clips, data.clip_id.device) is None:
+        raise SkelgraphError(NO_CAMERAS)
     if model.out_channels != 3:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 

@@ -17,7 +17,7 @@ from skelgraph.datasets.registry import DATASETS
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, Count, NotNegative, OneOf, Positive, Rate, Share
+from skelgraph.options import Channels, Count, InputForm, NotNegative, OneOf, Positive, Rate, Share
 from skelgraph.settings import CheckedSettings, check_named, setting, settings_group
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
@@ -56,6 +56,11 @@ class NetworkConfig(CheckedSettings):
 
     model: str = setting("sem_gcn", "Network; see `skelgraph models`.", unit="name")
     options: Mapping[str, Any] = setting(dict, "Options of the network; the published values are the defaults.")
+    input_form: InputForm = setting(
+        "screen",
+        "What the network is given: keypoints on the normalised screen, or rays turned to the person, which need the "
+        "cameras of the data and serve other cameras.",
+    )
     init_from: str | None = setting(
         None,
         "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",

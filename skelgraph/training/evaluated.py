@@ -14,7 +14,7 @@ from skelgraph.models import PoseLifter
 from skelgraph.models.loading import model_of_run, refine_of_run
 from skelgraph.models.weights import check_asked, load_head, load_network, origin_of
 from skelgraph.nn import PostRefine
-from skelgraph.text import plain
+from skelgraph.text import plain, shown
 from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.network import network_options
@@ -85,8 +85,14 @@ def evaluated(
         if changes.get("dataset") is None:
             raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
         about = model.config
-        config = TrainConfig("", NetworkConfig(about["name"], about["options"])).replace(skeleton=model.skeleton)
+        network = NetworkConfig(about["name"], about["options"], input_form=model.input_form)
+        config = TrainConfig("", network).replace(skeleton=model.skeleton)
         head, mean_pose, epochs, selection = None, None, None, "not known"
+    asked = changes.pop("input_form", model.input_form)
+    if asked != model.input_form:
+        raise SkelgraphError(
+            f"{plain(str(path), 500)} holds a network of the input form {model.input_form!r}, expected {shown(asked)}"
+        )
     if refine is not None:
         head = load_head(refine, model.skeleton)
         shape = {"refine_channels": head.hidden.out_features, "refine_dropout": head.dropout.p}

@@ -49,5 +49,6 @@ def write_meshes(folder: Path, model: PoseLifter, test_set: PoseDataset, count: 
         frame = int(batch.frame)
         clip = test_set.clips[int(test_set.clip_id[frame])]
         label = re.sub(r"[^A-Za-z0-9-]+", "_", f"{clip.subject}_{clip.action}_{clip.camera}")[:100]
-        vertices = model.mesh(batch.network_input(model.in_channels).to(device))[0]
-        write_obj(folder / f"{frame:06d}_{label}.obj", vertices.float().cpu(), faces)
+        given = batch.in_form(model.input_form)
+        vertices = given.to_camera(model.mesh(given.network_input(model.in_channels).to(device)).float().cpu())[0]
+        write_obj(folder / f"{frame:06d}_{label}.obj", vertices, faces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -163,7 +163,8 @@ class LiftingModule(pl.LightningModule):
         """What the last test measured, under the names of metrics.json."""
 
     def forward(self, keypoints_2d: Tensor) -> Tensor:
-        """Lift ``(B, T, J, 2)`` to root-relative poses ``(B, J, 3)``, metres, as evaluation sees them."""
+        """Lift ``(B, T, J, 2)`` to root-relative poses ``(B, J, 3)``, metres, as evaluation sees them; rays, which do
+        not know the axes of their camera, to poses in their own axes."""
         return with_root(self._lift(keypoints_2d), self.model.skeleton.root, self.root)
 
     def answers(self, batch: PoseBatch, *rows: str) -> dict[str, Answer]:
@@ -176,7 +177,8 @@ class LiftingModule(pl.LightningModule):
         Raises:
             SkelgraphError: As :meth:`refined`.
         """
-        lifted, root = self._lift(self._input(batch)), self.model.skeleton.root
+        given, root = batch.in_form(self.model.input_form), self.model.skeleton.root
+        lifted = given.to_camera(self._lift(self._input(given)))
         answers = {}
         for row in rows:
             pose, depth = lifted, None
@@ -295,11 +297,12 @@ class LiftingModule(pl.LightningModule):
 
     def batch_loss(self, batch: PoseBatch) -> Tensor:
         """What is minimised, of one batch."""
+        given = batch.in_form(self.model.input_form)
         # Models of others need to know of masks and vertices only if the data have them.
-        more = {"visible": batch.visible_3d, "vertices": batch.vertices}
+        more = {"visible": given.visible_3d, "vertices": given.vertices}
         more = {name: value for name, value in more.items() if value is not None}
         return self.model.training_loss(
-            self._input(batch), batch.poses_3d, functools.partial(self._losses, batch), **more
+            self._input(given), given.poses_3d, functools.partial(self._losses, batch, given.to_camera), **more
         )
 
     def _log_loss(self, loss: Tensor, size: int) -> None:
@@ -333,8 +336,15 @@ class LiftingModule(pl.LightningModule):
             count.completed += len(rows)
         return mean
 
-    def _losses(self, batch: PoseBatch, prediction: Tensor, target: Tensor, visible: Tensor | None = None) -> Tensor:
-        """The loss of what the network answers to a batch, and of the same refined."""
+    def _losses(
+        self,
+        batch: PoseBatch,
+        to_camera: Callable[[Tensor], Tensor],
+        prediction: Tensor,
+        target: Tensor,
+        visible: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of what the network answers to a batch, and of the same refined, in the axes of the camera."""
         loss = self._loss(prediction, target, visible)
         if self.refine is None or batch.root_3d is None:
             return loss
@@ -342,8 +352,8 @@ class LiftingModule(pl.LightningModule):
             middle = prediction.size(1) // 2
             prediction, target = prediction[:, middle], target[:, middle]
             visible = None if visible is None else visible[:, middle]
-        refined = self.refined(prediction, batch, batch.root_3d[:, 2])
-        return loss + self._loss(refined, target, visible, of=self.refine_loss)
+        refined = self.refined(to_camera(prediction), batch, batch.root_3d[:, 2])
+        return loss + self._loss(refined, to_camera(target), visible, of=self.refine_loss)
 
     def _loss(
         self, prediction: Tensor, target: Tensor, visible: Tensor | None = None, of: PoseLoss | None = None

@@ -96,8 +96,12 @@ def train(
     if not resume:
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
+    network = config.network
     model = create_model(
-        config.network.model, config.data.skeleton, **network_options(config.network.options, config.data.smpl)
+        network.model,
+        config.data.skeleton,
+        input_form=network.input_form,
+        **network_options(network.options, config.data.smpl),
     )
     check_mesh(config, model)
     check_causal(config, model)

@@ -22,14 +22,19 @@ def warm_start(config: TrainConfig, model: PoseLifter, head: PostRefine | None) 
         head: The head; ``None``: none.
 
     Raises:
-        SkelgraphError: If a file is not usable, or its weights are of another network, another skeleton or of other
+        SkelgraphError: If a file is not usable, or its weights are of another network, input form, skeleton or of other
             shapes, which are listed; or if there is a file for a head and no head.
     """
     path, name = config.network.init_from, config.network.model
     if path is not None:
         # the authors' files do not tell all options: those of this run are added to what their tensors tell
         options = config.network.options if origin_of(path) == "official" else {}
-        _take(model, load_network(path, name, model.skeleton, **options), f"init-from {plain(path, 500)}")
+        start, label = load_network(path, name, model.skeleton, **options), f"init-from {plain(path, 500)}"
+        if start.input_form != model.input_form:
+            raise SkelgraphError(
+                f"{label} takes the input form {start.input_form!r}, expected {model.input_form!r} (input-form)"
+            )
+        _take(model, start, label)
     path = config.refinement.refine_from
     if path is not None:
         if head is None:
