@@ -15,7 +15,7 @@ from skelgraph import cli, training
 from skelgraph.datasets import MotionClip, PoseBatch, PoseDataset, load_dataset
 from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.errors import SkelgraphError
-from skelgraph.geometry import back_project_relative, project
+from skelgraph.geometry import back_project_relative, from_rays, project
 from skelgraph.topology import as_skeleton
 from skelgraph.training import AugmentationConfig, LiftingModule, PoseData, TrainConfig, train
 from skelgraph.training.checkpoint import load_checkpoint
@@ -188,7 +188,7 @@ def test_keypoints_that_are_there_are_spoiled_without_a_new_view(generated: Pose
     index = torch.arange(len(windows))
     plain = windows[index]
     batch = Augmentation(windows, AugmentationConfig(keypoint_noise=1.0, joint_dropout=0.1))(index, seeded())
-    for name in set(PoseBatch._fields) - {"keypoints_2d", "confidence", "vertices"}:
+    for name in set(PoseBatch._fields) - {"keypoints_2d", "confidence", "vertices", "rotation"}:
         assert torch.equal(getattr(batch, name), getattr(plain, name)), name
     assert batch.confidence is not None
     found = batch.confidence > 0
@@ -342,3 +342,36 @@ def test_the_command_line_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     with pytest.raises(StoppedError):
         cli.run(["train", *numbers.split(), "--joint-dropout", "0.05", "--out", str(tmp_path / "out")])
     assert configs[0].augmentation == AugmentationConfig(True, 12.0, 20.0, 0.4, 5.0, 1.0, 0.03, 0.05)
+
+
+@pytest.mark.parametrize("frames", [1, 5])
+def test_new_views_as_rays(generated: PoseDataset, frames: int) -> None:
+    """Rays are made of what the new camera sees, with its own focal length."""
+    windows = masked(generated).windows(frames, flip=True)
+    batch = Augmentation(windows, AugmentationConfig(**OUTSIDE))(torch.arange(len(windows)), seeded())
+    assert batch.intrinsics is not None
+    assert batch.confidence is not None
+    given = batch.in_form("rays")
+    torch.testing.assert_close(given.to_camera(given.poses_3d), batch.poses_3d, atol=1e-6, rtol=0)
+    centre, seen = frames // 2, batch.confidence[:, frames // 2] > 0
+    back = from_rays(given.keypoints_2d[:, centre], given.rotation, batch.intrinsics)
+    torch.testing.assert_close(back[seen], batch.keypoints_2d[:, centre][seen], atol=2e-6, rtol=1e-5)
+    places = given.keypoints_2d[:, centre, :, :2].abs().amax(-1).where(seen, torch.nan)
+    largest = places.nan_to_num(0).amax(-1)
+    assert ((largest > 0.9) & (largest < 1.2)).float().mean() > 0.95  # a box of half side 1, whatever the camera
+
+
+def test_a_run_with_new_views_as_rays(tmp_path: Path) -> None:
+    config = TrainConfig(str(tmp_path / "run")).replace(
+        model="martinez",
+        options={"hidden_channels": 8},
+        input_form="rays",
+        downsample=100,
+        test_downsample=100,
+        max_epochs=1,
+        progress=False,
+        **OUTSIDE,
+    )
+    metrics = train(config)
+    again = training.evaluate(tmp_path / "run" / "checkpoints" / "last.ckpt", tmp_path / "test", progress=False)
+    assert again["mpjpe_mm"] == pytest.approx(metrics["mpjpe_mm"], rel=1e-5)
