@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -60,6 +60,31 @@ class CheckedSettings:
             value = getattr(self, name)
             path = os.fspath(value) if isinstance(value, os.PathLike) else value
             object.__setattr__(self, name, check_option(name.replace("_", "-"), path, hint))
+
+
+@dataclass(frozen=True)
+class GroupedSettings(CheckedSettings):
+    """Settings in groups, each a field that its own class makes. Their names are unique over the groups, so that the
+    command line, files and messages need no other."""
+
+    @classmethod
+    def groups(cls) -> dict[str, type]:
+        """The classes of the groups by the name of their field."""
+        made_by: dict[str, Any] = {member.name: member.default_factory for member in dataclasses.fields(cls)}
+        kinds = {name: kind for name, kind in made_by.items() if isinstance(kind, type)}
+        return {name: kind for name, kind in kinds.items() if issubclass(kind, CheckedSettings)}
+
+    @classmethod
+    def declared(cls) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+        """Every setting of the groups: the name of its group and its declaration."""
+        for group, members in cls.groups().items():
+            for member in dataclasses.fields(members):
+                yield group, member
+
+    @classmethod
+    def group_of(cls) -> dict[str, str]:
+        """The name of its group by the name of each setting."""
+        return {member.name: group for group, member in cls.declared()}
 
 
 def check_named(group: CheckedSettings, name: str) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from skelgraph.cli.options import (
+    WEIGHTS_HELP,
     DataOptions,
     Flag,
     Given,
@@ -48,7 +49,7 @@ class Evaluate:
         text_option("file"),
         arg(
             aliases=("--checkpoint",),
-            help="Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code.",
+            help=WEIGHTS_HELP,
         ),
     ]
     refinement: Annotated[

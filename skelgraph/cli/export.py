@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skelgraph.cli.options import (
+    WEIGHTS_HELP,
     Flag,
     Imports,
     WeightsModel,
@@ -28,7 +29,7 @@ class Export:
     weights: Annotated[
         str,
         text_option("file"),
-        arg(help="Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code."),
+        arg(help=WEIGHTS_HELP),
     ]
     out: Annotated[str, text_option("file"), arg(help="File to write, model.onnx or model.pt2.")]
     format: Annotated[

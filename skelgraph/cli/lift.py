@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from skelgraph.cli.options import (
+    WEIGHTS_HELP,
     Flag,
     Given,
     Imports,
@@ -43,8 +44,7 @@ class Lift:
         text_option("file"),
         arg(
             aliases=("--checkpoint",),
-            help="Weights of the network: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the "
-            "authors' code.",
+            help=WEIGHTS_HELP,
         ),
     ]
     out: Annotated[str, text_option("folder"), arg(help="Folder of the results.")]

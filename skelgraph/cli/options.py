@@ -16,15 +16,13 @@ from tyro.constructors import PrimitiveConstructorSpec
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.detection.protocol import DETECTORS
 from skelgraph.errors import SkelgraphError
-from skelgraph.lifting.settings import LiftSettings
 from skelgraph.options import choices, option_types
+from skelgraph.settings import GroupedSettings
 from skelgraph.text import plain, shown
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.losses import LOSSES
 from skelgraph.training.schedules import SCHEDULES
 
-Settings = TrainConfig | LiftSettings
-"""What declares its settings in groups."""
 TABLES: dict[str, Any] = {"dataset": DATASETS, "loss": LOSSES, "schedule": SCHEDULES, "detector": DETECTORS}
 """Settings that are a name of a table whose entries say what they mean."""
 
@@ -68,7 +66,7 @@ def group_options(
     omit: Collection[str] = (),
     only: Collection[str] | None = None,
     default: str | None = None,
-    settings: type[Settings] = TrainConfig,
+    settings: type[GroupedSettings] = TrainConfig,
 ) -> Any:
     """The options of a group of settings, as a dictionary of those that are given."""
     group = settings.groups()[name]
@@ -87,7 +85,7 @@ def every_option(omit: Collection[str], default: str) -> Any:
     return options
 
 
-def values_of(given: dict[str, str | bool], settings: type[Settings] = TrainConfig) -> dict[str, Any]:
+def values_of(given: dict[str, str | bool], settings: type[GroupedSettings] = TrainConfig) -> dict[str, Any]:
     """The settings that the texts on the command line stand for, as far as they are any: what is left is refused by
     the checker of the settings."""
     groups = settings.groups()
@@ -152,6 +150,7 @@ DataOptions = Annotated[
         help_behavior_hint="(repeatable)",
     ),
 ]
+WEIGHTS_HELP = "Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code."
 WeightsModel = Annotated[
     str | None,
     text_option("name"),

@@ -1,12 +1,13 @@
 """How far a loop over frames is, and how fast."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from skelgraph.files.video import Progress
+
 Item = TypeVar("Item")
-Progress = Callable[[Iterable[Item], int | None], Iterable[Item]]
 
 _EVERY = 10.0  # seconds between two lines, where there is no terminal
 

@@ -7,6 +7,7 @@ from tyro.conf import arg
 
 from skelgraph.cli.evaluate import EVALUATED_HEAD, SOURCES, described_anew
 from skelgraph.cli.options import (
+    WEIGHTS_HELP,
     DataOptions,
     Flag,
     Given,
@@ -52,7 +53,7 @@ class Visualize:
         text_option("file"),
         arg(
             aliases=("--checkpoint",),
-            help="Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code.",
+            help=WEIGHTS_HELP,
             help_behavior_hint="(default: none)",
         ),
     ] = None

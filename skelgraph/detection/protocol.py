@@ -6,7 +6,7 @@ PyTorch is imported when a detector is made or used, so that the detectors can b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import numpy as np
 
 from skelgraph.errors import DataError, unknown_name
-from skelgraph.files.video import read_video
+from skelgraph.files.video import Progress, read_video
 from skelgraph.options import Count, Rate, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import shown
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from skelgraph.datasets import Detections
     from skelgraph.topology import Skeleton
 
-Progress = Callable[[Iterable[np.ndarray], int | None], Iterable[np.ndarray]]
-"""Shows how far a loop is: takes what is gone through and its length, gives the same things; as ``lambda frames, total:
-tqdm(frames, total=total)`` does."""
 Path = str | PathLike[str]
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 

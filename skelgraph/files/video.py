@@ -6,7 +6,7 @@ that are lists of other files or addresses is ever tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike
@@ -19,6 +19,10 @@ from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files.regular import open_regular
 from skelgraph.files.writing import writing
 from skelgraph.text import plain, shown
+
+Progress = Callable[[Iterable[np.ndarray], int | None], Iterable[np.ndarray]]
+"""Shows how far a loop is: takes what is gone through and its length, gives the same things; as ``lambda frames, total:
+tqdm(frames, total=total)`` does."""
 
 _MOST_PIXELS = 2**26  # of a frame: 8K has half of them
 _NEARLY_SQUARE = 0.01

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from skelgraph.datasets import Motion, write_motion
-from skelgraph.detection.protocol import Progress
 from skelgraph.errors import DataError
 from skelgraph.files import read_video
+from skelgraph.files.video import Progress
 from skelgraph.lifting.lifted import Lifted, camera_to_upright
 from skelgraph.lifting.settings import MOTION_FORMATS, OutputSettings
 from skelgraph.viz.clip import clip_frames, write_clip

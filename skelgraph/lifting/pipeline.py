@@ -24,10 +24,10 @@ import torch
 
 from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
 from skelgraph.detection import Detector, create_detector, detect_video
-from skelgraph.detection.protocol import Progress
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.files.holding import holding
+from skelgraph.files.video import Progress
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
@@ -101,7 +101,7 @@ class Pipeline:
             if found is not None:
                 return found
             start = time.perf_counter()
-            video = source if source_kind(source) == "video" else None
+            video = source if _is_video(source) else None
             seen = self._detections(source, out, progress) if video else self._keypoints(source)
             result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
             return self.write(result, out, begun, start, progress)
@@ -260,12 +260,16 @@ def source_kind(path: Path) -> str | None:
     Raises:
         DataError: If it cannot be read.
     """
-    if not path.is_dir():
-        with open_regular(path, DataError) as file:
-            head = file.read(64)
-        if is_video(head):
-            return "video"
+    if _is_video(path):
+        return "video"
     return "keypoints" if is_keypoints(path) else None
+
+
+def _is_video(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    with open_regular(path, DataError) as file:
+        return is_video(file.read(64))
 
 
 def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:

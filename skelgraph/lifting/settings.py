@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import Count, NotNegative, OneOf, Positive, Side
-from skelgraph.settings import CheckedSettings, check_named, setting, settings_group
+from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 
 if TYPE_CHECKING:
     from skelgraph.topology import SkeletonLike
@@ -144,7 +144,7 @@ class OutputSettings(CheckedSettings):
 
 
 @dataclass(frozen=True)
-class LiftSettings(CheckedSettings):
+class LiftSettings(GroupedSettings):
     """Everything that decides what becomes of a video, in groups.
 
     Args:
@@ -175,18 +175,6 @@ class LiftSettings(CheckedSettings):
         check_named(self, "model_options")
 
     @classmethod
-    def groups(cls) -> dict[str, type]:
-        """The classes of the groups by the name of their field."""
-        return {"detection": DetectionSettings, "lifting": LiftingSettings, "output": OutputSettings}
-
-    @classmethod
-    def declared(cls) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
-        """Every setting of the groups: the name of its group and its declaration."""
-        for group, members in cls.groups().items():
-            for member in dataclasses.fields(members):
-                yield group, member
-
-    @classmethod
     def of(cls, weights: str, *, model: str | None = None, skeleton: Any = None, **values: Any) -> LiftSettings:
         """Settings by their names, whatever group they are of.
 
@@ -195,7 +183,7 @@ class LiftSettings(CheckedSettings):
         """
         options = values.pop("model_options", {})
         grouped: dict[str, dict[str, Any]] = {group: {} for group in cls.groups()}
-        group_of = {member.name: group for group, member in cls.declared()}
+        group_of = cls.group_of()
         for name, value in values.items():
             if name not in group_of:
                 raise unknown_name("setting", name, group_of)

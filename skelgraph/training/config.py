@@ -6,7 +6,7 @@ The command line, configuration files, checkpoints and Python all take them from
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import Channels, Count, InputForm, NotNegative, OneOf, Positive, Rate, Share
-from skelgraph.settings import CheckedSettings, check_named, setting, settings_group
+from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
 from skelgraph.training.schedules import SCHEDULES
@@ -382,7 +382,7 @@ class MachineConfig(CheckedSettings):
 
 
 @dataclass(frozen=True)
-class TrainConfig(CheckedSettings):
+class TrainConfig(GroupedSettings):
     """Everything that decides what a run does: the folder of its results and groups of settings.
 
     The name of a setting is unique over the groups, so that :meth:`replace`, the command line and messages need no
@@ -415,20 +415,6 @@ class TrainConfig(CheckedSettings):
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)
 
-    @classmethod
-    def groups(cls) -> dict[str, type]:
-        """The classes of the groups by the name of their field."""
-        made_by: dict[str, Any] = {group.name: group.default_factory for group in dataclasses.fields(cls)}
-        del made_by["out"]
-        return made_by
-
-    @classmethod
-    def declared(cls) -> Iterator[tuple[str, dataclasses.Field[Any]]]:
-        """Every setting but ``out``: the name of its group and its declaration."""
-        for group, members in cls.groups().items():
-            for member in dataclasses.fields(members):
-                yield group, member
-
     def settings(self) -> dict[str, Any]:
         """The values of all settings by their names, ``out`` first, as plain data for JSON."""
         return {"out": self.out} | {name: value for group in self._plain().values() for name, value in group.items()}
@@ -452,7 +438,7 @@ class TrainConfig(CheckedSettings):
         Raises:
             SkelgraphError: If there is no such setting, or a value is not what its annotation says.
         """
-        group_of = {member.name: group for group, member in self.declared()}
+        group_of = self.group_of()
         changed: dict[str, dict[str, Any]] = {}
         for name, value in changes.items():
             if name not in ("out", *group_of):
@@ -491,7 +477,7 @@ class TrainConfig(CheckedSettings):
                 f"the settings are {shown(values)}; expected their values by their names, out among them"
             )
         groups = cls.groups()
-        home = {member.name: group for group, member in cls.declared()}
+        home = cls.group_of()
         made: dict[str, Any] = {}
         for name, members in values.items():
             if name == "out":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -20,7 +20,7 @@ from skelgraph.datasets.pose_arrays import Clip
 from skelgraph.datasets.registry import DATASETS
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import read_video
-from skelgraph.files.video import VideoReader
+from skelgraph.files.video import Progress, VideoReader
 from skelgraph.geometry import camera_to_world, denormalize_screen
 from skelgraph.options import checked
 from skelgraph.text import plain, shown
@@ -41,7 +41,6 @@ Inches = Annotated[float, Field(ge=0.5, le=40)]
 Rate = Annotated[float, Field(ge=0.01, le=1000)]
 Kilobits = Annotated[int, Field(ge=10, le=1_000_000)]
 Degrees = Annotated[float, Field(ge=-360, le=360)]
-Progress = Callable[[Iterable[np.ndarray], int | None], Iterable[np.ndarray]]
 
 _WINDOWS_AT_ONCE = 1024
 

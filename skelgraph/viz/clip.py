@@ -190,17 +190,16 @@ class _SpacePanel:
         self, camera: Camera, people: Sequence[_Drawn], height: int, *, over: bool = False, shows: str = "positions"
     ) -> None:
         self.camera, self.people, self.over, self.shows = camera, people, over, shows
-        arrays = [array for person in people for array in (person.positions, person.truth) if array is not None]
-        middles = [person.middle[person.first : person.first + person.count, None] for person in people]
         moved = [
-            array - middle
-            for person, middle in zip(people, middles, strict=True)
+            (array - person.middle[person.first : person.first + person.count, None]).reshape(-1, 3)
+            for person in people
             for array in (person.positions, person.truth)
             if array is not None
         ]
-        points = np.concatenate([array.reshape(-1, 3) for array in moved]) if arrays else np.zeros((0, 3))
-        points = points[np.isfinite(points).all(-1)] if len(points) else points
-        points = np.concatenate([points, np.zeros((int(not len(points)), 3))])
+        points = np.concatenate([*moved, np.zeros((0, 3))])
+        points = points[np.isfinite(points).all(-1)]
+        if not len(points):
+            points = np.zeros((1, 3))
         picture = camera.project(points)[:, :2]
         low, high = picture.min(0), picture.max(0)
         centre, half = (low + high) / 2, max(CUBE / 2, 0.54 * float((high - low).max()))
