@@ -304,6 +304,9 @@ class AugmentationConfig(CheckedSettings):
     mix: Rate = setting(
         0.0, "How often both legs, and each arm, are taken from another pose of the batch before.", unit="share"
     )
+    bend: Angle = setting(
+        0.0, "Bend of the bodies at the hips about all three axes before, standard deviation.", unit="degrees"
+    )
     limb_lengths: Change = setting(0.0, "Largest change of the length of each bone before.", unit="percent")
     keypoint_noise: NotNegative = setting(
         0.0, "Largest noise of the keypoints, as a share of the box around a body.", unit="percent"
@@ -318,7 +321,7 @@ class AugmentationConfig(CheckedSettings):
             SkelgraphError: If one is not what it should be, or other bodies are asked for that nobody films.
         """
         super().__post_init__()
-        for name in ("roll", "tilt", "mix", "limb_lengths"):
+        for name in ("roll", "tilt", "mix", "bend", "limb_lengths"):
             if (value := getattr(self, name)) and not self.virtual_views:
                 raise SkelgraphError(
                     f"{name.replace('_', '-')} is {value}, but no new camera films what it makes: "
