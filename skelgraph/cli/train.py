@@ -33,6 +33,7 @@ class Train:
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
+    uncertainty: Annotated[Given, arg(constructor=group_options("uncertainty"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
@@ -106,6 +107,7 @@ class Train:
         groups = (
             self.network,
             self.refinement,
+            self.uncertainty,
             self.data,
             self.training,
             self.augmentation,

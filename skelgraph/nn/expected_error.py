@@ -120,14 +120,15 @@ class ExpectedError(CheckedOptions, nn.Module):
 
     @torch.no_grad()
     def calibrate(self, ratio: Tensor) -> None:
-        """Set ``scale`` so that on held-out data the answers are right on average: to the root of the mean of
-        :math:`(e / s)^2`.
+        """Multiply ``scale`` so that on held-out data the answers are right on average: by the root of the mean of
+        :math:`(e / s)^2`, which is 1 then.
 
         Args:
-            ratio: This mean, of answers with the scale 1; nothing is set unless it is a number above 0.
+            ratio: This mean, over joints and frames, of answers with the present scale; nothing is changed unless it
+                is a number above 0.
         """
         if ratio.isfinite() and ratio > 0:
-            self.scale.copy_(ratio.sqrt())
+            self.scale.mul_(ratio.sqrt())
 
     def beside(self, network: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """The network with the expected error as a fourth number of each joint: a function that maps ``(B, T, J, C)``

@@ -49,6 +49,8 @@ def test_the_scale_is_part_of_the_state_and_multiplies_the_answer() -> None:
     for nothing in (0.0, torch.nan, torch.inf):
         other.calibrate(torch.tensor(nothing))
         assert float(other.scale) == 1.5
+    other.calibrate(torch.tensor(0.25))
+    assert float(other.scale) == 0.75
 
 
 def test_the_loss_is_smallest_at_the_root_of_the_mean_square() -> None:
