@@ -106,6 +106,17 @@ class RefinementConfig(CheckedSettings):
 
 @settings_group
 @dataclass(frozen=True)
+class UncertaintyConfig(CheckedSettings):
+    """A head that tells the error to expect of each joint, trained on the errors that the network makes."""
+
+    expected_error: bool = setting(
+        False, "Train such a head too, which changes nothing in the network; see ExpectedError."
+    )
+    expected_error_channels: Channels = setting(256, "Width of this head.", unit="channels")
+
+
+@settings_group
+@dataclass(frozen=True)
 class DataConfig(CheckedSettings):
     """What it is trained and tested on."""
 
@@ -256,7 +267,7 @@ class TrainingConfig(CheckedSettings):
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
     loss: Loss = setting(
         "mpjpe",
-        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where heads alone are trained.",
         unit="sum",
     )
     loss_frames: LossFrames = setting(
@@ -414,6 +425,7 @@ class TrainConfig(GroupedSettings):
         out: Folder of the results.
         network: Which network.
         refinement: A head that corrects its poses.
+        uncertainty: A head that tells how wrong they are likely to be.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         augmentation: What is made of the training windows.
@@ -430,6 +442,7 @@ class TrainConfig(GroupedSettings):
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
+    uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
