@@ -12,6 +12,7 @@ from skelgraph.geometry.camera import (
     normalize_screen,
     project,
     project_linear,
+    undistort,
     world_to_camera,
 )
 from skelgraph.geometry.kinematics import forward_kinematics
@@ -45,6 +46,7 @@ __all__ = [
     "segment_distance",
     "to_rays",
     "turn",
+    "undistort",
     "window_rays",
     "world_to_camera",
 ]
