@@ -33,7 +33,7 @@ class Train:
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
-    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
+    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options", "extra_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
@@ -48,6 +48,14 @@ class Train:
         ),
     ] = ()
     data_option: DataOptions = ()
+    extra_option: Annotated[
+        Repeated,
+        arg(
+            help="What the files of --extra-motion do not say, as key=value in JSON: unit, up, joint_map.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
     config: Annotated[
         str | None,
         text_option("file"),
@@ -118,6 +126,8 @@ class Train:
             given["options"] = parse_options(self.option)
         if self.data_option:
             given["data_options"] = parse_options(self.data_option, "--data-option")
+        if self.extra_option:
+            given["extra_options"] = parse_options(self.extra_option, "--extra-option")
         if self.out is not None:
             given["out"] = self.out
         from skelgraph import training

@@ -43,6 +43,7 @@ RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
 Angle = Annotated[float, Field(ge=0, le=90)]
 Change = Annotated[float, Field(ge=0, le=50)]
+Part = Annotated[float, Field(ge=0, lt=1)]
 Ema = Annotated[float, Field(gt=0, lt=1)]
 Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
 Select = Literal["last", "test", "validation"]
@@ -158,6 +159,16 @@ class DataConfig(CheckedSettings):
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
     )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
+    extra_motion: str | None = setting(
+        None,
+        "Motion files, or a folder of them, whose motion is trained on beside that of the data set.",
+        unit="file",
+        absent="none",
+    )
+    extra_options: Mapping[str, Any] = setting(dict, "What the files of extra-motion do not say: unit, up, joint_map.")
+    generated_share: Part = setting(
+        0.0, "Share of the training frames that is generated motion, as the data set synthetic has it.", unit="share"
+    )
     skeleton: SkeletonLike = setting(
         "h36m17",
         "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
@@ -196,6 +207,11 @@ class DataConfig(CheckedSettings):
     hard_sigma: Positive = setting(
         0.05, "Distance at which a joint resembles another by a factor of e less, for --hardest.", unit="metres"
     )
+    middles: bool = setting(
+        False,
+        "Put pelvis, neck and spine in the middle of hips and shoulders, as keypoints of detectors have them: in poses "
+        "and keypoints.",
+    )
     stride: Number = setting(1, "Train on the centre frame of every n frames, chunk by chunk.", unit="frames")
     time_reversal: bool = setting(False, "Train on windows that run backwards, too.")
     causal: bool = setting(False, "Windows end with the frame that is lifted, instead of having it in their centre.")
@@ -214,6 +230,9 @@ class DataConfig(CheckedSettings):
         """
         super().__post_init__()
         check_named(self, "data_options")
+        check_named(self, "extra_options")
+        if self.extra_options and self.extra_motion is None:
+            raise SkelgraphError("extra-options are given, but extra-motion, whose options they are, is not")
         for member in dataclasses.fields(self):
             if member.metadata["source"] and member.name in self.data_options:
                 raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")

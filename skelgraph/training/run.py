@@ -43,6 +43,7 @@ from skelgraph.training.history import History
 from skelgraph.training.judging import lacking, protocol_record
 from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.more_motion import with_more_motion
 from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
@@ -269,7 +270,7 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
     """The data of a split; those to validate on are subjects of the training data, sampled as the test data are."""
     data = config.data
     subjects = {"train": data.train_subjects, "validation": data.val_subjects, "test": data.test_subjects}
-    return load_dataset(
+    found = load_dataset(
         data.dataset,
         "test" if split == "test" else "train",
         skeleton=data.skeleton,
@@ -278,8 +279,10 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
         downsample=data.downsample if split == "train" else data.test_downsample,
         subset=data.subset if split == "train" else None,
         unchecked=data.unchecked,
+        middles=data.middles,
         **data.sources(),
     )
+    return with_more_motion(found, data) if split == "train" else found
 
 
 def _load_test(config: TrainConfig) -> PoseDataset:

@@ -19,7 +19,8 @@ class Augmentation:
 
     Limbs are mixed, proportions changed, bodies tilted, then filmed; the keypoints are spoiled last. Keypoints, poses,
     roots, cameras and masks of a batch belong together: the keypoints, but for noise and dropout, are exactly the
-    projection of the poses. A confidence, where the data have one, is 1, and 0 where the joint is not known.
+    projection of the poses; where joints of the data are in the middle of others, those of the keypoints are so in the
+    picture. A confidence, where the data have one, is 1, and 0 where the joint is not known.
 
     Args:
         windows: The training windows.
@@ -64,10 +65,12 @@ class Augmentation:
         if self.settings.tilt:
             positions = tilt(positions, self.settings.tilt, generator)
         views = new_views(positions, visible, roll=self.settings.roll, generator=generator)
-        root, target = self.windows.dataset.skeleton.root, self.windows.target
-        poses = views.positions - views.positions[..., root, None, :]
+        data, target = self.windows.dataset, self.windows.target
+        filmed = views.positions if data.middles is None else data.middles(views.positions)
+        roots = filmed[..., data.skeleton.root, :]
+        poses = filmed - roots[..., None, :]
         confidence = None
-        if self.windows.dataset.confidence is not None:
+        if data.confidence is not None:
             seen = views.keypoints_2d.new_ones(views.keypoints_2d.shape[:-1])
             confidence = seen if visible is None else visible.to(seen)
         every = self.windows.targets == "all"
@@ -78,13 +81,13 @@ class Augmentation:
             motion.flipped,
             confidence,
             visible if visible is None or every else visible[:, target],
-            views.positions[:, target, root],
+            roots[:, target],
             views.intrinsics,
         )
 
     def _detected(self, batch: PoseBatch, found: Tensor | None, generator: Generator | None) -> PoseBatch:
         """The keypoints as a detector finds them, where they are in view."""
-        about = self.settings
+        about, middles = self.settings, self.windows.dataset.middles
         keypoints, confidence = batch.keypoints_2d, batch.confidence
         if about.keypoint_noise or about.outliers:
             keypoints = detector_noise(
@@ -92,4 +95,7 @@ class Augmentation:
             )
         if about.joint_dropout:
             keypoints, confidence = drop_joints(keypoints, confidence, rate=about.joint_dropout, generator=generator)
+        if middles is not None:  # of the keypoints as they were found
+            keypoints = middles(keypoints)
+            confidence = None if confidence is None else middles.least(confidence)
         return batch._replace(keypoints_2d=keypoints, confidence=confidence)
