@@ -12,7 +12,6 @@ from skelgraph.geometry.camera import (
     normalize_screen,
     project,
     project_linear,
-    undistort,
     world_to_camera,
 )
 from skelgraph.geometry.kinematics import forward_kinematics
@@ -46,7 +45,6 @@ __all__ = [
     "segment_distance",
     "to_rays",
     "turn",
-    "undistort",
     "window_rays",
     "world_to_camera",
 ]

@@ -13,8 +13,6 @@ from skelgraph.errors import SkelgraphError, unknown_name
 Distortion = Literal["human36m", "opencv", "none"]
 """A model of lens distortion, see :func:`project`."""
 DISTORTIONS = get_args(Distortion)
-NEWTON_STEPS = 10
-"""Lenses of usual cameras need three to five."""
 
 
 def world_to_camera(points: Tensor, orientation: Tensor, translation: Tensor) -> Tensor:
@@ -95,57 +93,19 @@ def project(points_camera: Tensor, intrinsics: Tensor, distortion: Distortion) -
         raise unknown_name("distortion", distortion, DISTORTIONS)
     _check_last("points_camera", points_camera, 3)
     _check_last("intrinsics", intrinsics, *((4, 9) if distortion == "none" else (9,)))
-    focal, centre, lens = intrinsics[..., None, :].tensor_split((2, 4), dim=-1)
+    focal, centre, radial, tangential = intrinsics[..., None, :].tensor_split((2, 4, 7), dim=-1)
     if distortion == "human36m":
         x = _clamped_perspective(points_camera)
-    else:
-        depth = points_camera[..., 2:]
-        x = points_camera[..., :2] / torch.where(depth > 0, depth, torch.nan)
-    if distortion != "none":
-        x, _ = _bent(x, lens, distortion)
-    return focal * x + centre
-
-
-def undistort(points_2d: Tensor, intrinsics: Tensor, distortion: Distortion) -> Tensor:
-    r"""Where a pinhole camera of the same focal length and centre sees what a lens shows at these image points: the
-    inverse of the distortion of :func:`project`, ``undistort(project(X, K, d), K, d) == project(X, K, "none")``.
-
-    Both lens models have the form :math:`x' = x \, (1 + k_1 r^2 + k_2 r^4 + k_3 r^6 + a^\top x) + b \, r^2`, which is
-    solved for :math:`x` by Newton's method from :math:`x'`, in ten steps whatever the points are. The clamp of
-    ``"human36m"`` has no inverse: its points are those of the polynomial.
-
-    Args:
-        points_2d: Image points ``(..., J, 2)`` in the unit of the intrinsics.
-        intrinsics: ``(..., 9)``, as for :func:`project`; for ``"none"``, which changes nothing, 4 are enough.
-        distortion: The lens model.
-
-    Returns:
-        Image points ``(..., J, 2)``; NaN where the lens shows nothing (its polynomial turns back far outside of most
-        pictures), and for points that are not finite.
-
-    Raises:
-        SkelgraphError: The last dimensions are not 2 and 9, or there is no such model.
-    """
-    if distortion not in DISTORTIONS:
-        raise unknown_name("distortion", distortion, DISTORTIONS)
-    _check_last("points_2d", points_2d, 2)
-    _check_last("intrinsics", intrinsics, *((4, 9) if distortion == "none" else (9,)))
-    if distortion == "none":
-        return points_2d
-    focal, centre, lens = intrinsics[..., None, :].tensor_split((2, 4), dim=-1)
-    slope, shift = _tangential(lens, distortion)
-    k1, k2, k3 = lens[..., :3].split(1, dim=-1)
-    eye = torch.eye(2, dtype=points_2d.dtype, device=points_2d.device)
-    x = seen = (points_2d - centre) / focal
-    for _ in range(NEWTON_STEPS):
-        bent, factor = _bent(x, lens, distortion)
         r2 = x.square().sum(-1, keepdim=True)
-        gradient = 2 * (k1 + 2 * k2 * r2 + 3 * k3 * r2**2) * x + slope  # of the factor
-        jacobian = factor[..., None] * eye + _outer(x, gradient) + 2 * _outer(shift, x)
-        x = x - _solved(jacobian, bent - seen)
-    off = (_bent(x, lens, distortion)[0] - seen).norm(dim=-1, keepdim=True)
-    found = off <= torch.finfo(x.dtype).eps ** 0.5 * (1 + seen.norm(dim=-1, keepdim=True))
-    return focal * torch.where(found, x, torch.nan) + centre
+        factor = _radial(r2, radial) + (tangential * x).sum(-1, keepdim=True)
+        return focal * (x * factor + tangential * r2) + centre
+    depth = points_camera[..., 2:]
+    x = points_camera[..., :2] / torch.where(depth > 0, depth, torch.nan)
+    if distortion == "opencv":
+        r2 = x.square().sum(-1, keepdim=True)
+        crossed = tangential.flip(-1)
+        x = x * (_radial(r2, radial) + 2 * (crossed * x).sum(-1, keepdim=True)) + crossed * r2
+    return focal * x + centre
 
 
 def project_linear(points_camera: Tensor, intrinsics: Tensor) -> Tensor:
@@ -307,35 +267,6 @@ def _rotation(orientation: Tensor) -> Tensor:
 
 def _clamped_perspective(points_camera: Tensor) -> Tensor:
     return (points_camera[..., :2] / points_camera[..., 2:]).clamp(-1, 1)
-
-
-def _bent(x: Tensor, lens: Tensor, distortion: Distortion) -> tuple[Tensor, Tensor]:
-    """Where a lens k1, k2, k3, p1, p2 shows what a pinhole camera sees at x, and the factor 1 + k1 r^2 + ... + a^T x of
-    :func:`undistort`, ``(..., J, 1)``."""
-    slope, shift = _tangential(lens, distortion)
-    r2 = x.square().sum(-1, keepdim=True)
-    factor = _radial(r2, lens[..., :3]) + (slope * x).sum(-1, keepdim=True)
-    return x * factor + shift * r2, factor
-
-
-def _tangential(lens: Tensor, distortion: Distortion) -> tuple[Tensor, Tensor]:
-    """The vectors a and b of a lens model, see :func:`undistort`."""
-    tangential = lens[..., 3:]
-    if distortion == "human36m":
-        return tangential, tangential
-    crossed = tangential.flip(-1)
-    return 2 * crossed, crossed
-
-
-def _outer(a: Tensor, b: Tensor) -> Tensor:
-    return a[..., :, None] * b[..., None, :]
-
-
-def _solved(matrix: Tensor, right: Tensor) -> Tensor:
-    """The solution of two equations; not finite where there is none, which no library function answers in a batch."""
-    (a, b), (c, d) = (row.unbind(-1) for row in matrix.unbind(-2))
-    u, v = right.unbind(-1)
-    return torch.stack((d * u - b * v, a * v - c * u), -1) / (a * d - b * c)[..., None]
 
 
 def _radial(r2: Tensor, radial: Tensor) -> Tensor:

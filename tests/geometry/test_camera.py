@@ -23,7 +23,6 @@ from skelgraph.geometry import (
     normalize_screen,
     project,
     project_linear,
-    undistort,
     world_to_camera,
 )
 
@@ -249,47 +248,3 @@ def test_float32_stays_float32() -> None:
 def test_wrong_last_dimension_is_named(call: Callable[[], Tensor], named: str) -> None:
     with pytest.raises(SkelgraphError, match=named):
         call()
-
-
-LENSES = {
-    "human36m": [(-0.2, 0.24, -0.003, -0.001, -0.0014), (-0.194, 0.2404, 0.0068, -0.0016, -0.0027)],
-    "opencv": [(-0.28, 0.09, -0.01, 0.004, -0.007), (0.4, -0.1, 0.02, -0.01, 0.02)],
-}
-
-
-@pytest.mark.parametrize("distortion", LENSES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_undistortion_inverts_the_lens(distortion: Distortion, dtype: torch.dtype) -> None:
-    points = torch.cat((torch.rand(2, 1000, 2) * 1.8 - 0.9, torch.ones(2, 1000, 1)), -1).to(dtype)  # to 42 degrees
-    intrinsics = torch.tensor([(1100.0, 1300.0, 960.0, 540.0, *lens) for lens in LENSES[distortion]], dtype=dtype)
-    seen = project(points, intrinsics, distortion)
-    pinhole = project(points, intrinsics[:, :4], "none")
-    assert (seen - pinhole).norm(dim=-1).max() > 50
-    precision = 1e-2 if dtype == torch.float32 else 1e-8
-    torch.testing.assert_close(undistort(seen, intrinsics, distortion), pinhole, rtol=0, atol=precision)
-
-
-def test_undistortion_of_what_the_lens_does_not_show() -> None:
-    """r (1 - 0.3 r^2) is never more than 0.703, at r = 1.054."""
-    intrinsics = torch.tensor([1000.0, 1000.0, 0.0, 0.0, -0.3, 0, 0, 0, 0], dtype=torch.float64)
-    seen = torch.tensor([[600.0, 0.0], [0.0, -720.0], [torch.nan, 0.0], [700.0, 0.0]], dtype=torch.float64)
-    found = undistort(seen, intrinsics, "opencv")
-    assert found.isnan().any(-1).tolist() == [False, True, True, False]
-    assert found[3, 0] < 1054, "of the two places the inner one, which is in view"
-    back = project(torch.nn.functional.pad(found / 1000, (0, 1), value=1.0), intrinsics, "opencv")
-    torch.testing.assert_close(back[[0, 3]], seen[[0, 3]])
-
-
-def test_undistortion_of_a_pinhole_camera() -> None:
-    points = torch.randn(3, 5, 2)
-    assert torch.equal(undistort(points, torch.tensor([2.0, 2.0, 0.0, 0.1]), "none"), points)
-    with pytest.raises(SkelgraphError, match="intrinsics has shape"):
-        undistort(points, torch.tensor([2.0, 2.0, 0.0, 0.1]), "opencv")
-
-
-@pytest.mark.parametrize("distortion", LENSES)
-def test_undistortion_gradients(distortion: Distortion) -> None:
-    points, intrinsics = random_view(1)
-    seen = project(points, intrinsics, distortion)
-    function = functools.partial(undistort, distortion=distortion)
-    assert torch.autograd.gradcheck(function, (seen.requires_grad_(), intrinsics.clone().requires_grad_()))
