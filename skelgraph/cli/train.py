@@ -34,6 +34,7 @@ class Train:
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options", "extra_options"]))]
+    uncertainty: Annotated[Given, arg(constructor=group_options("uncertainty"))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
@@ -114,6 +115,7 @@ class Train:
         groups = (
             self.network,
             self.refinement,
+            self.uncertainty,
             self.data,
             self.training,
             self.augmentation,

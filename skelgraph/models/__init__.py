@@ -22,7 +22,7 @@ from skelgraph.models.rs_net import RSNet
 from skelgraph.models.sem_gcn import SemGCN
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose
-from skelgraph.models.weights import load_head, load_network
+from skelgraph.models.weights import load_expected_error, load_head, load_network
 
 __all__ = [
     "HGCN",
@@ -51,6 +51,7 @@ __all__ = [
     "create_model",
     "export_model",
     "list_models",
+    "load_expected_error",
     "load_head",
     "load_model",
     "load_network",

@@ -106,6 +106,17 @@ class RefinementConfig(CheckedSettings):
 
 @settings_group
 @dataclass(frozen=True)
+class UncertaintyConfig(CheckedSettings):
+    """A head that tells the error to expect of each joint, trained on the errors that the network makes."""
+
+    expected_error: bool = setting(
+        False, "Train such a head too, which changes nothing in the network; see ExpectedError."
+    )
+    expected_error_channels: Channels = setting(256, "Width of this head.", unit="channels")
+
+
+@settings_group
+@dataclass(frozen=True)
 class DataConfig(CheckedSettings):
     """What it is trained and tested on."""
 
@@ -256,7 +267,7 @@ class TrainingConfig(CheckedSettings):
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
     loss: Loss = setting(
         "mpjpe",
-        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where heads alone are trained.",
         unit="sum",
     )
     loss_frames: LossFrames = setting(
@@ -304,6 +315,9 @@ class AugmentationConfig(CheckedSettings):
     mix: Rate = setting(
         0.0, "How often both legs, and each arm, are taken from another pose of the batch before.", unit="share"
     )
+    bend: Angle = setting(
+        0.0, "Bend of the bodies at the hips about all three axes before, standard deviation.", unit="degrees"
+    )
     limb_lengths: Change = setting(0.0, "Largest change of the length of each bone before.", unit="percent")
     keypoint_noise: NotNegative = setting(
         0.0, "Largest noise of the keypoints, as a share of the box around a body.", unit="percent"
@@ -318,7 +332,7 @@ class AugmentationConfig(CheckedSettings):
             SkelgraphError: If one is not what it should be, or other bodies are asked for that nobody films.
         """
         super().__post_init__()
-        for name in ("roll", "tilt", "mix", "limb_lengths"):
+        for name in ("roll", "tilt", "mix", "bend", "limb_lengths"):
             if (value := getattr(self, name)) and not self.virtual_views:
                 raise SkelgraphError(
                     f"{name.replace('_', '-')} is {value}, but no new camera films what it makes: "
@@ -411,6 +425,7 @@ class TrainConfig(GroupedSettings):
         out: Folder of the results.
         network: Which network.
         refinement: A head that corrects its poses.
+        uncertainty: A head that tells how wrong they are likely to be.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         augmentation: What is made of the training windows.
@@ -427,6 +442,7 @@ class TrainConfig(GroupedSettings):
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
+    uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

@@ -8,7 +8,7 @@ from skelgraph.datasets.windows import PoseBatch, PoseWindows
 from skelgraph.datasets.world import WorldMotion, WorldWindows
 from skelgraph.errors import SkelgraphError
 from skelgraph.training.config import AugmentationConfig
-from skelgraph.training.transforms.bodies import LimbLengths, tilt
+from skelgraph.training.transforms.bodies import Bend, LimbLengths, tilt
 from skelgraph.training.transforms.detections import detector_noise, drop_joints
 from skelgraph.training.transforms.limbs import LimbMix
 from skelgraph.training.transforms.views import new_views
@@ -17,9 +17,9 @@ from skelgraph.training.transforms.views import new_views
 class Augmentation:
     """Training windows as nobody filmed them: other bodies, seen by other cameras, found by another detector.
 
-    Limbs are mixed, proportions changed, bodies tilted, then filmed; the keypoints are spoiled last. Keypoints, poses,
-    roots, cameras and masks of a batch belong together: the keypoints, but for noise and dropout, are exactly the
-    projection of the poses; where joints of the data are in the middle of others, those of the keypoints are so in the
+    Limbs are mixed, bodies bent, proportions changed, bodies tilted, then filmed; the keypoints are spoiled last.
+    Keypoints, poses, roots, cameras and masks of a batch belong together: the keypoints, but for noise and dropout, are
+    exactly the projection of the poses; where joints of the data are in the middle of others, keypoints are so in the
     picture. A confidence, where the data have one, is 1, and 0 where the joint is not known.
 
     Args:
@@ -40,6 +40,7 @@ class Augmentation:
         skeleton = windows.dataset.skeleton
         device = windows.dataset.poses_3d.device
         self.mix = LimbMix(skeleton, settings.mix, device) if settings.mix else None
+        self.bend = Bend(skeleton, settings.bend, device) if settings.bend else None
         self.lengths = LimbLengths(skeleton, settings.limb_lengths, device) if settings.limb_lengths else None
 
     def __call__(self, index: Tensor, generator: Generator | None = None) -> PoseBatch:
@@ -60,6 +61,8 @@ class Augmentation:
         positions, visible = motion.positions, motion.visible
         if self.mix is not None:
             positions = self.mix(positions, visible, generator)
+        if self.bend is not None:
+            positions = self.bend(positions, visible, generator)
         if self.lengths is not None:
             positions = self.lengths(positions, generator)
         if self.settings.tilt:
