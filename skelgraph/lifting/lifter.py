@@ -22,7 +22,8 @@ from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
-from skelgraph.models import PoseLifter, load_network
+from skelgraph.models import PoseLifter, load_expected_error, load_network
+from skelgraph.nn import ExpectedError
 from skelgraph.options import CheckedOptions, FrameRate, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, convert_keypoints
@@ -64,13 +65,15 @@ class Lifter(CheckedOptions):
         training_focal: :math:`f_{train}`, the focal length of the training data in half image widths; by default that
             of Human3.6M.
         network_rate: Frames per second of the data that a network of several frames was trained on: windows take
-            frames (interpolated between two) at this rate, each frame of the video is still lifted. By default they
-            take frame after frame, whatever the frame rate.
+            frames (interpolated between two) at this rate, each frame of the video is still lifted. By default what
+            the weights say (``network.frame_rate``); if they do not, frame after frame, whatever the frame rate.
         min_confidence: Joints of this confidence or less are not seen.
         max_gap: Longest gap that is interpolated, seconds.
         smoothing: One-Euro filter on poses and roots; ``None``: none.
         rigid_bones: Give each bone its median length over the stretch, left and right their mean, along its predicted
             direction.
+        expected_error: A head that tells the errors to expect of the network's poses, which are the ``deviations`` of
+            people then; by default that of the weights, if they are a file that holds one.
 
     Raises:
         SkelgraphError: If the weights are not usable, or an option is none.
@@ -103,6 +106,7 @@ class Lifter(CheckedOptions):
         max_gap: Seconds = 0.25,
         smoothing: OneEuro | None = None,
         rigid_bones: bool = False,
+        expected_error: ExpectedError | None = None,
     ) -> None:
         network = _network(weights, model, skeleton, dict(model_options or {}), device)
         flip = network.skeleton.symmetry_known if flip is None else flip
@@ -112,10 +116,14 @@ class Lifter(CheckedOptions):
                 f"training_focal is {training_focal:g}, but the weights say that the network takes rays, which know "
                 "none; leave it out"
             )
-        self.prediction = Prediction(network, normalisation_of(network.input_form, normalisation), flip, batch_size)
+        if expected_error is None and not isinstance(weights, PoseLifter):
+            expected_error = load_expected_error(weights)  # type: ignore[arg-type]
+        form = normalisation_of(network.input_form, normalisation)
+        self.prediction = Prediction(network, form, flip, batch_size, expected_error)
         self.rule = rule
         self.training_focal = training_focal or HUMAN36M_FOCAL
-        self.network_rate = network_rate
+        told_rate = network.frame_rate if network.num_frames > 1 else None
+        self.network_rate = told_rate if network_rate is None else network_rate
         self.min_confidence = min_confidence
         self.max_gap = max_gap
         self.smoothing = smoothing
@@ -172,8 +180,8 @@ class Lifter(CheckedOptions):
             stretches, lost = self._stretches(person, frames[found], known, seen.frame_rate)
             not_lifted += lost
             for first, places in stretches:
-                poses, roots = self._lift(places, view, step, seen.frame_rate, person, sizes)
-                people.append(LiftedPerson(person, first, poses, roots, places))
+                poses, roots, deviations = self._lift(places, view, step, seen.frame_rate, person, sizes)
+                people.append(LiftedPerson(person, first, poses, roots, places, deviations))
         return Lifted(
             people,
             self.skeleton,
@@ -291,16 +299,16 @@ class Lifter(CheckedOptions):
 
     def _lift(
         self, places: np.ndarray, view: View, step: float, frame_rate: float | None, person: int, sizes: _Sizes
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Poses and roots of one stretch."""
-        poses = self.prediction(places, np.arange(len(places)), view, step)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Poses, roots and deviations of one stretch."""
+        poses, deviations = self.prediction(places, np.arange(len(places)), view, step)
         if self.smoothing is not None and frame_rate is not None:
             poses = _filtered(poses, OneEuroFilter(self.smoothing, frame_rate))
-        poses = shaped(poses, self.skeleton, sizes.height(person), sizes.known, self.rigid_bones)
+        poses, scale = shaped(poses, self.skeleton, sizes.height(person), sizes.known, self.rigid_bones)
         roots = held(without_bad_frames(estimate_roots(poses, places, view.intrinsics)))
         if self.smoothing is not None and frame_rate is not None:
             roots = _filtered(roots, OneEuroFilter(self.smoothing, frame_rate))
-        return poses, roots
+        return poses, roots, None if deviations is None else scale * deviations
 
 
 @dataclass(frozen=True)
