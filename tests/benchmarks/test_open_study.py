@@ -60,7 +60,8 @@ def _study(monkeypatch, load, data, tmp_path):
             return train(config, steps)
 
         monkeypatch.setattr(study, "trained", trained)
-        given = ["--data", data, "--out", tmp_path / "out", "--seeds", 0, "--batch-size", 32, "--seconds", 0, *options]
+        given = ["--data", data, "--out", tmp_path / "out", "--seeds", 0, "--batch-size", 32, "--seconds", 0]
+        given += ["--transforms-budget", 0.3, *options]
         monkeypatch.setattr("sys.argv", ["benchmarks/open_study.py", *map(str, given)])
         study.main()
         return keys
@@ -72,6 +73,7 @@ def test_study_goes_on_where_it_was_ended(study, load, tmp_path, capsys):
     page = tmp_path / "open_results.md"
     known = tmp_path / "known.json"
     timing = {"sem_gcn": {"seconds": {"32": 0.01, "bf16": 0.02}, "precision": "32", "steps": 13}}
+    timing["transforms"] = {"seconds": {"32": 0.01, "bf16": 0.02}, "precision": "32", "steps": 11}
     known.write_text(json.dumps({"timing": timing}))
     rows = ("--only", *ROWS, "--budget", 0.2, "--docs", page, "--steps-of", known)
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +97,7 @@ def test_study_goes_on_where_it_was_ended(study, load, tmp_path, capsys):
     assert measured["precision"] == min(measured["seconds"], key=measured["seconds"].get)
     assert measured["steps"] == max(10, round(0.2 / min(measured["seconds"].values())))
     for run in results["runs"].values():
-        timing = results["timing"][run["model"]]
+        timing = results["timing"]["transforms" if run["part"] == "transforms" else run["name"]]
         assert run["steps"] == timing["steps"]
         weights = torch.load(tmp_path / "out" / run_folder(run) / "checkpoints/last.ckpt", weights_only=False)
         assert weights["global_step"] == run["steps"]
@@ -149,7 +151,9 @@ def test_page_of_two_seeds(load):
         f"{name} {seed}": run(name, seed, error) for name, pair in values.items() for seed, error in enumerate(pair)
     }
     machine = {"command": "c", "versions": {"torch": "2"}, "processor": "p", "threads": 1}
-    page = load("open_page").page({"settings": {}, "machine": machine, "timing": {}, "runs": runs})
+    page = load("open_page").page(
+        {"settings": {"transforms_budget": 30}, "machine": machine, "timing": {}, "runs": runs}
+    )
     rows = {row[2:].split(" | ")[0]: row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ")}
     assert rows["new cameras"][2] == "71.0 ± 1.4 / 50.0 ± 0.0"
     assert rows["+ roll 12"][2] == "62.0 ± 2.8 (-9.0) / 50.0 ± 0.0"
