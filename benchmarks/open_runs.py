@@ -57,6 +57,7 @@ TRANSFORMS: dict[str, dict[str, Any]] = {
     "roll 12": {"roll": 12.0},
     "tilt 20": {"tilt": 20.0},
     "mix 0.4": {"mix": 0.4},
+    "bend 15": {"bend": 15.0},
     "middles": {"middles": True},
     "generated 30 %": {"generated_share": 0.3},
     "keypoint noise 1 %": {"keypoint_noise": 1.0},
