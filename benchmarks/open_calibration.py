@@ -26,6 +26,7 @@ from skelgraph.lifting import LIMB_JOINTS
 from skelgraph.lifting.judging import joints_of
 from skelgraph.models import PoseLifter, load_expected_error, load_network
 from skelgraph.nn import ExpectedError
+from skelgraph.training.judging import with_root
 
 FITTED_ON = "S02"
 ANGLES = (-20.0, -10.0, 0.0, 10.0, 20.0)
@@ -85,17 +86,13 @@ def ways_of(network: PoseLifter, head: ExpectedError | None) -> dict[str, Way]:
 
 def _spread(network: PoseLifter, answers: Tensor) -> Tensor:
     """Root mean square distance of answers ``(N, B, J, 3)`` from their mean, ``(B, J)``."""
-    answers = _relative(network, answers)
+    answers = with_root(answers, network.skeleton.root, "subtract")
     return (answers - answers.mean(0)).square().sum(-1).mean(0).sqrt()
 
 
-def _relative(network: PoseLifter, pose: Tensor) -> Tensor:
-    return pose - pose[..., network.skeleton.root, None, :]
-
-
 def _told(network: PoseLifter, ways: Mapping[str, Way], x: Tensor) -> tuple[Tensor, dict[str, np.ndarray]]:
-    """The poses that are judged, and what each way tells of them."""
-    pose = _relative(network, flip_average(network, x, network.skeleton.mirror_index))
+    """What the network answers, its root as it is, and what each way tells of that."""
+    pose = flip_average(network, x, network.skeleton.mirror_index)
     return pose, {name: way(x).clamp(min=SMALLEST).numpy() for name, way in ways.items()}
 
 
@@ -113,6 +110,7 @@ def _of_batches(network: PoseLifter, ways: Mapping[str, Way], poses: PoseDataset
     for batch in poses.windows(network.num_frames).loader(1024):
         given = batch.in_form(network.input_form)
         pose, told = _told(network, ways, given.network_input(network.in_channels))
+        pose = with_root(pose, network.skeleton.root, "subtract")  # as in tests
         yield Samples((pose - given.poses_3d).norm(dim=-1).numpy(), told)
 
 
@@ -128,6 +126,7 @@ def clip_samples(network: PoseLifter, ways: Mapping[str, Way], weights: str | Pa
         for person in lifted.people:
             x, windows = windows[: len(person.poses)], windows[len(person.poses) :]
             pose, told = _told(network, ways, x)
+            pose = with_root(pose, network.skeleton.root, "zero")  # as lifters have it
             if network.input_form == "rays":
                 keypoints = torch.from_numpy(person.keypoints_2d[..., :2])
                 rotation, _ = box_view(keypoints, torch.from_numpy(lifted.intrinsics))

@@ -82,6 +82,16 @@ def write(folder: Path, positions: Any = None, keypoints: Any = None, visible: A
     return paths
 
 
+def open_data(folder: Path, lengths: dict[str, dict[str, dict[str, int]]]) -> Path:
+    """Files of these lengths under the names of the open data, by set of files and subject."""
+    for name, subjects in lengths.items():
+        paths = write(folder / name, *arrays(subjects))
+        Path(paths["data_3d"]).rename(folder / f"data_3d_{name}.npz")
+        Path(paths["data_2d"]).rename(folder / f"data_2d_{name}_gt.npz")
+        Path(paths["cameras"]).rename(folder / "cameras_cmu.json")
+    return folder
+
+
 def _film(world: np.ndarray, camera: dict[str, Any]) -> np.ndarray:
     intrinsics = [
         *camera["focal_length"],

@@ -30,13 +30,7 @@ def _load(monkeypatch):
 @pytest.fixture(scope="module", name="data")
 def _data(tmp_path_factory) -> Path:
     """A second or two of motion, in files with the names of the open data."""
-    folder = tmp_path_factory.mktemp("open")
-    for name, lengths in LENGTHS.items():
-        paths = tiny_mocap.write(folder / name, *tiny_mocap.arrays(lengths))
-        Path(paths["data_3d"]).rename(folder / f"data_3d_{name}.npz")
-        Path(paths["data_2d"]).rename(folder / f"data_2d_{name}_gt.npz")
-        Path(paths["cameras"]).rename(folder / "cameras_cmu.json")
-    return folder
+    return tiny_mocap.open_data(tmp_path_factory.mktemp("open"), LENGTHS)
 
 
 @pytest.fixture(name="study")
