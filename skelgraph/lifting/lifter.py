@@ -23,6 +23,7 @@ from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
 from skelgraph.models import PoseLifter, load_network
+from skelgraph.models.shipped import weights_path
 from skelgraph.options import CheckedOptions, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, convert_keypoints
@@ -48,8 +49,9 @@ class Lifter(CheckedOptions):
     five frames around by more than 15 %, the median is taken.
 
     Args:
-        weights: A network, which is put into evaluation mode; or a file of weights of any origin, see
-            :func:`~skelgraph.models.load_network`.
+        weights: A network, which is put into evaluation mode; a file of weights of any origin, or the name of weights
+            that come with this package, see :func:`~skelgraph.models.load_network`; by default ``"open"`` of these, of
+            one frame, on the joints of ``h36m16``.
         model: Name of the model; weights of the authors' code do not tell it.
         skeleton: Skeleton of the network, likewise.
         model_options: Options of the model, likewise.
@@ -80,16 +82,16 @@ class Lifter(CheckedOptions):
     Example:
         >>> import numpy as np
         >>> import skelgraph
-        >>> lifter = skelgraph.Lifter(skelgraph.create_model("sem_gcn", "h36m17"))  # give it weights
+        >>> lifter = skelgraph.Lifter()
         >>> keypoints = np.random.default_rng(0).uniform(400, 600, (5, 17, 2))
         >>> lifted = lifter(keypoints, skeleton="coco17", image_size=(1920, 1080), focal=1500.0, frame_rate=30.0)
         >>> lifted.people[0].poses.shape
-        (5, 17, 3)
+        (5, 16, 3)
     """
 
     def __init__(
         self,
-        weights: str | PathLike[str] | PoseLifter,
+        weights: str | PathLike[str] | PoseLifter | None = None,
         *,
         model: str | None = None,
         skeleton: Any = None,
@@ -339,14 +341,14 @@ def _filtered(values: np.ndarray, step: OneEuroFilter) -> np.ndarray:
 
 
 def _network(
-    weights: str | PathLike[str] | PoseLifter,
+    weights: str | PathLike[str] | PoseLifter | None,
     model: str | None,
     skeleton: SkeletonLike | None,
     options: dict[str, Any],
     device: Any,
 ) -> PoseLifter:
     if not isinstance(weights, PoseLifter):
-        network = load_network(weights, model, skeleton, **options)  # type: ignore[arg-type]
+        network = load_network(weights_path(weights), model, skeleton, **options)
     elif model is None and skeleton is None and not options:
         network = weights
     else:
