@@ -3,6 +3,7 @@
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
 # make bench  time the layers against named alternatives (about an hour; the models take most of it)
+# make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
 PYTHON ?= python3
@@ -13,8 +14,9 @@ TEST_THREADS ?= 1
 TEST_PROCESSES ?= 2
 DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
+STUDY_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench clean
+.PHONY: demo test lint fuzz bench study clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +49,9 @@ bench: $(VENV)/.installed-dev
 	for name in layers models hypergraph scaling; do \
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
+
+study: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -56,11 +56,11 @@ def motion(length: int, seed: int) -> np.ndarray:
     return (figure + 0.15 * np.sin(pace * time + phase)).astype(np.float32)
 
 
-def arrays() -> tuple[dict[str, Any], dict[str, Any]]:
+def arrays(lengths: dict[str, dict[str, int]] = LENGTHS) -> tuple[dict[str, Any], dict[str, Any]]:
     """``positions_3d`` and ``positions_2d`` of the files."""
     positions = {
         subject: {action: motion(length, i) for i, (action, length) in enumerate(actions.items())}
-        for subject, actions in LENGTHS.items()
+        for subject, actions in lengths.items()
     }
     keypoints = {
         subject: {action: [_film(world, camera) for camera in CAMERAS] for action, world in actions.items()}
