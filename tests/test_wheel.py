@@ -21,12 +21,13 @@ import sys
 
 target, checkout, shared, environment = sys.argv[1:]
 refused = []
+NETWORK = {f"socket.{call}" for call in ("connect", "getaddrinfo", "gethostbyname", "sendto", "sendmsg")}
 
 
 def watch(event, arguments):
     path = str(arguments[0]) if event == "open" else ""
     is_foreign = path.startswith((checkout, shared)) and not path.startswith(environment)
-    if is_foreign or (event.startswith("socket.") and event not in ("socket.__new__", "socket.gethostname")):
+    if is_foreign or event in NETWORK:
         refused.append((event, *arguments))
         raise PermissionError(f"{event}: {arguments}")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import as_path, open_regular, read_json
@@ -31,8 +33,9 @@ class ShippedWeights:
         model: Name of the network.
         skeleton: Name of its skeleton.
         frames: Frames that the network sees at once.
+        settings: The settings of its training that are not the default ones.
         command: The command that trained it.
-        commit: The commit of this project with which it was trained.
+        commit: The commit of this project with which it was trained, and whether files were changed after it.
     """
 
     file: str
@@ -40,6 +43,7 @@ class ShippedWeights:
     model: str
     skeleton: str
     frames: Joints
+    settings: Mapping[str, Any]
     command: str
     commit: str
 
@@ -57,9 +61,11 @@ def read_shipped(path: str | Path = TABLE) -> dict[str, ShippedWeights]:
     """
     label, rows = plain(str(path), 500), read_json(path, SkelgraphError)
     names = {field.name for field in dataclasses.fields(ShippedWeights)}
-    if not isinstance(rows, dict) or not all(isinstance(row, dict) and row.keys() == names for row in rows.values()):
+    if not isinstance(rows, dict) or not all(
+        isinstance(row, dict) and row.keys() == names and isinstance(row["settings"], dict) for row in rows.values()
+    ):
         raise SkelgraphError(f"{label}: found {shown(rows)}, expected names with {', '.join(sorted(names))} each")
-    return {name: ShippedWeights(**check_options(ShippedWeights, row, label)) for name, row in rows.items()}
+    return {name: ShippedWeights(**row | check_options(ShippedWeights, row, label)) for name, row in rows.items()}
 
 
 @cache

@@ -69,7 +69,10 @@ def test_every_way_to_ask_for_them(network: Any) -> None:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({"name": "sem_gcn"}, rf"is a {OPEN.model}, expected a 'sem_gcn'; there are open: {OPEN.model}, {OPEN.skeleton}"),
+        (
+            {"name": "sem_gcn"},
+            rf"is a {OPEN.model}, expected a 'sem_gcn'; there are open: {OPEN.model}, {OPEN.skeleton}",
+        ),
         ({"name": "semgcn"}, "unknown model 'semgcn'"),
         ({"pretrained": "opn"}, "unknown weights that come with skelgraph: 'opn'; did you mean open"),
         ({"pretrained": str(OPEN.path)}, "unknown weights that come with skelgraph"),
@@ -155,7 +158,7 @@ def test_lifting_without_weights(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_commands_take_their_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = ["--dataset", "synthetic", "--test-subjects", "S9", "--action", "Walking 1"]
+    data = ["--dataset", "synthetic", "--test-subjects", "S9"]
     assert main(["visualize", "--weights", "open", *data, "--limit", "2", "--out", str(tmp_path / "a.gif")]) == 0
     assert "a.gif: 2 frames" in capsys.readouterr().out
     assert main(["export", "--weights", "opne", "--out", str(tmp_path / "a.onnx")]) == 2
