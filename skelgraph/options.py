@@ -45,6 +45,8 @@ InputForm = Literal["screen", "rays"]
 turned to the person, with the log of their size as a third number, see :func:`skelgraph.geometry.window_rays`."""
 Side = Annotated[int, Field(ge=1, le=2**20)]
 """Width or height of a picture in pixels."""
+FrameRate = Annotated[float, Field(gt=0, le=10_000)]
+"""Frames per second."""
 Rate = Annotated[float, Field(ge=0, le=1)]
 """A probability, such as a dropout rate."""
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -33,6 +33,8 @@ class Train:
 
     network: Annotated[Given, arg(constructor=group_options("network", omit=["options"]))]
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
+    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options", "extra_options"]))]
+    uncertainty: Annotated[Given, arg(constructor=group_options("uncertainty"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
@@ -48,6 +50,14 @@ class Train:
         ),
     ] = ()
     data_option: DataOptions = ()
+    extra_option: Annotated[
+        Repeated,
+        arg(
+            help="What the files of --extra-motion do not say, as key=value in JSON: unit, up, joint_map.",
+            metavar="KEY=VALUE",
+            help_behavior_hint="(repeatable)",
+        ),
+    ] = ()
     config: Annotated[
         str | None,
         text_option("file"),
@@ -106,6 +116,7 @@ class Train:
         groups = (
             self.network,
             self.refinement,
+            self.uncertainty,
             self.data,
             self.training,
             self.augmentation,
@@ -118,6 +129,8 @@ class Train:
             given["options"] = parse_options(self.option)
         if self.data_option:
             given["data_options"] = parse_options(self.data_option, "--data-option")
+        if self.extra_option:
+            given["extra_options"] = parse_options(self.extra_option, "--extra-option")
         if self.out is not None:
             given["out"] = self.out
         from skelgraph import training

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from skelgraph.datasets.middles import Middles
 from skelgraph.datasets.units import Axis
 from skelgraph.geometry import Distortion
 from skelgraph.text import plain, shown
@@ -82,6 +83,7 @@ class PoseArrays(Protocol):
     visible_3d: Tensor | None
     bodies: SmplBodies | None
     up: Axis | None
+    middles: Middles | None
 
     @property
     def frames(self) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch_geometric.data import Data, InMemoryDataset
 
 from skelgraph.datasets.cameras import Camera
+from skelgraph.datasets.middles import Middles
 from skelgraph.datasets.plausibility import Report, check_plausible, check_stored
 from skelgraph.datasets.pose_arrays import Clip, action_name, clip_label
 from skelgraph.datasets.protocol import GRAPHMLP, Protocol
@@ -111,6 +112,9 @@ class PoseDataset(InMemoryDataset):
     * ``bodies``: the :class:`~skelgraph.datasets.SmplBodies` that were fitted to the frames, whose vertices are in the
       axes of the poses and relative to the root joint, too, or ``None`` if there are none.
 
+    Where pelvis, neck and spine were put in the middle of hips and shoulders, ``middles`` is what does so
+    (:meth:`put_in_middles`), else ``None``.
+
     Which axis of the world points up is ``up``, ``"y"`` or ``"z"``; ``None`` where nobody says it.
 
     How it is judged is ``protocol``, a :class:`~skelgraph.datasets.Protocol`. Where results are told apart by the place
@@ -148,6 +152,7 @@ class PoseDataset(InMemoryDataset):
     scene_id: Tensor | None = None
     bodies: SmplBodies | None = None
     up: Axis | None = None
+    middles: Middles | None = None
 
     @checked
     def __init__(
@@ -428,8 +433,34 @@ class PoseDataset(InMemoryDataset):
         """Move the arrays, in place; windows taken afterwards live there too."""
         for name in self._arrays:
             setattr(self, name, getattr(self, name).to(device))
+        for part in (self.bodies, self.middles):
+            if part is not None:
+                part.to(device)
+        return self
+
+    def put_in_middles(self) -> PoseDataset:
+        """Put pelvis, neck and spine of all frames in the middle of hips and shoulders, as keypoints of detectors have
+        them, see :class:`~skelgraph.datasets.middles.Middles`: keypoints, poses, and the root that these are relative
+        to. In place.
+
+        Raises:
+            DataError: If there are bodies, whose root is another point.
+            TopologyError: If the skeleton has no hips and shoulders.
+        """
         if self.bodies is not None:
-            self.bodies.to(device)
+            raise DataError(
+                "middles are asked for, but the data have bodies (smpl), whose root is no middle of joints."
+            )
+        self.middles = middles = Middles(self.skeleton, self.poses_3d.device)
+        root = self.skeleton.root
+        poses = middles(self.poses_3d)
+        self.keypoints_2d, self.poses_3d = middles(self.keypoints_2d), poses - poses[:, root, None]
+        self.root_3d = self.root_3d + poses[:, root]
+        if self.confidence is not None:
+            self.confidence = middles.least(self.confidence)
+        if self.visible_3d is not None:
+            visible = middles.least(self.visible_3d)
+            self.visible_3d = visible & visible[:, root, None]
         return self
 
     def mean_pose(self) -> Tensor:

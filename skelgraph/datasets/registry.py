@@ -103,6 +103,7 @@ def load_dataset(
     downsample: int | None = None,
     subset: float | None = None,
     unchecked: bool = False,
+    middles: bool = False,
     **options: Any,
 ) -> PoseDataset:
     """Load a dataset by name; what the dataset has no use for must be left out.
@@ -116,6 +117,8 @@ def load_dataset(
         downsample: Keep only every so many frames; by default what the dataset itself does.
         subset: Keep only this share of each clip.
         unchecked: Do not ask whether the data are plausible.
+        middles: Put pelvis, neck and spine in the middle of hips and shoulders, see
+            :meth:`PoseDataset.put_in_middles <skelgraph.datasets.PoseDataset.put_in_middles>`.
         **options: What it is made from, :attr:`DatasetInfo.takes`: of mocap the files ``data_3d``, ``cameras`` and
             perhaps ``data_2d``. ``None`` is the same as not given.
 
@@ -134,7 +137,8 @@ def load_dataset(
     if missing := [option for option in info.needs if option not in options]:
         raise DataError(f"dataset {shown(name)} needs {' and '.join(missing)}.")
     options = {**options, **check_options(info.factory, options, f"dataset {name}")}
-    return info.factory(**options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked)
+    data = info.factory(**options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked)
+    return data.put_in_middles() if middles else data
 
 
 @register_dataset("synthetic", help="generated motion, needs no files")

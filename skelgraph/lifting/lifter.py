@@ -24,13 +24,11 @@ from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
 from skelgraph.models import PoseLifter, load_network
 from skelgraph.models.shipped import weights_path
-from skelgraph.options import CheckedOptions, NotNegative, OneOf, Positive, check_option, checked
+from skelgraph.options import CheckedOptions, FrameRate, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, convert_keypoints
 from skelgraph.topology.convert import Rule
 
-FrameRate = Annotated[float, Field(gt=0, le=10_000)]
-"""Frames per second."""
 Seconds = Annotated[float, Field(ge=0, le=60)]
 """A short time."""
 BatchSize = Annotated[int, Field(ge=1, le=2**20)]

@@ -1,5 +1,6 @@
 """Errors of 3D poses, metres in, millimetres out: functions and torchmetrics classes."""
 
+from skelgraph.metrics.calibration import error_calibration
 from skelgraph.metrics.classes import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE, JointMetric
 from skelgraph.metrics.functional import (
     AUC31_THRESHOLDS_MM,
@@ -24,6 +25,7 @@ __all__ = [
     "PMPJPE",
     "JointMetric",
     "auc",
+    "error_calibration",
     "joint_error",
     "mpjpe",
     "mpjve",

@@ -23,7 +23,7 @@ from skelgraph.models.sem_gcn import SemGCN
 from skelgraph.models.shipped import ShippedWeights, shipped_weights
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose
-from skelgraph.models.weights import load_head, load_network
+from skelgraph.models.weights import load_expected_error, load_head, load_network
 
 __all__ = [
     "HGCN",
@@ -53,6 +53,7 @@ __all__ = [
     "create_model",
     "export_model",
     "list_models",
+    "load_expected_error",
     "load_head",
     "load_model",
     "load_network",

@@ -69,6 +69,11 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         return self.config.get("input", "screen")
 
     @property
+    def frame_rate(self) -> float | None:
+        """Frames per second of the windows that the network was trained on; ``None`` where its file does not say."""
+        return self.config.get("frame_rate")
+
+    @property
     def num_frames(self) -> int:
         """Frames of the window around an output frame that holds all the 2D input it depends on."""
         return self._num_frames

@@ -11,13 +11,16 @@ from typing import Any
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import Skipped, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.pretrained import FILE_NAME, load_weights
+from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
 from skelgraph.models.registry import build_model
 from skelgraph.models.saved import StateDict, build_on_meta, load_checked, on_meta, why_unread
 from skelgraph.models.shipped import weights_path
-from skelgraph.nn import PostRefine
+from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
 from skelgraph.topology import as_skeleton
+
+_PARTS = ("model.", "refine.", EXPECTED_ERROR)
+"""What begins the names of the tensors of each part of a run."""
 
 
 def load_model(path: str | Path) -> PoseLifter:
@@ -55,14 +58,18 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
     """
     label = f"checkpoint {plain(str(path), 500)}"
     groups, state = _content(checkpoint, label)
+    model = _network_on_meta(groups, path, label)
+    load_checked(model, _part(state, "model."), label)
+    return model.eval()
+
+
+def _network_on_meta(groups: Mapping[str, Any], path: str | Path, label: str) -> Any:
+    """The network that settings in a file stand for, without memory."""
     network = groups["network"]
-    weights = _part(state, "model.")
     build = functools.partial(build_model, input_form=network.get("input_form", "screen"))
-    model = build_on_meta(
+    return build_on_meta(
         network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
     )
-    load_checked(model, weights, label)
-    return model.eval()
 
 
 def refine_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PostRefine | None:
@@ -94,6 +101,34 @@ def refine_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PostRefine
     return head.eval()
 
 
+def expected_error_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> ExpectedError | None:
+    """Rebuild the head that tells the errors to expect, in a checkpoint of a training run, in evaluation mode; ``None``
+    if it has none.
+
+    Args:
+        checkpoint: The content of the file.
+        path: The file.
+
+    Raises:
+        CheckpointError: As :func:`model_of_run`.
+    """
+    label = f"checkpoint {plain(str(path), 500)}"
+    groups, state = _content(checkpoint, label)
+    if not (weights := _part(state, EXPECTED_ERROR)):
+        return None
+    about = groups.get("uncertainty")
+    if not isinstance(about, Mapping) or "expected_error_channels" not in about:
+        raise CheckpointError(f"{label} holds no configuration of its expected errors: {shown(about)}")
+    in_channels = _network_on_meta(groups, path, label).in_channels
+    return built_expected_error(
+        groups["data"]["skeleton"],
+        {"in_channels": in_channels, "hidden_channels": about["expected_error_channels"]},
+        weights,
+        os.path.getsize(path),
+        label,
+    )
+
+
 def _content(checkpoint: Mapping[str, Any], label: str) -> tuple[Mapping[str, Any], StateDict]:
     """The groups of settings in a checkpoint of a run, and its tensors."""
     config, state = checkpoint.get("skelgraph"), checkpoint.get("state_dict")
@@ -115,7 +150,7 @@ def _content(checkpoint: Mapping[str, Any], label: str) -> tuple[Mapping[str, An
             f"{label} holds no configuration of this version: {shown(settings)}; expected model, skeleton and options "
             "in network and data"
         )
-    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith(("model.", "refine.")))]
+    others = [plain(key) for key in state if not (isinstance(key, str) and key.startswith(_PARTS))]
     if others not in ([], ["mean_pose"]):
         raise CheckpointError(f"{label}: unexpected entries in 'state_dict': {', '.join(others[:10])}")
     for key, value in state.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,20 +14,24 @@ from skelgraph.nn import Dropout
 from skelgraph.options import Channels, Count, Rate
 from skelgraph.topology import SkeletonLike
 
+Norm: TypeAlias = Literal["batch", "layer"]
+
 
 class _LinearBlock(nn.Module):
-    """Linear map, batch normalisation, ReLU, dropout."""
+    """Linear map, normalisation, nonlinearity, dropout."""
 
-    def __init__(self, in_features: int, out_features: int, dropout: float) -> None:
+    def __init__(self, in_features: int, out_features: int, dropout: float, norm: Norm) -> None:
         super().__init__()
         self.linear = nn.Linear(in_features, out_features)
-        self.norm = nn.BatchNorm1d(out_features)
+        self.norm = nn.BatchNorm1d(out_features) if norm == "batch" else nn.LayerNorm(out_features)
+        self.act = nn.ReLU() if norm == "batch" else nn.GELU()
         self.dropout = Dropout(dropout)
-        nn.init.kaiming_normal_(self.linear.weight)
+        if norm == "batch":
+            nn.init.kaiming_normal_(self.linear.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, in_features)`` to ``(B, out_features)``."""
-        return self.dropout(self.norm(self.linear(x)).relu())
+        return self.dropout(self.act(self.norm(self.linear(x))))
 
 
 def _options(state: StateDict) -> dict[str, Any]:
@@ -62,6 +66,8 @@ class Martinez(FrameLifter):
             code of SemGCN.
         in_channels: Channels of a 2D joint.
         out_channels: Channels of a 3D joint.
+        norm: ``"batch"``: as published; ``"layer"``: layer normalisation and GELU in its place, default initialisation.
+            With cameras and bodies that are new in every step the statistics of a batch are those of no test.
 
     Shapes:
         - input ``(B, J, 2)`` or ``(B, T, J, 2)``, output ``(B, J, 3)``
@@ -96,17 +102,19 @@ class Martinez(FrameLifter):
         predict_root: bool = True,
         in_channels: Channels = 2,
         out_channels: Channels = 3,
+        norm: Norm = "batch",
     ) -> None:
         super().__init__(skeleton, in_channels, out_channels)
         num_joints = self.skeleton.num_joints
         self.predict_root = predict_root
-        self.input_block = _LinearBlock(num_joints * in_channels, hidden_channels, dropout)
+        self.input_block = _LinearBlock(num_joints * in_channels, hidden_channels, dropout, norm)
         self.stages = nn.ModuleList(
-            nn.Sequential(*(_LinearBlock(hidden_channels, hidden_channels, dropout) for _ in range(2)))
+            nn.Sequential(*(_LinearBlock(hidden_channels, hidden_channels, dropout, norm) for _ in range(2)))
             for _ in range(num_stages)
         )
         self.head = nn.Linear(hidden_channels, (num_joints if predict_root else num_joints - 1) * out_channels)
-        nn.init.kaiming_normal_(self.head.weight)
+        if norm == "batch":
+            nn.init.kaiming_normal_(self.head.weight)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The features ``(B, hidden_channels)`` of ``(B, J, 2)`` before the output layer."""

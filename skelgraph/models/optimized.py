@@ -77,7 +77,7 @@ class OptimizedLifter(PoseLifter):
 
     def __init__(self, model: PoseLifter, run: Callable[[Tensor], Tensor]) -> None:
         super().__init__(model.skeleton, model.in_channels, model.out_channels, model.num_frames)
-        self.config["input"] = model.input_form
+        self.config |= {"input": model.input_form, "frame_rate": model.frame_rate}
         parameter = next(model.parameters())
         self.dtype, self.device = parameter.dtype, parameter.device
         self.run = run

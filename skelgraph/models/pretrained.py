@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.registry import build_model
 from skelgraph.models.saved import DTYPES, build_on_meta, check_fits, load_checked
-from skelgraph.nn import PostRefine
-from skelgraph.options import check_options
-from skelgraph.text import plain
+from skelgraph.nn import ExpectedError, PostRefine
+from skelgraph.options import FrameRate, check_option, check_options
+from skelgraph.text import plain, shown
 from skelgraph.topology import skeleton_config
 
 FILE_NAME = "model.safetensors"
@@ -30,6 +31,9 @@ _METADATA = "skelgraph"
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
 """What is no model, since it lifts no keypoints, and has weight files too."""
+
+EXPECTED_ERROR = "expected_error."
+"""What the names of the tensors of a head that tells the errors to expect begin with, in files of all kinds."""
 
 
 class Pretrained(ModelHubMixin):
@@ -40,8 +44,9 @@ class Pretrained(ModelHubMixin):
     """
 
     config: dict[str, Any]
-    """What rebuilds the model: its registered ``name``, its ``skeleton`` and the ``options`` that were given; and as
-    ``input`` the form of its input, unless that is the normalised screen."""
+    """What rebuilds the model: its registered ``name``, its ``skeleton`` and the ``options`` that were given; as
+    ``input`` the form of its input, unless that is the normalised screen; and as ``frame_rate`` that of the windows it
+    was trained on, if the file says it."""
 
     registered_name: str | None = None
 
@@ -93,21 +98,77 @@ class Pretrained(ModelHubMixin):
         return model
 
 
-def save_weights(model: Any, path: str | Path) -> None:
+def save_weights(
+    model: Any,
+    path: str | Path,
+    *,
+    expected_error: ExpectedError | None = None,
+    frame_rate: float | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write the weights and the configuration of a model, or of a refinement head, to one safetensors file, all of it
     or nothing.
 
+    Args:
+        model: The model.
+        path: The file.
+        expected_error: The head that tells the errors to expect of its poses, which is written into the same file:
+            tensors under ``expected_error.``, options in the configuration; ``None``: none.
+        frame_rate: Frames per second of the windows that a model of several frames was trained on, which the file
+            says then; by default what the model says.
+        dtype: Type of numbers that floating-point numbers are written in, ``torch.float16`` for half of the size; they
+            are rounded to it, and read as float32 again. By default each as it is.
+
     Raises:
-        SkelgraphError: If the model is not a registered one or was built with options that are no plain values.
+        SkelgraphError: If the model is not a registered one or was built with options that are no plain values, the
+            head is for another input or skeleton, or numbers are too large for the type.
     """
-    about = configuration(model)
+    name = type(model).__name__
+    about = dict(configuration(model))
     if about["name"] is None:
-        raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
+        raise SkelgraphError(f"{name} is not a registered model; register_model(...) makes it one")
+    state = model.state_dict()
+    if expected_error is not None:
+        check_beside(expected_error, model)
+        about["expected_error"] = {
+            "in_channels": expected_error.in_channels,
+            "hidden_channels": expected_error.hidden_channels,
+        }
+        state |= {EXPECTED_ERROR + key: value for key, value in expected_error.state_dict().items()}
+    if frame_rate is not None:
+        about["frame_rate"] = check_option("frame_rate", frame_rate, FrameRate, "frames per second")
     try:
         config = json.dumps(about)
     except TypeError as error:
-        raise SkelgraphError(f"the options of {type(model).__name__} cannot be saved: {error}") from error
-    write_file(path, save({k: v.contiguous() for k, v in model.state_dict().items()}, metadata={_METADATA: config}))
+        raise SkelgraphError(f"the options of {name} cannot be saved: {error}") from error
+    tensors = {key: _rounded(value, dtype, key).contiguous() for key, value in state.items()}
+    write_file(path, save(tensors, metadata={_METADATA: config}))
+
+
+def _rounded(value: torch.Tensor, dtype: torch.dtype | None, key: str) -> torch.Tensor:
+    """A tensor in the type of numbers that is asked for, if it holds floating-point numbers."""
+    if dtype is None or not value.is_floating_point():
+        return value
+    if not dtype.is_floating_point or dtype not in DTYPES.values():
+        raise SkelgraphError(f"dtype is {shown(dtype)}; expected torch.float16, torch.bfloat16, float32 or float64")
+    rounded = value.to(dtype)
+    if not rounded.isfinite().all() and value.isfinite().all():
+        raise SkelgraphError(f"{key} has numbers up to {float(value.abs().max()):g}, too large for {dtype}")
+    return rounded
+
+
+def check_beside(expected_error: ExpectedError, model: Any) -> None:
+    """Check that a head tells the errors of the poses of this model.
+
+    Raises:
+        SkelgraphError: If it is for another skeleton, or for joints of other channels.
+    """
+    if expected_error.skeleton != model.skeleton or expected_error.in_channels != model.in_channels:
+        raise SkelgraphError(
+            f"expected_error is for {expected_error.skeleton.num_joints} joints of {expected_error.in_channels} "
+            f"channels ({shown(expected_error.skeleton.name)}); expected {model.skeleton.num_joints} of "
+            f"{model.in_channels} ({shown(model.skeleton.name)}), as the network has"
+        )
 
 
 def configuration(model: Any) -> dict[str, Any]:
@@ -119,31 +180,100 @@ def configuration(model: Any) -> dict[str, Any]:
 
 
 def load_weights(path: str | Path) -> Any:
-    """Rebuild the model, or the refinement head, of a file that :func:`save_weights` wrote, in evaluation mode.
+    """Rebuild the model, or the refinement head, of a file that :func:`save_weights` wrote, in evaluation mode. A head
+    that tells the errors to expect is left in the file, see :func:`load_expected_error_weights`.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or does not hold a module of this library.
     """
+    with _opened(path) as (file, config, names, label):
+        keys = [name for name in names if not (_has_head(config) and name.startswith(EXPECTED_ERROR))]
+        build = functools.partial(_build, input_form=config.get("input", "screen"))
+        size = Path(path).stat().st_size
+        model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
+        rate = config.get("frame_rate")
+        try:
+            if rate is not None:
+                configuration(model)["frame_rate"] = check_option("frame_rate", rate, FrameRate, "frames per second")
+        except SkelgraphError as error:
+            raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
+        check_fits(model, _on_meta(file, keys, label), label)
+        load_checked(model, {key: file.get_tensor(key) for key in keys}, label)
+    return model.eval()
+
+
+def load_expected_error_weights(path: str | Path) -> ExpectedError | None:
+    """Rebuild the head that tells the errors to expect, of a file that :func:`save_weights` wrote, in evaluation mode;
+    ``None`` if it holds none.
+
+    Raises:
+        CheckpointError: As :func:`load_weights`.
+    """
+    with _opened(path) as (file, config, names, label):
+        if not _has_head(config):
+            return None
+        size = Path(path).stat().st_size
+        head = build_on_meta(None, config["skeleton"], config["expected_error"], size, label, build=_build_head)
+        keys = {name.removeprefix(EXPECTED_ERROR): name for name in names if name.startswith(EXPECTED_ERROR)}
+        header = _on_meta(file, keys.values(), label)
+        check_fits(head, {short: header[key] for short, key in keys.items()}, label)
+        return _checked_head(head, {short: file.get_tensor(key) for short, key in keys.items()}, label)
+
+
+def built_expected_error(skeleton: Any, options: Any, state: Mapping[str, torch.Tensor], size: int, label: str) -> Any:
+    """The head of these options and tensors of a file, in evaluation mode.
+
+    Args:
+        skeleton: Name or data of its skeleton.
+        options: Its options.
+        state: Its tensors.
+        size: Bytes in the file.
+        label: What the file is, for messages.
+
+    Raises:
+        CheckpointError: If there is no such head, or the tensors are not its own.
+    """
+    return _checked_head(build_on_meta(None, skeleton, options, size, label, build=_build_head), dict(state), label)
+
+
+def _checked_head(head: Any, state: dict[str, torch.Tensor], label: str) -> Any:
+    load_checked(head, state, label)
+    if not head.scale > 0:
+        raise CheckpointError(f"{label}: the scale of the expected errors is {float(head.scale):g}, expected above 0")
+    return head.eval()
+
+
+def _build_head(name: None, skeleton: Any, options: Mapping[str, Any]) -> ExpectedError:
+    return ExpectedError(skeleton, **options)
+
+
+def _has_head(config: Mapping[str, Any]) -> bool:
+    return config.get("expected_error") is not None
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any], list[str], str]]:
+    """A file of :func:`save_weights`, open, with its configuration, the names of its tensors, and what it is called in
+    messages."""
     label = f"weight file {plain(str(path), 500)}"
     if not is_safetensors(path):  # refused before safe_open maps the file into memory
         raise CheckpointError(f"{label} cannot be read as safetensors: it does not begin as such a file")
-    size = Path(path).stat().st_size
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_METADATA, "null")
-            header = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
                 raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
-            build = functools.partial(_build, input_form=config.get("input", "screen"))
-            model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
-            check_fits(model, {key: _tensor_on_meta(part, f"{label}: {key}") for key, part in header.items()}, label)
-            load_checked(model, {key: file.get_tensor(key) for key in header}, label)
+            yield file, config, [*file.keys()], label
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{label} cannot be read as safetensors: {plain(str(error), 200)}") from error
-    return model.eval()
+
+
+def _on_meta(file: Any, keys: Iterable[str], label: str) -> dict[str, torch.Tensor]:
+    """Tensors on ``meta`` of the shapes and types that the header of a file declares."""
+    return {key: _tensor_on_meta(file.get_slice(key), f"{label}: {key}") for key in keys}
 
 
 def _build(name: Any, skeleton: Any, options: Mapping[str, Any], input_form: Any) -> Any:

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.loading import load_model, refine_of_run
+from skelgraph.models.loading import expected_error_of_run, load_model, refine_of_run
 from skelgraph.models.official import load_official
-from skelgraph.models.pretrained import FILE_NAME, load_weights
+from skelgraph.models.pretrained import FILE_NAME, load_expected_error_weights, load_weights
 from skelgraph.models.shipped import weights_path
-from skelgraph.nn import PostRefine
+from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
@@ -115,6 +115,26 @@ def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
         raise CheckpointError(f"{label} holds a {type(head).__name__}, expected a refinement head (post_refine)")
     _check_skeleton(head.skeleton, skeleton, label)
     return head
+
+
+def load_expected_error(path: str | Path) -> ExpectedError | None:
+    """Load the head that tells the errors to expect of the poses of a network, in evaluation mode.
+
+    Args:
+        path: Weights of any origin: those of a run that trained one, or what
+            :func:`~skelgraph.models.pretrained.save_weights` wrote with one.
+
+    Returns:
+        The head; ``None`` if the weights come without, as those of the authors' code do.
+
+    Raises:
+        CheckpointError: If the file is not usable.
+    """
+    path = weights_path(path)
+    origin = origin_of(path)
+    if origin == "run":
+        return expected_error_of_run(read_checkpoint(path), path)
+    return load_expected_error_weights(path / FILE_NAME if path.is_dir() else path) if origin == "pretrained" else None
 
 
 def _check_skeleton(found: Skeleton, expected: SkeletonLike | None, label: str) -> None:

@@ -22,6 +22,7 @@ from skelgraph.nn.conv import (
 )
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.edges import graph_matrix, self_and_neighbours
+from skelgraph.nn.expected_error import ExpectedError, expected_error_loss
 from skelgraph.nn.hyper import (
     AllSetConv,
     AssignedHyperedges,
@@ -61,6 +62,7 @@ __all__ = [
     "Dropout",
     "EdgeVertexConv",
     "EmbeddedGaussianNonLocal",
+    "ExpectedError",
     "FeedForward",
     "GraphConvBlock",
     "GraphMLPBlock",
@@ -99,6 +101,7 @@ __all__ = [
     "accepts_flat_batch",
     "aligned_pose_loss",
     "edge_length_loss",
+    "expected_error_loss",
     "fairing_beta",
     "graph_matrix",
     "hyperedge_operator",

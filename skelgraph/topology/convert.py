@@ -172,6 +172,35 @@ def conversion_weights(
     return _weights(as_skeleton(source), as_skeleton(wanted), missing, dimensions, rule).copy()
 
 
+MIDDLES = ("pelvis", "neck", "spine")
+"""Joints of :data:`COMBINATIONS` that detectors do not find."""
+
+
+@checked
+def middle_weights(skeleton: SkeletonLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What each joint of a layout is made of where its :data:`MIDDLES` lie in the middle of hips and shoulders, as
+    keypoints of detectors have them; the other joints are what they are.
+
+    Returns:
+        Weights ``(J, J)``, whose rows sum to 1.
+
+    Raises:
+        TopologyError: If the layout has none of them, or not the hips and shoulders that they are made of.
+    """
+    layout = as_skeleton(skeleton)
+    words = compared_words(layout, layout)[0]
+    found = [word for word in words if word not in MIDDLES]
+    weights = np.zeros((len(words), len(words)))
+    for row, word in enumerate(words):
+        for name, weight in _resolved(word, found, COMBINATIONS).items():
+            weights[row, words.index(name)] = weight
+    lacking = [plain(name) for name, made in zip(layout.joint_names, weights.sum(1), strict=True) if not made]
+    if lacking or len(found) == len(words):
+        what = ", ".join(lacking) or " or ".join(MIDDLES)
+        raise TopologyError(f"layout {label(layout)} has no {what} that lies in the middle of hips or shoulders of it")
+    return weights
+
+
 @functools.lru_cache(maxsize=256)
 def _weights(
     source: Skeleton, wanted: Skeleton, missing: Missing, dimensions: int, rule: Rule

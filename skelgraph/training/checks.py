@@ -36,7 +36,9 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
 
 
-def check_losses(model: PoseLifter, loss: str, frames: LossFrames, refine_loss: str | None) -> None:
+def check_losses(
+    model: PoseLifter, loss: str, frames: LossFrames, refine_loss: str | None, expected_error: bool = False
+) -> None:
     """Check that a network can be trained on a loss.
 
     Args:
@@ -44,13 +46,16 @@ def check_losses(model: PoseLifter, loss: str, frames: LossFrames, refine_loss: 
         loss: The loss of its poses, a sum.
         frames: Of which frames of a window.
         refine_loss: Likewise, of the refined poses of the centre frames; ``None``: there is no head.
+        expected_error: Whether there is a head that learns the errors, which can be all that is trained.
 
     Raises:
         SkelgraphError: If there is nothing to minimise, the network does not lift all frames, or a loss compares frames
             of which there is one.
     """
-    if not loss_terms(loss) and refine_loss is None:
-        raise SkelgraphError("loss is 'none'; expected a loss, as no refined poses are judged in its place (refine)")
+    if not loss_terms(loss) and refine_loss is None and not expected_error:
+        raise SkelgraphError(
+            "loss is 'none'; expected a loss, as no head is trained in its place (refine, expected-error)"
+        )
     if frames == "all" and not model.lifts_all_frames:
         raise SkelgraphError(
             f"loss-frames is 'all', but {type(model).__name__} lifts the centre frame of a window alone; expected "
@@ -99,6 +104,24 @@ def check_refine(model: PoseLifter, data: PoseDataset, depth: RootDepth) -> None
         )
 
 
+def check_expected_error(config: TrainConfig) -> None:
+    """Check that a head that learns the errors of the network can be trained.
+
+    Raises:
+        SkelgraphError: If it is all that is trained, and the network has not learned anything before, or there are
+            several processes, which wait for the gradients of the network.
+    """
+    if loss_terms(config.training.loss) or config.refinement.refine or not config.uncertainty.expected_error:
+        return
+    if config.network.init_from is None:
+        raise SkelgraphError("loss is 'none' with expected-error; expected the weights of the network as init-from")
+    if config.machine.devices > 1:
+        raise SkelgraphError(
+            f"devices is {config.machine.devices}; expected 1 where the head of expected-error alone is trained "
+            "(loss none)"
+        )
+
+
 def check_vertices(model: PoseLifter, train_set: PoseDataset) -> None:
     """Check that a network is trained on the vertices of bodies if there are any, and has them if it needs them.
 
@@ -125,7 +148,7 @@ def check_causal(config: TrainConfig, model: PoseLifter) -> None:
 
     Raises:
         SkelgraphError: If the windows are causal and the network is, too: one of them is enough; or all frames of the
-            window or a refinement head are trained, which look at its centre.
+            window or a head are trained, which look at its centre.
     """
     if not config.data.causal:
         return
@@ -134,8 +157,10 @@ def check_causal(config: TrainConfig, model: PoseLifter) -> None:
             f"causal is on, and {type(model).__name__} is causal itself: it sees the first half of a window and lifts "
             "the frame in its centre; expected one of them"
         )
-    if config.refinement.refine or config.training.loss_frames == "all":
-        raise SkelgraphError("causal is on; expected neither refine nor loss-frames 'all', which look at centre frames")
+    if config.refinement.refine or config.uncertainty.expected_error or config.training.loss_frames == "all":
+        raise SkelgraphError(
+            "causal is on; expected no refine, no expected-error and no loss-frames 'all', which look at centre frames"
+        )
 
 
 def check_batch(model: PoseLifter, size: int) -> None:
@@ -222,6 +247,8 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
         raise SkelgraphError("drop-last is off; expected it to be on with compile, for batches of one size")
     if config.training.accumulate > 1 or config.training.ema is not None:
         raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
+    if config.uncertainty.expected_error:
+        raise SkelgraphError("expected-error is not known to compiled training: leave one of them out")
     before = optimizer.param_groups[0]["betas"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer

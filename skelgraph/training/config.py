@@ -43,6 +43,7 @@ RootRule = Literal["subtract", "zero", "keep"]
 RootDepth = Literal["true", "estimated"]
 Angle = Annotated[float, Field(ge=0, le=90)]
 Change = Annotated[float, Field(ge=0, le=50)]
+Part = Annotated[float, Field(ge=0, lt=1)]
 Ema = Annotated[float, Field(gt=0, lt=1)]
 Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
 Select = Literal["last", "test", "validation"]
@@ -105,6 +106,17 @@ class RefinementConfig(CheckedSettings):
 
 @settings_group
 @dataclass(frozen=True)
+class UncertaintyConfig(CheckedSettings):
+    """A head that tells the error to expect of each joint, trained on the errors that the network makes."""
+
+    expected_error: bool = setting(
+        False, "Train such a head too, which changes nothing in the network; see ExpectedError."
+    )
+    expected_error_channels: Channels = setting(256, "Width of this head.", unit="channels")
+
+
+@settings_group
+@dataclass(frozen=True)
 class DataConfig(CheckedSettings):
     """What it is trained and tested on."""
 
@@ -158,6 +170,16 @@ class DataConfig(CheckedSettings):
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
     )
     data_options: Mapping[str, Any] = setting(dict, "Options of the data set that are no settings.")
+    extra_motion: str | None = setting(
+        None,
+        "Motion files, or a folder of them, whose motion is trained on beside that of the data set.",
+        unit="file",
+        absent="none",
+    )
+    extra_options: Mapping[str, Any] = setting(dict, "What the files of extra-motion do not say: unit, up, joint_map.")
+    generated_share: Part = setting(
+        0.0, "Share of the training frames that is generated motion, as the data set synthetic has it.", unit="share"
+    )
     skeleton: SkeletonLike = setting(
         "h36m17",
         "Joint layout, see `skelgraph skeletons`, or a file of one (.json, or a motion file: .bvh, .amc).",
@@ -196,6 +218,11 @@ class DataConfig(CheckedSettings):
     hard_sigma: Positive = setting(
         0.05, "Distance at which a joint resembles another by a factor of e less, for --hardest.", unit="metres"
     )
+    middles: bool = setting(
+        False,
+        "Put pelvis, neck and spine in the middle of hips and shoulders, as keypoints of detectors have them: in poses "
+        "and keypoints.",
+    )
     stride: Number = setting(1, "Train on the centre frame of every n frames, chunk by chunk.", unit="frames")
     time_reversal: bool = setting(False, "Train on windows that run backwards, too.")
     causal: bool = setting(False, "Windows end with the frame that is lifted, instead of having it in their centre.")
@@ -214,6 +241,9 @@ class DataConfig(CheckedSettings):
         """
         super().__post_init__()
         check_named(self, "data_options")
+        check_named(self, "extra_options")
+        if self.extra_options and self.extra_motion is None:
+            raise SkelgraphError("extra-options are given, but extra-motion, whose options they are, is not")
         for member in dataclasses.fields(self):
             if member.metadata["source"] and member.name in self.data_options:
                 raise SkelgraphError(f"data_options holds {member.name!r}, which is a setting of its own; give that")
@@ -237,7 +267,7 @@ class TrainingConfig(CheckedSettings):
     batch_size: Number = setting(128, "Windows in a batch, over all processes.", unit="windows")
     loss: Loss = setting(
         "mpjpe",
-        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where refined poses alone are judged.",
+        "What is minimised, a weighted sum such as 0.9*mse + 0.1*l1; none where heads alone are trained.",
         unit="sum",
     )
     loss_frames: LossFrames = setting(
@@ -285,6 +315,9 @@ class AugmentationConfig(CheckedSettings):
     mix: Rate = setting(
         0.0, "How often both legs, and each arm, are taken from another pose of the batch before.", unit="share"
     )
+    bend: Angle = setting(
+        0.0, "Bend of the bodies at the hips about all three axes before, standard deviation.", unit="degrees"
+    )
     limb_lengths: Change = setting(0.0, "Largest change of the length of each bone before.", unit="percent")
     keypoint_noise: NotNegative = setting(
         0.0, "Largest noise of the keypoints, as a share of the box around a body.", unit="percent"
@@ -299,7 +332,7 @@ class AugmentationConfig(CheckedSettings):
             SkelgraphError: If one is not what it should be, or other bodies are asked for that nobody films.
         """
         super().__post_init__()
-        for name in ("roll", "tilt", "mix", "limb_lengths"):
+        for name in ("roll", "tilt", "mix", "bend", "limb_lengths"):
             if (value := getattr(self, name)) and not self.virtual_views:
                 raise SkelgraphError(
                     f"{name.replace('_', '-')} is {value}, but no new camera films what it makes: "
@@ -392,6 +425,7 @@ class TrainConfig(GroupedSettings):
         out: Folder of the results.
         network: Which network.
         refinement: A head that corrects its poses.
+        uncertainty: A head that tells how wrong they are likely to be.
         data: What it is trained and tested on.
         training: How long, on what batches, against what loss.
         augmentation: What is made of the training windows.
@@ -408,6 +442,7 @@ class TrainConfig(GroupedSettings):
     out: str
     network: NetworkConfig = field(default_factory=NetworkConfig)
     refinement: RefinementConfig = field(default_factory=RefinementConfig)
+    uncertainty: UncertaintyConfig = field(default_factory=UncertaintyConfig)
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)

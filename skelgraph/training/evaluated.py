@@ -10,10 +10,10 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
-from skelgraph.models.loading import model_of_run, refine_of_run
+from skelgraph.models.loading import expected_error_of_run, model_of_run, refine_of_run
 from skelgraph.models.shipped import weights_path
-from skelgraph.models.weights import check_asked, load_head, load_network, origin_of
-from skelgraph.nn import PostRefine
+from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, origin_of
+from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
 from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
@@ -35,6 +35,7 @@ class Evaluated(NamedTuple):
         config: The settings of the evaluation: those of a run as far as they are not given anew.
         model: The network.
         head: The head that refines its poses; ``None``: none.
+        expected_error: The head that tells how wrong they are likely to be; ``None``: none.
         mean_pose: Mean pose of the data that it was trained on ``(J, 3)``, metres; ``None``: not known.
         epochs: Epochs that it was trained; ``None``: not known.
         selection: How the weights were chosen, in words.
@@ -43,6 +44,7 @@ class Evaluated(NamedTuple):
     config: TrainConfig
     model: PoseLifter
     head: PostRefine | None
+    expected_error: ExpectedError | None
     mean_pose: Tensor | None
     epochs: int | None
     selection: str
@@ -76,6 +78,7 @@ def evaluated(
         config, model = config_of(saved["skelgraph"], path), model_of_run(saved, path)
         check_asked(model, path, name, skeleton, options)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)
+        expected_error = expected_error_of_run(saved, path)
         epochs, selection = (
             saved["epoch"] + 1,
             f"epoch {saved['epoch'] + 1} of a run that reports {REPORTED[config.evaluation.select]}",
@@ -88,6 +91,9 @@ def evaluated(
         network = NetworkConfig(about["name"], about["options"], input_form=model.input_form)
         config = TrainConfig("", network).replace(skeleton=model.skeleton)
         head, mean_pose, epochs, selection = None, None, None, "not known"
+        expected_error = load_expected_error(path)
+        if expected_error is not None:
+            config = config.replace(expected_error=True, expected_error_channels=expected_error.hidden_channels)
     asked = changes.pop("input_form", model.input_form)
     if asked != model.input_form:
         raise SkelgraphError(
@@ -97,4 +103,5 @@ def evaluated(
         head = load_head(refine, model.skeleton)
         shape = {"refine_channels": head.hidden.out_features, "refine_dropout": head.dropout.p}
         config = config.replace(refine=True, refine_from=str(refine), **shape)
-    return Evaluated(config.replace(**changes, out=str(out)), model, head, mean_pose, epochs, selection)
+    config = config.replace(**changes, out=str(out))
+    return Evaluated(config, model, head, expected_error, mean_pose, epochs, selection)

@@ -34,6 +34,7 @@ RESULTS = (
     "learning_curve.png",
     "joint_errors.png",
     "action_errors.png",
+    "expected_errors.png",
     "meshes/*.obj",
 )
 """What a finished run says about its last checkpoint."""

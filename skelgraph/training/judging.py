@@ -76,10 +76,12 @@ class Answer(NamedTuple):
         pose: Poses ``(B, J, 3)``, metres, the root as the rule has it.
         depth: Of refined poses the depth of the root that the keypoints were back-projected with, ``(B,)``, metres; NaN
             where none could be estimated, and the pose is that of the network.
+        expected_error: Of poses of a network with a head that tells it, the error to expect ``(B, J)``, metres.
     """
 
     pose: Tensor
     depth: Tensor | None = None
+    expected_error: Tensor | None = None
 
 
 def with_root(pose: Tensor, root: int, rule: RootRule) -> Tensor:
@@ -216,6 +218,17 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
             "Depth of the root for back-projection: true, from the data, or estimated from the keypoints, off by "
             f"{estimated['root_depth_error_mm']:.0f} mm on average"
             + (f" (none in {without} frames, whose pose is that of the network)." if without else ".")
+        )
+    if (expected := metrics.get("expected_error")) is not None:
+        said.append(
+            f"Expected errors of the joints but for the root: {expected['rms_expected_mm']:.1f} mm, true ones "
+            f"{expected['rms_error_mm']:.1f} mm (roots of mean squares); {100 * expected['within_1']:.0f} % of these "
+            f"are below the expected one, {100 * expected['within_2']:.0f} % below twice that. "
+            + (
+                f"Calibrated on validation data by the factor {expected['scale']:.3f}."
+                if expected["calibrated"]
+                else "They are not calibrated, as there were no validation subjects (val-subjects)."
+            )
         )
     if metrics["refine_dropout_at_test"]:
         said.append(

@@ -81,12 +81,15 @@ def loss_label(expression: str, refine_expression: str | None = None) -> str:
 
     Args:
         expression: The loss of the network.
-        refine_expression: That of the refined poses; ``None``: there are none.
+        refine_expression: That of the refined poses; ``None``: there are none. Without any, only the head of the
+            expected errors is trained.
     """
     sums = {expression: expression}
     if refine_expression is not None:
         sums[f"({refine_expression}) of refined poses"] = refine_expression
     terms = {part: loss_terms(text) for part, text in sums.items()}
+    if not any(terms.values()):
+        return "loss of the expected errors"
     units = dict.fromkeys(info.unit for part in terms.values() for _, info in part)
     return f"{' + '.join(part for part in terms if terms[part])} loss ({' + '.join(units)})"
 

@@ -15,15 +15,15 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from torchmetrics import MeanMetric, SumMetric
+from torchmetrics import CatMetric, MeanMetric, SumMetric
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import PoseBatch
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry import back_project_relative, estimate_root, flip_average
-from skelgraph.metrics import MPJPE
+from skelgraph.metrics import MPJPE, error_calibration
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.nn import PoseLoss, PostRefine
+from skelgraph.nn import ExpectedError, PoseLoss, PostRefine
 from skelgraph.options import NotNegative, Positive, checked
 from skelgraph.training.checks import check_losses
 from skelgraph.training.config import (
@@ -46,7 +46,7 @@ from skelgraph.training.config import (
 )
 from skelgraph.training.data import ManyBatches
 from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
-from skelgraph.training.losses import make_loss
+from skelgraph.training.losses import loss_terms, make_loss
 from skelgraph.training.schedules import SCHEDULES
 from skelgraph.training.step_graph import StepGraph
 
@@ -65,8 +65,11 @@ class LiftingModule(pl.LightningModule):
         val_actions: Those of the set that is judged after every epoch; ``None``: the same.
         mean_pose: Mean training pose ``(J, 3)``, metres: the answer that every network must beat.
         refine: A head that corrects the poses of the network, trained with it; ``None``: none.
+        expected_error: A head that learns the errors of the network, beside it: no gradient of it reaches the network,
+            and the gradients of both are clipped apart, so that the network learns as it would alone; ``None``: none.
+            On validation data other than the test data it is calibrated after every epoch.
         loss: A sum of names of :data:`~skelgraph.training.LOSSES`, ``"0.9*mse + 0.1*l1"``; ``"none"`` where the refined
-            poses alone are judged.
+            poses alone are judged, or the expected errors alone are learned: then the network stays as it is.
         loss_frames: Whether it is taken of the ``"centre"`` frame of each window or of ``"all"`` its frames; the
             windows have to give the poses of these.
         refine_loss: As ``loss``, of the refined poses of the centre frames; it is added.
@@ -107,6 +110,7 @@ class LiftingModule(pl.LightningModule):
         mean_pose: Tensor,
         *,
         refine: PostRefine | None = None,
+        expected_error: ExpectedError | None = None,
         val_actions: tuple[str, ...] | None = None,
         loss: Loss = TrainingConfig.loss,
         loss_frames: LossFrames = TrainingConfig.loss_frames,
@@ -133,7 +137,10 @@ class LiftingModule(pl.LightningModule):
         super().__init__()
         self.model = model
         self.refine = refine
-        check_losses(model, loss, loss_frames, None if refine is None else refine_loss)
+        self.expected_error = expected_error
+        refined_loss = None if refine is None else refine_loss
+        check_losses(model, loss, loss_frames, refined_loss, expected_error is not None)
+        self.trains_network = bool(loss_terms(loss)) or refine is not None
         self.loss = make_loss(loss, model.skeleton)
         self.refine_loss = make_loss("none" if refine is None else refine_loss, model.skeleton)
         self.refine_dropout_at_test = refine_dropout_at_test
@@ -157,6 +164,7 @@ class LiftingModule(pl.LightningModule):
         self.register_buffer("mirror_index", mirror_index, persistent=False)
         num_joints = model.skeleton.num_joints
         self.val_mpjpe = MPJPE(num_joints, actions if val_actions is None else val_actions)
+        self.val_ratio = MeanMetric().set_dtype(torch.float64)
         self.headline = headline(refine is not None, root_depth)
         self.judges: dict[str, Judge] = {}
         self.results: dict[str, Any] = {}
@@ -165,7 +173,7 @@ class LiftingModule(pl.LightningModule):
     def forward(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, T, J, 2)`` to root-relative poses ``(B, J, 3)``, metres, as evaluation sees them; rays, which do
         not know the axes of their camera, to poses in their own axes."""
-        return with_root(self._lift(keypoints_2d), self.model.skeleton.root, self.root)
+        return with_root(self._lift(keypoints_2d)[..., :3], self.model.skeleton.root, self.root)
 
     def answers(self, batch: PoseBatch, *rows: str) -> dict[str, Answer]:
         """What is judged of a batch of windows: the pose of the network and, where there is a head, the refined ones.
@@ -178,21 +186,27 @@ class LiftingModule(pl.LightningModule):
             SkelgraphError: As :meth:`refined`.
         """
         given, root = batch.in_form(self.model.input_form), self.model.skeleton.root
-        lifted = given.to_camera(self._lift(self._input(given)))
+        answer, expected = self._lift(self._input(given)), None
+        if self.expected_error is not None:
+            answer, expected = answer[..., :3].contiguous(), answer[..., 3]
+        lifted = given.to_camera(answer)
         answers = {}
         for row in rows:
-            pose, depth = lifted, None
+            pose, depth, error = lifted, None, expected
             if row != "network":
+                error = None
                 depth = self._root_depth(row, lifted, batch)
                 pose = torch.where(depth.isnan()[:, None, None], lifted, self.refined(lifted, batch, depth))
-            answers[row] = Answer(with_root(pose, root, self.root), depth)
+            answers[row] = Answer(with_root(pose, root, self.root), depth, error)
         return answers
 
     def _lift(self, keypoints_2d: Tensor) -> Tensor:
-        """The answer of the network as it is, averaged with that to the mirror image where it is to be."""
+        """The answer of the network as it is, averaged with that to the mirror image where it is to be; and the
+        expected errors as a fourth number where there is a head that tells them."""
+        model = self.model if self.expected_error is None else self.expected_error.beside(self.model)
         if not len(keypoints_2d):  # a process that has run out of clips
-            return self.mean_pose.new_zeros(0, *self.mean_pose.shape)
-        lift = flip_average(self.model, keypoints_2d, self.mirror_index) if self.flip_test else self.model(keypoints_2d)
+            return self.mean_pose.new_zeros(0, len(self.mean_pose), 3 if self.expected_error is None else 4)
+        lift = flip_average(model, keypoints_2d, self.mirror_index) if self.flip_test else model(keypoints_2d)
         return lift.float()
 
     def _root_depth(self, row: str, pose: Tensor, batch: PoseBatch) -> Tensor:
@@ -254,8 +268,9 @@ class LiftingModule(pl.LightningModule):
             total_steps: Steps of the whole run, for schedules that span it.
             epochs: Epochs of the whole run, likewise.
         """
+        parameters = [*self._trained(), *self._of_expected_error()]
         optimizer = torch.optim.AdamW(
-            self._trained(), lr=self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad, fused=True
+            parameters, lr=self.lr, weight_decay=self.weight_decay, amsgrad=self.amsgrad, fused=True
         )
         scheduler = SCHEDULES[self.schedule].make(
             optimizer, total_steps=total_steps, epochs=epochs, **self.schedule_values
@@ -279,24 +294,50 @@ class LiftingModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the norm of the gradient, that of network and head together.
+        """Clip the norm of the gradient, that of network and refinement head together, that of the expected errors
+        apart.
 
         Lightning refuses this for fused optimizers under every mixed precision; only float16 has scaled gradients.
         """
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self._trained(), gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_(self._of_expected_error(), gradient_clip_val)
 
     def training_step(self, batch: PoseBatch | Tensor, batch_idx: int) -> Tensor | None:
         """The loss of one batch; or many steps at once, given the numbers of their windows ``(steps, B)``."""
         if isinstance(batch, Tensor):
             self._log_loss(self._many_steps(batch), batch.numel())
             return None
+        if self.expected_error is None:
+            loss = self.batch_loss(batch)
+            self._log_loss(loss, len(batch.frame))
+            return loss
+        if not self.trains_network:
+            loss = self.error_loss(batch)
+            self._log_loss(loss, len(batch.frame))
+            return loss
         loss = self.batch_loss(batch)
         self._log_loss(loss, len(batch.frame))
-        return loss
+        return loss + self.error_loss(batch)
+
+    def error_loss(self, batch: PoseBatch) -> Tensor:
+        """What is minimised of the expected errors, of one batch: the network answers as it does in use, without
+        dropout and gradients."""
+        assert self.expected_error is not None
+        given = batch.in_form(self.model.input_form)
+        keypoints, target, visible = self._input(given), given.poses_3d, given.visible_3d
+        middle = keypoints.size(1) // 2
+        if target.dim() == 4:
+            target, visible = target[:, middle], None if visible is None else visible[:, middle]
+        self.model.eval()
+        with torch.no_grad():  # after the loss of the network: mixed precision keeps casts of weights, with gradients
+            pose = with_root(self.model(keypoints).to(target.dtype), self.model.skeleton.root, self.root)
+        self.model.train()
+        with torch.autocast(self.device.type, enabled=False):
+            return self.expected_error.loss(keypoints[:, middle], pose, target, visible)
 
     def batch_loss(self, batch: PoseBatch) -> Tensor:
-        """What is minimised, of one batch."""
+        """What is minimised, of one batch, but for the expected errors."""
         given = batch.in_form(self.model.input_form)
         # Models of others need to know of masks and vertices only if the data have them.
         more = {"visible": given.visible_3d, "vertices": given.vertices}
@@ -364,16 +405,30 @@ class LiftingModule(pl.LightningModule):
 
     def validation_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
-        prediction = self.answers(batch, self.headline)[self.headline].pose
+        answers = self.answers(batch, *{"network", self.headline})
         action = self._val_set.action_id[batch.frame]
         with torch.autocast(self.device.type, enabled=False):
-            self.val_mpjpe.update(prediction, batch.poses_3d, action, visible=self._judged(batch))
+            self.val_mpjpe.update(answers[self.headline].pose, batch.poses_3d, action, visible=self._judged(batch))
+            if self.expected_error is not None:
+                expected, error = self._errors(answers["network"], batch)
+                self.val_ratio.update((error / expected).square())
+
+    def _errors(self, answer: Answer, batch: PoseBatch) -> tuple[Tensor, Tensor]:
+        """The expected and the true errors of all joints of a batch that are judged, but for the root, metres."""
+        assert self.expected_error is not None
+        assert answer.expected_error is not None
+        error = (answer.pose - batch.poses_3d).norm(dim=-1)
+        counted = self.expected_error.counted(error, self._judged(batch))
+        return answer.expected_error[counted], error[counted]
 
     def on_validation_epoch_end(self) -> None:
         """Log the MPJPE of the epoch, the mean over what ``select_by`` says."""
         error = self.val_mpjpe.over_frames() if self.select_by == "frames" else self.val_mpjpe.compute()
         self.log("val_mpjpe_mm", error.float(), prog_bar=True, sync_dist=True)
         self.val_mpjpe.reset()
+        if self.expected_error is not None and self._val_set is not self._test_set:
+            self.expected_error.calibrate(self.val_ratio.compute())
+        self.val_ratio.reset()
 
     def on_test_start(self) -> None:
         """Begin to judge the test set; what is random in it (the dropout of a head) is a function of the seed."""
@@ -384,6 +439,7 @@ class LiftingModule(pl.LightningModule):
         self.mean_pose_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
         self.depth_error = MeanMetric().to(self.device)
         self.no_depth = SumMetric().to(self.device)
+        self.expected, self.errors = (CatMetric(nan_strategy="disable").to(self.device) for _ in range(2))
 
     def test_step(self, batch: PoseBatch, batch_idx: int) -> None:
         """Count one batch."""
@@ -397,6 +453,10 @@ class LiftingModule(pl.LightningModule):
             if "refined_estimated_depth" in answers:
                 self._judge_depth(answers["refined_estimated_depth"].depth, batch.root_3d)
             self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action, visible=visible)
+            if self.expected_error is not None:
+                expected, error = self._errors(answers["network"], batch)
+                self.expected.update(expected)
+                self.errors.update(error)
 
     def _judge_depth(self, estimated: Tensor | None, root_3d: Tensor | None) -> None:
         """Count how far estimated depths ``(B,)`` are from those of the roots ``(B, 3)``, and where there is none."""
@@ -425,6 +485,13 @@ class LiftingModule(pl.LightningModule):
                 "root_depth_error_mm": float(self.depth_error.compute()),
                 "frames_without_depth": int(self.no_depth.compute()),
             }
+        if self.expected_error is not None:
+            scale = float(self.expected_error.scale)
+            self.results["expected_error"] = {
+                "scale": scale,
+                "calibrated": scale != 1,
+                **error_calibration(self.expected.compute(), self.errors.compute()),
+            }
 
     def _frames_of_actions(self) -> dict[str, int]:
         """How many frames of each action were judged."""
@@ -444,9 +511,13 @@ class LiftingModule(pl.LightningModule):
             checkpoint["skelgraph"]["options"] = made
 
     def _trained(self) -> list[torch.nn.Parameter]:
-        """The parameters that are optimised, those of the network first."""
+        """The parameters that are optimised together, those of the network first."""
         of_head = [] if self.refine is None else self.refine.parameters()
         return [*self.model.parameters(), *of_head]
+
+    def _of_expected_error(self) -> list[torch.nn.Parameter]:
+        """Those of the head that learns the errors."""
+        return [] if self.expected_error is None else [*self.expected_error.parameters()]
 
     def _input(self, batch: PoseBatch) -> Tensor:
         return batch.network_input(self.model.in_channels)

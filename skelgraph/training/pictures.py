@@ -221,6 +221,7 @@ def _load(config: TrainConfig, subject: str | None, action: str | None, changes:
         actions=[action] if action is not None and can_choose else None,
         downsample=data.test_downsample,
         unchecked=data.unchecked,
+        middles=data.middles,
         **data.sources(),
     )
 

@@ -23,12 +23,13 @@ from skelgraph.training.judging import MEASURES, ROWS, statements
 from skelgraph.training.losses import loss_label
 from skelgraph.training.selection import sentences
 from skelgraph.viz.animation import animate_poses
-from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
+from skelgraph.viz.figures import action_errors, expected_errors, joint_errors, learning_curve, png
 
 FIGURES = {
     "learning_curve.png": "Learning curve",
     "joint_errors.png": "Error per joint",
     "action_errors.png": "Error per action",
+    "expected_errors.png": "Expected and true errors",
 }
 ANIMATION = "animation.gif"
 
@@ -71,6 +72,8 @@ def write_report(
         "action_errors.png": lambda: png(action_errors(metrics["per_action"])),
         ANIMATION: lambda: _animation(sample(), skeleton),
     }
+    if "expected_error" in metrics:
+        pictures["expected_errors.png"] = lambda: png(expected_errors(metrics["expected_error"]["groups"]))
     if history:
         loss = loss_label(config["loss"], config["refine_loss"] if config.get("refine") else None)
         pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss, config["select_by"]))

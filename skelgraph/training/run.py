@@ -21,7 +21,7 @@ from skelgraph.datasets.plausibility import check_splits
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path
 from skelgraph.models import PoseLifter, create_model
-from skelgraph.nn import PostRefine
+from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 from skelgraph.training.checkpoint import check_state, load_checkpoint
@@ -29,6 +29,7 @@ from skelgraph.training.checks import (
     check_batches,
     check_causal,
     check_compiled,
+    check_expected_error,
     check_network,
     check_refine,
     check_vertices,
@@ -43,6 +44,7 @@ from skelgraph.training.history import History
 from skelgraph.training.judging import lacking, protocol_record
 from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
+from skelgraph.training.more_motion import with_more_motion
 from skelgraph.training.network import network_options
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import resumable_checkpoint
@@ -89,6 +91,7 @@ def train(
         )
     flips = config.decided()
     check_selection(config)
+    check_expected_error(config)
     out = Path(config.out)
     if resume == "if-exists":
         resume = read_record(out) is not None
@@ -118,9 +121,10 @@ def train(
             check_splits(train_set, val_set, "training", "validation")
             check_splits(val_set, test_set, "validation", "test")
     head = _head(config, model)
+    expected_error = _expected_error(config, model)  # last: the weights of the others are drawn as without it
     if not goes_on:
         warm_start(config, model, head)
-    module = _module(config, model, head, test_set.actions, train_set.mean_pose(), val_set.actions)
+    module = _module(config, model, head, expected_error, test_set.actions, train_set.mean_pose(), val_set.actions)
     data = PoseData(
         train_set,
         test_set,
@@ -206,7 +210,9 @@ def evaluate(
     start = time.perf_counter()
     out = as_path(out)
     check_free(out, "evaluate", overwrite=overwrite)
-    config, network, head, mean_pose, epochs, chosen = evaluated(weights, out, model, refine, options or {}, changes)
+    config, network, head, expected_error, mean_pose, epochs, chosen = evaluated(
+        weights, out, model, refine, options or {}, changes
+    )
     check_mesh(config, network)
     check_causal(config, network)
     test_set = _load_test(config)
@@ -217,7 +223,7 @@ def evaluate(
             raise SkelgraphError(f"poses cannot be refined by {plain(str(refine), 500)}: {lack}")
         head, notes = None, [f"The head of the run is not judged: {lack}."]
     mean_pose = test_set.mean_pose() if mean_pose is None else mean_pose
-    module = _module(config, network, head, test_set.actions, mean_pose)
+    module = _module(config, network, head, expected_error, test_set.actions, mean_pose)
     data = PoseData(
         None,
         test_set,
@@ -269,7 +275,7 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
     """The data of a split; those to validate on are subjects of the training data, sampled as the test data are."""
     data = config.data
     subjects = {"train": data.train_subjects, "validation": data.val_subjects, "test": data.test_subjects}
-    return load_dataset(
+    found = load_dataset(
         data.dataset,
         "test" if split == "test" else "train",
         skeleton=data.skeleton,
@@ -278,8 +284,10 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
         downsample=data.downsample if split == "train" else data.test_downsample,
         subset=data.subset if split == "train" else None,
         unchecked=data.unchecked,
+        middles=data.middles,
         **data.sources(),
     )
+    return with_more_motion(found, data) if split == "train" else found
 
 
 def _load_test(config: TrainConfig) -> PoseDataset:
@@ -307,10 +315,19 @@ def _head(config: TrainConfig, model: PoseLifter) -> PostRefine | None:
     return PostRefine(model.skeleton, about.refine_channels, about.refine_dropout) if about.refine else None
 
 
+def _expected_error(config: TrainConfig, model: PoseLifter) -> ExpectedError | None:
+    """The head that learns the errors of the network."""
+    about = config.uncertainty
+    if not about.expected_error:
+        return None
+    return ExpectedError(model.skeleton, model.in_channels, about.expected_error_channels)
+
+
 def _module(
     config: TrainConfig,
     model: PoseLifter,
     head: PostRefine | None,
+    expected_error: ExpectedError | None,
     actions: tuple[str, ...],
     mean_pose: Tensor,
     val_actions: tuple[str, ...] | None = None,
@@ -320,6 +337,7 @@ def _module(
         actions,
         mean_pose,
         refine=head,
+        expected_error=expected_error,
         val_actions=val_actions,
         loss=config.training.loss,
         loss_frames=config.training.loss_frames,

@@ -1,4 +1,5 @@
-"""The figures of a report: learning curve, error per joint, error per action; each function returns a new figure.
+"""The figures of a report: learning curve, errors per joint and per action, expected errors; each function returns a
+new figure.
 
 Names of joints and actions come from files: they are drawn as they are, cut, never as mathematics.
 """
@@ -41,7 +42,8 @@ def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss", m
     errors = [row["val_mpjpe_mm"] for row in history]
     style = {"marker": "o", "markersize": 4} if len(history) <= 30 else {}
     left.plot(epochs, [row["train_loss"] for row in history], color=CENTRE, **style)
-    left.set(yscale="log", title="Training")
+    positive = min(row["train_loss"] for row in history) > 0  # a likelihood may be anything
+    left.set(yscale="log" if positive else "linear", title="Training")
     left.set_ylabel(f"training {plain(loss)}", parse_math=False)
     right.plot(epochs, errors, color=P1, **style)
     best = int(np.argmin(errors))
@@ -107,6 +109,26 @@ def action_errors(per_action: Mapping[str, Mapping[str, float]]) -> Figure:
     ax.margins(x=0.08)
     _hide_spines(ax)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def expected_errors(groups: Sequence[Mapping[str, float]]) -> Figure:
+    """Draw true errors over expected ones, for groups of joints that are expected to be wrong alike.
+
+    Args:
+        groups: Each with ``expected_mm`` and ``error_mm``, see :func:`~skelgraph.metrics.error_calibration`.
+    """
+    expected, errors = ([group[name] for group in groups] for name in ("expected_mm", "error_mm"))
+    figure = Figure(figsize=(5.4, 4.6), layout="constrained")
+    ax = figure.subplots()
+    most = 1.05 * max(*expected, *errors)
+    ax.plot((0, most), (0, most), color=CENTRE, linestyle="--", linewidth=1, label="as expected")
+    ax.plot(expected, errors, "o-", color=P1, markersize=5, label=f"{len(groups)} groups of equal size")
+    ax.set(xlim=(0, most), ylim=(0, most), aspect="equal", title="Expected and true errors of joints")
+    ax.set(xlabel="expected error (mm)", ylabel="true error, root of the mean square (mm)")
+    ax.grid(alpha=0.3)
+    ax.legend(frameon=False, loc="upper left")
+    _hide_spines(ax)
     return figure
 
 

@@ -141,6 +141,7 @@ OPTIONS: dict[str, dict[str, Callable[[], Any]]] = {
     "ResidualGraphBlock": {"conv": lambda: layers.SemGraphConv, "skeleton": lambda: as_skeleton(LAYOUT)},
     "AllSetConv": {"heads": lambda: 2},
     "EdgeVertexConv": {"bone_channels": lambda: 3},
+    "ExpectedError": {"in_channels": lambda: 4, "hidden_channels": lambda: 8},
     "PostRefine": {"hidden_channels": lambda: 8},
     "RelationAttention": {"token_channels": lambda: 4},
     "NodeEdgeHyperedgeConv": {"hypergraph": lambda: LAYOUT, "heads": lambda: 2},
@@ -156,6 +157,7 @@ INPUTS: dict[str, Callable[[], tuple[Tensor, ...]]] = {
     "ModulatedAdjacency": tuple,
     "SoftmaxAdjacency": tuple,
     "EdgeVertexConv": lambda: (torch.randn(2, JOINTS, 4), torch.randn(2, JOINTS - 1, 3)),
+    "ExpectedError": _x(4, 3),
     "MLPGraphBlock": _x(4, 4),
     "NodeEdgeHyperedgeConv": lambda: tuple(
         torch.randn(2, rows, 4) for rows in (JOINTS, JOINTS - 1, JointHypergraph.from_skeleton(LAYOUT).num_hyperedges)

@@ -50,3 +50,19 @@ def test_parameters_of_the_published_width() -> None:
     with torch.device("meta"):
         model = create_model("martinez", "h36m16", predict_root=False)
     assert sum(parameter.numel() for parameter in model.parameters()) == 4_288_557
+
+
+def test_layer_normalisation_knows_no_batch() -> None:
+    """By hand; and what a pose is lifted to does not depend on the others of its batch, in training as in use."""
+    model = create_model("martinez", "h36m16", hidden_channels=8, num_stages=1, dropout=0.0, norm="layer")
+    x = torch.randn(5, 16, 2)
+    torch.testing.assert_close(model.train()(x)[:2], model.eval()(x[:2]))
+    blocks = [model.input_block, *model.stages[0]]
+    first = h = x.flatten(1)
+    for block in blocks:
+        a = block.linear(h)
+        a = (a - a.mean(1, keepdim=True)) / (a.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+        h = a * (1 + torch.erf(a / 2**0.5)) / 2
+        first = h if block is model.input_block else first
+    torch.testing.assert_close(model(x), model.head(first + h).unflatten(-1, (16, 3)))
+    assert not any("running" in key for key in model.state_dict())

@@ -68,6 +68,7 @@ LAYERS = {
         plain(sgnn.EdgeVertexConv, 4, 4, "h36m17", kind="difference", inputs=("joints", "bones")),
     ],
     "EmbeddedGaussianNonLocal": [plain(sgnn.EmbeddedGaussianNonLocal, 4)],
+    "ExpectedError": [plain(sgnn.ExpectedError, "h36m17", 4, 8, inputs=("joints", "poses"))],
     "FeedForward": [plain(sgnn.FeedForward, 4, 8, norm=True, dropout=0.1)],
     "GraphConvBlock": [plain(lambda: sgnn.GraphConvBlock(sgnn.SemGraphConv(4, 8, "h36m17"), 0.1))],
     "GraphMLPBlock": [plain(sgnn.GraphMLPBlock, 4, "h36m17", 5, 6, drop_path=0.1)],

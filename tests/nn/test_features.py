@@ -30,6 +30,7 @@ LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "TopKAttentionHyperedges": (sgnn.TopKAttentionHyperedges(4, 3), (4,)),
     "RelationAttention": (sgnn.RelationAttention(4, 8, torch.zeros(J, J, dtype=torch.long)), (4, 4)),
     "PostRefine": (sgnn.PostRefine("h36m17", 8), (3, 3)),
+    "ExpectedError": (sgnn.ExpectedError("h36m17", 4, 8), (4, 3)),
     "TubeSkin": (sgnn.TubeSkin("h36m17"), (3,)),
 }
 """A layer and the channels of its inputs."""

@@ -76,6 +76,9 @@ def run(layer: nn.Module) -> Any:
     if name == "PostRefine":
         joints = layer.skeleton.num_joints
         return layer(torch.zeros(2, joints, 3), torch.zeros(2, joints, 3))
+    if name == "ExpectedError":
+        joints = layer.skeleton.num_joints
+        return layer(torch.zeros(2, joints, layer.in_channels), torch.zeros(2, joints, 3))
     if name == "TubeSkin":
         return layer(torch.randn(2, layer.skeleton.num_joints, 3))
     if name == "EdgeVertexConv":

@@ -11,6 +11,7 @@ from torch import Tensor
 from skelgraph.datasets.synthetic import SyntheticMocap
 from skelgraph.errors import TopologyError
 from skelgraph.topology import as_skeleton
+from skelgraph.training.transforms.bodies import Bend
 from skelgraph.training.transforms.limbs import LimbMix
 
 H36M = as_skeleton("h36m17")
@@ -101,7 +102,7 @@ def test_lengths_stay_and_nothing_else_moves(name: str) -> None:
     torch.testing.assert_close(lengths(mixed, name), lengths(positions, name), atol=1e-12, rtol=1e-9)
     # the angle of knee or elbow is that of the other pose
     for limb in range(4):
-        (start, middle), end = mix.bones[limb].tolist(), int(mix.bones[limb + 4, 1])
+        (start, middle), end = mix.limits.bones[limb].tolist(), int(mix.limits.bones[limb + 4, 1])
 
         def bend(p: Tensor, start: int = start, middle: int = middle, end: int = end) -> Tensor:
             first, second = p[..., middle, :] - p[..., start, :], p[..., end, :] - p[..., middle, :]
@@ -165,8 +166,8 @@ def test_what_no_body_can_do_is_not_taken(
     pair = torch.stack((standing(), standing(**joints)))[:, None]
     mix = LimbMix(H36M, 1.0)
     mixed = taken(mix, pair, wanted)
-    broken = mix.broken(mixed)[0, 0]
-    assert not mix.broken(pair)[0].any()
+    broken = mix.limits.broken(mixed)[0, 0]
+    assert not mix.limits.broken(pair)[0].any()
     assert bool(broken[:6].any()) == (column is not None)
     assert broken[6:].any() if column is None else broken[column]
     for seed in range(6):  # whichever of the two is asked: the first never looks like the second
@@ -180,7 +181,7 @@ def test_what_a_pose_did_before_it_may_still_do() -> None:
     raised = {"left_elbow": (0.3, 0.18, 1.45), "left_wrist": (0.6, 0.18, 1.45)}
     pair = torch.stack((standing(**crossed), standing(**crossed, **raised)))[:, None]
     mix = LimbMix(H36M, 1.0)
-    assert mix.broken(pair).flatten(1).any(1).all()
+    assert mix.limits.broken(pair).flatten(1).any(1).all()
     results = torch.stack([mix(pair, None, torch.Generator().manual_seed(seed))[0, 0] for seed in range(8)])
     height = results[:, H36M.joint_names.index("left_wrist"), 2]
     assert (height > 1.4).any()
@@ -214,3 +215,43 @@ def test_float32_seed_and_meta() -> None:
 def test_a_hand_has_no_limbs() -> None:
     with pytest.raises(TopologyError, match="no part 'left_leg'"):
         LimbMix(as_skeleton("hand21"), 0.4)
+
+
+@pytest.mark.parametrize("name", ["h36m17", "coco17"])
+def test_bodies_bend_at_the_hips(name: str) -> None:
+    """What is above the legs turns as one about the middle of the hips, to all sides alike; legs and pelvis stay."""
+    data = SyntheticMocap(skeleton=name, seconds=0.2, subjects=["S5"], actions=["Walking"], unchecked=True)
+    skeleton = data.skeleton
+    poses = data.poses_3d[:1].double().expand(4000, skeleton.num_joints, 3)[:, None].expand(-1, 2, -1, -1)
+    bend = Bend(skeleton, 10.0)
+    bent = bend(poses, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(bent[:, 0], bent[:, 1])
+    legs = [
+        j for j, joint in enumerate(skeleton.joint_names) if any(p in joint for p in ("hip", "knee", "foot", "ankle"))
+    ]
+    above = [joint for joint in range(skeleton.num_joints) if joint not in legs]
+    assert torch.equal(bent[..., legs, :], poses[..., legs, :])
+    hips = [skeleton.index("left_hip"), skeleton.index("right_hip")]
+    before, after = (p[:, 0, above] - p[:, 0, hips].mean(1, keepdim=True) for p in (poses, bent))
+    torch.testing.assert_close(torch.cdist(before, before), torch.cdist(after, after), atol=1e-6, rtol=0)
+    torch.testing.assert_close(before.norm(dim=-1), after.norm(dim=-1))
+    moved = (after != before).flatten(1).any(1)
+    assert float(moved.double().mean()) > 0.7
+    turns = roma.rotmat_to_rotvec(roma.rigid_vectors_registration(before[moved], after[moved]))
+    assert float(torch.rad2deg(turns).square().mean().sqrt()) == pytest.approx(10, abs=1.0)
+    assert torch.rad2deg(turns.mean(0)).abs().max() < 1.5
+
+
+def test_nobody_is_bent_into_himself_or_without_hips() -> None:
+    data = SyntheticMocap(seconds=0.4, subjects=["S5"], unchecked=True)
+    poses = data.poses_3d[:1200, None]
+    bend = Bend(H36M, 60.0)
+    bent = bend(poses, generator=torch.Generator().manual_seed(0))
+    assert not (bend.limits.broken(bent) & ~bend.limits.broken(poses)).any()
+    stayed = (bent == poses).flatten(1).all(1)
+    assert 0.02 < float(stayed.double().mean()) < 0.9
+    visible = torch.ones(len(poses), 1, 17, dtype=torch.bool)
+    visible[::2, :, H36M.index("left_hip")] = False
+    half = bend(poses, visible, torch.Generator().manual_seed(0))
+    assert torch.equal(half[::2], poses[::2])
+    assert torch.equal(half[1::2], bent[1::2])

@@ -170,7 +170,7 @@ def test_what_cannot_be_trained_on() -> None:
     head = PostRefine("h36m17", 8)
     one, many = {"hidden_channels": (8, 8, 8), "num_frames": 1}, {"hidden_channels": (8, 8, 8), "num_frames": 3}
     for wrong, message in (
-        ({"loss": "none"}, "loss is 'none'; expected a loss, as no refined poses are judged in its place"),
+        ({"loss": "none"}, "loss is 'none'; expected a loss, as no head is trained in its place"),
         ({"loss_frames": "all"}, "loss-frames is 'all', but SemGCN lifts the centre frame of a window alone"),
         ({"loss": "mpjpe + smoothness"}, "the loss smoothness compares the frames of a window, and is taken of 1"),
         ({"refine": head, "refine_loss": "mpjpe + smoothness"}, "the loss smoothness compares the frames"),

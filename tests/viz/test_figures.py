@@ -16,7 +16,7 @@ from PIL import Image
 
 from skelgraph.topology import Skeleton, as_skeleton
 from skelgraph.viz.drawing import CENTRE, LEFT, RIGHT
-from skelgraph.viz.figures import action_errors, joint_errors, learning_curve, png
+from skelgraph.viz.figures import action_errors, expected_errors, joint_errors, learning_curve, png
 
 HISTORY = [{"epoch": i + 1, "train_loss": 0.1 / (i + 1), "val_mpjpe_mm": 50.0 + (i - 3) ** 2} for i in range(6)]
 
@@ -59,6 +59,21 @@ def test_joint_errors(layout: str) -> None:
 def test_joint_errors_of_any_tree() -> None:
     tree = Skeleton([-1, 0, 0, 1, 3])
     assert png(joint_errors(dict.fromkeys(tree.joint_names, 1.0), tree))
+
+
+def test_a_curve_of_numbers_below_zero() -> None:
+    left, _ = axes_of(learning_curve([{**row, "train_loss": -row["train_loss"]} for row in HISTORY]))
+    assert left.get_yscale() == "linear"
+
+
+def test_expected_errors() -> None:
+    groups = [{"expected_mm": 10.0, "error_mm": 12.0}, {"expected_mm": 40.0, "error_mm": 90.0}]
+    (ax,) = axes_of(expected_errors(groups))
+    diagonal, curve = ax.lines
+    assert curve.get_xydata().tolist() == [[10.0, 12.0], [40.0, 90.0]]
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
+    assert ax.get_xlim() == ax.get_ylim()
+    assert ax.get_xlim()[1] > 90
 
 
 def test_action_errors_are_sorted() -> None:

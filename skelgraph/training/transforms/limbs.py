@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import normalize
 
-from skelgraph.geometry import segment_distance
 from skelgraph.topology import Skeleton, limbs
+from skelgraph.training.transforms.anatomy import BodyLimits
 from skelgraph.training.transforms.random import uniform
 
 ONE_LEG = 0.3
 """How often one leg is taken alone, as a share of how often both are."""
-MOST_BENT = 160.0
-"""Largest angle between the first and the second bone of a limb, degrees: knees and elbows bend so far. In 20,000 poses
-each of walking, running, sports, fights and acrobatics (CMU, DeepMimic) it was 158 at most."""
-KNEE_BACK = 0.3
-"""Knees bend backwards: shin and thigh turn the other way about the axis through the hips by less than this (sine). In
-the same poses it was 0.15 at most."""
-LIMB_GAP = 0.12
-"""Smallest distance of bones of two limbs, in lengths of the trunk: about 6 cm."""
-TRUNK_GAP = 0.2
-"""Smallest distance of a forearm or a shin from the middle line of the trunk, likewise: about 10 cm."""
 
 
 class LimbMix:
@@ -38,10 +25,9 @@ class LimbMix:
     Both legs are taken from one other pose with probability ``share``, one of the legs alone with :data:`ONE_LEG` times
     that, each arm with ``share``. In windows all frames of a limb come from one other window.
 
-    **Limits.** A body is mixed only if this breaks no limit that it kept before in that frame: knees and elbows are
-    bent by at most :data:`MOST_BENT`, knees not forward (:data:`KNEE_BACK`), and no two limbs, nor forearm or shin and
-    trunk, come closer than :data:`LIMB_GAP` and :data:`TRUNK_GAP`. Otherwise its window stays as it is. Joints that the
-    mix needs have to be known in all frames of both windows.
+    A body is mixed only if this breaks no limit that it kept before in that frame, see
+    :class:`~skelgraph.training.transforms.anatomy.BodyLimits`; otherwise its window stays as it is. Joints that the mix
+    needs have to be known in all frames of both windows.
 
     Args:
         skeleton: The joints; its limbs are found by :func:`~skelgraph.topology.limbs`.
@@ -58,11 +44,11 @@ class LimbMix:
         starts = [limb.start for limb in found]
         joints = [joint for limb in found for joint in limb.joints]
         limb_of = [i for i, limb in enumerate(found) for _ in limb.joints]
-        bones = [(limb.start, limb.middle) for limb in found] + [(limb.middle, limb.end) for limb in found]
+        self.limits = BodyLimits(skeleton, device)
         self.of_legs = sum(i < 2 for i in limb_of)
         self.starts, self.joints = torch.tensor(starts, device=device), torch.tensor(joints, device=device)
         self.parents = torch.tensor([skeleton.parents[joint] for joint in joints], device=device)
-        self.limb_of, self.bones = torch.tensor(limb_of, device=device), torch.tensor(bones, device=device)
+        self.limb_of = torch.tensor(limb_of, device=device)
         # [j, a] = 1: the bone to joint a is on the way from the start of the limb to joint j
         ways = torch.zeros(len(joints), len(joints))
         for row, joint in enumerate(joints):
@@ -70,10 +56,6 @@ class LimbMix:
                 ways[row, joints.index(joint)] = 1
                 joint = skeleton.parents[joint]
         self.ways = ways.to(device)
-        apart = [(a, b) for a, b in itertools.combinations(range(8), 2) if a % 4 != b % 4]
-        with_trunk = [(lower, 8) for lower in range(4, 8)]  # the trunk is segment 8
-        self.first, self.second = torch.tensor(apart + with_trunk, device=device).T
-        self.gaps = torch.tensor([LIMB_GAP] * len(apart) + [TRUNK_GAP] * len(with_trunk), device=device)
 
     def __call__(self, positions: Tensor, visible: Tensor | None = None, generator: Generator | None = None) -> Tensor:
         """Mix the windows of a batch.
@@ -90,9 +72,7 @@ class LimbMix:
         if visible is not None:
             whole = (visible[..., self.starts].all(-1) & visible[..., self.joints].all(-1)).all(1)
             wanted = wanted & whole[:, None] & whole[other]
-        mixed = self._taken(positions, wanted, other)
-        spoiled = self.broken(mixed) & ~self.broken(positions)
-        return torch.where(spoiled.flatten(1).any(1)[:, None, None, None], positions, mixed)
+        return self.limits.kept(positions, self._taken(positions, wanted, other))
 
     def _chosen(self, positions: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
         """Which limbs each window takes, and of which window: ``(B, 4)`` each."""
@@ -111,7 +91,7 @@ class LimbMix:
     def _taken(self, positions: Tensor, wanted: Tensor, other: Tensor) -> Tensor:
         """The positions with the limbs that are wanted."""
         frames = positions.size(1)
-        axes = _axes(*self._landmarks(positions))  # of pelvis and shoulders
+        axes = _axes(*self.limits.landmarks(positions))  # of pelvis and shoulders
         own = positions[..., self.joints, :] - positions[..., self.parents, :]
         theirs = torch.cat([bones @ a for bones, a in zip(self._by_frame(own), axes, strict=True)], -2)
         row, time = other[:, None, self.limb_of], torch.arange(frames, device=positions.device)[:, None]
@@ -125,37 +105,9 @@ class LimbMix:
         mixed[..., self.joints, :] = torch.where(taken, moved, positions[..., self.joints, :])
         return mixed
 
-    def broken(self, positions: Tensor) -> Tensor:
-        """Which limits bodies break.
-
-        Args:
-            positions: ``(..., J, 3)``.
-
-        Returns:
-            ``(..., C)``, boolean: limbs bent too far (4), knees bent forward (2), pairs of bones too close.
-        """
-        segments = positions[..., self.bones, :]
-        directions = normalize(segments[..., 1, :] - segments[..., 0, :], dim=-1)
-        upper, lower = directions.split(4, dim=-2)
-        bent = (upper * lower).sum(-1) < math.cos(math.radians(MOST_BENT))
-        left_hip, right_hip, low, high = self._landmarks(positions)[:4]
-        hinge = torch.linalg.cross(upper[..., :2, :], lower[..., :2, :], dim=-1)
-        forward = (hinge * normalize(left_hip - right_hip, dim=-1)[..., None, :]).sum(-1) < -KNEE_BACK
-        trunk = torch.stack((low, high), -2)
-        segments = torch.cat((segments, trunk[..., None, :, :]), -3)
-        between = segment_distance(segments[..., self.first, :, :], segments[..., self.second, :, :])
-        length = torch.linalg.vector_norm(high - low, dim=-1, keepdim=True)
-        return torch.cat((bent, forward, between < self.gaps.to(positions) * length), -1)
-
     def _by_frame(self, bones: Tensor) -> tuple[Tensor, Tensor]:
         """Bones of legs and of arms."""
         return bones[..., : self.of_legs, :], bones[..., self.of_legs :, :]
-
-    def _landmarks(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """Left and right hip, the middles of hips and shoulders, left and right shoulder: ``(..., 3)`` each."""
-        left_hip, right_hip, left_shoulder, right_shoulder = positions[..., self.starts, :].unbind(-2)
-        low, high = (left_hip + right_hip) / 2, (left_shoulder + right_shoulder) / 2
-        return left_hip, right_hip, low, high, left_shoulder, right_shoulder
 
 
 def _axes(
