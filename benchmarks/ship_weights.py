@@ -85,9 +85,10 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
     kept = {
         member.name
         for group, member in config.declared()
-        if group not in ("machine", "network") and not member.metadata["source"]
+        if group not in ("network", "evaluation", "machine") and not member.metadata["source"]
     }
-    return {name: value for name, value in config.settings().items() if name in kept and value != default[name]}
+    changed = {name: value for name, value in config.settings().items() if name in kept and value != default[name]}
+    return changed | ({"extra_motion": Path(changed["extra_motion"]).name} if "extra_motion" in changed else {})
 
 
 def without_paths(command: str) -> str:

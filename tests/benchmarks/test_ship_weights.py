@@ -14,12 +14,14 @@ import torch
 
 from skelgraph import SkelgraphError
 from skelgraph.__main__ import main
-from skelgraph.models import load_model, load_network, shipped, shipped_weights
+from skelgraph.models import load_expected_error, load_model, load_network, shipped, shipped_weights
+from skelgraph.training import TrainConfig
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TRAIN = (
-    "train --dataset synthetic --downsample 400 --max-epochs 1 --skeleton h36m16 --input-form rays --virtual-views "
-    "--tilt 20 --no-flip-test --device cpu --no-progress --model martinez --option hidden_channels=16"
+    "train --dataset synthetic --downsample 400 --test-downsample 400 --actions Walking --max-epochs 1 "
+    "--skeleton h36m16 --input-form rays --virtual-views --tilt 20 --expected-error --no-flip-test --device cpu "
+    "--no-progress --model martinez --option hidden_channels=16"
 )
 
 
@@ -32,7 +34,7 @@ def _load(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(scope="module", name="run")
 def _run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    assert main([*TRAIN.split(), "--expected-error", "--out", str(out)]) == 0
+    assert main([*TRAIN.split(), "--out", str(out)]) == 0
     return out
 
 
@@ -75,10 +77,8 @@ def test_a_run_is_put_into_the_package(load: Any, run: Path, tmp_path: Path) -> 
     assert (entry.model, entry.skeleton, entry.frames, entry.file) == ("martinez", "h36m16", 1, "open_f1.safetensors")
     assert entry.command == "skelgraph train --data-3d my.npz --tilt 20 --out tiny"
     assert entry.commit == "0" * 40 + " (changed)"
-    expected = {"dataset": "synthetic", "skeleton": "h36m16", "downsample": 400, "max_epochs": 1, "tilt": 20.0}
-    assert expected.items() <= entry.settings.items()
-    assert "model" not in entry.settings
-    assert "lr" not in entry.settings
+    about = {"skeleton": "h36m16", "downsample": 400, "test_downsample": 400, "actions": ["Walking"], "max_epochs": 1}
+    assert entry.settings == about | {"virtual_views": True, "tilt": 20.0, "expected_error": True}
     content = (folder / entry.file).read_bytes()
     assert hashlib.sha256(content).hexdigest() == entry.sha256
     trained, packed = load_network(run / "checkpoints" / "last.ckpt"), load_model(folder / entry.file)
@@ -86,6 +86,9 @@ def test_a_run_is_put_into_the_package(load: Any, run: Path, tmp_path: Path) -> 
         torch.testing.assert_close(
             packed.state_dict()[name], value.half().float() if value.is_floating_point() else value
         )
+    assert load_expected_error(folder / entry.file) is not None
+    config = TrainConfig("").replace(extra_motion="/data/of_mine", generated_share=0.3)
+    assert ship.settings_of(config) == {"extra_motion": "of_mine", "generated_share": 0.3}
     assert {path.name for path in folder.iterdir()} == {"weights.json", "open_f1.safetensors"}
 
 

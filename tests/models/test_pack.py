@@ -22,7 +22,7 @@ def packed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
 
 def test_half_of_the_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.manual_seed(0)
-    model = create_model("video_pose", "h36m16", channels=8, input_form="rays").eval()
+    model = create_model("video_pose", "h36m16", hidden_channels=32, filter_widths=(3, 3), input_form="rays").eval()
     head = ExpectedError("h36m16", 3, 8).eval()
     save_weights(model, tmp_path / "run.safetensors", expected_error=head)
     source, whole, half = (str(tmp_path / f"{name}.safetensors") for name in ("run", "whole", "half"))

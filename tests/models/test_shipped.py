@@ -16,7 +16,9 @@ from skelgraph.files import read_json
 from skelgraph.lifting import LiftSettings, lift_file
 from skelgraph.models import load_network, shipped, shipped_weights
 from skelgraph.models.pretrained import save_weights
+from skelgraph.training import NetworkConfig, TrainConfig
 from skelgraph.training.evaluated import evaluated
+from skelgraph.training.warm_start import warm_start
 
 OPEN = shipped_weights()["open"]
 
@@ -163,6 +165,13 @@ def test_commands_take_their_name(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "a.gif: 2 frames" in capsys.readouterr().out
     assert main(["export", "--weights", "opne", "--out", str(tmp_path / "a.onnx")]) == 2
     assert "opne: there is no such file" in capsys.readouterr().err
+
+
+def test_training_starts_from_them(network: Any) -> None:
+    model = create_model(OPEN.model, "h36m16", input_form="rays", **network.config["options"])
+    about = NetworkConfig(OPEN.model, network.config["options"], input_form="rays", init_from="open")
+    warm_start(TrainConfig("", about), model, None)
+    torch.testing.assert_close(weights_of(model), weights_of(network), rtol=0, atol=0)
 
 
 def test_the_judgement_of_their_name(tmp_path: Path) -> None:
