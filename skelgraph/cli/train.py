@@ -35,7 +35,6 @@ class Train:
     refinement: Annotated[Given, arg(constructor=group_options("refinement"))]
     data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options", "extra_options"]))]
     uncertainty: Annotated[Given, arg(constructor=group_options("uncertainty"))]
-    data: Annotated[Given, arg(constructor=group_options("data", omit=["data_options"]))]
     training: Annotated[Given, arg(constructor=group_options("training"))]
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]

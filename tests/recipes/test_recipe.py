@@ -22,7 +22,7 @@ from skelgraph.recipes.recipe import changed, differences
 from skelgraph.training import TrainConfig
 
 FOLDER = Path(module.__file__).parent
-ALL = list_recipes()
+ALL = [name for name in list_recipes() if name != "open_lifter"]  # which is this library's own
 STATED = {
     "network": {"model", "options"},
     "data": {"dataset", "keypoints", "skeleton"},
@@ -102,7 +102,7 @@ def rows(shared_dir: Callable[[str], Path]) -> dict[str, dict[str, str]]:
 def test_every_published_result_has_a_recipe(rows: dict[str, dict[str, str]]) -> None:
     assert sorted(rows) == ALL
     assert len(ALL) == 49
-    assert ALL.index("st_gcn_h36m_cpn_f3_refine") == list_recipes("*").index("st_gcn_h36m_cpn_f3_refine")
+    assert len(list_recipes()) == 50
     assert list_recipes("martinez*") == ["martinez_h36m_gt", "martinez_h36m_sh", "martinez_port_gt"]
 
 
@@ -310,7 +310,7 @@ def test_listing_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.count("│") >= 7 * 49
-    assert "24 train exactly as published" in done.stdout
+    assert "25 train exactly as published" in done.stdout
 
 
 def test_settings_are_those_of_a_run() -> None:

@@ -49,7 +49,7 @@ def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "write_report", lambda out, metrics, *_: run.write_json(out / "metrics.json", metrics))
 
 
-@pytest.mark.parametrize("name", list_recipes())
+@pytest.mark.parametrize("name", [name for name in list_recipes() if name != "open_lifter"])
 def test_one_epoch(name: str, files: Path, tmp_path: Path, require: Callable[[str], Any]) -> None:
     recipe = read_recipe(name)
     if recipe.config.network.model == "hgn":
