@@ -25,13 +25,14 @@ ERRORS = """\
 
 MPJPE / P-MPJPE in mm by `{command}`: `test` (mean over actions), `S02` and `deepmimic` (over frames) are motion seen by
 the cameras of its files, all joints; the clip is a real person in four videos (`skelgraph lift --example`), seen by a
-detector, twelve limb joints relative to the middle of the hips, its last column the mean of the views. Single trainings
-differ by 4 to 8 mm on the clip, and by less than 2 mm on motion."""
+detector, twelve limb joints relative to the middle of the hips, its last column the mean of the views. Where several
+trainings were judged, with other seeds, they are means. More of it: [open_weights.md](../benchmarks/open_weights.md)."""
 
 
 def card(weights: Mapping[str, ShippedWeights], measured: Mapping[str, Any] | None) -> str:
     """The card in Markdown. What is not measured is left out."""
-    errors = "" if measured is None else _errors(measured) + "\n\n"
+    found = {name: measured["weights"][name] for name in weights if measured and name in measured["weights"]}
+    errors = _errors(found, measured["command"]) + "\n\n" if measured and found else ""
     return TEXT.read_text().format(
         model=weights["open"].model, files=_files(weights), made=_made(weights), errors=errors
     )
@@ -65,12 +66,13 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _errors(measured: Mapping[str, Any]) -> str:
-    """Errors of each of the weights on motion and on the clip, as `open_judging.py` measures them."""
-    header, rows = ["weights", *HEADLINES, *four_views(), "clip"], []
-    for name, found in measured["weights"].items():
+def _errors(measured: Mapping[str, Any], command: str) -> str:
+    """Errors of each of the weights on motion and on the clip."""
+    header, rows = ["weights", "trainings", *HEADLINES, *four_views(), "clip"], []
+    for name, found in measured.items():
         motion, clip = found["motion"], found["clip"]
         errors = [(motion[one][measure], motion[one][f"p_{measure}"]) for one, measure in HEADLINES.items()]
         errors += [(row["mpjpe_mm"], row["p_mpjpe_mm"]) for row in (*clip["views"].values(), clip)]
-        rows.append([f"`{name}`", *(f"{mpjpe:.1f} / {p_mpjpe:.1f}" for mpjpe, p_mpjpe in errors)])
-    return "\n\n".join([ERRORS.format(command=measured["command"]), table(header, rows)])
+        pairs = [f"{mpjpe:.1f} / {p_mpjpe:.1f}" for mpjpe, p_mpjpe in errors]
+        rows.append([f"`{name}`", str(len(found["seeds"])), *pairs])
+    return "\n\n".join([ERRORS.format(command=command), table(header, rows)])

@@ -62,11 +62,12 @@ def _wheel(require: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPa
 def test_what_is_in_the_wheel(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
-        notice = file.read(next(name for name in names if name.endswith("/NOTICE"))).decode()
-    package = {"weights/weights.json", "weights/MODEL_CARD.md", "datasets/four_views.npz", "py.typed"}
+        told = {name.partition("/licenses/")[2]: file.read(name).decode() for name in names if "/licenses/" in name}
+    package = {"weights/weights.json", "datasets/four_views.npz", "py.typed"}
     package |= {f"weights/{about.file}" for about in shipped_weights().values()}
     assert {f"skelgraph/{name}" for name in package} <= names
-    assert "The data used in this project was obtained from mocap.cs.cmu.edu." in notice
+    for page in ("NOTICE", "docs/models/open.md"):
+        assert "The data used in this project was obtained from mocap.cs.cmu.edu." in told[page]
 
 
 def test_a_person_is_lifted_offline(wheel: Path, tmp_path: Path) -> None:
