@@ -26,7 +26,7 @@ ERRORS = """\
 MPJPE / P-MPJPE in mm by `{command}`: `test` (mean over actions), `S02` and `deepmimic` (over frames) are motion seen by
 the cameras of its files, all joints; the clip is a real person in four videos (`skelgraph lift --example`), seen by a
 detector, twelve limb joints relative to the middle of the hips, its last column the mean of the views. Where several
-trainings were judged, with other seeds, they are means. More of it: [open_weights.md](../benchmarks/open_weights.md)."""
+trainings were judged, with other seeds, they are means. More: [open_weights.md](../benchmarks/open_weights.md)."""
 
 
 def card(weights: Mapping[str, ShippedWeights], measured: Mapping[str, Any] | None) -> str:
