@@ -54,8 +54,14 @@ def motion_config(folder: Path, name: str = "cmu", subject: str = "test", **sett
     )
 
 
-def motion_sets(folder: Path, downsample: int | None = None) -> dict[str, PoseDataset]:
-    """The three sets by their names."""
+def motion_sets(folder: Path, *, middles: bool, downsample: int | None = None) -> dict[str, PoseDataset]:
+    """The three sets by their names.
+
+    Args:
+        folder: Where their files are.
+        middles: Whether hip, thorax and spine are those of networks trained with ``--middles``.
+        downsample: Keep only every so many frames.
+    """
     sets = {}
     for name, (files, subject) in SETS.items():
         config = motion_config(folder, files, subject)
@@ -64,6 +70,7 @@ def motion_sets(folder: Path, downsample: int | None = None) -> dict[str, PoseDa
             "test",
             skeleton=config.skeleton,
             subjects=config.test_subjects,
+            middles=middles,
             downsample=downsample,
             **config.sources(),
         )

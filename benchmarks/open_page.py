@@ -38,8 +38,9 @@ Networks are as published, but for those whose steps take so long that less than
 that led to this choice."""
 TRANSFORMS_WHAT = """\
 On `{model}`, {steps} steps each, whatever a transform costs. *new cameras* has no transform but `--virtual-views`;
-each transform is added to that alone, and left out of all. In brackets the difference to *new cameras*, or to *all*:
-negative is better."""
+each transform is added to that alone, and left out of all. Networks trained with *middles* are judged on poses with
+them, too: spine and thorax, two of the 16 joints, are then others. In brackets the difference to *new cameras*, or to
+*all*: negative is better."""
 
 
 def page(results: Mapping[str, Any]) -> str:

@@ -50,13 +50,15 @@ SMALLER = {
 }
 """Networks that would not learn within a minute as published: less than 90 steps."""
 
-FULL_DATA = {"virtual_views": True, "mix": 0.4, "tilt": 20.0}
+FULL_DATA = {"virtual_views": True, "mix": 0.4, "tilt": 20.0, "middles": True, "generated_share": 0.3}
 """What is made of the training windows where networks are compared."""
 
 TRANSFORMS: dict[str, dict[str, Any]] = {
     "roll 12": {"roll": 12.0},
     "tilt 20": {"tilt": 20.0},
     "mix 0.4": {"mix": 0.4},
+    "middles": {"middles": True},
+    "generated 30 %": {"generated_share": 0.3},
     "keypoint noise 1 %": {"keypoint_noise": 1.0},
     "limb lengths 10 %": {"limb_lengths": 10.0},
     "joint dropout 5 %": {"joint_dropout": 0.05},

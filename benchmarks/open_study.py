@@ -11,6 +11,7 @@ same number of steps; ``--steps-of`` takes these numbers from the results of ano
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ class Study:
         about = environment()
         self.results["machine"] = machine() | {"versions": about["versions"], "platform": about["platform"]}
         git = about["git"] or {"commit": None, "dirty": False}
+        self.sets = functools.cache(lambda middles: motion_sets(options.data, middles=middles))
         self.commit = {"commit": git["commit"], "dirty": git["dirty"]}
 
     def planned(self) -> list[Run]:
@@ -90,11 +92,12 @@ class Study:
             run, options.data, options.out / run.key, precision=precision, batch_size=options.batch_size, lr=options.lr
         )
 
-    def measure(self, run: Run, sets: Any) -> None:
+    def measure(self, run: Run) -> None:
         """Train, judge and write down one run."""
         timing = self.timing(run)
         took = trained(self.config(run, timing["precision"]), timing["steps"])
         network = load_network(self.options.out / run.key / LAST).eval()
+        sets = self.sets(bool(run.settings.get("middles", False)))
         self.results["runs"][run.key] = {
             "part": run.part,
             "name": run.name,
@@ -142,7 +145,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--budget", type=float, default=60, help="seconds of processor time to train each network")
     parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--lr", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--lr", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3, help="seconds to time poses of each network")
     parser.add_argument("--steps-of", type=Path, metavar="JSON", help="results whose numbers of steps are taken")
@@ -158,10 +161,9 @@ def main() -> None:
     if options.list:
         print("\n".join(f"{'done' if run.key in there else 'open'}  {run.key}" for run in runs))
         return
-    sets = motion_sets(options.data)
     for run in runs:
         if run.key not in there:
-            study.measure(run, sets)
+            study.measure(run)
         done = there[run.key]
         print(
             f"{run.key}: {done['steps']} steps, motion {motion_mean(done['sets']):.1f} mm, "

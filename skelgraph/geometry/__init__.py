@@ -20,6 +20,7 @@ from skelgraph.geometry.procrustes import procrustes
 from skelgraph.geometry.rays import box_view, from_rays, rotation_to_axis, to_rays, turn, window_rays
 from skelgraph.geometry.root import estimate_root
 from skelgraph.geometry.segments import segment_distance
+from skelgraph.geometry.turned_answers import turned_answers
 
 __all__ = [
     "DISTORTIONS",
@@ -45,6 +46,7 @@ __all__ = [
     "segment_distance",
     "to_rays",
     "turn",
+    "turned_answers",
     "window_rays",
     "world_to_camera",
 ]

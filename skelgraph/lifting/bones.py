@@ -40,8 +40,8 @@ def bone_lengths(poses: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 def shaped(
     poses: np.ndarray, skeleton: Skeleton, height: float | None, known: Mapping[int, float] | None, rigid: bool
-) -> np.ndarray:
-    """Poses of a person of a known size, with rigid bones.
+) -> tuple[np.ndarray, float]:
+    """Poses of a person of a known size, with rigid bones, and the number that they were scaled by for that.
 
     Args:
         poses: ``(T, J, 3)`` of one stretch.
@@ -54,17 +54,17 @@ def shaped(
     Raises:
         SkelgraphError: If the skeleton lacks joints that the height is measured by.
     """
-    if height is not None:
-        poses = poses * _scale(height, body_height(poses, skeleton), "heights")
+    scale = 1.0 if height is None else _scale(height, body_height(poses, skeleton), "heights")
+    poses = poses * scale
     if known is None and not rigid:
-        return poses
+        return poses, scale
     lengths = bone_lengths(poses, skeleton)
     if known is not None:
         joints, metres = [*known], np.array([*known.values()])
-        scale = _scale(metres.sum(), lengths[joints].sum(), "bone_lengths")
-        poses, lengths = poses * scale, lengths * scale
+        ratio = _scale(metres.sum(), lengths[joints].sum(), "bone_lengths")
+        poses, lengths, scale = poses * ratio, lengths * ratio, scale * ratio
         lengths[joints] = metres
-    return with_bones(poses, skeleton, lengths) if rigid else poses
+    return (with_bones(poses, skeleton, lengths) if rigid else poses), scale
 
 
 def with_bones(poses: np.ndarray, skeleton: Skeleton, lengths: np.ndarray) -> np.ndarray:

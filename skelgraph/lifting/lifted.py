@@ -29,9 +29,11 @@ class LiftedPerson:
             first frame in which it can be told.
         keypoints_2d: What the poses were made from, in the joints of the network: x and y in pixels and the
             confidence, which is 0 where the joint was not seen and its place is interpolated between other frames.
+        deviations: How far each joint is to be expected from where it is, relative to the root: the root of the mean
+            square of the distance, metres, as the weights tell it; 0 of the root. ``None`` where they do not.
 
     Shapes:
-        ``poses`` and ``keypoints_2d``: ``(T, J, 3)``; ``root``: ``(T, 3)``; float64.
+        ``poses`` and ``keypoints_2d``: ``(T, J, 3)``; ``root``: ``(T, 3)``; ``deviations``: ``(T, J)``; float64.
     """
 
     person: int
@@ -39,6 +41,7 @@ class LiftedPerson:
     poses: np.ndarray
     root: np.ndarray
     keypoints_2d: np.ndarray
+    deviations: np.ndarray | None = None
 
     @property
     def positions(self) -> np.ndarray:
@@ -80,9 +83,11 @@ class LiftedFrame:
         root: Where the root joint is, metres, camera axes.
         keypoints_2d: What the pose was made from.
         begins: Whether a new stretch begins with it.
+        deviations: How far each joint is to be expected from where it is, metres; ``None`` where the weights do not
+            tell it.
 
     Shapes:
-        ``pose`` and ``keypoints_2d``: ``(J, 3)``; ``root``: ``(3,)``.
+        ``pose`` and ``keypoints_2d``: ``(J, 3)``; ``root``: ``(3,)``; ``deviations``: ``(J,)``.
     """
 
     person: int
@@ -91,6 +96,7 @@ class LiftedFrame:
     root: np.ndarray
     keypoints_2d: np.ndarray
     begins: bool
+    deviations: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +162,8 @@ class Lifted:
         if index is None:
             raise SkelgraphError(f"person is {shown(person)}; expected one of the {len(self.people)} people")
         positions = self.in_world(gravity)[index]
-        names, parents = self.skeleton.joint_names, self.skeleton.parents
-        return Motion(positions, names, self.frame_rate, unit=1.0, up="z", parents=parents)
+        names, parents, deviations = self.skeleton.joint_names, self.skeleton.parents, person.deviations
+        return Motion(positions, names, self.frame_rate, unit=1.0, up="z", parents=parents, deviations=deviations)
 
 
 def camera_to_upright(gravity: Sequence[float]) -> np.ndarray:

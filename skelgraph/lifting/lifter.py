@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
-from skelgraph.models import PoseLifter, load_network
+from skelgraph.models import PoseLifter, load_expected_error, load_network
 from skelgraph.models.shipped import weights_path
+from skelgraph.nn import ExpectedError
 from skelgraph.options import CheckedOptions, FrameRate, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, convert_keypoints
@@ -66,13 +68,15 @@ class Lifter(CheckedOptions):
         training_focal: :math:`f_{train}`, the focal length of the training data in half image widths; by default that
             of Human3.6M.
         network_rate: Frames per second of the data that a network of several frames was trained on: windows take
-            frames (interpolated between two) at this rate, each frame of the video is still lifted. By default they
-            take frame after frame, whatever the frame rate.
+            frames (interpolated between two) at this rate, each frame of the video is still lifted. By default what
+            the weights say (``network.frame_rate``); if they do not, frame after frame, whatever the frame rate.
         min_confidence: Joints of this confidence or less are not seen.
         max_gap: Longest gap that is interpolated, seconds.
         smoothing: One-Euro filter on poses and roots; ``None``: none.
         rigid_bones: Give each bone its median length over the stretch, left and right their mean, along its predicted
             direction.
+        expected_error: A head that tells the errors to expect of the network's poses, which are the ``deviations`` of
+            people then; by default that of the weights, if they are a file that holds one.
 
     Raises:
         SkelgraphError: If the weights are not usable, or an option is none.
@@ -105,8 +109,10 @@ class Lifter(CheckedOptions):
         max_gap: Seconds = 0.25,
         smoothing: OneEuro | None = None,
         rigid_bones: bool = False,
+        expected_error: ExpectedError | None = None,
     ) -> None:
-        network = _network(weights, model, skeleton, dict(model_options or {}), device)
+        source = weights if isinstance(weights, PoseLifter) else weights_path(weights)
+        network = _network(source, model, skeleton, dict(model_options or {}), device)
         flip = network.skeleton.symmetry_known if flip is None else flip
         self.skeleton = network.skeleton
         if training_focal is not None and network.input_form == "rays":
@@ -114,10 +120,14 @@ class Lifter(CheckedOptions):
                 f"training_focal is {training_focal:g}, but the weights say that the network takes rays, which know "
                 "none; leave it out"
             )
-        self.prediction = Prediction(network, normalisation_of(network.input_form, normalisation), flip, batch_size)
+        if expected_error is None and not isinstance(source, PoseLifter):
+            expected_error = load_expected_error(source)
+        form = normalisation_of(network.input_form, normalisation)
+        self.prediction = Prediction(network, form, flip, batch_size, expected_error)
         self.rule = rule
         self.training_focal = training_focal or HUMAN36M_FOCAL
-        self.network_rate = network_rate
+        told_rate = network.frame_rate if network.num_frames > 1 else None
+        self.network_rate = told_rate if network_rate is None else network_rate
         self.min_confidence = min_confidence
         self.max_gap = max_gap
         self.smoothing = smoothing
@@ -174,8 +184,8 @@ class Lifter(CheckedOptions):
             stretches, lost = self._stretches(person, frames[found], known, seen.frame_rate)
             not_lifted += lost
             for first, places in stretches:
-                poses, roots = self._lift(places, view, step, seen.frame_rate, person, sizes)
-                people.append(LiftedPerson(person, first, poses, roots, places))
+                poses, roots, deviations = self._lift(places, view, step, seen.frame_rate, person, sizes)
+                people.append(LiftedPerson(person, first, poses, roots, places, deviations))
         return Lifted(
             people,
             self.skeleton,
@@ -293,16 +303,16 @@ class Lifter(CheckedOptions):
 
     def _lift(
         self, places: np.ndarray, view: View, step: float, frame_rate: float | None, person: int, sizes: _Sizes
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Poses and roots of one stretch."""
-        poses = self.prediction(places, np.arange(len(places)), view, step)
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Poses, roots and deviations of one stretch."""
+        poses, deviations = self.prediction(places, np.arange(len(places)), view, step)
         if self.smoothing is not None and frame_rate is not None:
             poses = _filtered(poses, OneEuroFilter(self.smoothing, frame_rate))
-        poses = shaped(poses, self.skeleton, sizes.height(person), sizes.known, self.rigid_bones)
+        poses, scale = shaped(poses, self.skeleton, sizes.height(person), sizes.known, self.rigid_bones)
         roots = held(without_bad_frames(estimate_roots(poses, places, view.intrinsics)))
         if self.smoothing is not None and frame_rate is not None:
             roots = _filtered(roots, OneEuroFilter(self.smoothing, frame_rate))
-        return poses, roots
+        return poses, roots, None if deviations is None else scale * deviations
 
 
 @dataclass(frozen=True)
@@ -339,14 +349,14 @@ def _filtered(values: np.ndarray, step: OneEuroFilter) -> np.ndarray:
 
 
 def _network(
-    weights: str | PathLike[str] | PoseLifter | None,
+    weights: Path | PoseLifter,
     model: str | None,
     skeleton: SkeletonLike | None,
     options: dict[str, Any],
     device: Any,
 ) -> PoseLifter:
     if not isinstance(weights, PoseLifter):
-        network = load_network(weights_path(weights), model, skeleton, **options)
+        network = load_network(weights, model, skeleton, **options)
     elif model is None and skeleton is None and not options:
         network = weights
     else:

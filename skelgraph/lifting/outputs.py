@@ -100,9 +100,11 @@ def written_files(result: Result, out: Path, settings: OutputSettings, progress:
     names: list[str] = []
     for format_name in MOTION_FORMATS:
         if format_name in settings.format:
-            for name, positions in zip(stretch_names(result.lifted), result.positions, strict=True):
+            for person, name, positions in zip(
+                result.lifted.people, stretch_names(result.lifted), result.positions, strict=True
+            ):
                 names.append(f"{name}.{format_name}")
-                write_motion(out / names[-1], _motion(result, positions))
+                write_motion(out / names[-1], _motion(result, positions, person.deviations))
     for format_name, (name, write) in _SCENES.items():
         if format_name in settings.format:
             write(result, out / name, settings, progress)
@@ -121,9 +123,9 @@ def stretch_names(lifted: Lifted) -> list[str]:
     return names
 
 
-def _motion(result: Result, positions: np.ndarray) -> Motion:
-    skeleton = result.lifted.skeleton
-    return Motion(positions, skeleton.joint_names, result.frame_rate, unit=1.0, up="z", parents=tuple(skeleton.parents))
+def _motion(result: Result, positions: np.ndarray, deviations: np.ndarray | None) -> Motion:
+    names, parents = result.lifted.skeleton.joint_names, tuple(result.lifted.skeleton.parents)
+    return Motion(positions, names, result.frame_rate, unit=1.0, up="z", parents=parents, deviations=deviations)
 
 
 def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
@@ -166,6 +168,7 @@ def _scene(result: Result) -> ViewerScene:
             lifted.skeleton,
             truth=truth,
             keypoints_2d=one.keypoints_2d if lifted.image_size else None,
+            deviations=one.deviations,
         )
         for one, positions, truth in zip(lifted.people, result.positions, result.true_positions, strict=True)
     ]

@@ -100,7 +100,7 @@ class LiftingSettings(CheckedSettings):
         None,
         "Frame rate of the data that a network of several frames was trained on, to which windows are sampled.",
         unit="hertz",
-        absent="that of the video",
+        absent="as the weights say, or that of the video",
     )
     flip: bool | None = setting(
         None, "Average the answers to keypoints and their mirror image.", absent="where left and right are known"

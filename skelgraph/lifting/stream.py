@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from skelgraph.lifting.normalisation import View
 from skelgraph.lifting.prediction import Prediction
 from skelgraph.lifting.root import AROUND, estimate_roots, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
+
+_OneFrame: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
+"""Pose, root, keypoints and deviations."""
 
 
 class PersonStream:
@@ -65,9 +69,9 @@ class PersonStream:
             yield from self._named(self._stretch.finish())
             self._stretch = None
 
-    def _named(self, lifted: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Iterator[LiftedFrame]:
-        for pose, root, places in lifted:
-            yield LiftedFrame(self.person, self._out, pose, root, places, self._out == self._begin)
+    def _named(self, lifted: Iterator[_OneFrame]) -> Iterator[LiftedFrame]:
+        for pose, root, places, deviations in lifted:
+            yield LiftedFrame(self.person, self._out, pose, root, places, self._out == self._begin, deviations)
             self._out += 1
 
 
@@ -92,21 +96,21 @@ class StretchStream:
         self._reach = prediction.reach(step)
         self._frames: list[np.ndarray] = []  # keypoints that windows and roots still need
         self._first = 0  # number of the first of these in the stretch
-        self._poses: list[np.ndarray] = []  # poses that are not given out
+        self._poses: list[tuple[np.ndarray, np.ndarray | None]] = []  # poses that are not given out, and deviations
         self._roots: list[np.ndarray] = []  # their roots and those of the frames just before
         self._lifted = self._given = 0
         self._last_root = np.full(3, np.nan)
 
-    def push(self, places: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Take the next frame and give out poses, roots and keypoints of those that are lifted now."""
+    def push(self, places: np.ndarray) -> Iterator[_OneFrame]:
+        """Take the next frame and give out poses, roots, keypoints and deviations of those that are lifted now."""
         self._frames.append(places)
         yield from self._advance(self._reach, AROUND)
 
-    def finish(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def finish(self) -> Iterator[_OneFrame]:
         """Give out the frames that are left: the stretch has no more."""
         yield from self._advance(0, 0)
 
-    def _advance(self, reach: int, around: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _advance(self, reach: int, around: int) -> Iterator[_OneFrame]:
         count = self._first + len(self._frames)
         while self._lifted + reach < count:
             self._lift(self._lifted - self._first)
@@ -116,7 +120,8 @@ class StretchStream:
             root = without_bad_frames(np.stack(self._roots))[place]
             self._last_root = np.where(np.isnan(root), self._last_root, root)
             root = self._last_root if self._smooth_root is None else self._smooth_root(self._last_root)
-            yield self._poses.pop(0), root, self._frames[self._given - self._first]
+            pose, deviations = self._poses.pop(0)
+            yield pose, root, self._frames[self._given - self._first], deviations
             self._given += 1
             del self._roots[: -(self._lifted - self._given + AROUND)]
         drop = min(self._given, self._lifted - self._reach) - self._first
@@ -125,8 +130,8 @@ class StretchStream:
             self._first += drop
 
     def _lift(self, index: int) -> None:
-        pose = self._prediction(np.stack(self._frames), np.array([index]), self._view, self._step)
+        pose, deviations = self._prediction(np.stack(self._frames), np.array([index]), self._view, self._step)
         if self._smooth_pose is not None:
             pose[0] = self._smooth_pose(pose[0])
-        self._poses.append(pose[0])
+        self._poses.append((pose[0], None if deviations is None else deviations[0]))
         self._roots.append(estimate_roots(pose, self._frames[index][None], self._view.intrinsics)[0])

@@ -136,7 +136,7 @@ def save_weights(
         }
         state |= {EXPECTED_ERROR + key: value for key, value in expected_error.state_dict().items()}
     if frame_rate is not None:
-        about["frame_rate"] = check_option("frame_rate", frame_rate, FrameRate, "frames per second")
+        about["frame_rate"] = check_option("frame_rate", frame_rate, FrameRate)
     try:
         config = json.dumps(about)
     except TypeError as error:
@@ -163,6 +163,8 @@ def check_beside(expected_error: ExpectedError, model: Any) -> None:
     Raises:
         SkelgraphError: If it is for another skeleton, or for joints of other channels.
     """
+    if isinstance(model, PostRefine):
+        raise SkelgraphError("PostRefine has no expected errors; expected a network that lifts keypoints")
     if expected_error.skeleton != model.skeleton or expected_error.in_channels != model.in_channels:
         raise SkelgraphError(
             f"expected_error is for {expected_error.skeleton.num_joints} joints of {expected_error.in_channels} "
@@ -194,7 +196,7 @@ def load_weights(path: str | Path) -> Any:
         rate = config.get("frame_rate")
         try:
             if rate is not None:
-                configuration(model)["frame_rate"] = check_option("frame_rate", rate, FrameRate, "frames per second")
+                configuration(model)["frame_rate"] = check_option("frame_rate", rate, FrameRate)
         except SkelgraphError as error:
             raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
         check_fits(model, _on_meta(file, keys, label), label)

@@ -45,7 +45,8 @@ def _study(monkeypatch, load, data, tmp_path):
     study, runs = load("open_study"), load("open_runs")
     monkeypatch.setattr(runs, "WARM_UP", 1)
     monkeypatch.setattr(runs, "TIMED", 2)
-    monkeypatch.setattr("skelgraph.training.run.write_report", lambda *_: None)  # takes longer than such a run
+    monkeypatch.setattr("skelgraph.training.run.write_report", lambda *_: None)  # takes longer than such a run,
+    monkeypatch.delitem(runs.FULL_DATA, "generated_share")  # as does the generation of motion
     train = study.trained
 
     def run(*options, ends_in: int | None = None) -> list[str]:

@@ -30,9 +30,11 @@ class Motion:
         unit: Metres of its unit of length; ``None`` if the file does not say.
         up: Which of its axes points up; ``None`` if the file does not say.
         parents: Parent of each joint, -1 for a root; ``None`` if the file knows no bones.
+        deviations: How far each joint is to be expected from where it is, relative to the root of its person, in the
+            unit of the positions; ``None`` if the file does not say.
 
     Shapes:
-        ``positions``: ``(T, J, 3)``, float64.
+        ``positions``: ``(T, J, 3)``, ``deviations``: ``(T, J)``, float64.
     """
 
     positions: np.ndarray
@@ -41,6 +43,7 @@ class Motion:
     unit: float | None = None
     up: Axis | None = None
     parents: tuple[int, ...] | None = None
+    deviations: np.ndarray | None = None
 
     def __post_init__(self) -> None:  # noqa: D105
         prefixes = {name.partition(":")[0] for name in self.joint_names if ":" in name}
@@ -98,10 +101,11 @@ class Motion:
         scale = self.unit if metres is None else metres
         with np.errstate(over="ignore"):  # what is too large is named when the data set is built
             positions = self.positions * scale
+            deviations = None if self.deviations is None else self.deviations * scale
         if (up or self.up) == "y":
             x, y, z = np.moveaxis(positions, -1, 0)
             positions = np.stack([x, -z, y], -1)
-        return replace(self, positions=positions, unit=1.0, up="z")
+        return replace(self, positions=positions, unit=1.0, up="z", deviations=deviations)
 
     def at_rate(self, frame_rate: float | None, label: str) -> Motion:
         """The same motion at another frame rate, by linear interpolation between the frames: of a multiple of the rate
@@ -131,7 +135,10 @@ class Motion:
         after = np.minimum(before + 1, last)
         weight = (time - before)[:, None, None]
         blended = (1 - weight) * self.positions[before] + weight * self.positions[after]
-        return replace(self, positions=np.where(weight > 0, blended, self.positions[before]), frame_rate=frame_rate)
+        positions, deviations = np.where(weight > 0, blended, self.positions[before]), self.deviations
+        if deviations is not None:
+            deviations = (1 - weight[..., 0]) * deviations[before] + weight[..., 0] * deviations[after]
+        return replace(self, positions=positions, frame_rate=frame_rate, deviations=deviations)
 
 
 def metres_of(unit: str, label: str) -> float:

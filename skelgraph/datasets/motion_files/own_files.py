@@ -1,7 +1,7 @@
 """This library's own files of motion: the fields of :class:`Motion`, as arrays in npz or as JSON.
 
 Both hold ``positions`` ``(T, J, 3)`` and ``joint_names``, and as far as they are known ``frame_rate``, ``unit`` (metres
-of the unit of length), ``up`` and ``parents``. Where a joint is not known there is NaN, in JSON ``null`` in place of
+of the unit of length), ``up``, ``parents`` and ``deviations`` ``(T, J)``. Where a joint is not known there is NaN, in JSON ``null`` in place of
 its three numbers. JSON also has ``"format": "skelgraph motion"``.
 """
 
@@ -41,7 +41,7 @@ def read_motion_npz(path: str | PathLike[str]) -> Motion:
     Raises:
         DataError: The file cannot be read, is damaged or lacks a member, or its members do not fit together.
     """
-    members = read_npz(path, ("positions", "joint_names"), _SAID)
+    members = read_npz(path, ("positions", "joint_names"), (*_SAID, "deviations"))
     said = {
         name: value.tolist() if isinstance(value, np.ndarray) and value.ndim < 2 else value
         for name, value in members.items()
@@ -67,14 +67,20 @@ def read_motion_json(path: str | PathLike[str]) -> Motion:
         positions = np.array(frames, dtype=object).astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"{label}: positions are no table of numbers: expected frames of joints of x, y, z.") from None
-    return _motion({**data, "positions": positions}, label)
+    told = data.get("deviations")
+    try:
+        deviations = None if told is None else np.array(told, dtype=object).astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{label}: deviations are no table of numbers: expected frames of joints.") from None
+    return _motion({**data, "positions": positions, "deviations": deviations}, label)
 
 
 def motion_npz(motion: Motion) -> bytes:
     """The content of an npz file of the motion."""
     buffer = io.BytesIO()
     names = np.array(motion.joint_names)
-    np.savez_compressed(buffer, positions=motion.positions, joint_names=names, **_said(motion))
+    told: dict[str, Any] = {} if motion.deviations is None else {"deviations": motion.deviations}
+    np.savez_compressed(buffer, positions=motion.positions, joint_names=names, **_said(motion), **told)
     return buffer.getvalue()
 
 
@@ -85,6 +91,8 @@ def motion_json(motion: Motion) -> bytes:
         for joints, known in zip(motion.positions.tolist(), motion.visible.tolist(), strict=True)
     ]
     document = {"format": _FORMAT, "joint_names": motion.joint_names, **_said(motion), "positions": frames}
+    if motion.deviations is not None:
+        document["deviations"] = motion.deviations.tolist()
     return json.dumps(document, allow_nan=False).encode()
 
 
@@ -114,6 +122,18 @@ def _motion(data: Mapping[str, Any], label: str) -> Motion:
             raise DataError(f"{label}: {name} is {shown(number)}, expected a number above 0.")
     if data.get("up") not in (None, "y", "z"):
         raise DataError(f"{label}: up is {shown(data['up'])}, expected y or z.")
+    deviations = data.get("deviations")
+    if deviations is not None and not (
+        isinstance(deviations, np.ndarray)
+        and deviations.dtype.kind in "fiu"
+        and deviations.shape == positions.shape[:2]
+        and np.isfinite(deviations).all()
+        and (deviations >= 0).all()
+    ):
+        raise DataError(
+            f"{label}: deviations are {shown(deviations)}, expected finite numbers from 0 on, {positions.shape[:2]} as "
+            "of the positions."
+        )
     parents = data.get("parents")
     if parents is not None and not (_is_list(parents, int, count) and all(-1 <= parent < count for parent in parents)):
         raise DataError(f"{label}: parents are {shown(parents)}, expected the parent of each of {count} joints, or -1.")
@@ -124,6 +144,7 @@ def _motion(data: Mapping[str, Any], label: str) -> Motion:
         unit=None if data.get("unit") is None else float(data["unit"]),
         up=data.get("up"),
         parents=None if parents is None else tuple(parents),
+        deviations=None if deviations is None else deviations.astype(np.float64),
     )
 
 

@@ -31,9 +31,9 @@ WRITTEN: dict[str, Callable[[Motion, str, str], bytes]] = {
 def write_motion(path: str | PathLike[str], motion: Motion) -> None:
     """Write motion as a file that other programs open, whole or not at all; :func:`read_motion_file` reads it back.
 
-    ``.npz`` and ``.json`` hold the fields of :class:`Motion`. C3D is in millimetres and says which axis points up. TRC
-    and BVH cannot say it, and programs take y for it: motion with z up is turned, ``(x, y, z)`` to ``(x, z, -y)``. BVH
-    is in centimetres; its bones have their mean lengths.
+    ``.npz`` and ``.json`` hold the fields of :class:`Motion`, the others no deviations. C3D is in millimetres and says
+    which axis points up. TRC and BVH cannot say it, and programs take y for it: motion with z up is turned, ``(x, y,
+    z)`` to ``(x, z, -y)``. BVH is in centimetres; its bones have their mean lengths.
 
     Args:
         path: The file; the end of its name says the format: ``.npz``, ``.json``, ``.trc``, ``.c3d`` or ``.bvh``.
@@ -70,4 +70,4 @@ def _with_y_up(motion: Motion, label: str) -> Motion:
 def _in_centimetres(motion: Motion, label: str) -> Motion:
     if motion.unit is None:
         raise DataError(f"{label}: the motion does not say its unit of length; expected unit: metres of it.")
-    return replace(motion, positions=motion.positions * (motion.unit / UNITS["cm"]), unit=UNITS["cm"])
+    return replace(motion, positions=motion.positions * (motion.unit / UNITS["cm"]), unit=UNITS["cm"], deviations=None)

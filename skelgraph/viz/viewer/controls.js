@@ -60,6 +60,7 @@ function listen() {
   byId("reset").onclick = reset;
   byId("scrub").oninput = (event) => show(+event.target.value);
   byId("loop").onclick = () => ((state.loop = !state.loop), redraw());
+  byId("deviations").onchange = (event) => ((state.deviations = event.target.checked), redraw());
   byId("speed").onchange = (event) => (state.speed = +event.target.value);
   plot.onpointerdown = plot.onpointermove = (event) => {
     if (!event.buttons) return;
@@ -138,6 +139,8 @@ options("follow", names.map((name) => [name, name]), "follow");
 byId("colour-option").hidden = names.length < 2 && !hasTruth;
 byId("truth-option").hidden = byId("plot").hidden = !hasTruth;
 byId("follow-option").hidden = !names.length;
+byId("deviations-option").hidden = !hasDeviations;
+byId("deviations").checked = state.deviations;
 byId("picture").hidden = !hasPicture;
 if (hasPicture) byId("picture").style.aspectRatio = `${scene.imageSize[0]} / ${scene.imageSize[1]}`;
 readPalette();

@@ -103,6 +103,7 @@ function drawPane(g, pane) {
       const joints = person.joints.map((_, joint) => at(person, person[kind], state.frame, joint));
       const ends = joints.map((point) => point && pane.project(point));
       if (!ghost) drawShadow(g, pane, person, joints);
+      if (kind === "positions" && state.deviations) drawDeviations(g, person, ends);
       for (const bone of person.bones) {
         const [a, b] = [ends[bone[0]], ends[bone[1]]];
         if (a && b) bones.push({ a, b, person, bone, ghost, kind, depth: a.depth + b.depth });
@@ -179,6 +180,20 @@ function drawShadow(g, pane, person, joints) {
   g.stroke();
 }
 
+/** A circle around each joint, as large as its error is to be expected. */
+function drawDeviations(g, person, ends) {
+  g.globalAlpha = 0.14;
+  g.fillStyle = names.length > 1 ? person.colour : palette.accent;
+  ends.forEach((end, joint) => {
+    const radius = end ? end.scale * deviation(person, state.frame, joint) : 0;
+    if (!radius) return;
+    g.beginPath();
+    g.arc(end.x, end.y, radius, 0, 2 * Math.PI);
+    g.fill();
+  });
+  g.globalAlpha = 1;
+}
+
 function drawName(g, person, top) {
   g.textAlign = "center";
   g.lineWidth = 3;
@@ -196,13 +211,15 @@ function drawHint(g, pane) {
   let best = null;
   for (const person of shownPeople()) {
     person.joints.forEach((name, joint) => {
-      const place = at(person, person[pane.kinds.at(-1)], state.frame, joint), end = place && pane.project(place);
+      const kind = pane.kinds.at(-1), place = at(person, person[kind], state.frame, joint), end = place && pane.project(place);
       const distance = end ? Math.hypot(end.x - pointer.x, end.y - pointer.y) : Infinity;
-      if (distance < (best?.distance ?? 12)) best = { distance, end, name, error: jointError(person, state.frame, joint) };
+      const expected = kind === "positions" ? 1000 * deviation(person, state.frame, joint) : 0;
+      if (distance < (best?.distance ?? 12)) best = { distance, end, name, expected, error: jointError(person, state.frame, joint) };
     });
   }
   if (!best) return;
-  const text = best.name + (best.error === null ? "" : `   ${best.error.toFixed(0)} mm`), width = g.measureText(text).width + 16;
+  const expected = best.expected ? `   ± ${best.expected.toFixed(0)} mm` : "";
+  const text = best.name + expected + (best.error === null ? "" : `   ${best.error.toFixed(0)} mm`), width = g.measureText(text).width + 16;
   const [x, y] = [Math.min(best.end.x + 10, pane.x + pane.w - width - 4), Math.max(best.end.y - 32, pane.y + 4)];
   g.fillStyle = "rgba(15, 20, 28, .88)";
   g.beginPath();

@@ -45,10 +45,11 @@ def write_viewer(path: str | PathLike[str], scene: ViewerScene) -> None:
 def viewer_page(scene: ViewerScene) -> str:
     """Return a page that plays a scene in space, beside its video: HTML that needs no other file and no network.
 
-    The numbers are in it as 32-bit floats in base64, 16 bytes for each joint in each frame and as much again for the
-    truth and for the keypoints: 10 000 frames of 17 joints are 2.7 MB each. Pictures take 4/3 of their size. The page
-    may load nothing and send nothing: its content security policy allows the one program and the one style in it, by
-    their hashes, and pictures that are inside it. Names and titles are escaped, whoever they are from.
+    The numbers are in it as 32-bit floats in base64, 16 bytes for each joint in each frame, as much again for the truth
+    and for the keypoints, and a third of it for the deviations: 10 000 frames of 17 joints are 2.7 MB each. Pictures
+    take 4/3 of their size. The page may load nothing and send nothing: its content security policy allows the one
+    program and the one style in it, by their hashes, and pictures that are inside it. Names and titles are escaped,
+    whoever they are from.
 
     Args:
         scene: What it shows.
@@ -106,6 +107,7 @@ def _person(person: ViewerPerson) -> dict[str, Any]:
         "positions": _base64(person.positions),
         "truth": None if person.truth is None else _base64(person.truth),
         "keypoints": None if keypoints is None else _base64(keypoints),
+        "deviations": None if person.deviations is None else _base64(person.deviations),
     }
 
 

@@ -25,7 +25,9 @@ const people = scene.people.map((person) => ({
   positions: floats(person.positions),
   truth: floats(person.truth),
   keypoints: floats(person.keypoints),
+  deviations: floats(person.deviations),
 }));
+const hasDeviations = people.some((person) => person.deviations);
 const hasTruth = people.some((person) => person.truth);
 const hasPicture = pictures.length > 0 || people.some((person) => person.keypoints);
 
@@ -34,6 +36,12 @@ function at(person, array, frame, joint) {
   const t = frame - person.first, i = 3 * (t * person.joints.length + joint);
   if (!array || t < 0 || t >= person.count || Number.isNaN(array[i] + array[i + 1])) return null;
   return Number.isNaN(array[i + 2]) ? null : [array[i], array[i + 1], array[i + 2]];
+}
+
+/** How far a joint is to be expected from where it is, metres; 0: not known. */
+function deviation(person, frame, joint) {
+  const t = frame - person.first;
+  return (t >= 0 && t < person.count && person.deviations?.[t * person.joints.length + joint]) || 0; // NaN, too
 }
 
 /** Millimetres between a joint and its truth, or null. */

@@ -22,14 +22,17 @@ class ViewerPerson:
         name: The name in the legend.
         first_frame: The frame of the scene that the arrays begin with.
         positions: The joints in metres, z up; NaN: not known, not drawn.
-        skeleton: The joints of all three arrays.
+        skeleton: The joints of all arrays.
         truth: Where the joints really were, as ``positions``. The error is the distance between the two as they are
             given: what is judged relative to the root has to be given so.
         keypoints_2d: x and y in pixels of the video (y down) and, if there is a third number, the confidence, which
             makes them paler; with NaN, or a confidence of 0, they are not drawn.
+        deviations: How far the joints are to be expected from where they are, metres: the radius of a circle around
+            each; with NaN or 0 there is none.
 
     Shapes:
-        ``positions`` and ``truth``: ``(T, J, 3)``; ``keypoints_2d``: ``(T, J, 2)`` or ``(T, J, 3)``.
+        ``positions`` and ``truth``: ``(T, J, 3)``; ``keypoints_2d``: ``(T, J, 2)`` or ``(T, J, 3)``; ``deviations``:
+        ``(T, J)``.
 
     Raises:
         DataError: If these do not fit together.
@@ -41,6 +44,7 @@ class ViewerPerson:
     skeleton: Skeleton
     truth: Any | None = None
     keypoints_2d: Any | None = None
+    deviations: Any | None = None
 
     def __post_init__(self) -> None:  # noqa: D105
         joints = self.skeleton.num_joints
@@ -48,6 +52,7 @@ class ViewerPerson:
         self._check("positions", ((frames, joints, 3),))
         self._check("truth", ((frames, joints, 3),))
         self._check("keypoints_2d", ((frames, joints, 2), (frames, joints, 3)))
+        self._check("deviations", ((frames, joints),))
 
     def _check(self, name: str, shapes: Sequence[tuple[int, ...]]) -> None:
         array = getattr(self, name)

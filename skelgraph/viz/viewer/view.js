@@ -2,7 +2,7 @@
 
 const state = {
   frame: 0, playing: false, speed: 1, loop: true,
-  colour: names.length > 1 ? "person" : "side", truth: hasTruth ? "over" : "hidden", follow: "", hidden: new Set(),
+  colour: names.length > 1 ? "person" : "side", truth: hasTruth ? "over" : "hidden", deviations: hasDeviations, follow: "", hidden: new Set(),
   yaw: 0.42, pitch: 0.2, distance: 1, focus: [0, 0, 0], // the camera turns around its focus
   framed: true, // nobody has moved the camera yet: the scene is fitted to the window again when that changes
 };
