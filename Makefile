@@ -1,4 +1,4 @@
-# make demo   train on the embedded synthetic motion, lift a real person in four views by it, and write runs/demo/
+# make demo   train on the embedded synthetic motion, lift a real person in four views by the weights of the package
 # make test   run the test suite
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
@@ -31,7 +31,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/skelgraph train --dataset synthetic --downsample 4 --max-epochs 6 --out runs/demo --overwrite $(DEMO_OPTIONS)
-	$(BIN)/skelgraph lift --example --weights runs/demo/checkpoints/best.ckpt --format npz,html,gif --out runs/demo/four_views --overwrite
+	$(BIN)/skelgraph lift --example --format npz,html,gif --out runs/demo/four_views --overwrite
 
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=$(TEST_THREADS) $(BIN)/python -m pytest -n $(TEST_PROCESSES)

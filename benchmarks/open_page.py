@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from open_judging import HEADLINES, motion_mean
-from open_runs import FULL_DATA, SMALLER
+from open_runs import FULL_DATA, SHIPPED_OPTIONS, SMALLER
 from reporting import table
 
 Row = dict[str, Any]
@@ -34,13 +34,13 @@ fit were fixed. Batches of {batch_size}, MPJPE as loss, AdamW with a learning ra
 gradients clipped to norm 1, the same for all. Milliseconds are those of one pose without its mirror image, median, in
 float32 on {threads} thread{s}, alone and in batches of 256."""
 SMALL = """\
-Networks are as published, but for those whose steps take so long that less than 90 fit into a minute. Times are those
-that led to this choice."""
+Networks are as published, but for those whose steps take so long that less than 90 fit into a minute (times are those
+that led to this choice), and for the one that the weights of the library are of: `martinez` with {shipped}."""
 TRANSFORMS_WHAT = """\
-On `{model}`, {steps} steps each, whatever a transform costs. *new cameras* has no transform but `--virtual-views`;
-each transform is added to that alone, and left out of all. Networks trained with *middles* are judged on poses with
-them, too: spine and thorax, two of the 16 joints, are then others. In brackets the difference to *new cameras*, or to
-*all*: negative is better."""
+On `{model}`, {steps:,} steps each (about {seconds:g} s), whatever a transform costs. *new cameras* has no transform but
+`--virtual-views`; each transform is added to that alone; *chosen* is what the networks above were trained with, and it
+without each of its parts. Networks trained with *middles* are judged on poses with them, too: spine and thorax, two of
+the 16 joints, are then others. In brackets the difference to *new cameras*, or to *chosen*: negative is better."""
 
 
 def page(results: Mapping[str, Any]) -> str:
@@ -50,7 +50,7 @@ def page(results: Mapping[str, Any]) -> str:
     if of_networks := [run for run in runs if run["part"] == "networks"]:
         parts += _networks(of_networks, results)
     if of_transforms := [run for run in runs if run["part"] == "transforms"]:
-        parts += _transforms(of_transforms)
+        parts += _transforms(of_transforms, results["settings"])
     return "\n\n".join(parts) + "\n"
 
 
@@ -91,15 +91,19 @@ def _networks(runs: list[Row], results: Mapping[str, Any]) -> list[str]:
         table(header, lines),
         DATA.format(transforms=_options(FULL_DATA), seeds=seeds),
         BUDGET.format(**settings, threads=threads, s="s" * (threads != 1)),
-        *([SMALL, _text_table(["network", "options", "why"], smaller)] if smaller else []),
+        *(
+            [SMALL.format(shipped=_options(SHIPPED_OPTIONS)), _text_table(["network", "options", "why"], smaller)]
+            if smaller
+            else []
+        ),
     ]
 
 
-def _transforms(runs: list[Row]) -> list[str]:
+def _transforms(runs: list[Row], settings: Mapping[str, Any]) -> list[str]:
     rows = _by_name(runs)
     lines = []
     for name, of in rows.items():
-        base = rows.get("all" if name.startswith("all") else "new cameras")
+        base = rows.get("chosen" if name.startswith("chosen") else "new cameras")
         against = None if base is None or base is of else base
         lines.append(
             [name, *_errors(of, against), _spread(of, _ranked, against), _pair(of, lambda run: run["clip"], "mpjpe_mm")]
@@ -107,7 +111,7 @@ def _transforms(runs: list[Row]) -> list[str]:
     about = runs[0]
     return [
         "## The worth of each transform",
-        TRANSFORMS_WHAT.format(model=about["model"], steps=about["steps"]),
+        TRANSFORMS_WHAT.format(model=about["model"], steps=about["steps"], seconds=settings["transforms_budget"]),
         table(["data", *HEADLINES, "their mean", "clip"], lines),
     ]
 

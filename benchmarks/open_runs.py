@@ -50,7 +50,11 @@ SMALLER = {
 }
 """Networks that would not learn within a minute as published: less than 90 steps."""
 
-FULL_DATA = {"virtual_views": True, "mix": 0.4, "tilt": 20.0, "middles": True, "generated_share": 0.3}
+SHIPPED = "martinez, as shipped"
+"""The row of the network whose weights come with the library, which is no published one:"""
+SHIPPED_OPTIONS = {"hidden_channels": 512, "num_stages": 3, "dropout": 0.1, "norm": "layer"}
+
+FULL_DATA = {"virtual_views": True, "mix": 0.4, "tilt": 20.0, "bend": 15.0, "middles": True, "generated_share": 0.3}
 """What is made of the training windows where networks are compared."""
 
 TRANSFORMS: dict[str, dict[str, Any]] = {
@@ -86,24 +90,42 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def network(self) -> str:
+        """The row of its network in the table of networks, which its steps are timed by."""
+        return self.name if self.part == "networks" else self.model
+
+    @property
+    def timed(self) -> str:
+        """Under which name the number of its steps is kept: all data of the part transforms have the same."""
+        return self.network if self.part == "networks" else self.part
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the network."""
+        if self.network == SHIPPED:
+            return SHIPPED_OPTIONS
+        return dict(SMALLER[self.network].options) if self.network in SMALLER else {}
+
+    @property
     def key(self) -> str:
         """What it is called in the file of results and on the disk."""
         return f"{self.part}/{self.name}/seed {self.seed}".replace(" ", "_")
 
 
 def network_runs(seeds: list[int]) -> list[Run]:
-    """Each registered network on the same data."""
-    return [Run("networks", name, seed, name, FULL_DATA) for seed in seeds for name in list_models()]
+    """Each registered network on the same data, and that of the shipped weights."""
+    models = {name: name for name in list_models()} | {SHIPPED: "martinez"}
+    return [Run("networks", name, seed, model, FULL_DATA) for seed in seeds for name, model in models.items()]
 
 
 def transform_runs(seeds: list[int], model: str) -> list[Run]:
-    """New cameras alone, each transform on top of them, all transforms, and all without each."""
+    """New cameras alone, each transform on top of them; what was chosen for the networks, and that without each."""
     base = {"virtual_views": True}
-    every = base | {name: value for transform in TRANSFORMS.values() for name, value in transform.items()}
     rows = {"new cameras": base}
     rows |= {f"+ {name}": base | transform for name, transform in TRANSFORMS.items()}
-    rows["all"] = every
-    rows |= {f"all - {name}": _without(every, transform) for name, transform in TRANSFORMS.items()}
+    rows["chosen"] = FULL_DATA
+    chosen = {name: transform for name, transform in TRANSFORMS.items() if transform.items() <= FULL_DATA.items()}
+    rows |= {f"chosen - {name}": _without(FULL_DATA, transform) for name, transform in chosen.items()}
     return [Run("transforms", name, seed, model, settings) for seed in seeds for name, settings in rows.items()]
 
 
@@ -141,8 +163,7 @@ class Steps(Callback):
 
 def config_of(run: Run, data: Path, out: Path, *, precision: str, batch_size: int, lr: float) -> TrainConfig:
     """The settings of a run."""
-    smaller = SMALLER.get(run.model)
-    network = NetworkConfig(run.model, {} if smaller is None else dict(smaller.options), input_form="rays")
+    network = NetworkConfig(run.model, run.options, input_form="rays")
     config = TrainConfig(
         str(out),
         network,

@@ -44,7 +44,7 @@ class Study:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.path: Path = options.out / "results.json"
-        settings = {"budget": options.budget, "batch_size": options.batch_size, "lr": options.lr}
+        settings = {name: getattr(options, name) for name in ("budget", "transforms_budget", "batch_size", "lr")}
         self.results: dict[str, Any] = {"settings": settings, "timing": {}, "runs": {}}
         if self.path.exists():
             self.results = read_json(self.path, SkelgraphError)
@@ -77,14 +77,15 @@ class Study:
 
     def timing(self, run: Run) -> dict[str, Any]:
         """How long a step of its network takes, in which precision it is trained, and how many steps it has."""
-        if run.model not in self.results["timing"]:
-            timed = next(each for each in network_runs([0]) if each.name == run.model)
+        if run.timed not in self.results["timing"]:
+            timed = next(each for each in network_runs([0]) if each.name == run.network)
+            budget = self.results["settings"]["budget" if run.part == "networks" else "transforms_budget"]
             seconds = {precision: seconds_per_step(self.config(timed, precision)) for precision in PRECISIONS}
             fastest = min(PRECISIONS, key=seconds.__getitem__)
-            steps = max(10, round(self.options.budget / seconds[fastest]))
-            self.results["timing"][run.model] = {"seconds": seconds, "precision": fastest, "steps": steps}
+            steps = max(10, round(budget / seconds[fastest]))
+            self.results["timing"][run.timed] = {"seconds": seconds, "precision": fastest, "steps": steps}
             self.save()
-        return self.results["timing"][run.model]
+        return self.results["timing"][run.timed]
 
     def config(self, run: Run, precision: str) -> Any:
         options = self.options
@@ -143,9 +144,10 @@ def main() -> None:
     parser.add_argument("--model", choices=list_models(), default="sem_gcn", help="network of the transforms")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="only these rows of the tables")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--budget", type=float, default=60, help="seconds of processor time to train each network")
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--lr", type=float, default=4e-3, help="highest learning rate")
+    parser.add_argument("--budget", type=float, default=40, help="seconds of processor time to train each network")
+    parser.add_argument("--transforms-budget", type=float, default=60, help="the same for the part transforms")
+    parser.add_argument("--batch-size", type=int, default=256)
+    parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3, help="seconds to time poses of each network")
     parser.add_argument("--steps-of", type=Path, metavar="JSON", help="results whose numbers of steps are taken")

@@ -1,7 +1,7 @@
 """Judge a detector and a network on a real person in four videos: from pixels to millimetres.
 
     pip download --no-deps pose2sim==0.10.49 && unzip pose2sim-*.whl 'Pose2Sim/Demo_SinglePerson/videos/*'
-    python examples/four_videos.py --videos Pose2Sim/Demo_SinglePerson/videos --weights best.ckpt
+    python examples/four_videos.py --videos Pose2Sim/Demo_SinglePerson/videos
 
 The videos are those of Pose2Sim's demo (BSD-3-Clause), whose calibration and triangulated joints come with the library
 (`datasets.four_views`). Each is lifted on its own, frame by frame, with the calibrated focal length; judged are the
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Judgement]:
     """Print a row for each video; return the errors by the names of the views."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--videos", type=Path, required=True, help="folder of cam01.mp4 to cam04.mp4")
-    parser.add_argument("--weights", required=True, help="weights of any origin")
+    parser.add_argument("--weights", help="weights of any origin; by default those that come with skelgraph")
     parser.add_argument("--model", help="name of the network, where the weights do not tell it")
     parser.add_argument("--detector", default="blazepose", help="name of a detector")
     parser.add_argument("--views", nargs="*", default=[*four_views()], help="which of the four")

@@ -21,6 +21,7 @@ from skelgraph.cli.export import Export
 from skelgraph.cli.fetch_detector import FetchDetector
 from skelgraph.cli.lift import Lift
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.pack import Pack
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
@@ -37,6 +38,7 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[Recipes, subcommand("recipes")],
     Annotated[Reproduce, subcommand("reproduce")],
     Annotated[ConvertOfficial, subcommand("convert-official")],
+    Annotated[Pack, subcommand("pack")],
     Annotated[Export, subcommand("export")],
     Annotated[FetchDetector, subcommand("fetch-detector")],
     Annotated[Models, subcommand("models")],

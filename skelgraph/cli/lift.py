@@ -39,20 +39,21 @@ class Lift:
     docs/formats.md), OpenPose's folder, or a folder of such, each of which gets a folder of its own. What is stopped
     goes on where it was by the same command."""
 
-    weights: Annotated[
-        str,
-        text_option("file"),
-        arg(
-            aliases=("--checkpoint",),
-            help=WEIGHTS_HELP,
-        ),
-    ]
     out: Annotated[str, text_option("folder"), arg(help="Folder of the results.")]
     detection: Annotated[
         Given, arg(constructor=group_options("detection", omit=["detector_options"], settings=LiftSettings))
     ]
     lifting: Annotated[Given, arg(constructor=group_options("lifting", settings=LiftSettings))]
     output: Annotated[Given, arg(constructor=group_options("output", settings=LiftSettings))]
+    weights: Annotated[
+        str | None,
+        text_option("file"),
+        arg(
+            aliases=("--checkpoint",),
+            help=WEIGHTS_HELP,
+            help_behavior_hint="(default: open, of these)",
+        ),
+    ] = None
     input: Annotated[
         str | None,
         text_option("path"),
@@ -135,6 +136,7 @@ class Lift:
             self.weights, model=self.model, skeleton=skeleton, model_options=parse_options(self.option), **given
         )
         out = as_path(self.out)
+        _tell_weights(self.weights)
         if self.example:
             told = settings.detection
             if self.cluster or not (told.layout is told.image_size is told.frame_rate is None):
@@ -222,6 +224,17 @@ def make_pipeline(imports: Sequence[str], settings: LiftSettings) -> Any:
 
     import_modules(imports)
     return Pipeline(settings)
+
+
+def _tell_weights(given: str | None) -> None:
+    """Say whose weights it are, where no file of the user names them."""
+    from skelgraph.models.shipped import DEFAULT, shipped_weights, weights_path
+
+    name, table = DEFAULT if given is None else given, shipped_weights()
+    if name in table and weights_path(given) == table[name].path:
+        one = table[name]
+        frames = "1 frame" if one.frames == 1 else f"{one.frames} frames"
+        print(f"weights: {name}, which come with skelgraph: {one.model} of {frames}, {one.skeleton}")
 
 
 def _tell(out: Path, record: dict[str, Any]) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @dataclass
 class Models:
     """List the networks: parameters at the published width, published errors on Human3.6M and seconds of an inference,
-    paper, and what this project measured itself; with NAME: the options of one network, what each may be, and what it
-    means."""
+    paper; the weights that come with skelgraph; and what this project measured itself. With NAME: the options of one
+    network, what each may be, and what it means."""
 
     name: Annotated[
         str | None, text_option("name"), Positional, arg(help="A network, to list its options.", help_behavior_hint="")
@@ -67,7 +67,24 @@ def _print_models() -> None:
         seconds = "" if info.published_seconds is None else f"{info.published_seconds:g}"
         table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(_published(info)), seconds, paper)
     Console().print(table)
+    _print_shipped()
     _print_measured(list_models())
+
+
+def _print_shipped() -> None:
+    """The weights of the package."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from skelgraph.models import shipped_weights
+
+    table = Table(title="Weights that come with skelgraph", caption="--weights NAME takes them")
+    for column in ("name", "network", "skeleton", "frames", "megabytes"):
+        table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left")
+    for name, one in shipped_weights().items():
+        size = f"{one.path.stat().st_size / 1e6:.1f}" if one.path.exists() else "missing"
+        table.add_row(name, one.model, one.skeleton, str(one.frames), size)
+    Console().print(table)
 
 
 def _print_measured(names: Collection[str]) -> None:

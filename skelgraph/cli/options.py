@@ -150,7 +150,10 @@ DataOptions = Annotated[
         help_behavior_hint="(repeatable)",
     ),
 ]
-WEIGHTS_HELP = "Weights: best.ckpt or last.ckpt of a run, a safetensors file, or a checkpoint of the authors' code."
+WEIGHTS_HELP = (
+    "Weights: best.ckpt or last.ckpt of a run, a safetensors file, a checkpoint of the authors' code, or the name of "
+    "weights that come with skelgraph, see `skelgraph models`."
+)
 WeightsModel = Annotated[
     str | None,
     text_option("name"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
 from skelgraph.models import PoseLifter, load_expected_error, load_network
+from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError
 from skelgraph.options import CheckedOptions, FrameRate, NotNegative, OneOf, Positive, check_option, checked
 from skelgraph.text import plain, shown
@@ -47,8 +49,9 @@ class Lifter(CheckedOptions):
     five frames around by more than 15 %, the median is taken.
 
     Args:
-        weights: A network, which is put into evaluation mode; or a file of weights of any origin, see
-            :func:`~skelgraph.models.load_network`.
+        weights: A network, which is put into evaluation mode; a file of weights of any origin, or the name of weights
+            that come with this package, see :func:`~skelgraph.models.load_network`; by default ``"open"`` of these, of
+            one frame, on the joints of ``h36m16``.
         model: Name of the model; weights of the authors' code do not tell it.
         skeleton: Skeleton of the network, likewise.
         model_options: Options of the model, likewise.
@@ -81,16 +84,16 @@ class Lifter(CheckedOptions):
     Example:
         >>> import numpy as np
         >>> import skelgraph
-        >>> lifter = skelgraph.Lifter(skelgraph.create_model("sem_gcn", "h36m17"))  # give it weights
+        >>> lifter = skelgraph.Lifter()
         >>> keypoints = np.random.default_rng(0).uniform(400, 600, (5, 17, 2))
         >>> lifted = lifter(keypoints, skeleton="coco17", image_size=(1920, 1080), focal=1500.0, frame_rate=30.0)
         >>> lifted.people[0].poses.shape
-        (5, 17, 3)
+        (5, 16, 3)
     """
 
     def __init__(
         self,
-        weights: str | PathLike[str] | PoseLifter,
+        weights: str | PathLike[str] | PoseLifter | None = None,
         *,
         model: str | None = None,
         skeleton: Any = None,
@@ -108,7 +111,8 @@ class Lifter(CheckedOptions):
         rigid_bones: bool = False,
         expected_error: ExpectedError | None = None,
     ) -> None:
-        network = _network(weights, model, skeleton, dict(model_options or {}), device)
+        source = weights if isinstance(weights, PoseLifter) else weights_path(weights)
+        network = _network(source, model, skeleton, dict(model_options or {}), device)
         flip = network.skeleton.symmetry_known if flip is None else flip
         self.skeleton = network.skeleton
         if training_focal is not None and network.input_form == "rays":
@@ -116,8 +120,8 @@ class Lifter(CheckedOptions):
                 f"training_focal is {training_focal:g}, but the weights say that the network takes rays, which know "
                 "none; leave it out"
             )
-        if expected_error is None and not isinstance(weights, PoseLifter):
-            expected_error = load_expected_error(weights)  # type: ignore[arg-type]
+        if expected_error is None and not isinstance(source, PoseLifter):
+            expected_error = load_expected_error(source)
         form = normalisation_of(network.input_form, normalisation)
         self.prediction = Prediction(network, form, flip, batch_size, expected_error)
         self.rule = rule
@@ -345,14 +349,14 @@ def _filtered(values: np.ndarray, step: OneEuroFilter) -> np.ndarray:
 
 
 def _network(
-    weights: str | PathLike[str] | PoseLifter,
+    weights: Path | PoseLifter,
     model: str | None,
     skeleton: SkeletonLike | None,
     options: dict[str, Any],
     device: Any,
 ) -> PoseLifter:
     if not isinstance(weights, PoseLifter):
-        network = load_network(weights, model, skeleton, **options)  # type: ignore[arg-type]
+        network = load_network(weights, model, skeleton, **options)
     elif model is None and skeleton is None and not options:
         network = weights
     else:

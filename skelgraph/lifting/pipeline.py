@@ -35,6 +35,7 @@ from skelgraph.lifting.settings import LiftSettings
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
 from skelgraph.models.pretrained import FILE_NAME
+from skelgraph.models.shipped import weights_path
 from skelgraph.text import plain
 from skelgraph.training.environment import environment
 
@@ -326,17 +327,18 @@ def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, An
         source: What tells whether a source is still the same.
         settings: What decides the results.
     """
-    weights = as_path(settings.weights, DataError)
-    status = (weights / FILE_NAME if weights.is_dir() else weights).stat()
-    digest = _digest(settings.weights, status.st_size, status.st_mtime_ns)
+    weights = weights_path(settings.weights)
+    if weights.is_dir():
+        weights /= FILE_NAME
+    status = weights.stat()
+    digest = _digest(weights, status.st_size, status.st_mtime_ns)
     return _as_json({"format": _FORMAT, "source": source, "weights": digest, "settings": settings.to_dict()})
 
 
 @functools.lru_cache(maxsize=8)
-def _digest(weights: str, size: int, modified: int) -> str:
+def _digest(weights: Path, size: int, modified: int) -> str:
     """SHA-256 of weights, which tells training that went on under the same name; anew when the file has changed."""
-    path = Path(weights)
-    with open_regular(path / FILE_NAME if path.is_dir() else path, DataError) as file:
+    with open_regular(weights, DataError) as file:
         digest = hashlib.sha256()
         while part := file.read(2**20):
             digest.update(part)

@@ -147,7 +147,8 @@ class LiftSettings(GroupedSettings):
     """Everything that decides what becomes of a video, in groups.
 
     Args:
-        weights: File of the network's weights, of any origin.
+        weights: File of the network's weights, of any origin, or a name of weights that come with this package;
+            ``None``: the default ones of these.
         model: Name of the model, which weights of the authors' code do not tell.
         skeleton: Joint layout of the network, likewise.
         model_options: Options of the model, likewise.
@@ -156,7 +157,7 @@ class LiftSettings(GroupedSettings):
         output: What is written.
     """
 
-    weights: str
+    weights: str | None = None
     model: str | None = None
     skeleton: SkeletonLike | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
@@ -174,7 +175,9 @@ class LiftSettings(GroupedSettings):
         check_named(self, "model_options")
 
     @classmethod
-    def of(cls, weights: str, *, model: str | None = None, skeleton: Any = None, **values: Any) -> LiftSettings:
+    def of(
+        cls, weights: str | None = None, *, model: str | None = None, skeleton: Any = None, **values: Any
+    ) -> LiftSettings:
         """Settings by their names, whatever group they are of.
 
         Raises:

@@ -20,6 +20,7 @@ from skelgraph.models.registry import ModelInfo, list_models, model_info, regist
 from skelgraph.models.residual_gcn import ResidualGCN
 from skelgraph.models.rs_net import RSNet
 from skelgraph.models.sem_gcn import SemGCN
+from skelgraph.models.shipped import ShippedWeights, shipped_weights
 from skelgraph.models.st_gcn_pose import STGCNPose
 from skelgraph.models.video_pose import VideoPose
 from skelgraph.models.weights import load_expected_error, load_head, load_network
@@ -45,6 +46,7 @@ __all__ = [
     "ResidualGCN",
     "STGCNPose",
     "SemGCN",
+    "ShippedWeights",
     "VideoPose",
     "any_gcn_adjacency",
     "any_gcn_conv",
@@ -59,4 +61,5 @@ __all__ = [
     "model_info",
     "optimize",
     "register_model",
+    "shipped_weights",
 ]

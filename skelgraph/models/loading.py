@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import Skipped, as_path, is_safetensors, read_checkpoint
+from skelgraph.files import Skipped, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
 from skelgraph.models.registry import build_model
 from skelgraph.models.saved import StateDict, build_on_meta, load_checked, on_meta, why_unread
+from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
 from skelgraph.topology import as_skeleton
@@ -28,12 +29,13 @@ def load_model(path: str | Path) -> PoseLifter:
     Args:
         path: A folder or safetensors file of ``model.save_pretrained`` or ``skelgraph convert-official``, or
             ``best.ckpt`` or ``last.ckpt`` of a training run, with or without a refinement head. Weights in the layout
-            of the authors' code are loaded by :func:`~skelgraph.models.load_official`.
+            of the authors' code are loaded by :func:`~skelgraph.models.load_official`. Or ``"open"``, or another name
+            of weights that come with this package, see :func:`~skelgraph.models.shipped_weights`.
 
     Raises:
         CheckpointError: If there is no such file, or it is damaged or none of these.
     """
-    path = as_path(path, CheckpointError)
+    path = weights_path(path)
     if path.is_dir():
         path /= FILE_NAME
     if not is_safetensors(path):

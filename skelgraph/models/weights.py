@@ -12,6 +12,7 @@ from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, load_model, refine_of_run
 from skelgraph.models.official import load_official
 from skelgraph.models.pretrained import FILE_NAME, load_expected_error_weights, load_weights
+from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
@@ -26,7 +27,7 @@ def origin_of(path: str | Path) -> Origin:
     Raises:
         CheckpointError: If there is no such file, or it is damaged or no file of weights.
     """
-    path = as_path(path, CheckpointError)
+    path = weights_path(path)
     if path.is_dir() or is_safetensors(path):
         return "pretrained"
     return "run" if {"skelgraph", "state_dict"} <= read_checkpoint(path).keys() else "official"
@@ -39,7 +40,8 @@ def load_network(
 
     Args:
         path: A file of the authors' code, a safetensors file (or its folder) of this library, or ``best.ckpt`` or
-            ``last.ckpt`` of a run.
+            ``last.ckpt`` of a run; or ``"open"``, or another name of weights that come with this package, see
+            :func:`~skelgraph.models.shipped_weights`.
         name: Name of the model. Files of the authors do not tell it; of others it is a check.
         skeleton: Skeleton of the weights, likewise; for files of the authors by default that of the released code.
         **options: Options of the model that weights of the authors cannot tell.
@@ -48,6 +50,7 @@ def load_network(
         CheckpointError: If the file is not usable, or holds another model or another skeleton than asked for.
         SkelgraphError: If the name is needed and missing, or options are given for weights that know theirs.
     """
+    path = weights_path(path)
     label, origin = plain(str(path), 500), origin_of(path)
     if origin == "official":
         if name is None:
@@ -127,7 +130,8 @@ def load_expected_error(path: str | Path) -> ExpectedError | None:
     Raises:
         CheckpointError: If the file is not usable.
     """
-    path, origin = as_path(path, CheckpointError), origin_of(path)
+    path = weights_path(path)
+    origin = origin_of(path)
     if origin == "run":
         return expected_error_of_run(read_checkpoint(path), path)
     return load_expected_error_weights(path / FILE_NAME if path.is_dir() else path) if origin == "pretrained" else None

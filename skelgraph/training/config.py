@@ -64,7 +64,8 @@ class NetworkConfig(CheckedSettings):
     )
     init_from: str | None = setting(
         None,
-        "Weights that the network starts from: of a run, of the authors' code, or of save_pretrained.",
+        "Weights that the network starts from: of a run, of the authors' code, of save_pretrained, or the name of "
+        "weights that come with skelgraph.",
         unit="file",
         absent="random ones",
     )

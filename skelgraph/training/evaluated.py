@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import as_path
+from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, model_of_run, refine_of_run
+from skelgraph.models.shipped import weights_path
 from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, origin_of
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
@@ -71,7 +71,7 @@ def evaluated(
     Raises:
         SkelgraphError: If a file, a setting or their combination is not usable.
     """
-    path, changes = as_path(weights, CheckpointError), dict(changes)
+    path, changes = weights_path(weights), dict(changes)
     skeleton = changes.pop("skeleton", None)
     if origin_of(path) == "run":
         saved = load_checkpoint(path)

@@ -54,7 +54,8 @@ def _study(monkeypatch, load, data, tmp_path):
             return train(config, steps)
 
         monkeypatch.setattr(study, "trained", trained)
-        given = ["--data", data, "--out", tmp_path / "out", "--seeds", 0, "--batch-size", 32, "--seconds", 0, *options]
+        given = ["--data", data, "--out", tmp_path / "out", "--seeds", 0, "--batch-size", 32, "--seconds", 0]
+        given += ["--transforms-budget", 0.3, *options]
         monkeypatch.setattr("sys.argv", ["benchmarks/open_study.py", *map(str, given)])
         study.main()
         return keys
@@ -66,6 +67,7 @@ def test_study_goes_on_where_it_was_ended(study, load, tmp_path, capsys):
     page = tmp_path / "open_results.md"
     known = tmp_path / "known.json"
     timing = {"sem_gcn": {"seconds": {"32": 0.01, "bf16": 0.02}, "precision": "32", "steps": 13}}
+    timing["transforms"] = {"seconds": {"32": 0.01, "bf16": 0.02}, "precision": "32", "steps": 11}
     known.write_text(json.dumps({"timing": timing}))
     rows = ("--only", *ROWS, "--budget", 0.2, "--docs", page, "--steps-of", known)
     with pytest.raises(KeyboardInterrupt):
@@ -89,7 +91,7 @@ def test_study_goes_on_where_it_was_ended(study, load, tmp_path, capsys):
     assert measured["precision"] == min(measured["seconds"], key=measured["seconds"].get)
     assert measured["steps"] == max(10, round(0.2 / min(measured["seconds"].values())))
     for run in results["runs"].values():
-        timing = results["timing"][run["model"]]
+        timing = results["timing"]["transforms" if run["part"] == "transforms" else run["name"]]
         assert run["steps"] == timing["steps"]
         weights = torch.load(tmp_path / "out" / run_folder(run) / "checkpoints/last.ckpt", weights_only=False)
         assert weights["global_step"] == run["steps"]
@@ -138,17 +140,19 @@ def test_page_of_two_seeds(load):
         about = {"part": "transforms", "name": name, "seed": seed, "model": "sem_gcn", "steps": 7, "sets": sets}
         return about | {"clip": {"mpjpe_mm": error, "p_mpjpe_mm": 60.0}, "commit": None, "dirty": False}
 
-    values = {"new cameras": (70, 72), "+ roll 12": (60, 64), "all": (41, 41), "all - roll 12": (47, 48)}
+    values = {"new cameras": (70, 72), "+ roll 12": (60, 64), "chosen": (41, 41), "chosen - bend 15": (47, 48)}
     runs = {
         f"{name} {seed}": run(name, seed, error) for name, pair in values.items() for seed, error in enumerate(pair)
     }
     machine = {"command": "c", "versions": {"torch": "2"}, "processor": "p", "threads": 1}
-    page = load("open_page").page({"settings": {}, "machine": machine, "timing": {}, "runs": runs})
+    page = load("open_page").page(
+        {"settings": {"transforms_budget": 30}, "machine": machine, "timing": {}, "runs": runs}
+    )
     rows = {row[2:].split(" | ")[0]: row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ")}
     assert rows["new cameras"][2] == "71.0 ± 1.4 / 50.0 ± 0.0"
     assert rows["+ roll 12"][2] == "62.0 ± 2.8 (-9.0) / 50.0 ± 0.0"
-    assert rows["all - roll 12"][2] == "47.5 ± 0.7 (+6.5) / 50.0 ± 0.0"
-    assert rows["all"][4] == "47.0 ± 0.0"
+    assert rows["chosen - bend 15"][2] == "47.5 ± 0.7 (+6.5) / 50.0 ± 0.0"
+    assert rows["chosen"][4] == "47.0 ± 0.0"
     assert rows["+ roll 12"][4] == "54.0 ± 0.9 (-3.0)"
 
 

@@ -199,6 +199,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ViewerPerson("a", 0, moving(5), SKELETON, keypoints_2d=np.zeros((5, 33, 4))),
         r"keypoints_2d .*\(5, 33, 2\) or \(5, 33, 3\)",
     ),
+    "deviations": (
+        lambda: ViewerPerson("a", 0, moving(5), SKELETON, deviations=np.zeros((5, 32))),
+        r"deviations .*\(5, 32\).*\(5, 33\)",
+    ),
     "frames": (lambda: ViewerScene([ViewerPerson("a", 3, moving(5), SKELETON)], 7, 25), "5 frames from 3.* 7 frames"),
     "no-frames": (lambda: ViewerScene([], 0, 25), "num_frames is 0"),
     "rate": (lambda: ViewerScene([], 5, float("nan")), "frame_rate is nan"),
@@ -218,6 +222,20 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(SkelgraphError, match=r"skelgraph\[lift\]"):
         viewer_page(two_people())
+
+
+def told() -> ViewerScene:
+    """Somebody of whom one joint is told to be uncertain by 30 cm, in the first half of the frames."""
+    deviations = np.zeros((FRAMES, 33))
+    deviations[: FRAMES // 2, LEFT_WRIST] = 0.3
+    deviations[:, NOSE] = np.nan
+    return ViewerScene([ViewerPerson("Ada", 0, moving(), SKELETON, deviations=deviations)], FRAMES, RATE)
+
+
+def test_deviations_are_in_the_page() -> None:
+    (person,) = Parsed(viewer_page(told())).json("scene")["people"]
+    np.testing.assert_array_equal(numbers(person["deviations"], FRAMES, 33), told().people[0].deviations.astype("f4"))
+    assert Parsed(viewer_page(video())).json("scene")["people"][0]["deviations"] is None
 
 
 # ---------------------------------------------------------------- in a browser
@@ -632,3 +650,34 @@ def test_the_scene_is_fitted_to_the_window_until_it_is_turned(opened: Any) -> No
     page.set_viewport_size({"width": 1000, "height": 700})
     settle(page)
     assert page.evaluate("viewer.view") == turned
+
+
+def test_a_circle_around_a_joint_is_as_large_as_its_deviation(opened: Any) -> None:
+    page = opened(told())
+    option = page.locator("#deviations")
+    assert option.is_checked()
+    page.evaluate("viewer.frame = 3")
+    settle(page)
+    drawn = pixels(page, "#stage")
+    option.click()
+    settle(page)
+    without = pixels(page, "#stage")
+    rows, columns = np.nonzero(np.abs(drawn - without).max(-1) > 3)
+    box = page.locator("#stage").bounding_box()
+    wrist = place(page, LEFT_WRIST) - (box["x"], box["y"])
+    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+    assert np.abs(middle - wrist).max() < 2
+    view = page.evaluate("viewer.view")
+    (sin, cos), (up, ahead) = ((np.sin(view[name]), np.cos(view[name])) for name in ("yaw", "pitch"))
+    depth = view["distance"] + (moving()[3, LEFT_WRIST] - view["focus"]) @ (-sin * ahead, cos * ahead, -up)
+    radius = 0.3 * 1.5 * min(box["width"], box["height"]) / depth
+    for extent in (np.ptp(columns), np.ptp(rows)):
+        assert extent / 2 == pytest.approx(radius, abs=1.5)
+    option.click()
+    page.evaluate(f"viewer.frame = {FRAMES - 1}")
+    settle(page)
+    later = pixels(page, "#stage")
+    option.click()
+    settle(page)
+    assert np.array_equal(later, pixels(page, "#stage")), "nothing is told there"
+    assert opened(two_people()).locator("#deviations-option").is_hidden()
