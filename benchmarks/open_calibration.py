@@ -228,7 +228,12 @@ def calibration_figure(sets: Mapping[str, Mapping[str, Any]]) -> Figure:
         for way, curve in curves.items():
             told, made = ([point[key] for point in curve] for key in ("deviation_mm", "error_mm"))
             ax.plot(told, made, marker="o", markersize=4, color=COLOURS[way], label=way)
-        ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=name, xlabel="deviation (mm)")
+        ax.set(xscale="log", yscale="log", title=name, xlabel="deviation (mm)")
+        ticks = [tick for power in range(-1, 5) for tick in (10**power, 2 * 10**power, 5 * 10**power)]
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.set_ticks([], minor=True)
+        ax.set(xlim=ends, ylim=ends)
         ax.set_ylabel("error, root mean square (mm)")
         ax.legend(frameon=False)
         ax.spines[["top", "right"]].set_visible(False)

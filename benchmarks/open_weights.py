@@ -96,7 +96,8 @@ Each point is a tenth of the joints, ordered by their deviations; on the dotted 
 def page(results: Mapping[str, Any]) -> str:
     """The page in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in results["machine"]["versions"].items())
-    made = f"Made by `{results['command']}`: {versions}; {results['machine']['processor']}."
+    commit, processor = results["machine"]["commit"], results["machine"]["processor"]
+    made = f"Made by `{results['command']}` at commit {commit}: {versions}; {processor}."
     parts = ["# Weights on open data", made]
     for name, entry in results["weights"].items():
         parts += [f"## {name}", *_errors(entry), *_calibration(entry["calibration"])]
@@ -174,10 +175,12 @@ def main() -> None:
 
     path = options.docs / "benchmarks" / "open_weights.json"
     earlier = read_json(path, SkelgraphError)["weights"] if path.exists() else {}
-    about = machine()
+    about, made = machine(), environment()
+    git = made["git"] or {"commit": "unknown", "dirty": False}
+    commit = git["commit"][:12] + " (changed)" * git["dirty"]
     results = {
         "command": about["command"],
-        "machine": {**about, "versions": environment()["versions"]},
+        "machine": {**about, "versions": made["versions"], "commit": commit},
         "weights": earlier | {options.name: entry},
     }
     text = page(results)

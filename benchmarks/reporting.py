@@ -49,10 +49,11 @@ def save(name: str, title: str, paragraphs: list[str], results: dict[str, Any], 
 
 
 def machine() -> dict[str, Any]:
-    """What numbers were measured on, and with which command."""
+    """What numbers were measured on, and with which command; of files elsewhere on the machine it has the names."""
     script = Path(sys.argv[0])
+    given = [Path(argument).name if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     return {
-        "command": " ".join([f"python {script.parent.name}/{script.name}", *map(shlex.quote, sys.argv[1:])]),
+        "command": " ".join([f"python {script.parent.name}/{script.name}", *map(shlex.quote, given)]),
         "torch": torch.__version__,
         "torch_scatter": WITH_TORCH_SCATTER,
         "processor": processor(),

@@ -60,6 +60,7 @@ def test_judged_weights(load, data, weights, tmp_path, monkeypatch):
     load("open_weights").main()
 
     results = json.loads((docs / "benchmarks" / "open_weights.json").read_text())
+    assert str(tmp_path) not in json.dumps(results["command"])
     assert [*results["weights"]] == ["tiny", "one"], "other names stay"
     tiny, one = results["weights"].values()
     assert (docs / "images" / "tiny_calibration.png").stat().st_size > 10_000
@@ -146,3 +147,9 @@ def test_right_and_wrong_deviations(load):
     constant = compared(errors, np.full_like(errors, np.sqrt(np.mean(errors**2))))
     assert constant["correlation"] is None
     assert right["nll"] < constant["nll"] < narrow["nll"]
+
+
+@pytest.mark.skipif(not (ROOT / "docs/benchmarks/open_weights.json").exists(), reason="no weights have been judged")
+def test_published_page_of_weights_is_that_of_its_results(load):
+    results = json.loads((ROOT / "docs/benchmarks/open_weights.json").read_text())
+    assert (ROOT / "docs/benchmarks/open_weights.md").read_text() == load("open_weights").page(results)
