@@ -46,7 +46,7 @@ def detections(videos: Path) -> dict[str, Detections]:
     return {name: detect_video(videos / f"{name}.mp4", detector) for name in four_views()}
 
 
-def judged(weights: Path, sets: Mapping[str, Any], seen: Mapping[str, Detections] | None) -> dict[str, Any]:
+def judged(weights: str | Path, sets: Mapping[str, Any], seen: Mapping[str, Detections] | None) -> dict[str, Any]:
     """All that is measured of one file of weights."""
     found = {
         "motion": judged_on_motion(load_network(weights), sets),
@@ -160,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=" ".join((__doc__ or "").split("\n\n")[0].split()))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the motion")
     parser.add_argument("--name", default="open", help="what the weights are called on the page")
-    parser.add_argument("--weights", type=Path, nargs="+", required=True, help="files of one network, other seeds")
+    parser.add_argument("--weights", nargs="+", required=True, help="files of one network, other seeds; or open")
     parser.add_argument("--without-middles", action="store_true", help="judge networks trained without --middles")
     parser.add_argument("--videos", type=Path, help="folder of cam01.mp4 to cam04.mp4")
     parser.add_argument("--downsample", type=int, metavar="N", help="judge only every n-th frame of motion")
