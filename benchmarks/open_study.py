@@ -32,6 +32,8 @@ from skelgraph.training.environment import environment
 
 PRECISIONS = ("32", "bf16")
 PARTS = ("networks", "transforms")
+JUDGED = 5
+"""Every so many frames of the sets are judged: slow networks would take longer for all of them than to train."""
 
 
 class Study:
@@ -56,7 +58,7 @@ class Study:
         about = environment()
         self.results["machine"] = machine() | {"versions": about["versions"], "platform": about["platform"]}
         git = about["git"] or {"commit": None, "dirty": False}
-        self.sets = functools.cache(lambda middles: motion_sets(options.data, middles=middles))
+        self.sets = functools.cache(lambda middles: motion_sets(options.data, middles=middles, downsample=JUDGED))
         self.commit = {"commit": git["commit"], "dirty": git["dirty"]}
 
     def planned(self) -> list[Run]:
