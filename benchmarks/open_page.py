@@ -23,10 +23,10 @@ Data: CMU motion capture, subject `train`, joints of `h36m16`, filmed by a new c
 mirrored windows too; the input is rays turned to the person (`--input-form rays`). `test` and `S02` are other
 recordings and another person of CMU, `deepmimic` is acrobatics, with the cameras of their files; the clip is a real
 person in four views, keypoints by a detector, focal length calibrated, twelve limb joints. Errors are MPJPE / P-MPJPE
-in millimetres on every fifth frame, of `test` the mean over actions, of `S02` and `deepmimic` over frames, of the clip over its views;
-answers to a pose and to its mirror image averaged. The mean of {seeds} seeds, ± their standard deviation. Rows are
-ordered by the mean of `test`, `S02` and `deepmimic`: the clip is a hundred frames of one person, on which two runs of
-one network differ by 4 to 8 mm."""
+in millimetres on every fifth frame, of `test` the mean over actions, of `S02` and `deepmimic` over frames, of the clip
+over its views; answers to a pose and to its mirror image averaged. The mean of {seeds} seeds, ± their standard
+deviation. Rows are ordered by the mean of `test`, `S02` and `deepmimic`: the clip is a hundred frames of one person, on
+which two runs of one network differ by 4 to 8 mm."""
 BUDGET = """\
 Budget: {budget:g} s of processor time on one thread for the training steps (the making of their batches included).
 The time of a step was measured first, in float32 and in bfloat16 autocast, the faster was taken, and as many steps as
