@@ -93,8 +93,8 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
 
 def without_paths(command: str) -> str:
     """A command with the names of programs and files in the place of their paths."""
-    words = [Path(word).name if "/" in word else word for word in shlex.split(command)]
-    return shlex.join(words)
+    program, *words = [Path(word).name if "/" in word else word for word in shlex.split(command)]
+    return shlex.join(["skelgraph" if program == "__main__.py" else program, *words])
 
 
 if __name__ == "__main__":
