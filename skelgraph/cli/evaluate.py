@@ -30,7 +30,7 @@ from skelgraph.cli.results import print_on_first_process
 from skelgraph.training.config import TrainConfig
 
 SOURCES = tuple(member.name for _, member in TrainConfig.declared() if member.metadata["source"])
-EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "hardest", "hard_sigma", "unchecked")
+EVALUATED_DATA = ("dataset", *SOURCES, "test_subjects", "actions", "hardest", "hard_sigma", "middles", "unchecked")
 OTHER_DATA = ("train_subjects", "downsample", "test_downsample", "subset")
 EVALUATED_HEAD = ("refine_dropout_at_test", "root_depth")
 

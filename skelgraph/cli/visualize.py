@@ -25,7 +25,7 @@ from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
 
-DRAWN_DATA = ("dataset", *SOURCES, "test_subjects", "unchecked")
+DRAWN_DATA = ("dataset", *SOURCES, "test_subjects", "middles", "unchecked")
 
 
 @dataclass
@@ -82,7 +82,10 @@ class Visualize:
     action: Annotated[
         str | None,
         text_option("name"),
-        arg(help="Of which action, its full name: Walking, Walking 1.", help_behavior_hint="(default: the first)"),
+        arg(
+            help="Of which action, the full name of the take, or the name of the action: Walking 1, Walking.",
+            help_behavior_hint="(default: the first)",
+        ),
     ] = None
     camera: Annotated[str, text_option("number"), arg(help="From which camera: its number, from 0, or its name.")] = "0"
     skip: Annotated[int, arg(help="Frames that are left out at the beginning, of the video too.")] = 0

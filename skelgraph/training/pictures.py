@@ -81,7 +81,7 @@ def visualize(
         model: Name of the network, which weights of the authors do not tell.
         refine: Weights of a refinement head, whose poses are drawn then.
         subject: Whose clip, ``"S11"``; ``None``: the first of the data.
-        action: Of what, the full name of the take: ``"Walking"`` is the first one of it, ``"Walking 1"`` another.
+        action: Of what, the full name of the take; a name that is none of a take, but of an action, is its first one.
         camera: From which camera, its number among those of the clip, or its name; ``None``: the first.
         skip: Frames that are left out at the beginning, of the video too.
         limit: Most frames that are drawn; less than 1: all.
@@ -142,7 +142,8 @@ def clips_to_draw(weights: str | Path | None = None, model: str | None = None, *
 
 
 def find_clip(test_set: PoseDataset, subject: str | None, action: str | None, camera: str | int | None) -> Clip:
-    """The clip of a subject, an action (its full name) and a camera (its number or its name); the first one that fits.
+    """The clip of a subject, an action (the full name of a take, or else of the action) and a camera (its number or its
+    name); the first one that fits.
 
     Raises:
         SkelgraphError: If there is none; the message names what there is.
@@ -150,6 +151,8 @@ def find_clip(test_set: PoseDataset, subject: str | None, action: str | None, ca
     clips = test_set.clips
     for kind, wanted in (("subject", subject), ("action", action)):
         names = list(dict.fromkeys(getattr(clip, kind) for clip in clips))
+        if kind == "action" and wanted not in names:
+            wanted = next((clip.action for clip in clips if clip.action_name == wanted), wanted)
         if wanted is not None and wanted not in names:
             listed = ", ".join(plain(name, 50) for name in names[:50])
             raise SkelgraphError(f"{kind} is {shown(wanted)}; expected one of those of {test_set.name}: {listed}")

@@ -18,7 +18,7 @@ from PIL import Image
 from published_files import human36m
 
 from skelgraph.__main__ import main
-from skelgraph.datasets import Human36M
+from skelgraph.datasets import Human36M, load_dataset
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import read_video, write_video
 from skelgraph.models import create_model
@@ -181,7 +181,7 @@ def test_pictures_are_averaged_and_an_incomplete_group_is_left_out() -> None:
     [
         (("S5", None, None), "subject is 'S5'; expected one of those of human36m: S9, S11"),
         (("S9", "Walking 1", None), "action is 'Walking 1'; expected one of those of human36m: Walking, Sitting 2"),
-        (("S9", "Sitting", None), "action is 'Sitting'; expected one"),
+        (("S9", "Running", None), "action is 'Running'; expected one"),
         (("S9", "Walking", "4"), "0 (54138969), 1 (55011271), 2 (58860488), 3 (60457274)"),
         (("S9", "Walking", "-1"), "camera is '-1'"),
         (("S9", "Walking", "²"), "camera is '²'"),
@@ -191,6 +191,17 @@ def test_what_there_is_not(data: str, wanted: tuple[Any, Any, Any], words: str) 
     with pytest.raises(SkelgraphError) as error:
         find_clip(Human36M(data, split="test"), *wanted)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("action", ["Walking", "Walking 1"])
+def test_actions_and_takes_of_generated_motion(action: str) -> None:
+    data = load_dataset("synthetic", "test", seconds=0.2, actions=["Waving", "Walking 1"])
+    assert find_clip(data, "S9", action, None).action == "Walking 1"
+    assert {clip.action for clip in data.clips} == {"Walking 1", "Waving 1"}
+    train_set = load_dataset("synthetic", "train", seconds=0.2, subjects=["S1"], actions=["Walking 2"])
+    assert {clip.action for clip in train_set.clips} == {"Walking 2"}
+    with pytest.raises(SkelgraphError, match=r"\['Walking 2'\], expected takes of which S9, S11 has one"):
+        load_dataset("synthetic", "test", seconds=0.2, actions=["Walking 2"])
 
 
 def test_cameras_by_number_and_name(data: str) -> None:

@@ -86,7 +86,7 @@ class SyntheticMocap(PoseDataset):
         split: ``"train"`` (S1, S5, S6, S7, S8; two takes of each action) or ``"test"`` (S9, S11; one take).
         skeleton: The joints that are wanted.
         subjects: Other subjects for the split, of the seven.
-        actions: Names of the actions to generate, such as ``"Walking"``; all unless given.
+        actions: Names of actions to generate, such as ``"Walking"``, or of takes, ``"Walking 1"``; all unless given.
         seed: Seed of the random numbers: another seed gives other performances by the same people.
         seconds: Length of a performance.
         downsample: Keep only every so many of 50 frames a second.
@@ -115,7 +115,8 @@ class SyntheticMocap(PoseDataset):
     ) -> None:
         check_split(split)
         people = _select("subject", BODIES, H36M_SUBJECTS[split] if subjects is None else subjects)
-        names = _select("action", ACTIONS, ACTIONS if actions is None else actions)
+        known = [*ACTIONS, *(f"{name} {take + 1}" for name in ACTIONS for take in range(TAKES["train"]))]
+        names = _select("action", known, ACTIONS if actions is None else actions)
         if not 0.1 <= seconds < math.inf:
             raise DataError(f"seconds is {seconds}, expected at least 0.1.")
         skeleton = topology.as_skeleton(skeleton)
@@ -124,9 +125,12 @@ class SyntheticMocap(PoseDataset):
         takes = [
             (person, f"{name} {take + 1}")
             for person in people
-            for name in names
+            for name in ACTIONS
             for take in range(TAKES["test" if person in H36M_SUBJECTS["test"] else "train"])
+            if {name, f"{name} {take + 1}"} & set(names)
         ]
+        if not takes:
+            raise DataError(f"actions is {shown(names)}, expected takes of which {', '.join(people)} has one.")
         positions = generate(
             [(BODIES[person], action, f"{seed}/{person}/{action}") for person, action in takes],
             skeleton,
