@@ -8,8 +8,6 @@ import math
 from skelgraph.datasets import PoseDataset, SyntheticMocap, load_dataset
 from skelgraph.datasets.joining import joined, of_share
 from skelgraph.datasets.motion_dataset import find_motion_files
-from skelgraph.datasets.motion_files.motion import is_same_rate
-from skelgraph.datasets.synthetic.synthetic_mocap import FRAME_RATE
 from skelgraph.errors import DataError
 from skelgraph.training.config import DataConfig
 
@@ -25,7 +23,7 @@ def with_more_motion(data: PoseDataset, settings: DataConfig) -> PoseDataset:
         settings: What more: ``extra_motion``, all of it; then ``generated_share`` of all.
 
     Raises:
-        DataError: If files are not usable, or the frame rate of the data is no whole part of that of generated motion.
+        DataError: If files are not usable, or generated motion is asked for and the frame rate of the data not known.
     """
     if settings.extra_motion is not None:
         data = joined(data, _of_files(settings.extra_motion, data, settings))
@@ -50,20 +48,18 @@ def _of_files(path: str, data: PoseDataset, settings: DataConfig) -> PoseDataset
 
 def _generated(data: PoseDataset, share: float) -> PoseDataset:
     """As much motion as makes this share, of as many performances as it takes."""
-    step = 0 if data.frame_rate is None else round(FRAME_RATE / data.frame_rate)
-    if step < 1 or not is_same_rate(FRAME_RATE / step, data.frame_rate):
-        raise DataError(
-            f"generated motion is asked for (generated-share), of {FRAME_RATE:g} frames a second or a whole part of "
-            f"that, but the data have {data.frame_rate}."
-        )
+    if data.frame_rate is None:
+        raise DataError("generated motion is asked for (generated-share), but the data do not say their frame rate.")
     wanted = len(data) * share / (1 - share)
-    parts = [_performances(data, step, seed=0)]
-    parts += [_performances(data, step, seed) for seed in range(1, math.ceil(wanted / len(parts[0])))]
+    parts = [_performances(data, data.frame_rate, seed=0)]
+    parts += [_performances(data, data.frame_rate, seed) for seed in range(1, math.ceil(wanted / len(parts[0])))]
     return of_share(joined(*parts), share, len(data))
 
 
-def _performances(data: PoseDataset, step: int, seed: int) -> PoseDataset:
-    made: PoseDataset = SyntheticMocap(split="train", skeleton=data.skeleton, downsample=step, seed=seed)
+def _performances(data: PoseDataset, frame_rate: float, seed: int) -> PoseDataset:
+    made: PoseDataset = SyntheticMocap(
+        split="train", skeleton=data.skeleton, downsample=1, frame_rate=frame_rate, seed=seed
+    )
     if data.middles is not None:
         made.put_in_middles()
     made.clips = [dataclasses.replace(clip, subject=GENERATED + clip.subject) for clip in made.clips]

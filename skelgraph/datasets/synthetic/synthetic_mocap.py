@@ -22,7 +22,7 @@ from skelgraph.datasets.synthetic.motion_curves import Motion
 from skelgraph.datasets.synthetic.motions import ACTIONS, compose
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import look_at
-from skelgraph.options import Int64, checked
+from skelgraph.options import Int64, Positive, checked
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike
 
@@ -89,7 +89,8 @@ class SyntheticMocap(PoseDataset):
         actions: Names of actions to generate, such as ``"Walking"``, or of takes, ``"Walking 1"``; all unless given.
         seed: Seed of the random numbers: another seed gives other performances by the same people.
         seconds: Length of a performance.
-        downsample: Keep only every so many of 50 frames a second.
+        downsample: Keep only every so many frames.
+        frame_rate: Frames per second of the performances.
         bone_lengths: Length of the bone from each joint to its parent in metres for a person 1.75 m tall (any value for
             a root); by default those of the figure. With unusual lengths a pose may leave the images.
         **options: ``subset`` and ``unchecked`` of :class:`~skelgraph.datasets.PoseDataset`; data of an unusual
@@ -110,6 +111,7 @@ class SyntheticMocap(PoseDataset):
         seed: Int64 = 0,
         seconds: float = 4.0,
         downsample: Int64 = 2,
+        frame_rate: Positive = FRAME_RATE,
         bone_lengths: Sequence[float] | None = None,
         **options: Any,
     ) -> None:
@@ -134,7 +136,8 @@ class SyntheticMocap(PoseDataset):
         positions = generate(
             [(BODIES[person], action, f"{seed}/{person}/{action}") for person, action in takes],
             skeleton,
-            frames=round(seconds * FRAME_RATE),
+            frames=max(1, round(seconds * frame_rate)),
+            frame_rate=frame_rate,
             bone_lengths=lengths,
         )
         super().__init__(
@@ -146,7 +149,7 @@ class SyntheticMocap(PoseDataset):
             skeleton=skeleton,
             name="synthetic",
             split=split,
-            frame_rate=FRAME_RATE,
+            frame_rate=frame_rate,
             downsample=downsample,
             is_synthetic=True,
             sources=("synthetic", "synthetic"),
@@ -162,15 +165,20 @@ class SyntheticMocap(PoseDataset):
 
 
 def generate(
-    takes: Sequence[tuple[BodySize, str, str]], skeleton: Skeleton, frames: int, bone_lengths: Tensor | None = None
+    takes: Sequence[tuple[BodySize, str, str]],
+    skeleton: Skeleton,
+    frames: int,
+    bone_lengths: Tensor | None = None,
+    frame_rate: float = FRAME_RATE,
 ) -> Tensor:
     """Return the world positions of a skeleton's joints in some performances, metres, z up.
 
     Args:
         takes: Person, action (what follows a blank does not count) and key of the random numbers, for each clip.
         skeleton: The skeleton.
-        frames: Number of frames, 50 a second.
+        frames: Number of frames.
         bone_lengths: See :class:`SyntheticMocap`.
+        frame_rate: Frames per second.
 
     Shapes:
         ``(C, T, J, 3)``, float64.
@@ -178,7 +186,7 @@ def generate(
     sizes = [size for size, _, _ in takes]
     num_branches = sum(found is None for found in attach(skeleton))
     # Python promises that seeding with a text and `random()` give the same numbers in every version.
-    motions = [compose(action.split(" ")[0], frames, FRAME_RATE, Random(key)) for _, action, key in takes]
+    motions = [compose(action.split(" ")[0], frames, frame_rate, Random(key)) for _, action, key in takes]
     turns = torch.stack([_branch_turns(motion, num_branches) for motion in motions])
 
     angles = torch.stack([motion.angles for motion in motions])
@@ -192,7 +200,7 @@ def generate(
         momentum=torch.tensor([motion.momentum for motion in motions], dtype=torch.float64),
         turn_rate=torch.stack([motion.turn_rate for motion in motions]),
         clearance=torch.stack([motion.clearance for motion in motions]),
-        frame_rate=FRAME_RATE,
+        frame_rate=frame_rate,
     )
     upright = roma.euler_to_rotmat("z", headings[..., None])[:, :, None]
     path[..., :2] += torch.tensor([motion.spot for motion in motions])[:, None]
