@@ -184,23 +184,30 @@ def test_a_killed_process_goes_on(weights, tmp_path):
     write_keypoints(source, SEEN)
     out = tmp_path / "out"
     script = (
-        "import sys, os, signal, skelgraph.lifting as l\n"
-        "replace, left = os.replace, int(sys.argv[4])\n"
-        "def kill(*a):\n"
-        "    global left\n"
-        "    left -= 1\n"
-        "    if left < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    replace(*a)\n"
-        "os.replace = kill\n"
-        "l.lift_file(sys.argv[1], sys.argv[2], l.LiftSettings.of(sys.argv[3], format=('npz', 'trc', 'html')))\n"
+        "import json, os, signal, sys, skelgraph.lifting as l\n"
+        "settings = l.LiftSettings.of(sys.argv[3], format=('npz', 'trc', 'html'))\n"
+        "replace, seen = os.replace, []\n"
+        "for left in (1, 3):\n"
+        "    if not (child := os.fork()):\n"
+        "        def kill(*a):\n"
+        "            global left\n"
+        "            left -= 1\n"
+        "            if left < 0: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "            replace(*a)\n"
+        "        os.replace = kill\n"
+        "        l.lift_file(sys.argv[1], sys.argv[2], settings)\n"
+        "        os._exit(0)\n"
+        "    _, status = os.waitpid(child, 0)\n"
+        "    seen.append([os.WTERMSIG(status), os.listdir(sys.argv[2])])\n"
+        "print(json.dumps(seen))\n"
     )
-    for renames in (1, 3):
-        done = subprocess.run([sys.executable, "-c", script, source, out, weights, str(renames)], check=False)
-        assert done.returncode == -9
-        whole = {path.name for path in out.iterdir() if not path.name.endswith(".tmp")} - {".lock"}
+    done = subprocess.run([sys.executable, "-c", script, source, out, weights], check=True, capture_output=True)
+    for signal, names in json.loads(done.stdout):
+        assert signal == 9
+        whole = {name for name in names if not name.endswith(".tmp")} - {".lock"}
         assert whole <= {"lift.json", "person0.npz", "person0.trc", "viewer.html"}
-        for name in whole - {"lift.json", "viewer.html"}:
-            assert len(read_motion_file(out / name).positions) == 100
+    for name in whole - {"lift.json", "viewer.html"}:
+        assert len(read_motion_file(out / name).positions) == 100
     record = lift_file(source, out, LiftSettings.of(weights, format=("npz", "trc", "html")))
     assert {*record["files"], "lift.json"} == {path.name for path in out.iterdir()}
 

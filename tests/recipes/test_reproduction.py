@@ -137,7 +137,7 @@ def test_true_keypoints_are_projected_where_there_is_no_file_of_them(files: Path
 
 def test_open_motion_in_the_place_of_licensed_data(tmp_path: Path) -> None:
     """Without any file; nothing that speaks of the files of Human3.6M is left, and the number is not comparable."""
-    changes = {"dataset": "synthetic", "downsample": 200, "test_downsample": 200}
+    changes = {"dataset": "synthetic", "data_options": {"seconds": 0.4}, "downsample": 20, "test_downsample": 20}
     result = reproduce("rs_net_3dhp_gt", tmp_path / "rs_net", **small("rs_net_3dhp_gt"), **changes)
     assert not result["comparable"]
     assert result["changes"]["dataset"] == ["human36m", "synthetic"]
