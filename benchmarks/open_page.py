@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from open_judging import HEADLINES, motion_mean
-from open_runs import FULL_DATA, SHIPPED_OPTIONS, SMALLER
+from open_runs import FULL_DATA, OTHER_FORMS, SMALLER
 from reporting import table
 
 Row = dict[str, Any]
@@ -35,9 +35,9 @@ gradients clipped to norm 1, the same for all. Milliseconds are those of one pos
 float32 on {threads} thread{s}, alone and in batches of 256."""
 SMALL = """\
 Networks are as published, but for those whose steps take so long that less than 90 fit into a minute (times are those
-that led to this choice), and for the one that the weights of the library are of: `martinez` with {shipped}."""
+that led to this choice), and for those in other forms: {others}."""
 TRANSFORMS_WHAT = """\
-On `{model}`, {steps:,} steps each (about {seconds:g} s), whatever a transform costs. *new cameras* has no transform but
+On *{model}*, {steps:,} steps each (about {seconds:g} s), whatever a transform costs. *new cameras* has no transform but
 `--virtual-views`; each transform is added to that alone; *chosen* is what the networks above were trained with, and it
 without each of its parts. Networks trained with *middles* are judged on poses with them, too: spine and thorax, two of
 the 16 joints, are then others. In brackets the difference to *new cameras*, or to *chosen*: negative is better."""
@@ -91,11 +91,7 @@ def _networks(runs: list[Row], results: Mapping[str, Any]) -> list[str]:
         table(header, lines),
         DATA.format(transforms=_options(FULL_DATA), seeds=seeds),
         BUDGET.format(**settings, threads=threads, s="s" * (threads != 1)),
-        *(
-            [SMALL.format(shipped=_options(SHIPPED_OPTIONS)), _text_table(["network", "options", "why"], smaller)]
-            if smaller
-            else []
-        ),
+        *([SMALL.format(others=_others()), _text_table(["network", "options", "why"], smaller)] if smaller else []),
     ]
 
 
@@ -111,7 +107,7 @@ def _transforms(runs: list[Row], settings: Mapping[str, Any]) -> list[str]:
     about = runs[0]
     return [
         "## The worth of each transform",
-        TRANSFORMS_WHAT.format(model=about["model"], steps=about["steps"], seconds=settings["transforms_budget"]),
+        TRANSFORMS_WHAT.format(model=about["network"], steps=about["steps"], seconds=settings["transforms_budget"]),
         table(["data", *HEADLINES, "their mean", "clip"], lines),
     ]
 
@@ -162,6 +158,10 @@ def _options(settings: Mapping[str, Any]) -> str:
         shown = ",".join(map(str, value)) if isinstance(value, list) else f"{value}"
         words.append(name.replace("_", "-") + ("" if value is True else f" {shown}"))
     return ", ".join(words)
+
+
+def _others() -> str:
+    return "; ".join(f"*{row}*, `{name}` with {_options(options)}" for row, (name, options) in OTHER_FORMS.items())
 
 
 def _text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

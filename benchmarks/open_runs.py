@@ -50,9 +50,13 @@ SMALLER = {
 }
 """Networks that would not learn within a minute as published: less than 90 steps."""
 
-SHIPPED = "martinez, as shipped"
-"""The row of the network whose weights come with the library, which is no published one:"""
-SHIPPED_OPTIONS = {"hidden_channels": 512, "num_stages": 3, "dropout": 0.1, "norm": "layer"}
+SHIPPED = "any_gcn, as shipped"
+"""The row of the network whose weights come with the library."""
+OTHER_FORMS: dict[str, tuple[str, dict[str, Any]]] = {
+    SHIPPED: ("any_gcn", {"hidden_channels": 80}),
+    "martinez, layer norm": ("martinez", {"hidden_channels": 512, "num_stages": 3, "dropout": 0.1, "norm": "layer"}),
+}
+"""Networks in other forms than the published ones, beside them: name and options, by their rows."""
 
 FULL_DATA = {"virtual_views": True, "mix": 0.4, "tilt": 20.0, "bend": 15.0, "middles": True, "generated_share": 0.3}
 """What is made of the training windows where networks are compared."""
@@ -79,20 +83,20 @@ class Run:
         part: ``"networks"`` or ``"transforms"``.
         name: Its row in the table.
         seed: Its seed.
-        model: The network.
+        network: The row of its network in the table of networks.
         settings: Settings that its part varies.
     """
 
     part: str
     name: str
     seed: int
-    model: str
+    network: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def network(self) -> str:
-        """The row of its network in the table of networks, which its steps are timed by."""
-        return self.name if self.part == "networks" else self.model
+    def model(self) -> str:
+        """The name of the network."""
+        return OTHER_FORMS[self.network][0] if self.network in OTHER_FORMS else self.network
 
     @property
     def timed(self) -> str:
@@ -102,8 +106,8 @@ class Run:
     @property
     def options(self) -> dict[str, Any]:
         """Options of the network."""
-        if self.network == SHIPPED:
-            return SHIPPED_OPTIONS
+        if self.network in OTHER_FORMS:
+            return OTHER_FORMS[self.network][1]
         return dict(SMALLER[self.network].options) if self.network in SMALLER else {}
 
     @property
@@ -113,12 +117,12 @@ class Run:
 
 
 def network_runs(seeds: list[int]) -> list[Run]:
-    """Each registered network on the same data, and that of the shipped weights."""
-    models = {name: name for name in list_models()} | {SHIPPED: "martinez"}
-    return [Run("networks", name, seed, model, FULL_DATA) for seed in seeds for name, model in models.items()]
+    """Each registered network on the same data, and those in other forms."""
+    rows = [*list_models(), *OTHER_FORMS]
+    return [Run("networks", name, seed, name, FULL_DATA) for seed in seeds for name in rows]
 
 
-def transform_runs(seeds: list[int], model: str) -> list[Run]:
+def transform_runs(seeds: list[int], network: str) -> list[Run]:
     """New cameras alone, each transform on top of them; what was chosen for the networks, and that without each."""
     base = {"virtual_views": True}
     rows = {"new cameras": base}
@@ -126,7 +130,7 @@ def transform_runs(seeds: list[int], model: str) -> list[Run]:
     rows["chosen"] = FULL_DATA
     chosen = {name: transform for name, transform in TRANSFORMS.items() if transform.items() <= FULL_DATA.items()}
     rows |= {f"chosen - {name}": _without(FULL_DATA, transform) for name, transform in chosen.items()}
-    return [Run("transforms", name, seed, model, settings) for seed in seeds for name, settings in rows.items()]
+    return [Run("transforms", name, seed, network, settings) for seed in seeds for name, settings in rows.items()]
 
 
 def _without(settings: Mapping[str, Any], transform: Mapping[str, Any]) -> dict[str, Any]:

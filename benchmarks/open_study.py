@@ -20,7 +20,17 @@ from typing import Any
 import torch
 from open_judging import judged_on_clip, judged_on_motion, lifted_views, motion_mean, motion_sets
 from open_page import page
-from open_runs import LAST, Run, config_of, network_runs, seconds_per_step, trained, transform_runs
+from open_runs import (
+    LAST,
+    OTHER_FORMS,
+    SHIPPED,
+    Run,
+    config_of,
+    network_runs,
+    seconds_per_step,
+    trained,
+    transform_runs,
+)
 from reporting import machine
 from timing import interleaved
 
@@ -105,7 +115,7 @@ class Study:
             "part": run.part,
             "name": run.name,
             "seed": run.seed,
-            "model": run.model,
+            "network": run.network,
             "settings": dict(run.settings),
             "steps": timing["steps"],
             "precision": timing["precision"],
@@ -143,7 +153,9 @@ def main() -> None:
         "--data", type=Path, default=Path("../shared/data"), help="folder of the motion, see docs/data.md"
     )
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--model", choices=list_models(), default="sem_gcn", help="network of the transforms")
+    parser.add_argument(
+        "--model", choices=[*list_models(), *OTHER_FORMS], default=SHIPPED, help="network of the transforms"
+    )
     parser.add_argument("--only", nargs="+", metavar="ROW", help="only these rows of the tables")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--budget", type=float, default=40, help="seconds of processor time to train each network")

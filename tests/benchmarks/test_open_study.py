@@ -137,7 +137,7 @@ def test_page_of_two_seeds(load):
 
     def run(name: str, seed: int, error: float) -> dict[str, object]:
         sets = errors | {"S02": errors["S02"] | {"mpjpe_frames_mm": error}}
-        about = {"part": "transforms", "name": name, "seed": seed, "model": "sem_gcn", "steps": 7, "sets": sets}
+        about = {"part": "transforms", "name": name, "seed": seed, "network": "sem_gcn", "steps": 7, "sets": sets}
         return about | {"clip": {"mpjpe_mm": error, "p_mpjpe_mm": 60.0}, "commit": None, "dirty": False}
 
     values = {"new cameras": (70, 72), "+ roll 12": (60, 64), "chosen": (41, 41), "chosen - bend 15": (47, 48)}
