@@ -38,9 +38,10 @@ Networks are as published, but for those whose steps take so long that less than
 that led to this choice), and for those in other forms: {others}."""
 TRANSFORMS_WHAT = """\
 On *{model}*, {steps:,} steps each (about {seconds:g} s), whatever a transform costs. *new cameras* has no transform but
-`--virtual-views`; each transform is added to that alone; *chosen* is what the networks above were trained with, and it
-without each of its parts. Networks trained with *middles* are judged on poses with them, too: spine and thorax, two of
-the 16 joints, are then others. In brackets the difference to *new cameras*, or to *chosen*: negative is better."""
+`--virtual-views`; each transform is added to that alone; *chosen* is what the networks above were trained with, then
+without each of its parts, and with two more that the shipped weights have. Networks trained with *middles* are judged
+on poses with them, too: spine and thorax, two of the 16 joints, are then others. In brackets the difference to
+*new cameras*, or to *chosen*: negative is better."""
 
 
 def page(results: Mapping[str, Any]) -> str:
