@@ -15,7 +15,7 @@ import pytest
 from skelgraph.models import shipped_weights
 
 ROOT = Path(__file__).parents[1]
-BOUND = 110  # mm
+BOUND = 100  # mm
 LIFT = """
 import sys
 
