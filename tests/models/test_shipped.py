@@ -24,7 +24,7 @@ OPEN = shipped_weights()["open"]
 
 
 def weights_of(model: torch.nn.Module) -> torch.Tensor:
-    return torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+    return torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
 
 
 @pytest.fixture(scope="module", name="network")
