@@ -338,10 +338,12 @@ def test_the_command_line_has_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         raise StoppedError
 
     monkeypatch.setattr(training, "train", trained)
-    numbers = "--virtual-views --roll 12 --tilt 20 --mix 0.4 --limb-lengths 5 --keypoint-noise 1 --outliers 0.03"
+    numbers = (
+        "--virtual-views --roll 12 --tilt 20 --mix 0.4 --bend 15 --limb-lengths 5 --keypoint-noise 1 --outliers 0.03"
+    )
     with pytest.raises(StoppedError):
         cli.run(["train", *numbers.split(), "--joint-dropout", "0.05", "--out", str(tmp_path / "out")])
-    assert configs[0].augmentation == AugmentationConfig(True, 12.0, 20.0, 0.4, 5.0, 1.0, 0.03, 0.05)
+    assert configs[0].augmentation == AugmentationConfig(True, 12.0, 20.0, 0.4, 15.0, 5.0, 1.0, 0.03, 0.05)
 
 
 @pytest.mark.parametrize("frames", [1, 5])
