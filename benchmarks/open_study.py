@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="ROW", help="only these rows of the tables")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
     parser.add_argument("--budget", type=float, default=40, help="seconds of processor time to train each network")
-    parser.add_argument("--transforms-budget", type=float, default=60, help="the same for the part transforms")
+    parser.add_argument("--transforms-budget", type=float, default=25, help="the same for the part transforms")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
