@@ -43,11 +43,7 @@ def joined(first: PoseDataset, *others: PoseDataset) -> PoseDataset:
     for name, dtype in (("confidence", torch.float32), ("visible_3d", torch.bool)):
         if any(getattr(part, name) is not None for part in parts):
             setattr(whole, name, torch.cat([_or_ones(part, name, dtype) for part in parts]))
-    whole.subjects = tuple(dict.fromkeys(clip.subject for clip in whole.clips))
-    whole.actions = tuple(sorted({clip.action_name for clip in whole.clips}))
-    lengths = torch.tensor([clip.length for clip in whole.clips])
-    whole.clip_id = torch.arange(len(lengths)).repeat_interleave(lengths)
-    whole.action_id = torch.tensor([whole.actions.index(clip.action_name) for clip in whole.clips])[whole.clip_id]
+    whole.number_clips()
     whole.scenes, whole.scene_id = (), None
     whole._indices = None if len(indices) == whole.len() else indices
     return whole

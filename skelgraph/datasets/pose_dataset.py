@@ -235,16 +235,21 @@ class PoseDataset(InMemoryDataset):
                     for m, shape in zip(masks, shapes, strict=True)
                 ]
             )
-        self.subjects = tuple(dict.fromkeys(clip.subject for clip in self.clips))
-        self.actions = tuple(sorted({clip.action_name for clip in self.clips}))
-        lengths = torch.tensor([clip.length for clip in self.clips])
-        self.clip_id = torch.arange(len(self.clips)).repeat_interleave(lengths)
-        self.action_id = torch.tensor([self.actions.index(clip.action_name) for clip in self.clips])[self.clip_id]
+        self.number_clips()
 
         report = Report(self, sources, downsample, [arrays.is_projected for arrays in stored])
         check_stored(report)
         if not unchecked:
             check_plausible(report)
+
+    def number_clips(self) -> None:
+        """Say of each frame which clip and which action it belongs to, and who and what there is, as the clips have
+        it."""
+        self.subjects = tuple(dict.fromkeys(clip.subject for clip in self.clips))
+        self.actions = tuple(sorted({clip.action_name for clip in self.clips}))
+        lengths = torch.tensor([clip.length for clip in self.clips])
+        self.clip_id = torch.arange(len(self.clips)).repeat_interleave(lengths)
+        self.action_id = torch.tensor([self.actions.index(clip.action_name) for clip in self.clips])[self.clip_id]
 
     def _clip_arrays(self, motion: MotionClip, downsample: int, subset: float, sources: tuple[str, str]) -> _ClipArrays:
         """Check a clip and convert it to the form of the arrays."""

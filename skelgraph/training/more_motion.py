@@ -63,5 +63,5 @@ def _performances(data: PoseDataset, frame_rate: float, seed: int) -> PoseDatase
     if data.middles is not None:
         made.put_in_middles()
     made.clips = [dataclasses.replace(clip, subject=GENERATED + clip.subject) for clip in made.clips]
-    made.subjects = tuple(GENERATED + subject for subject in made.subjects)
+    made.number_clips()
     return made

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HYPERGRAPH = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800"]
-
-
-@pytest.fixture(name="load")
-def _load(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 @pytest.fixture(name="run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import statistics
@@ -19,12 +18,6 @@ LENGTHS = {
     "deepmimic": {"deepmimic": {"spin": 6}},
 }
 ROWS = ("sem_gcn", "martinez", "+ roll 12")
-
-
-@pytest.fixture(name="load")
-def _load(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module", name="data")

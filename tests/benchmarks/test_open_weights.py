@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import statistics
 from pathlib import Path
@@ -24,12 +23,6 @@ LENGTHS = {
     "cmu": {"train": {"walk 1": 9}, "test": {"walk 2": 30, "bend 1": 9}, "S02": {"jump": 40}},
     "deepmimic": {"deepmimic": {"spin": 20}},
 }
-
-
-@pytest.fixture(name="load")
-def _load(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module", name="data")

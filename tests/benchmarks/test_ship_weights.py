@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import shutil
 from pathlib import Path
@@ -17,18 +16,11 @@ from skelgraph.__main__ import main
 from skelgraph.models import load_expected_error, load_model, load_network, shipped, shipped_weights
 from skelgraph.training import TrainConfig
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TRAIN = (
     "train --dataset synthetic --downsample 400 --test-downsample 400 --actions Walking --max-epochs 1 "
     "--skeleton h36m16 --input-form rays --virtual-views --tilt 20 --expected-error --no-flip-test --device cpu "
     "--no-progress --model martinez --option hidden_channels=16"
 )
-
-
-@pytest.fixture(name="load")
-def _load(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module
 
 
 @pytest.fixture(scope="module", name="run")
