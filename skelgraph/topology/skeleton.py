@@ -160,7 +160,7 @@ class Skeleton:
         """Number of joints."""
         return len(self.parents)
 
-    @cached_property
+    @property
     def roots(self) -> tuple[int, ...]:
         """The joints without a parent, one per tree."""
         return tuple(joint for joint, parent in enumerate(self.parents) if parent == -1)
