@@ -91,4 +91,3 @@ def test_a_model_without_weights_is_refused():
         model = create_model("sem_gcn")
     with pytest.raises(SkelgraphError, match="without weights"):
         skelgraph.optimize(model)
-
