@@ -35,7 +35,8 @@ def has_bfloat16(device: torch.device) -> bool:
 def products_in_bfloat16(module: fx.GraphModule) -> None:
     """Give the wide matrix products of an exported graph bfloat16 operands, and take their results, which are summed in
     float32 and rounded once, back to the precision of before; all else, such as normalisation, sums and the products
-    with coordinates, stays in it.
+    with coordinates, stays in it. So do the first wide products: rounded features of coordinates, or a rounded
+    adjacency between them, cost most of the millimetres.
 
     Args:
         module: ``torch.export.export(...).module()``, changed in place. Weights are rounded where they are used.
@@ -53,8 +54,13 @@ def products_in_bfloat16(module: fx.GraphModule) -> None:
                     rounded[x] = module.graph.call_function(x.target, (source, *x.args[1:]), x.kwargs)  # type: ignore[arg-type]
         return rounded[x]
 
+    behind: set[fx.Node] = set()  # a wide product
     for node in list(module.graph.nodes):
-        if node.op == "call_function" and node.target in _PRODUCTS and _is_wide(node):
+        is_behind = not behind.isdisjoint(node.all_input_nodes)
+        is_wide = node.op == "call_function" and node.target in _PRODUCTS and _is_wide(node)
+        if is_behind or is_wide:
+            behind.add(node)
+        if is_behind and is_wide:
             precision = node.meta["val"].dtype
             node.args = fx.map_arg(node.args, lambda x: in_bfloat16(x) if isinstance(x.meta["val"], Tensor) else x)
             with module.graph.inserting_after(node):
@@ -62,6 +68,7 @@ def products_in_bfloat16(module: fx.GraphModule) -> None:
             result.meta["val"] = node.meta["val"]
             node.replace_all_uses_with(result, delete_user_cb=lambda user, result=result: user is not result)
             rounded[result] = node
+            behind.add(result)
     module.graph.lint()
 
 

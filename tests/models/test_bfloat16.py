@@ -42,11 +42,12 @@ class Everything(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.inner, self.last = nn.Linear(2, 32), nn.Linear(32, 32), nn.Linear(32, 3)
+        self.early = nn.Linear(32, 32)
         self.norm, self.conv = nn.LayerNorm(32), nn.Conv1d(32, 32, 3, padding=1)
         self.adjacency = nn.Parameter(torch.randn(2, 17, 17))
 
     def forward(self, x):
-        x = self.first(x)
+        x = self.early(self.first(x))
         y = self.inner(torch.einsum("kij,bjc->bic", self.adjacency, self.norm(x)))
         y = y + x + self.conv(y.mT).mT  # read twice: once as it is, once turned
         scores = (y @ y.mT).softmax(-1)
@@ -70,29 +71,25 @@ class Types(torch.fx.Interpreter):
         return result
 
 
-def test_wide_products_alone_are_in_bfloat16():
+def test_wide_products_but_the_first_are_in_bfloat16():
     torch.manual_seed(0)
     module, x = Everything().eval().requires_grad_(False), torch.randn(5, 17, 2)
     graph = trace(fold_constants(trace(module, x[:2]).module()), x[:2]).module()
     before = Types(graph)
     before.run(x)
-    narrow = {str(node) for node in graph.graph.nodes if node.target in PRODUCTS and 3 in node.meta["val"].shape}
-    narrow |= {
-        str(node) for node in graph.graph.nodes if node.target in PRODUCTS and 2 in node.args[0].meta["val"].shape[-1:]
-    }
     products_in_bfloat16(graph)
     after = Types(graph)
     actual = after.run(x)
-    assert len(narrow) == 2
+    first, early, *_, last = before.products  # of two terms; of coordinates' features; of three columns
     assert before.products.keys() == after.products.keys()
     low, single = torch.bfloat16, torch.float32
-    expected = {name: (single, {single}) if name in narrow else (low, {low}) for name in before.products}
+    expected = {name: (single, {single}) if name in (first, early, last) else (low, {low}) for name in before.products}
     assert after.products == expected
     copies = {name: dtype for name, dtype in after.others.items() if name not in before.others}
     assert {name: dtype for name, dtype in after.others.items() if name in before.others} == before.others
     assert set(copies.values()) <= {low}
     assert actual.dtype == single
-    assert 1e-5 < (actual - module(x)).norm() / module(x).norm() < 0.01
+    assert 1e-5 < (actual - module(x)).norm() / module(x).norm() < 0.05
     rounded = [node for node in graph.graph.nodes if node.target is aten.to.dtype and node.args[1] is low]
     assert len(rounded) == len({node.args[0] for node in rounded}), "each value is rounded once"
 
