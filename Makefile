@@ -46,7 +46,7 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.fuzz --processes $(TEST_PROCESSES) $(FUZZ_OPTIONS)
 
 bench: $(VENV)/.installed-dev
-	for name in layers models hypergraph scaling; do \
+	for name in layers models bf16 hypergraph scaling; do \
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
 import torch
+
+from skelgraph import create_model
 
 HYPERGRAPH = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800"]
 
@@ -40,6 +43,22 @@ def test_hypergraph_without_dhg_says_so(run, load, monkeypatch):
     numbers, page = run("hypergraph", *HYPERGRAPH)
     assert all(set(row["ms"]) == {"ours", "pyg"} for row in numbers["rows"])
     assert "dhg is not installed" in page
+
+
+def test_bf16(run, load, monkeypatch):
+    benchmark = load("bf16")
+    compiled = benchmark.optimize
+    monkeypatch.setattr(benchmark, "optimize", lambda model, **how: compiled(model, **how | {"compile": False}))
+    monkeypatch.setattr(benchmark, "EVERY", 500)
+    small = create_model("martinez", "h36m16", hidden_channels=32)  # in the place of weights
+    monkeypatch.setattr(benchmark, "load_network", lambda *file: copy.deepcopy(small))
+    numbers, page = run("bf16", "--models", "martinez", "--batch-sizes", "1", "3")
+    assert [(row["model"], row["batch"]) for row in numbers["rows"]] == [("martinez", 1), ("martinez", 3)]
+    assert [row["data"] for row in numbers["costs"]] == ["generated", "real person"]
+    assert all(0 < abs(row["bf16"] - row["float32"]) < 0.01 * row["float32"] for row in numbers["costs"])
+    assert numbers["costs"][0]["apart"] > abs(numbers["costs"][0]["bf16"] - numbers["costs"][0]["float32"])
+    assert "| geometric mean |" in page
+    assert "| open | real person | 400 |" in page
 
 
 def test_layers(run):
