@@ -87,16 +87,17 @@ def answers(network: PoseLifter, half: PoseLifter, poses: PoseDataset) -> dict[s
 ABOUT = """\
 `skelgraph.optimize(model, precision="bf16")` gives matrix products of 16 and more terms and channels their operands in
 bfloat16; they are summed in float32. Products with coordinates, the first wide products behind them, normalisation,
-softmax, residual sums, biases, input and output stay in float32. The first wide products do because they cost most: with
-them in bfloat16 too, the error of the published weights of Modulated GCN changes by 0.3 to 0.8 mm and their joints move
-by 3.2 to 3.6 mm, nearly all of it by the rounding of learned adjacencies, which is the same for all poses."""
+softmax, residual sums, biases, input and output stay in float32. The first wide products do because they cost most:
+with them in bfloat16 too, the error of the published weights of Modulated GCN changes by 0.3 to 0.8 mm and their joints
+move by 3.2 to 3.6 mm, nearly all of it by the rounding of learned adjacencies, which is the same for all poses."""
 SPEED = """\
 Milliseconds of a forward pass, compiled, median of repeats that take turns in one process; in brackets how many times
 faster than float32. *difference* is that of the answers, relative, with random weights. Single poses of some graph
 networks are slower: a call of the bfloat16 products takes longer to begin than a product of 16 joints to compute."""
 COST = """\
-Networks of one frame, folded as they are for compilation. Mean error over frames and joints (of the real person, twelve limb joints in four views), millimetres, with trained
-weights; *apart* is how far a joint is from where it is in float32, on average."""
+Networks of one frame, folded as they are for compilation. Mean error over frames and joints (of the real person, twelve
+limb joints in four views), millimetres, with trained weights; *apart* is how far a joint is from where it is in
+float32, on average."""
 
 
 def paragraphs(results: dict[str, Any]) -> list[str]:
