@@ -113,7 +113,7 @@ def paragraphs(results: dict[str, Any]) -> list[str]:
             row = cells[name, batch]
             ratios[batch].append(row["float32"] / row["bf16"])
             line.append(f"{row['float32']:.2f} -> {row['bf16']:.2f} ({ratios[batch][-1]:.2f}x)")
-        lines.append([*line, f"{100 * max(cells[name, batch]['difference'] for batch in batches):.2f} %"])
+        lines.append([*line, f"{100 * max(cells[name, batch]['difference'] for batch in batches):.2g} %"])
     means = [f"{statistics.geometric_mean(values):.2f}x" for values in ratios.values()]
     header = ["model", *(f"B = {batch}" for batch in batches), "difference"]
     costs = [
