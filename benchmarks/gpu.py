@@ -214,9 +214,9 @@ def add_training(name: str, batch: int, compiled: dict[str, Any], cells: Cells) 
         if "graph" in side:
             optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0, fused=True)
 
-            def of_rows(_: Tensor) -> Tensor:
+            def of_rows(_: Tensor) -> list[Tensor]:
                 with precision_of(side):
-                    return loss(x, y)
+                    return [loss(x, y)]
 
             steps = StepGraph(of_rows, optimizer, 0.0, GRAPHED_STEPS)
             return (lambda: steps(order, rates)), GRAPHED_STEPS
@@ -292,7 +292,8 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
         torch.manual_seed(0)
         model = models.build("sem_gcn").cuda().train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0, fused=True)
-        steps = StepGraph(losses(model, side), optimizer, 1.0, 4096)
+        of_rows = losses(model, side)
+        steps = StepGraph(lambda rows: [of_rows(rows)], optimizer, 1.0, 4096)
         order = torch.randint(len(windows), (8, batch), device="cuda")
         steps(order, [1e-3] * 8)
         torch.cuda.synchronize()
