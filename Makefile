@@ -3,6 +3,7 @@
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
 # make bench  time the layers against named alternatives (about an hour; the models take most of it)
+# make docs   build the site; open docs/_build/html/index.html
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
@@ -16,7 +17,7 @@ DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
 STUDY_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench study clean
+.PHONY: demo test lint fuzz bench docs study clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -50,8 +51,15 @@ bench: $(VENV)/.installed-dev
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 study: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) runs docs/_build docs/reference .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
