@@ -10,7 +10,6 @@ from tiny_mocap import Run
 
 from skelgraph.training import TrainConfig, train
 
-
 DRAWN = {"test_names", "test_pictures", "test_report", "test_run", "test_uncertainty_of_runs"}
 """Modules whose runs render the figures of their reports."""
 
