@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
 
+PICTURED = {"hypergraph", "layers", "models", "scaling"}
 HYPERGRAPH = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800"]
 
 
 @pytest.fixture(name="run")
 def _run(monkeypatch, tmp_path, load):
-    """Run a benchmark with the least of repeats: its numbers and its page."""
+    """Run a benchmark with the least of repeats: its numbers and its page, which shows the picture of the numbers."""
 
     def run(name, *arguments):
         page = tmp_path / "docs" / "page.md"
-        options = [*arguments, "--seconds", "0", "--out", str(tmp_path), "--docs", str(page)]
+        out = tmp_path / "runs" / "out"
+        options = [*arguments, "--seconds", "0", "--out", str(out), "--docs", str(page)]
         monkeypatch.setattr("sys.argv", [f"benchmarks/{name}.py", *options])
         load(name).main()
-        assert (tmp_path / f"{name}.md").read_text() == page.read_text()
-        return json.loads((tmp_path / f"{name}.json").read_text()), page.read_text()
+        assert (out / f"{name}.md").read_text() == page.read_text()
+        assert (out / f"{name}.json").read_text() == page.with_suffix(".json").read_text()
+        for picture in re.findall(r"!\[[^\]]+\]\((.*?)\)", page.read_text()):
+            content = (page.parent / picture).read_bytes()
+            assert content == (out / picture).read_bytes()
+            assert len(content) < 100_000
+        assert page.read_text().count("![") == (name in PICTURED)
+        return json.loads(page.with_suffix(".json").read_text()), page.read_text()
 
     return run
 
