@@ -112,7 +112,7 @@ def axes_of_camera_and_world() -> Figure:
     ax.text(0, 0, 0.15, "camera", fontsize=9)
     low = points.min(0)
     ax.quiver(*(low - [0.6, 0, 0]), 0, 0, 1, color="black", linewidth=2)
-    ax.text(*(low + [-0.6, 0, 1.1]), "world z up", fontsize=9)
+    ax.text(low[0] - 0.6, low[1], low[2] + 1.1, "world z up", fontsize=9)
     ax.set_aspect("equal")
     ax.set(xlabel="", ylabel="", zlabel="")
     ax.tick_params(labelsize=6)

@@ -235,7 +235,7 @@ def model_page(info: ModelInfo, count: int, recipes: Mapping[str, Recipe]) -> st
     text = [
         f"# {info.name}", "", f"{paper}. `create_model(\"{info.name}\", skeleton=...)`", "",
         f"**Parameters:** {count:,} on `{info.published_skeleton}`.", "",
-        auto("class", info.cls.__module__, ":members: forward")(info.cls.__name__),
+        auto("class", info.cls.__module__, ":members: forward")(info.cls.__name__ + signature(info)),
     ]  # fmt: skip
     made_of = layers_of(info.name)
     if made_of:
@@ -271,6 +271,12 @@ def model_page(info: ModelInfo, count: int, recipes: Mapping[str, Recipe]) -> st
     if times:
         text += ["## Times", "", times, ""]
     return "\n".join(text)
+
+
+def signature(info: ModelInfo) -> str:
+    """The options of a network with their defaults."""
+    options = ", ".join(f"{name}={default!r}" for name, default in info.options.items())
+    return f"(skeleton={info.published_skeleton!r}, {options})"
 
 
 def published(info: ModelInfo) -> str:
@@ -337,24 +343,47 @@ def package_page(package: str) -> str:
 
 
 def layer_times() -> dict[str, str]:
-    """What the benchmarks measured of layers."""
-    return {}
+    """What the benchmarks measured of layers on one core, milliseconds."""
+    times = {}
+    layers_file = measured("layers")
+    if layers_file:
+        times["SemGraphConv"] = times_table(
+            "layers", [row | {"case": f"{row['batch']} poses"} for row in layers_file["rows"]]
+        )
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for row in measured("hypergraph").get("rows", []):
+        cases.setdefault(row.get("layer", "HyperedgeConv"), []).append(row | row["ms"])
+    times |= {name: times_table("hypergraph", rows) for name, rows in cases.items()}
+    return times
 
 
 def model_times(name: str) -> str:
-    """What the benchmarks measured of a network."""
-    path = BENCHMARKS / "gpu.json"
-    if not path.exists():
-        return ""
-    results = json.loads(path.read_text())
-    found = [row for row in results["rows"] if row["model"] == name]
-    sides = [side for side in found[0] if side not in ("model", "cell", "batch")] if found else []
-    rows = [
-        [f"{row['cell']}, {row['batch']} poses", *(f"{row[side]:.3f}" if side in row else "-" for side in sides)]
-        for row in found
+    """What the benchmarks measured of a network, on one core and on a GPU, milliseconds."""
+    parts = []
+    for page in ("models", "gpu"):
+        rows = [row for row in measured(page).get("rows", []) if row["model"] == name]
+        if rows:
+            parts.append(
+                times_table(page, [row | {"case": f"{row['batch']} poses", "pass": row["cell"]} for row in rows])
+            )
+    return "\n\n".join(parts)
+
+
+def measured(page: str) -> dict[str, Any]:
+    """The numbers of a page of benchmarks; empty if there are none."""
+    path = BENCHMARKS / f"{page}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def times_table(page: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Milliseconds of all sides that were measured."""
+    sides = list(dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float)))
+    cells = [
+        [row["case"], row["pass"], *(f"{row[side]:.3g}" if side in row else "-" for side in sides)] for row in rows
     ]
-    text = f"On a GPU ({results['card']}), milliseconds: [gpu.md](../../benchmarks/gpu.md)."
-    return "\n".join([text, "", table(["cell", *sides], rows)]) if rows else ""
+    made_on = measured(page).get("card") or f"{measured(page).get('processor')}, {measured(page).get('threads')} thread"
+    text = f"Milliseconds on {made_on}; what the columns are: [{page}.md](../../benchmarks/{page}.md)."
+    return "\n".join([text, "", table(["case", "pass", *sides], cells)])
 
 
 def auto(kind: str, module: str, *options: str) -> Callable[[str], str]:
