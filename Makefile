@@ -2,7 +2,8 @@
 # make test   run the test suite
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
-# make bench  time the layers against named alternatives (about an hour; the models take most of it)
+# make bench  time models and layers against named alternatives (about half an hour; compiling takes most of it);
+#             MODELS_OPTIONS="--published-repos DIR" takes clones of the authors' repositories as a side
 # make docs   build the site; open docs/_build/html/index.html
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
@@ -16,6 +17,7 @@ TEST_PROCESSES ?= 2
 DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
 STUDY_OPTIONS ?=
+MODELS_OPTIONS ?=
 
 .PHONY: demo test lint fuzz bench docs study clean
 
@@ -47,7 +49,8 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.fuzz --processes $(TEST_PROCESSES) $(FUZZ_OPTIONS)
 
 bench: $(VENV)/.installed-dev
-	for name in layers models hypergraph scaling; do \
+	$(BIN)/python benchmarks/models.py --docs docs/benchmarks/models.md $(MODELS_OPTIONS)
+	for name in layers hypergraph scaling; do \
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
 

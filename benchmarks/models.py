@@ -216,7 +216,7 @@ def paragraphs(results: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    options = parser(__doc__, seconds=10)
+    options = parser(__doc__, seconds=3)
     options.add_argument("--models", nargs="+", default=list_models(), metavar="NAME")
     options.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 256])
     options.add_argument("--published-repos", type=Path, metavar="DIR", help="with clones of the authors' repositories")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import types
 
 import pytest
 import torch
@@ -57,11 +58,25 @@ def test_layers(run):
     assert "| 2 | forward |" in page
 
 
-def test_scaling(run):
-    layers = ("--layers", "ModulatedGraphConv", "HyperedgeConv")  # each cell is a process of its own
+def test_scaling(run, load, monkeypatch):
+    """Each cell is a process of its own; here the first one is, the others are measured in this process."""
+    scaling, started = load("scaling"), []
+    start = scaling.subprocess.run
+
+    def once(command, **options):
+        started.append(command)
+        if len(started) == 1:
+            return start(command, **options)
+        layer, nodes, path, *_ = command[3:]
+        printed = json.dumps(scaling.measure(layer, int(nodes), 2, path == "dense", 0.0))
+        return types.SimpleNamespace(stdout=printed)
+
+    monkeypatch.setattr(scaling.subprocess, "run", once)
+    layers = ("--layers", "ModulatedGraphConv", "HyperedgeConv")
     numbers, page = run("scaling", *layers, "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
     assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 2
     assert "| HyperedgeConv | 30 | - |" in page
+    assert len(started) == 6
 
 
 def test_sides_that_differ_are_not_timed(load):
