@@ -250,7 +250,7 @@ def incidence_pattern(index: Tensor, num_nodes: int, num_hyperedges: int) -> Spa
 
 def multiply_by(matrix: Tensor) -> Stage:
     """The map of features ``(..., S, C)`` that multiplies them with a matrix ``(..., R, S)``."""
-    return lambda x: product(matrix.to(x.dtype), x)
+    return lambda x: product(matrix if matrix.dtype == x.dtype else matrix.to(x.dtype), x)
 
 
 def _between(pool: Callable[..., Tensor], send: Tensor | None, gather: Tensor | None, reduce: Reduce) -> Stage:

@@ -193,14 +193,11 @@ class HyperConv(CheckedOptions, IncidenceMessages):
     ) -> tuple[Stage, Stage]:
         """Both ways with the :meth:`factors`, as maps of ``(..., J, C)`` to ``(..., M, C)`` and back; a mean is a sum
         that the factors divide."""
-        linear = v2e in ("sum", "mean"), e2v in ("sum", "mean")
-        if all(linear) and incidence.is_fixed and isinstance(incidence, DenseIncidence):
+        v2e, e2v = "sum" if v2e == "mean" else v2e, "sum" if e2v == "mean" else e2v
+        if v2e == e2v == "sum" and incidence.is_fixed and "up" in self._stage_buffers and not self.explain:
             return multiply_by(self.exact("up")), multiply_by(self.exact("down"))
         up, down = self.known_factors(incidence, hyperedge_weight)
-        return (
-            incidence.stage("hyperedges", *up, reduce="sum" if linear[0] else v2e),
-            incidence.stage("nodes", *down, reduce="sum" if linear[1] else e2v),
-        )
+        return incidence.stage("hyperedges", *up, reduce=v2e), incidence.stage("nodes", *down, reduce=e2v)
 
     def forward(
         self,
@@ -236,66 +233,69 @@ class HyperConv(CheckedOptions, IncidenceMessages):
     ) -> Any:
         """Check and reshape what a call was handed, take the two stages, and return what was asked for; the arguments
         are those of the ``forward`` of the layers that have them all."""
-        asks_for_nodes = return_hyperedges is False and return_attention_weights is False
-        if hypergraph is None and hyperedge_weight is None and hyperedge_attr is None:
-            if asks_for_nodes and self.has_operator and not self.explain:
-                return self._run_operator(x)
-        else:
-            check_features(self, x)
-            for name, value in (("hyperedge_weight", hyperedge_weight), ("hyperedge_attr", hyperedge_attr)):
-                if value is not None:
-                    check_tensor(self, value, name)
-        if not asks_for_nodes:
-            check_flags(return_hyperedges=return_hyperedges, return_attention_weights=return_attention_weights)
+        nothing_given = hypergraph is None and hyperedge_weight is None and hyperedge_attr is None
+        if nothing_given and return_hyperedges is False and return_attention_weights is False:
+            return self._run_bound(x)
+        check_features(self, x)
+        check_flags(return_hyperedges=return_hyperedges, return_attention_weights=return_attention_weights)
+        for name, value in (("hyperedge_weight", hyperedge_weight), ("hyperedge_attr", hyperedge_attr)):
+            if value is not None:
+                check_tensor(self, value, name)
         if self.in_channels == -1:
-            check_features(self, x)
             self.infer_channels(x)
-        if hypergraph is None or hypergraph is self.hypergraph:
-            incidence, own_weight, is_union = self._own_incidence(), self.default_hyperedge_weight, False
-            incidence.is_fixed = hyperedge_weight is None
-        else:
-            rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
-            counts = (value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim)
-            incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, next(counts, None))
+        rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
+        counts = (value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim)
+        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, next(counts, None))
         if hyperedge_weight is None:
             hyperedge_weight = own_weight
-        self._check(x, incidence, hyperedge_weight, hyperedge_attr)
+            incidence.is_fixed = hypergraph is None or hypergraph is self.hypergraph
         flat = x.dim() == 2 and not is_union
+        self._check(x, incidence, hyperedge_weight, hyperedge_attr)
         if flat:
             x = x.unflatten(0, (-1, incidence.num_nodes))
             if hyperedge_attr is not None:
                 hyperedge_attr = hyperedge_attr.unflatten(0, (x.size(0), incidence.num_hyperedges))
-        if not incidence.is_fixed:
-            if hyperedge_weight is not None:
-                check_broadcast(self, x, hyperedge_weight, "hyperedge_weight", axes=1)
-            if isinstance(incidence, DenseIncidence):
-                check_broadcast(self, x, incidence.matrix, "memberships")
+        if hyperedge_weight is not None:
+            check_broadcast(self, x, hyperedge_weight, "hyperedge_weight", axes=1)
+        if isinstance(incidence, DenseIncidence):
+            check_broadcast(self, x, incidence.matrix, "memberships")
         float32_or_wider = torch.promote_types(x.dtype, torch.float32)
         if hyperedge_weight is None:
             hyperedge_weight = x.new_ones(incidence.num_hyperedges, dtype=float32_or_wider)
         hyperedge_weight = hyperedge_weight.to(float32_or_wider)
         # not every layer has an argument for them, and their forward takes none where it does not
-        given_attr = () if hyperedge_attr is None else (hyperedge_attr,)
+        given_attr = [value for value in (hyperedge_attr,) if value is not None]
         x, hyperedge_attr, *alphas = self.two_stages(x, incidence, hyperedge_weight, *given_attr)
         num_samples = x.size(0) if flat else None
         if flat:
             x, hyperedge_attr = x.flatten(0, 1), hyperedge_attr.flatten(0, 1)
-        if asks_for_nodes:
-            return x
         results: list[Any] = [x, hyperedge_attr] if return_hyperedges else [x]
         if return_attention_weights:
             results.append(self._attention_weights(alphas, incidence, num_samples))
-        return tuple(results)
+        return tuple(results) if len(results) > 1 else x
 
-    def _run_operator(self, x: Tensor) -> Tensor:
-        """Both stages as one matrix between the nodes."""
+    def _run_bound(self, x: Tensor) -> Tensor:
+        """:meth:`run_two_stages` on the hypergraph and weights of the layer, for the features of the nodes alone: the
+        usual call, on which everything else need not be looked at."""
         if self.in_channels == -1:
             check_features(self, x)
             self.infer_channels(x)
-        check_features(self, x, self.in_channels, self.num_nodes, flat=True)
-        if x.dim() == 2:
-            return self.one_stage(x.unflatten(0, (-1, self.num_nodes)), self.exact("operator")).flatten(0, 1)
-        return self.one_stage(x, self.exact("operator"))
+        incidence = self._own_incidence()
+        incidence.is_fixed = True
+        num_nodes = incidence.num_nodes
+        check_features(self, x, self.in_channels, num_nodes, flat=True)
+        single = x.dim() == 3 and x.size(0) == 1  # products of two matrices are faster than those of a batch of one
+        flat = x.dim() == 2 and x.size(0) != num_nodes
+        if single:
+            x = x.squeeze(0)
+        elif flat:
+            x = x.unflatten(0, (-1, num_nodes))
+        if self.has_operator and isinstance(incidence, DenseIncidence):
+            x = self.one_stage(x, self.exact("operator"))
+        else:
+            float32_or_wider = torch.promote_types(x.dtype, torch.float32)
+            x = self.two_stages(x, incidence, self._buffers["default_hyperedge_weight"].to(float32_or_wider))[0]
+        return x.unsqueeze(0) if single else x.flatten(0, 1) if flat else x
 
     def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
         """The equation of a layer whose two stages are linear, with both as one matrix ``operator (J, J)``."""
