@@ -21,7 +21,6 @@ from typing import Any
 
 import published
 import torch
-import torch._functorch.config
 from products import bare_products
 from reporting import parser, save, table
 from timing import interleaved, peak_megabytes
@@ -92,8 +91,7 @@ def training_cell(name: str, batch: int, seconds: float, compiled: bool) -> dict
     }
     if compiled:
         twin = build(name)
-        # on a CPU torch's own random numbers are faster, and so is computing anew what would be stored
-        torch._functorch.config.aggressive_recomputation = True
+        # on a CPU torch's own random numbers are faster
         run = torch.compile(twin, fullgraph=True, options={"fallback_random": True})
         sides["compiled"] = training_step(twin, run, x, y)
     sides["products"] = bare_products(sides["eager"])
@@ -147,10 +145,9 @@ ABOUT = """\
 Milliseconds, median of repeats, all sides of a cell taking turns in one process; in brackets how many times faster than
 the published formulation, which is written out plainly in `benchmarks/published.py` and has the same weights and
 outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
-(forward, MPJPE, backward, Adam), with `fallback_random` and `torch._functorch.config.aggressive_recomputation`, which
-help by some percent. Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has
-it, for ours. *products* are the matrix products of ours alone, which nothing that does the same arithmetic can
-undercut."""
+(forward, MPJPE, backward, Adam), with torch's own random numbers (`fallback_random`). Adam is torch's default for the
+published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products* are the matrix products of
+ours alone, which nothing that does the same arithmetic can undercut."""
 SIZES = """\
 Multiply-adds of one pose or window. Memory: by how much an eager training step at the largest batch raises the peak
 resident memory of a process of its own."""
