@@ -4,6 +4,7 @@
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
 # make bench  time the layers against named alternatives (about an hour; the models take most of it)
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
+# make release-check  what is published, as a stranger gets it: wheel and sdist, installed and run in empty environments
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
 PYTHON ?= python3
@@ -15,8 +16,9 @@ TEST_PROCESSES ?= 2
 DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
 STUDY_OPTIONS ?=
+RELEASE_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench study clean
+.PHONY: demo test lint fuzz bench study release-check clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -52,6 +54,9 @@ bench: $(VENV)/.installed-dev
 
 study: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
+
+release-check: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+from cells import CELL
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS
@@ -29,7 +30,6 @@ from skelgraph.training import LOSSES, SCHEDULES
 mpl.use("agg")
 
 ROOT = Path(__file__).parents[1]
-CELL = re.compile(r"^```python run\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))) if CELL.search(page.read_text())]
 
 
@@ -65,7 +65,9 @@ def test_cells(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert printed.getvalue() == cell["output"], f"{page.name}, line {line}"
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))], ids=lambda page: page.stem
+)
 def test_links_to_files(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
@@ -75,7 +77,7 @@ def test_links_to_files(page: Path) -> None:
 def commands() -> dict[str, set[str]]:
     """The options of every subcommand that the pages and the Makefile show."""
     shown: dict[str, set[str]] = {}
-    for page in (ROOT / "README.md", ROOT / "Makefile", *sorted(ROOT.glob("docs/**/*.md"))):
+    for page in (*sorted(ROOT.glob("*.md")), ROOT / "Makefile", *sorted(ROOT.glob("docs/**/*.md"))):
         for name, line in re.findall(r"skelgraph ([a-z][a-z-]+)(?=[ `\n])([^`\n]*)", page.read_text()):
             shown.setdefault(name, set()).update(re.findall(r"(?<=\s)--[a-z][a-z0-9-]*", line.partition(" #")[0]))
     return shown
