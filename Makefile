@@ -6,6 +6,7 @@
 #             MODELS_OPTIONS="--published-repos DIR" takes clones of the authors' repositories as a side
 # make docs   build the site; open docs/_build/html/index.html
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
+# make release-check  what is published, as a stranger gets it: wheel and sdist, installed and run in empty environments
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
 
 PYTHON ?= python3
@@ -18,8 +19,9 @@ DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
 STUDY_OPTIONS ?=
 MODELS_OPTIONS ?=
+RELEASE_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench docs study clean
+.PHONY: demo test lint fuzz bench docs study release-check clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +65,9 @@ docs: $(VENV)/.installed-docs
 
 study: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
+
+release-check: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 clean:
 	rm -rf $(VENV) runs docs/_build docs/reference .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

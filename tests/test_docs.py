@@ -18,6 +18,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+from cells import CELL
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS
@@ -29,10 +30,9 @@ from skelgraph.training import LOSSES, SCHEDULES
 mpl.use("agg")
 
 ROOT = Path(__file__).parents[1]
-CELL = re.compile(r"^```python run\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 MADE = ("docs/reference", "docs/_build")  # by `make docs`
 ALL_PAGES = [
-    ROOT / "README.md",
+    *sorted(ROOT.glob("*.md")),
     *(page for page in sorted(ROOT.glob("docs/**/*.md")) if not page.relative_to(ROOT).as_posix().startswith(MADE)),
 ]
 PAGES = [page for page in ALL_PAGES if CELL.search(page.read_text())]
