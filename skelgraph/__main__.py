@@ -10,6 +10,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.signals import ended_by_signals
 from skelgraph.text import plain
 
+SWITCHES = frozenset({"--debug", "--json", "--quiet"})
 EXTRA_MODULES = frozenset(
     {"filelock", "jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "tyro", "yaml"}
 )
@@ -29,12 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # computes reads it when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments  # taken out here, so that it may stand before or after the subcommand
+    given = SWITCHES & set(arguments)  # taken out here, so that they may stand before or after the subcommand
+    debug = "--debug" in given
     try:
         from skelgraph.cli import run
 
         with ended_by_signals():
-            run([argument for argument in arguments if argument != "--debug"])
+            run([argument for argument in arguments if argument not in given], given)
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
