@@ -46,6 +46,8 @@ from skelgraph.training.step_graph import StepGraph
 
 LONGEST = 400
 """Seconds that a task may measure; the epoch needs more than 150."""
+MOST_STEPS = 8192
+"""Recorded steps of an epoch that are measured at most; the epoch takes as many times longer as it has more."""
 GRAPHED_STEPS = 32
 """Steps of a recorded training step in one call."""
 BATCHES = (1, 64, 1024)
@@ -214,9 +216,9 @@ def add_training(name: str, batch: int, compiled: dict[str, Any], cells: Cells) 
         if "graph" in side:
             optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0, fused=True)
 
-            def of_rows(_: Tensor) -> Tensor:
+            def of_rows(_: Tensor) -> list[Tensor]:
                 with precision_of(side):
-                    return loss(x, y)
+                    return [loss(x, y)]
 
             steps = StepGraph(of_rows, optimizer, 0.0, GRAPHED_STEPS)
             return (lambda: steps(order, rates)), GRAPHED_STEPS
@@ -292,7 +294,8 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
         torch.manual_seed(0)
         model = models.build("sem_gcn").cuda().train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0, fused=True)
-        steps = StepGraph(losses(model, side), optimizer, 1.0, 4096)
+        of_rows = losses(model, side)
+        steps = StepGraph(lambda rows: [of_rows(rows)], optimizer, 1.0, 4096)
         order = torch.randint(len(windows), (8, batch), device="cuda")
         steps(order, [1e-3] * 8)
         torch.cuda.synchronize()
@@ -353,14 +356,15 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
         for (size, side), (run, _) in prepared.items():
             if size != batch:
                 continue
+            measured = min(steps, MOST_STEPS)
             torch.cuda.synchronize()
             start = time.perf_counter()
-            order = torch.randperm(HUMAN36M_FRAMES)[: steps * batch].view(steps, batch).cuda()
+            order = torch.randperm(HUMAN36M_FRAMES)[: steps * batch].view(steps, batch)[:measured].cuda()
             for chunk in order.split(4096):
                 mean = run(chunk, [1e-3] * len(chunk))
             float(mean)
-            seconds_of_epoch = time.perf_counter() - start
-            rows.append({"batch": batch, "side": side, "seconds": seconds_of_epoch, "measured_steps": steps})
+            seconds_of_epoch = (time.perf_counter() - start) / measured * steps
+            rows.append({"batch": batch, "side": side, "seconds": seconds_of_epoch, "measured_steps": measured})
 
         # Several seeds at once: a graph each, on streams of their own.
         several = [graph(batch, "graph")[0] for _ in range(8)]
@@ -391,9 +395,12 @@ def epoch_worker(seconds: float) -> Iterator[dict[str, Any]]:
 
 
 def engine_epoch(data: PoseDataset, batch: int) -> dict[str, Any]:
-    """The second epoch of what ``skelgraph train --compile`` does, a test of 1000 poses at its end included."""
+    """The second epoch of what ``skelgraph train --compile --precision bf16`` does, a test of 1000 poses at its end
+    included."""
     torch.manual_seed(0)
     test_set = load_dataset("synthetic", "test", skeleton="h36m16")[:1000]
+    steps = len(data) // batch
+    measured = min(steps, MOST_STEPS)
     module = LiftingModule(
         models.build("sem_gcn"),
         test_set.actions,
@@ -407,15 +414,20 @@ def engine_epoch(data: PoseDataset, batch: int) -> dict[str, Any]:
     )
     history = History()
     trainer = pl.Trainer(
-        max_epochs=2, callbacks=[history], logger=False, enable_checkpointing=False, enable_progress_bar=False
+        max_epochs=2,
+        precision="bf16-mixed",
+        callbacks=[history],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
     )
-    trainer.fit(module, datamodule=PoseData(data, test_set, batch_size=batch, flip=False, steps_at_once=1024))
-    seconds = history.rows[-1]["seconds"]
+    part = data[: measured * batch]
+    trainer.fit(module, datamodule=PoseData(part, test_set, batch_size=batch, flip=False, steps_at_once=1024))
     return {
         "batch": batch,
-        "side": "skelgraph train --compile",
-        "seconds": seconds,
-        "measured_steps": len(data) // batch,
+        "side": "skelgraph train --compile, bf16",
+        "seconds": history.rows[-1]["seconds"] / measured * steps,
+        "measured_steps": measured,
     }
 
 

@@ -202,7 +202,7 @@ class PoseWindows:
         self._first = torch.tensor([clip.start for clip in dataset.clips], device=device)
         self._last = torch.tensor([clip.start + clip.length - 1 for clip in dataset.clips], device=device)
         self._offsets = torch.arange(frames, device=device) - self.target
-        self._mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
+        self.mirror_index = torch.tensor(dataset.skeleton.mirror_index if flip else (), device=device)
         self._intrinsics = normalized_intrinsics(dataset.clips, device)
 
         centre = dataset.frames
@@ -238,13 +238,13 @@ class PoseWindows:
         intrinsics = None if self._intrinsics is None else self._intrinsics[flipped.long(), clip]
         if self.flip:
             # Both versions and `where`, since picking the flipped rows would make the GPU wait for their number.
-            x = torch.where(flipped[:, None, None, None], mirror(x, self._mirror_index), x)
-            y = torch.where(_as_dims_of(y, flipped), mirror(y, self._mirror_index), y)
+            x = torch.where(flipped[:, None, None, None], mirror(x, self.mirror_index), x)
+            y = torch.where(_as_dims_of(y, flipped), mirror(y, self.mirror_index), y)
             root = torch.where(flipped[:, None], torch.cat((-root[:, :1], root[:, 1:]), -1), root)
             if confidence is not None:
-                confidence = torch.where(flipped[:, None, None], confidence[..., self._mirror_index], confidence)
+                confidence = torch.where(flipped[:, None, None], confidence[..., self.mirror_index], confidence)
             if visible is not None:
-                visible = torch.where(_as_dims_of(visible, flipped), visible[..., self._mirror_index], visible)
+                visible = torch.where(_as_dims_of(visible, flipped), visible[..., self.mirror_index], visible)
         vertices = self.dataset.bodies.vertices(frame) if self.vertices and self.dataset.bodies is not None else None
         return PoseBatch(x, y, frame, flipped, confidence, visible, root, intrinsics, vertices)
 

@@ -47,7 +47,7 @@ class WorldWindows:
 
     def __init__(self, windows: PoseWindows) -> None:
         self.windows = windows
-        self.axes = _to_world(windows.dataset).to(windows.dataset.poses_3d.device)
+        self.axes = _to_world(windows.dataset).to(windows.dataset.poses_3d)
 
     def __getitem__(self, index: Tensor | slice | int) -> WorldMotion:
         """Gather windows.
@@ -59,10 +59,10 @@ class WorldWindows:
         frame, flipped, clip, time = self.windows.rows(index)
         way = data.root_3d[time] - data.root_3d[frame, None]
         points = data.poses_3d[time] + way[..., None, :]
-        points = (points.flatten(1, 2) @ self.axes[clip].to(points.dtype).mT).view_as(points)
+        points = (points.flatten(1, 2) @ self.axes[clip].mT).view_as(points)
         visible = None if data.visible_3d is None else data.visible_3d[time]
         if self.windows.flip:
-            sides = torch.tensor(data.skeleton.mirror_index, device=points.device)
+            sides = self.windows.mirror_index
             points = torch.where(flipped[:, None, None, None], mirror(points, sides), points)
             if visible is not None:
                 visible = torch.where(flipped[:, None, None], visible[..., sides], visible)

@@ -247,8 +247,6 @@ def check_compiled(config: TrainConfig, optimizer: Optimizer, scheduler: LRSched
         raise SkelgraphError("drop-last is off; expected it to be on with compile, for batches of one size")
     if config.training.accumulate > 1 or config.training.ema is not None:
         raise SkelgraphError("accumulate and ema are not known to compiled training: leave them out")
-    if config.uncertainty.expected_error:
-        raise SkelgraphError("expected-error is not known to compiled training: leave one of them out")
     before = optimizer.param_groups[0]["betas"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # there was no step of the optimizer

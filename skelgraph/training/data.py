@@ -33,11 +33,18 @@ class ManyBatches:
     Args:
         loader: Its batches are all of the same size.
         steps: Steps at once.
+        augmentation: What is made of the windows; ``None``: nothing.
     """
 
-    def __init__(self, loader: WindowLoader, steps: int) -> None:
+    def __init__(self, loader: WindowLoader, steps: int, augmentation: Augmentation | None = None) -> None:
         self.loader = loader
         self.steps = steps
+        self.augmentation = augmentation
+
+    def batch(self, rows: Tensor) -> PoseBatch:
+        """The batch of the windows with these numbers ``(B,)``. What is random in it is drawn from torch's own
+        generator of the device: a recorded step advances no other."""
+        return self.loader.windows[rows] if self.augmentation is None else self.augmentation(rows)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order the next pass takes."""
@@ -94,9 +101,6 @@ class PoseData(pl.LightningDataModule):
         seed: Seed of the training order.
         augmentation: What is made of the training windows; ``None``: nothing.
         steps_at_once: Hand out the batches of so many training steps at once, as :class:`ManyBatches`; 0: one by one.
-
-    Raises:
-        SkelgraphError: If there is something to make of windows that are handed out at once.
     """
 
     def __init__(
@@ -120,11 +124,6 @@ class PoseData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.augmentation = augmentation if augmentation is not None and augmentation.is_on else None
-        if steps_at_once and self.augmentation is not None:
-            raise SkelgraphError(
-                "compile is on, whose steps cannot be recorded with what is drawn anew for each (virtual-views, "
-                "keypoint-noise, outliers, joint-dropout): expected only one of them"
-            )
         self.steps_at_once = steps_at_once
         self.train_set = train_set
         self.test_set = test_set
@@ -153,7 +152,7 @@ class PoseData(pl.LightningDataModule):
     def train_dataloader(self) -> WindowLoader | ManyBatches:
         """Shuffled windows of the training set in the order of the current epoch."""
         loader = self.training_batches()
-        return ManyBatches(loader, self.steps_at_once) if self.steps_at_once else loader
+        return ManyBatches(loader, self.steps_at_once, loader.augmentation) if self.steps_at_once else loader
 
     def training_windows(self) -> PoseWindows:
         """All windows to train on, where the poses are now."""
@@ -177,7 +176,7 @@ class PoseData(pl.LightningDataModule):
         """
         return None if self.augmentation is None else Augmentation(windows, self.augmentation)
 
-    def training_batches(self) -> WindowLoader:
+    def training_batches(self) -> _WholeSteps:
         """The batches of an epoch, one for each step."""
         windows, trainer = self.training_windows(), self._trainer()
         batch_size = share_of_batch(self.batch_size, trainer.world_size)

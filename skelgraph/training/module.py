@@ -308,17 +308,15 @@ class LiftingModule(pl.LightningModule):
         if isinstance(batch, Tensor):
             self._log_loss(self._many_steps(batch), batch.numel())
             return None
-        if self.expected_error is None:
-            loss = self.batch_loss(batch)
-            self._log_loss(loss, len(batch.frame))
-            return loss
-        if not self.trains_network:
-            loss = self.error_loss(batch)
-            self._log_loss(loss, len(batch.frame))
-            return loss
-        loss = self.batch_loss(batch)
-        self._log_loss(loss, len(batch.frame))
-        return loss + self.error_loss(batch)
+        first, *others = self.losses(batch)
+        self._log_loss(first, len(batch.frame))
+        return sum(others, first)
+
+    def losses(self, batch: PoseBatch) -> list[Tensor]:
+        """The losses of a batch, whose sum is minimised: of the network and of the expected errors, as far as they are
+        trained; the learning curve shows the first."""
+        of_network = [self.batch_loss(batch)] if self.trains_network or self.expected_error is None else []
+        return of_network if self.expected_error is None else [*of_network, self.error_loss(batch)]
 
     def error_loss(self, batch: PoseBatch) -> Tensor:
         """What is minimised of the expected errors, of one batch: the network answers as it does in use, without
@@ -360,9 +358,9 @@ class LiftingModule(pl.LightningModule):
                 scheduler.step()  # type: ignore[union-attr]
         if self._steps is None:
             many: ManyBatches = self.trainer.train_dataloader  # type: ignore[assignment]
-            windows = many.loader.windows
-            loss = torch.compile(self.batch_loss)
-            self._steps = StepGraph(lambda row: loss(windows[row]), optimizer, self.clip_grad, many.steps)
+            losses = torch.compile(lambda row: self.losses(many.batch(row)))
+            clipped = [self._trained(), self._of_expected_error()]
+            self._steps = StepGraph(losses, optimizer, self.clip_grad, many.steps, clipped)
         # a graph cannot look up casts of weights that were made outside of it
         kind = self.device.type
         with torch.autocast(

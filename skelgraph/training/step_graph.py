@@ -25,23 +25,33 @@ class StepGraph:
     On a CPU the same steps are taken one by one.
 
     Args:
-        loss: The loss of a batch of the windows with these numbers ``(B,)``; it must not wait for the GPU.
+        losses: The losses of a batch of the windows with these numbers ``(B,)``, whose sum is minimised; it must not
+            wait for the GPU.
         optimizer: Adam, ``fused`` on a GPU. Its parameters are clipped and stepped.
         max_norm: Largest norm of the gradient; 0: no clipping.
         capacity: Most steps of one call.
+        clipped: Groups of these parameters, each of which has a norm of its own; one of all unless given.
 
     Raises:
         SkelgraphError: If the optimizer has several groups of parameters.
     """
 
-    def __init__(self, loss: Callable[[Tensor], Tensor], optimizer: Optimizer, max_norm: float, capacity: int) -> None:
+    def __init__(
+        self,
+        losses: Callable[[Tensor], Sequence[Tensor]],
+        optimizer: Optimizer,
+        max_norm: float,
+        capacity: int,
+        clipped: Sequence[Sequence[Tensor]] | None = None,
+    ) -> None:
         if len(optimizer.param_groups) != 1:
             raise SkelgraphError(f"the optimizer has {len(optimizer.param_groups)} groups of parameters; expected 1")
-        self.loss = loss
+        self.losses = losses
         self.optimizer = optimizer
         self.max_norm = max_norm
-        self.parameters = optimizer.param_groups[0]["params"]
-        self.device = self.parameters[0].device
+        parameters = optimizer.param_groups[0]["params"]
+        self.clipped = [parameters] if clipped is None else clipped
+        self.device = parameters[0].device
         self.graph: torch.cuda.CUDAGraph | None = None
         self.rates = torch.zeros(capacity, device=self.device)
         self.rate = torch.zeros((), device=self.device)
@@ -57,7 +67,7 @@ class StepGraph:
             rates: The learning rate of every step.
 
         Returns:
-            The mean loss, a scalar on the device.
+            The mean of the first loss, a scalar on the device.
         """
         steps = len(order)
         if self.order is None:
@@ -83,17 +93,18 @@ class StepGraph:
         assert self.order is not None
         group = self.optimizer.param_groups[0]
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(self.order.index_select(0, self.counter).squeeze(0))
-        loss.backward()
+        first, *others = self.losses(self.order.index_select(0, self.counter).squeeze(0))
+        sum(others, first).backward()
         if self.max_norm:
-            nn.utils.clip_grad_norm_(self.parameters, self.max_norm, foreach=True)
+            for parameters in self.clipped:
+                nn.utils.clip_grad_norm_(parameters, self.max_norm, foreach=True)
         kept = {name: group[name] for name in ("lr", "capturable")}
         group.update(lr=rate, capturable=isinstance(rate, Tensor))
         try:
             self.optimizer.step()
         finally:  # schedules and checkpoints see numbers
             group.update(kept)
-        self.total += loss.detach()
+        self.total += first.detach()
         self.counter += 1
 
     def _step_on_gpu(self) -> None:

@@ -23,12 +23,14 @@ def head(seed: int = 0, in_channels: int = 3) -> ExpectedError:
 
 
 def test_answers_are_metres_above_zero_and_zero_of_the_root() -> None:
+    torch.manual_seed(0)
     keypoints, pose = torch.randn(5, 2, 4, 3), torch.randn(5, 2, 4, 3)
     error = head()(keypoints, pose)
     others = error[..., [0, 2, 3]]
     assert error.shape == (5, 2, 4)
     assert (error[..., ROOT] == 0).all()
-    assert 0.03 < others.min() < others.max() < 0.08, "about 5 cm before it has learned anything"
+    assert 0.04 < others.mean() < 0.06, "about 5 cm before it has learned anything"
+    assert 0.01 < others.min() < others.max() < 0.2
     wild = head()(1e6 * keypoints, 1e6 * pose)[..., [0, 2, 3]]
     assert 0.001 <= wild.min() * 1.001 < 0.01 < 1 < wild.max() <= 2.501
     torch.testing.assert_close(head()(keypoints, pose + torch.randn(5, 2, 1, 3)), error, msg="a place of the root")

@@ -277,12 +277,11 @@ def test_runs_repeat_and_go_on_bit_for_bit(
     ("changes", "message"),
     [
         ({"up": None}, r"which axis of their world points up; expected up"),
-        ({"compile": True, "schedule": "cosine"}, "compile is on, whose steps cannot be recorded"),
         ({"virtual_views": False}, "roll is 12.0, but no new camera films what it makes"),
         ({"tilt": 91.0}, "tilt is 91.0"),
         ({"mix": 1.1}, "mix is 1.1"),
     ],
-    ids=["up", "compile", "no-view", "tilt", "mix"],
+    ids=["up", "no-view", "tilt", "mix"],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
     files: dict[str, str], tmp_path: Path, changes: dict[str, Any], message: str

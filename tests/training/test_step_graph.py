@@ -38,7 +38,7 @@ def test_steps_are_those_of_a_loop(device: str, max_norm: float, amsgrad: bool) 
     theirs = copy.deepcopy(ours)
 
     optimizer = torch.optim.AdamW(ours.parameters(), lr=1.0, weight_decay=0.01, amsgrad=amsgrad, fused=True)
-    steps = StepGraph(lambda rows: (ours(x[rows]) - y[rows]).square().mean(), optimizer, max_norm, capacity=10)
+    steps = StepGraph(lambda rows: [(ours(x[rows]) - y[rows]).square().mean()], optimizer, max_norm, capacity=10)
     means = [float(steps(order[i : i + 10], rates[i : i + 10])) for i in (0, 10, 20)]
     assert optimizer.param_groups[0]["lr"] == 1.0  # schedules and checkpoints see numbers
     assert optimizer.param_groups[0]["capturable"] is False
@@ -67,13 +67,13 @@ def test_dropout_differs_between_replays(device: str) -> None:
     sums = torch.zeros(8, device=device)
     counter = torch.zeros(1, dtype=torch.long, device=device)
 
-    def loss(rows: Tensor) -> Tensor:
+    def losses(rows: Tensor) -> list[Tensor]:
         kept = nn.functional.dropout(torch.ones(1000, device=device), 0.5)
         sums.index_copy_(0, counter, (kept * torch.arange(1000, device=device)).sum().view(1))
         counter.add_(1)
-        return (weight * kept).sum()
+        return [(weight * kept).sum()]
 
-    steps = StepGraph(loss, torch.optim.AdamW([weight], fused=True), 0.0, capacity=8)
+    steps = StepGraph(losses, torch.optim.AdamW([weight], fused=True), 0.0, capacity=8)
     steps(torch.zeros(8, 1, dtype=torch.long, device=device), [1e-3] * 8)
     assert len(set(sums.tolist())) == 8
 
@@ -81,4 +81,4 @@ def test_dropout_differs_between_replays(device: str) -> None:
 def test_one_group_of_parameters() -> None:
     groups = [{"params": [nn.Parameter(torch.zeros(2))]} for _ in range(2)]
     with pytest.raises(SkelgraphError, match="2 groups of parameters; expected 1"):
-        StepGraph(lambda rows: rows.sum(), torch.optim.AdamW(groups), 0.0, 4)
+        StepGraph(lambda rows: [rows.sum()], torch.optim.AdamW(groups), 0.0, 4)

@@ -90,7 +90,7 @@ def new_views(
     rolled = roma.rotvec_to_rotmat(torch.stack((0 * turn, 0 * turn, turn), -1))
     edge = MARGIN / focal[:, None] * torch.stack((torch.ones_like(height), height), -1)  # tangents of the picture
 
-    ahead = torch.tensor([0.0, 0.0, 1.0], dtype=positions.dtype, device=positions.device).expand(count, 3)
+    ahead = torch.nn.functional.pad(positions.new_ones(count, 1), (2, 0))  # the optical axis
     centred = points @ (_level(azimuth, elevation) @ rolled)
     distance = torch.maximum(distance, _needed(centred, ahead, edge))
     seen, aside = centred + (distance[:, None] * ahead)[:, None], torch.zeros_like(place)
