@@ -373,10 +373,11 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         """Set the input channels that were left open (-1) to those of ``x``, and initialise all parameters unless they
         were loaded meanwhile."""
         self.in_channels = x.size(-1)
-        lazy = [part for part in self.modules() if isinstance(part, nn.LazyLinear) and part.has_uninitialized_params()]
+        lazy = [part for part in self.modules() if isinstance(part, nn.LazyLinear)]
+        is_new = any(part.has_uninitialized_params() for part in lazy)
         for part in lazy:
-            part.initialize_parameters(x)
-        if lazy:
+            part._infer_parameters(part, (x,))  # makes it an nn.Linear, as its own first call would
+        if is_new:
             self.reset_parameters()
 
     def _check(

@@ -101,3 +101,16 @@ def test_a_learned_weight_of_groups_is_no_buffer():
         conv.group_logits += torch.arange(len(conv.group_logits))
     assert not torch.allclose(before, conv(x))
     assert not conv.has_operator
+
+
+def test_the_seed_times_the_map_of_the_keys_is_what_the_keys_give():
+    torch.manual_seed(0)
+    conv = LAYERS["allset"]().double()
+    torch.nn.init.normal_(conv.to_hyperedges.key.bias)
+    x = torch.randn(3, 7, 4, dtype=torch.float64)
+    expected = result(conv, x)
+    for part in (conv.to_hyperedges, conv.to_nodes):
+        part.key.register_forward_hook(lambda module, inputs, output: output.clone())  # has the keys computed
+    torch.testing.assert_close(result(conv, x), expected)
+    conv.to_hyperedges.key.register_forward_hook(lambda module, inputs, output: 2 * output)
+    assert not torch.allclose(conv(x), expected[0])
