@@ -41,8 +41,10 @@ class Dropout(CheckedOptions, nn.Dropout):
     def forward(self, x: Tensor) -> Tensor:
         """Drop numbers of ``x`` in training."""
         check_tensor(self, x)
+        if not self.training:
+            return x
         kept = round((1 - self.p) * _LEVELS)
-        if not self.training or kept in (0, _LEVELS) or x.device.type != "cpu":
+        if kept in (0, _LEVELS) or x.device.type != "cpu":
             return super().forward(x)
         words = torch.randint(-(1 << 63), (1 << 63) - 1, ((x.numel() + 3) // 4,), device=x.device).view(torch.int32)
         limit = (kept - _LEVELS // 2) * _LEVELS

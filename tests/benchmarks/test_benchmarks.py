@@ -38,21 +38,26 @@ def _run(monkeypatch, tmp_path, load):
     return run
 
 
-def test_hypergraph(run, require):
+def test_hypergraph(run, load, require):
     require("dhg")
     numbers, page = run("hypergraph", *HYPERGRAPH, "--batch-sizes", "1", "2")
-    cases = [row["case"] for row in numbers["rows"]]
-    assert cases == [case for case in ("1 pose", "2 poses", "800 incidences") for _ in range(2)]
-    assert all(set(row["ms"]) == {"ours", "pyg", "dhg"} for row in numbers["rows"])
+    layers = load("hypergraph").LAYERS
+    cases = [(row["case"], row["layer"]) for row in numbers["rows"]]
+    expected = [(case, layer) for case in ("1 pose", "2 poses", "800 incidences") for layer in layers]
+    assert cases == [cell for cell in expected for _ in range(2)]
+    rows = [row for row in numbers["rows"] if row["layer"] == "HyperedgeConv"]
+    assert all(set(row["ms"]) == {"ours", "pyg", "dhg"} for row in rows)
     assert "| 2 poses | forward + backward |" in page
     assert "`python benchmarks/hypergraph.py --channels 4" in page
 
 
-def test_hypergraph_without_dhg_says_so(run, load, monkeypatch):
-    monkeypatch.setattr(load("hypergraph"), "HAS_DHG", False)
-    numbers, page = run("hypergraph", *HYPERGRAPH)
+def test_hypergraph_without_the_others_says_so(run, load, monkeypatch):
+    for name in ("HAS_DHG", "HAS_TOPOMODELX"):
+        monkeypatch.setattr(load("hypergraph"), name, False)
+    numbers, page = run("hypergraph", *HYPERGRAPH, "--layers", "HyperedgeConv")
     assert all(set(row["ms"]) == {"ours", "pyg"} for row in numbers["rows"])
     assert "dhg is not installed" in page
+    assert "topomodelx is not installed" in page
 
 
 def test_bf16(run, load, monkeypatch):
@@ -101,7 +106,7 @@ def test_scaling(run, load, monkeypatch):
 def test_sides_that_differ_are_not_timed(load):
     benchmark = load("hypergraph")
     hypergraph = benchmark.random_hypergraph(800)
-    sides = benchmark.sides_of(hypergraph, torch.randn(1, hypergraph.num_nodes, 4))
+    sides = benchmark.means(benchmark.batch_of(hypergraph, torch.randn(1, hypergraph.num_nodes, 4)))
     benchmark.check(sides)
     sides["pyg"].layer.bias.data += 1
     with pytest.raises(AssertionError, match="pyg"):

@@ -15,6 +15,7 @@ from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
 from skelgraph.ops.incidence import Over, Reduce
+from skelgraph.ops.products import head_products
 from skelgraph.options import Channels, CheckedOptions, Count, Finite, Rate
 from skelgraph.topology import HypergraphLike
 
@@ -237,9 +238,12 @@ class SetTransformer(CheckedOptions, nn.Module):
 
     def _scores(self, x: Tensor) -> Tensor:
         """The products of all keys with the seed, ``(..., N, heads)``: the seed is multiplied with the map of the keys,
-        which has fewer rows than there are members."""
-        seed, bias = self.seed.unsqueeze(-1), self.key.bias
-        weight = (self.key.weight.unflatten(0, self.seed.shape) * seed).sum(dim=1)
+        which has fewer rows than there are members, unless something else was put in its place or hung on it."""
+        key = self.key
+        if type(key) is not nn.Linear or key._forward_hooks or key._forward_pre_hooks:
+            return head_products(key(x), self.seed)
+        weight = (key.weight.unflatten(0, self.seed.shape) * self.seed.unsqueeze(-1)).sum(dim=1)
+        bias = key.bias
         return F.linear(x, weight, None if bias is None else (bias.view_as(self.seed) * self.seed).sum(dim=-1))
 
 

@@ -174,12 +174,13 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         fixed = dict(zip(_FACTORS, (*up, *down), strict=True))
         if self.uses_matrix(hypergraph):
             dense = DenseIncidence(hypergraph.incidence.double())
-            fixed["up"], fixed["down"] = dense.weighted("hyperedges", *up), dense.weighted("nodes", *down)
+            there, back = dense.weighted("hyperedges", *up), dense.weighted("nodes", *down)
             self.has_operator = operator and size[0] <= 2 * size[1]
-            fixed["operator"] = fixed["down"] @ fixed["up"] if self.has_operator else None
-        self._stage_buffers = [name for name, value in fixed.items() if value is not None]
-        for name in self._stage_buffers:
-            self.register_exact(name, fixed[name])
+            fixed |= {"up": there, "down": back, "operator": back @ there if self.has_operator else None}
+        for name, value in fixed.items():
+            if value is not None:
+                self.register_exact(name, value)
+                self._stage_buffers.append(name)
 
     def known_factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
         """The :meth:`factors`, from buffers on the hypergraph and weights of the layer."""
@@ -293,8 +294,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if self.has_operator and isinstance(incidence, DenseIncidence):
             x = self.one_stage(x, self.exact("operator"))
         else:
-            float32_or_wider = torch.promote_types(x.dtype, torch.float32)
-            x = self.two_stages(x, incidence, self._buffers["default_hyperedge_weight"].to(float32_or_wider))[0]
+            weight: Any = self._buffers["default_hyperedge_weight"]  # an attribute of a module takes longer to find
+            x = self.two_stages(x, incidence, weight.to(torch.promote_types(x.dtype, torch.float32)))[0]
         return x.unsqueeze(0) if single else x.flatten(0, 1) if flat else x
 
     def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
@@ -372,10 +373,11 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         """Set the input channels that were left open (-1) to those of ``x``, and initialise all parameters unless they
         were loaded meanwhile."""
         self.in_channels = x.size(-1)
-        lazy = [part for part in self.modules() if isinstance(part, nn.LazyLinear) and part.has_uninitialized_params()]
+        lazy = [part for part in self.modules() if isinstance(part, nn.LazyLinear)]
+        is_new = any(part.has_uninitialized_params() for part in lazy)
         for part in lazy:
-            part.initialize_parameters(x)
-        if lazy:
+            part._infer_parameters(part, (x,))  # makes it an nn.Linear, as its own first call would
+        if is_new:
             self.reset_parameters()
 
     def _check(

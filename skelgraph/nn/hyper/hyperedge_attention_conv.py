@@ -167,6 +167,8 @@ class HyperedgeAttentionConv(HyperConv):
         alpha = self.dropout(self.attention(h, g, incidence, hyperedge_weight))
         if self.norm == "pyg":
             (_, size), (_, share) = self.known_factors(incidence, hyperedge_weight)
+            assert size is not None
+            assert share is not None
             hyperedge_attr = scale(incidence.to_hyperedges(h, alpha), size)
             x = scale(incidence.to_nodes(hyperedge_attr, alpha), share)
         elif self.mode == "node":
