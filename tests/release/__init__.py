@@ -1,0 +1,1 @@
+"""What is published: wheel, source distribution and the files about the project, checked as a stranger gets them."""
