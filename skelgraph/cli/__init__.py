@@ -1,4 +1,4 @@
-"""The `skelgraph` command: a file for each of its commands.
+"""The `skelgraph` command: a file for each of its commands, but for the one that is about all of them.
 
 The settings of a run are options here because :mod:`skelgraph.training.config` declares them; nothing is said of them a
 second time. Everything heavy is imported inside the commands, so that `skelgraph --help` is quick.
@@ -8,13 +8,13 @@ import contextlib
 import io
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Union
 
 import tyro
-from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
 import skelgraph
-from skelgraph.cli.completion import Completion
 from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
@@ -22,14 +22,40 @@ from skelgraph.cli.export import Export
 from skelgraph.cli.fetch_detector import FetchDetector
 from skelgraph.cli.lift import Lift
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.options import text_option
 from skelgraph.cli.output import answer, speaking
 from skelgraph.cli.pack import Pack
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
 from skelgraph.cli.train import Train
 from skelgraph.cli.visualize import Visualize
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.text import shown
+
+SHELLS = ("bash", "zsh")
+"""The shells that tyro writes scripts for without further packages."""
+
+
+@dataclass
+class Completion:
+    """Print the script by which a shell completes the commands and options of skelgraph.
+
+    bash: put `eval "$(skelgraph completion bash)"` into ~/.bashrc. zsh: write it to a file called _skelgraph in a
+    folder of $fpath."""
+
+    shell: Annotated[
+        str, text_option("{" + ",".join(SHELLS) + "}"), Positional, arg(help="Whose script.", help_behavior_hint="")
+    ]
+
+    def __call__(self) -> None:
+        """Run the command."""
+        if self.shell not in SHELLS:
+            raise unknown_name("shell", self.shell, SHELLS)
+        script = io.StringIO()
+        with contextlib.redirect_stdout(script), contextlib.suppress(SystemExit):
+            _parse(["--tyro-write-completion", self.shell, "-"])
+        answer({"shell": self.shell, "script": script.getvalue()}, lambda facts: print(facts["script"], end=""))
+
 
 COMMANDS = Union[  # noqa: UP007
     Annotated[Train, subcommand("train")],

@@ -26,6 +26,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import SWITCHES
 from skelgraph.cli.results import print_on_first_process
 from skelgraph.training.config import TrainConfig
 
@@ -139,5 +140,5 @@ def _record(path: str, metrics: dict[str, Any]) -> None:
 
     arguments = iter(sys.argv[1:])
     kept = [word for word in arguments if not (word == "--record" and next(arguments, ""))]
-    kept = [word for word in kept if not word.startswith("--record=")]
+    kept = [word for word in kept if not word.startswith("--record=") and word not in SWITCHES]
     rank_zero_only(add_measured)(path, metrics, ROWS, shlex.join(["skelgraph", *kept]))

@@ -442,6 +442,13 @@ def test_the_command(weights, keypoints, tmp_path, capsys):
     assert "2/2 failed" in told
     assert "1 of 2 inputs" in told
     assert (tmp_path / "listed" / keypoints.relative_to("/") / "person0.npz").exists()
+    again = ["--listing", listing, "--weights", weights, "--format", "npz", "--out", tmp_path / "listed"]
+    assert main(["--json", "--quiet", "lift", *map(str, again)]) == 2
+    out, err = capsys.readouterr()
+    (lifted,), (failed,) = json.loads(out)["lifted"], json.loads(out)["failed"]
+    assert (lifted["source"], lifted["record"]["files"]) == (str(keypoints), ["person0.npz"])
+    assert failed["source"].endswith("nothing.mp4")
+    assert err.splitlines() == [f"2/2 failed: {failed['error']}", "error: 1 of 2 inputs could not be lifted: see above"]
 
 
 def test_settings_are_declared_as_what_takes_them():
