@@ -21,6 +21,7 @@ from typing import Any
 
 import published
 import torch
+import torch._functorch.config
 from products import bare_products
 from reporting import parser, save, table
 from timing import interleaved, peak_megabytes
@@ -91,6 +92,9 @@ def training_cell(name: str, batch: int, seconds: float, compiled: bool) -> dict
     }
     if compiled:
         twin = build(name)
+        for kind in ("used_far_apart", "long_fusible_chains", "materialized_backward"):
+            # faster than storing masks of ReLU; "aggressive_recomputation" would draw dropout anew in the backward pass
+            setattr(torch._functorch.config, f"ban_recompute_{kind}", False)
         # on a CPU torch's own random numbers are faster
         run = torch.compile(twin, fullgraph=True, options={"fallback_random": True})
         sides["compiled"] = training_step(twin, run, x, y)
@@ -145,9 +149,10 @@ ABOUT = """\
 Milliseconds, median of repeats, all sides of a cell taking turns in one process; in brackets how many times faster than
 the published formulation, which is written out plainly in `benchmarks/published.py` and has the same weights and
 outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
-(forward, MPJPE, backward, Adam), with torch's own random numbers (`fallback_random`). Adam is torch's default for the
-published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products* are the matrix products of
-ours alone, which nothing that does the same arithmetic can undercut."""
+(forward, MPJPE, backward, Adam), with torch's own random numbers (`fallback_random`) and the three options
+`ban_recompute_*` of `torch._functorch.config` off that keep cheap activations from being computed anew. Adam is torch's
+default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products* are the matrix
+products of ours alone, which nothing that does the same arithmetic can undercut."""
 SIZES = """\
 Multiply-adds of one pose or window. Memory: by how much an eager training step at the largest batch raises the peak
 resident memory of a process of its own."""
