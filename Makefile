@@ -2,7 +2,9 @@
 # make test   run the test suite
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
-# make bench  time the layers against named alternatives (about an hour; the models take most of it)
+# make bench  time models and layers against named alternatives (about half an hour; compiling takes most of it);
+#             MODELS_OPTIONS="--published-repos DIR" takes clones of the authors' repositories as a side
+# make docs   build the site; open docs/_build/html/index.html
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
 # make release-check  what is published, as a stranger gets it: wheel and sdist, installed and run in empty environments
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
@@ -16,9 +18,10 @@ TEST_PROCESSES ?= 2
 DEMO_OPTIONS ?=
 FUZZ_OPTIONS ?=
 STUDY_OPTIONS ?=
+MODELS_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench study release-check clean
+.PHONY: demo test lint fuzz bench docs study release-check clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,9 +51,17 @@ fuzz: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.fuzz --processes $(TEST_PROCESSES) $(FUZZ_OPTIONS)
 
 bench: $(VENV)/.installed-dev
-	for name in layers models hypergraph scaling; do \
+	$(BIN)/python benchmarks/models.py --docs docs/benchmarks/models.md $(MODELS_OPTIONS)
+	for name in layers bf16 hypergraph scaling; do \
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 study: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
@@ -59,4 +70,4 @@ release-check: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) runs docs/_build docs/reference .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

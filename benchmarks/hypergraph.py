@@ -27,7 +27,9 @@ from torch_geometric.nn import HypergraphConv
 
 from skelgraph.nn import HyperedgeConv
 from skelgraph.topology import JointHypergraph, from_pyg, to_pyg
+from skelgraph.viz.ratios import ratio_bars
 
+NAMES = {"pyg": "PyG", "dhg": "DHG"}
 HAS_DHG = importlib.util.find_spec("dhg") is not None
 
 
@@ -154,7 +156,14 @@ def main() -> None:
     text = [about, table(header, map(line, rows))]
     if not HAS_DHG:
         text.append("dhg is not installed: `pip install 'skelgraph[hypergraph]'`.")
-    save("hypergraph", "Hyperedge layers", text, {"channels": arguments.channels, "rows": rows}, arguments)
+    panels: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        ours = row["ms"]["ours"]
+        ratios = {NAMES[side]: ms / ours for side, ms in row["ms"].items() if side != "ours"}
+        panels.setdefault(row["pass"], {})[row["case"]] = ratios
+    picture = ("How many times faster HyperedgeConv is, by case", ratio_bars(panels, "times faster than"))
+    results = {"channels": arguments.channels, "rows": rows}
+    save("hypergraph", "Hyperedge layers", text, results, arguments, picture)
 
 
 if __name__ == "__main__":

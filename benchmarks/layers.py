@@ -16,6 +16,7 @@ from torch_geometric.nn import GCNConv
 
 from skelgraph import as_skeleton
 from skelgraph.nn import SemGraphConv
+from skelgraph.viz.ratios import ratio_bars
 
 
 class PublishedSemGraphConv(nn.Module):
@@ -84,7 +85,13 @@ def main() -> None:
         "place of two and no softmax: it does half of the products."
     )
     tables = table(["poses", "pass", "ours", "published", "GCNConv of PyG"], lines)
-    save("layers", "Graph layers", [about, tables], {"channels": arguments.channels, "rows": rows}, arguments)
+    panels: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        ratios = {name: row[side] / row["ours"] for name, side in (("published", "published"), ("GCNConv", "pyg_gcn"))}
+        panels.setdefault(row["pass"], {})[f"{row['batch']} poses"] = ratios
+    picture = ("How many times faster SemGraphConv is, by batch", ratio_bars(panels, "times faster than"))
+    results = {"channels": arguments.channels, "rows": rows}
+    save("layers", "Graph layers", [about, tables], results, arguments, picture)
 
 
 if __name__ == "__main__":

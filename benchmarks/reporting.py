@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch_geometric.typing import WITH_TORCH_SCATTER
+
+from skelgraph.files import write_file
+from skelgraph.viz.figures import png
 
 
 def parser(description: str | None, seconds: float) -> argparse.ArgumentParser:
@@ -31,21 +35,39 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def save(name: str, title: str, paragraphs: list[str], results: dict[str, Any], options: argparse.Namespace) -> None:
-    """Print the page and write it, and the numbers with what they were measured on, to ``--out``."""
+def save(
+    name: str,
+    title: str,
+    paragraphs: list[str],
+    results: dict[str, Any],
+    options: argparse.Namespace,
+    picture: tuple[str, Figure] | None = None,
+) -> None:
+    """Print the page and write it, and the numbers with what they were measured on, to ``--out`` and beside ``--docs``.
+
+    Args:
+        name: Of the files.
+        title: Of the page.
+        paragraphs: What it says.
+        results: The numbers.
+        options: Those of :func:`parser`.
+        picture: What it shows, and the figure, which gets its place in ``images`` beside the folder of the page.
+    """
     measured = machine() | results
     made = (
         f"Made by `{measured['command']}`: torch {measured['torch']}, {measured['processor']}, {measured['threads']} "
         f"thread{'s' if measured['threads'] != 1 else ''}."
     )
-    page = "\n\n".join([f"# {title}", made, *paragraphs]) + "\n"
+    image = f"images/benchmark_{name}.png"
+    shown = [] if picture is None else [f"![{picture[0]}](../{image})"]
+    page = "\n\n".join([f"# {title}", made, *shown, *paragraphs]) + "\n"
     print(page)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / f"{name}.json").write_text(json.dumps(measured, indent=2))
     for path in (options.out / f"{name}.md", options.docs):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(page)
+            write_file(path, page.encode())
+            write_file(path.with_suffix(".json"), (json.dumps(measured, indent=1) + "\n").encode())
+            if picture is not None:
+                write_file(path.parent.parent / image, png(picture[1], dpi=100))
 
 
 def machine() -> dict[str, Any]:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from skelgraph.nn import HyperedgeConv, ModulatedGraphConv, SemGraphConv
 from skelgraph.topology import Graph, JointHypergraph
+from skelgraph.viz.ratios import ratio_bars
 
 DEFAULT_SIZES = [100, 400, 1024, 4096, 10_000, 40_000, 100_000]
 
@@ -138,7 +139,14 @@ def main() -> None:
     )
     header = ["layer", "nodes", "matrices (ms)", "edges (ms)", "matrices (MB)", "edges (MB)"]
     results = {"channels": arguments.channels, "rows": rows}
-    save("scaling", "Large graphs", [about, table(header, lines)], results, arguments)
+    panels: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        if row["dense"] is not None:
+            ratio = row["dense"]["forward_backward_ms"] / row["sparse"]["forward_backward_ms"]
+            panels.setdefault(row["layer"], {})[f"{row['nodes']:,} nodes"] = {"edges": ratio}
+    alt = "How many times faster edges are than matrices, by the size of a mesh"
+    picture = (alt, ratio_bars(panels, "times faster than matrices"))
+    save("scaling", "Large graphs", [about, table(header, lines)], results, arguments, picture)
 
 
 if __name__ == "__main__":

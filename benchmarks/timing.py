@@ -17,24 +17,42 @@ TURN = 0.05
 
 
 def interleaved(sides: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Median milliseconds per call of each side, the sides taking turns for about ``seconds`` in all."""
+    """Median milliseconds per call of each side, the sides taking turns for about ``seconds`` in all: five at least,
+    three of sides that take longer. A side of another process has a method ``turn`` of its own."""
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for run in sides.values():
-        for _ in range(3):
-            run()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[next(iter(sides))]) < 5:
+    slow = {name: _warm_up(run) > seconds / 3 for name, run in sides.items()}
+    end, turns = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end or turns < (3 if any(slow.values()) else 5):
         for name, run in sides.items():
-            if not times[name] or times[name][-1] < 1e3 * TURN:
-                run()  # not counted, the side before has filled the cache
-            turn = time.perf_counter() + TURN
-            while True:
-                start = time.perf_counter()
-                run()
-                times[name].append(1e3 * (time.perf_counter() - start))
-                if time.perf_counter() > turn:
-                    break
+            times[name] += run.turn() if hasattr(run, "turn") else turn(run)
+        turns += 1
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _warm_up(run: Callable[[], object]) -> float:
+    """Seconds of the last of three calls, or of the first if it is a long one."""
+    for _ in range(3):
+        start = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - start
+        if seconds > 1:
+            break
+    return seconds
+
+
+def turn(run: Callable[[], object]) -> list[float]:
+    """Milliseconds of each call of a turn."""
+    times: list[float] = []
+    start = time.perf_counter()
+    run()  # not counted, the side before has filled the cache
+    if time.perf_counter() - start > TURN:
+        return [1e3 * (time.perf_counter() - start)]  # what a cache holds is nothing to so long a call
+    end = time.perf_counter() + TURN
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return times
 
 
 def step(module: nn.Module, x: Tensor, *inputs: object, backward: bool) -> Callable[[], object]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.signals import ended_by_signals
 from skelgraph.text import plain
 
+SWITCHES = frozenset({"--debug", "--json", "--quiet"})
 EXTRA_MODULES = frozenset(
     {"filelock", "jinja2", "lightning", "matplotlib", "PIL", "rich", "tensorboard", "tyro", "yaml"}
 )
@@ -27,13 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for an error in the arguments or files or a training that diverged, 130 for Ctrl-C, 143 for
         a program that was asked to end (SIGTERM).
     """
+    # Threads that wait sleep: spinning beside a busy process took a step of two threads from 0.04 s to 4 s. What
+    # computes reads it when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments  # taken out here, so that it may stand before or after the subcommand
+    given = SWITCHES & set(arguments)  # taken out here, so that they may stand before or after the subcommand
+    debug = "--debug" in given
     try:
         from skelgraph.cli import run
 
-        with _ended_by_signals():
-            run([argument for argument in arguments if argument != "--debug"])
+        with ended_by_signals():
+            run([argument for argument in arguments if argument not in given], given)
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -47,27 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise
         return _fail(f'{error.name} is not installed; the command line needs: pip install "skelgraph[train]"')
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the program in order, as an exit does, and the second of them at once."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: Any) -> None:
-        for each in signals:
-            signal.signal(each, signal.SIG_DFL)
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _fail(message: str) -> int:

@@ -86,10 +86,11 @@ class FixedBuffers(nn.Module):
 
     def exact(self, name: str) -> Tensor:
         """The matrix of :meth:`register_exact` in the precision of the module."""
-        rounded, remainder = getattr(self, name), getattr(self, f"{name}_remainder")
-        if remainder is None or rounded.dtype != torch.float64:  # in less precision the remainder is nothing
+        rounded: Tensor = self._buffers[name]  # type: ignore[assignment]
+        if rounded.dtype != torch.float64:  # in less precision the remainder is nothing
             return rounded
-        return rounded + remainder
+        remainder = self._buffers[f"{name}_remainder"]
+        return rounded if remainder is None else rounded + remainder
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FixedBuffers:
         before = self._fixed()

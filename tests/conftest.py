@@ -10,17 +10,19 @@ skipped on a user's machine; in CI (``CI`` is set) they must run.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 import pytest
 import torch
+from PIL import Image
 
 from skelgraph.detection import fetch_weights
 from skelgraph.errors import DataError
@@ -56,6 +58,19 @@ def shared_dir() -> Callable[[str], Path]:
 def require() -> Callable[[str], ModuleType]:
     """``require("dhg")``: an optional dependency, or skip (fail in CI)."""
     return importlib.import_module if os.environ.get("CI") else pytest.importorskip
+
+
+@pytest.fixture(scope="module")
+def quick_reports() -> Iterator[None]:
+    """Reports whose figures are made but not rendered, which takes two thirds of the time of a tiny run; the tests of
+    reports render them."""
+    from skelgraph.training import report
+
+    pixel = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(pixel, "png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "png", lambda figure: pixel.getvalue())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -168,6 +168,7 @@ def test_a_system_at_its_published_width(name: str) -> None:
 SMALL_STUDY = ["--epochs", "2", "--downsample", "400"]
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_tune(tmp_path: Path, require: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]) -> None:
     """The best trial is that with the lowest validation error; a second call goes on with the study."""
     require("optuna")
@@ -184,6 +185,7 @@ def test_tune(tmp_path: Path, require: Callable[[str], ModuleType], capsys: pyte
     assert f"best: {study.best_value:.1f} mm on S8" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_reports")
 def test_tune_prunes(tmp_path: Path, require: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
     """A trial that is ended after its first epoch, and one that diverges, count as pruned."""
     optuna = require("optuna")

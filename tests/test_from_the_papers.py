@@ -26,6 +26,7 @@ from skelgraph.recipes import read_recipe
 from skelgraph.topology import MultiScaleGraph
 
 mpl.use("agg")
+pytestmark = pytest.mark.usefixtures("quick_reports")
 
 PAGE = Path(__file__).parents[1] / "docs" / "from_the_papers.md"
 ROW = re.compile(r"^\| (\d+) \| (.*) \| (.*) \|$", re.MULTILINE)

@@ -7,13 +7,14 @@ second time. Everything heavy is imported inside the commands, so that `skelgrap
 import contextlib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Union
 
 import tyro
 from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 import skelgraph
+from skelgraph.cli.completion import Completion
 from skelgraph.cli.convert import ConvertOfficial
 from skelgraph.cli.data import Data
 from skelgraph.cli.evaluate import Evaluate
@@ -21,6 +22,7 @@ from skelgraph.cli.export import Export
 from skelgraph.cli.fetch_detector import FetchDetector
 from skelgraph.cli.lift import Lift
 from skelgraph.cli.listings import Models, Skeletons
+from skelgraph.cli.output import answer, speaking
 from skelgraph.cli.pack import Pack
 from skelgraph.cli.recipes import Recipes
 from skelgraph.cli.reproduce import Reproduce
@@ -43,25 +45,33 @@ COMMANDS = Union[  # noqa: UP007
     Annotated[FetchDetector, subcommand("fetch-detector")],
     Annotated[Models, subcommand("models")],
     Annotated[Skeletons, subcommand("skeletons")],
+    Annotated[Completion, subcommand("completion")],
 ]
 
 _LONGEST_OPTION = 200
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str], switches: Collection[str] = ()) -> None:
     """Run a command.
 
     Args:
         arguments: What stands behind the program's name; without any the help is shown.
+        switches: ``--json`` and ``--quiet``, where they are given.
 
     Raises:
         SkelgraphError: If the arguments are not usable, or the command raises it.
         SystemExit: After the help.
     """
     if "--version" in arguments[:1]:
-        print(f"skelgraph {skelgraph.__version__}")
-        return
-    _parse(arguments or ["--help"])()
+        command: Callable[[], None] = _version
+    else:
+        command = _parse(arguments or ["--help"])
+    with speaking(switches):
+        command()
+
+
+def _version() -> None:
+    answer({"skelgraph": skelgraph.__version__}, lambda facts: print("skelgraph", facts["skelgraph"]))
 
 
 def _parse(arguments: Sequence[str]) -> Callable[[], None]:
@@ -81,7 +91,8 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
                 COMMANDS,
                 prog="skelgraph",
                 description="Learning on skeleton graphs: train and evaluate 2D-to-3D human pose networks.\n\n"
-                "--version shows the version; --debug shows the traceback of an error.",
+                "--version shows the version. Before a command or behind it, --json prints the answer as one JSON "
+                "document, --quiet nothing but errors, and --debug the traceback of an error.",
                 args=list(arguments),
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes, HelptextFromCommentsOff),
             )

@@ -1,11 +1,12 @@
 """`skelgraph convert-official`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
 from skelgraph.cli.options import Flag, Imports, WeightsOptions, import_modules, new_file, parse_options, text_option
+from skelgraph.cli.output import answer
 from skelgraph.text import plain
 
 
@@ -39,4 +40,8 @@ class ConvertOfficial:
         converted = load_official(self.model, self.checkpoint, self.skeleton, **parse_options(self.option))
         save_weights(converted, out)
         about = configuration(converted)
-        print(plain(f"{out}: {self.model} on {about['skeleton']}, {about['options']}", 1000))
+        answer({"file": out, **about}, _tell)
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    print(plain(f"{facts['file']}: {facts['name']} on {facts['skeleton']}, {facts['options']}", 1000))

@@ -1,6 +1,5 @@
 """`skelgraph data`: files of data sets, made from what their owners distribute, and checked."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +20,14 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import answer, complain
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.text import plain
 from skelgraph.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from skelgraph.datasets.preparation import Finding, Prepared
+    from skelgraph.datasets.preparation import Finding
 
 PREPARED = ("human36m", "mpi_inf_3dhp")
 """The data sets whose files can be prepared."""
@@ -97,9 +97,9 @@ class Prepare:
                     self.source, self.out, overwrite=self.overwrite, progress=progress, **options
                 )
         except (KeyboardInterrupt, SystemExit):
-            print("stopped; what is finished is kept: the same command goes on from there", file=sys.stderr)
+            complain("stopped; what is finished is kept: the same command goes on from there")
             raise
-        _print_prepared(prepared)
+        answer({"frames": prepared.frames, "notes": prepared.notes, "files": prepared.files}, _print_prepared)
 
 
 CHECKED = tuple(
@@ -131,7 +131,7 @@ class Check:
         given = values_of(self.data)
         given.update(parse_options(self.data_option, "--data-option"))
         findings = _findings(self.dataset, given, self.data_root)
-        _print_findings(findings)
+        answer({"findings": [finding._asdict() for finding in findings]}, lambda facts: _print_findings(findings))
         wrong = sum(finding.verdict == "wrong" for finding in findings)
         if wrong:
             raise SkelgraphError(f"{wrong} of {len(findings)} findings on the files are wrong: see the table")
@@ -219,7 +219,7 @@ def _shown(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
             yield draw
 
 
-def _print_prepared(prepared: "Prepared") -> None:
+def _print_prepared(prepared: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -227,11 +227,11 @@ def _print_prepared(prepared: "Prepared") -> None:
     table = Table(title="Frames of each subject")
     table.add_column("subject")
     table.add_column("frames", justify="right")
-    for subject, frames in prepared.frames.items():
+    for subject, frames in prepared["frames"].items():
         table.add_row(Text(subject), f"{frames:,}")
     console = Console()
     console.print(table)
-    for note in prepared.notes:
+    for note in prepared["notes"]:
         console.print(Text(f"Not as published: {note}."), soft_wrap=True)
-    for path in prepared.files:
+    for path in prepared["files"]:
         console.print(Text(plain(str(path), 1000)), soft_wrap=True, highlight=False)

@@ -1,7 +1,7 @@
 """`skelgraph export`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
@@ -16,6 +16,7 @@ from skelgraph.cli.options import (
     parse_options,
     text_option,
 )
+from skelgraph.cli.output import answer
 from skelgraph.text import plain
 
 
@@ -58,11 +59,23 @@ class Export:
         out = new_file(self.out, self.overwrite)
         model = load_network(self.weights, self.model, self.skeleton, **parse_options(self.option))
         difference = export_model(model, out, self.format)  # type: ignore[arg-type] # it checks the format
-        joints, frames = model.skeleton.num_joints, "" if model.num_frames == 1 else f"{model.num_frames}, "
-        print(
-            plain(
-                f"{out}: {model.registered_name}, (batch, {frames}{joints}, {model.in_channels}) -> (batch, {joints}, "
-                f"{model.out_channels}); at most {difference:.1g} from the network",
-                1000,
-            )
+        joints, frames = model.skeleton.num_joints, [] if model.num_frames == 1 else [model.num_frames]
+        facts = {
+            "file": out,
+            "network": model.registered_name,
+            "takes": ["batch", *frames, joints, model.in_channels],
+            "gives": ["batch", joints, model.out_channels],
+            "difference": difference,
+        }
+        answer(facts, _tell)
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    takes, gives = (", ".join(map(str, facts[shape])) for shape in ("takes", "gives"))
+    print(
+        plain(
+            f"{facts['file']}: {facts['network']}, ({takes}) -> ({gives}); at most {facts['difference']:.1g} from the "
+            "network",
+            1000,
         )
+    )

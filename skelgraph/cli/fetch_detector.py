@@ -1,11 +1,13 @@
 """`skelgraph fetch-detector`."""
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import text_option
+from skelgraph.cli.output import answer, for_people
 
 
 @dataclass
@@ -24,4 +26,6 @@ class FetchDetector:
         """Run the command."""
         from skelgraph.detection import fetch_weights
 
-        fetch_weights(self.name, self.wheel, report=lambda line: print(line, flush=True))
+        report = functools.partial(print, flush=True) if for_people() else None  # pip would show its progress, too
+        files = fetch_weights(self.name, self.wheel, report=report)
+        answer({"detector": self.name, "files": files}, lambda facts: None)  # each file was told of when it was there

@@ -1,7 +1,6 @@
 """`skelgraph lift`."""
 
 import functools
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import answer, complain
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path, read_video
@@ -149,7 +149,7 @@ class Lift:
             with frames_per_second(self.progress) as progress:
                 self._lift(settings, out, progress)
         except (KeyboardInterrupt, SystemExit):
-            print("stopped; what is finished is kept: the same command goes on from there", file=sys.stderr)
+            complain("stopped; what is finished is kept: the same command goes on from there")
             raise
 
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
@@ -171,19 +171,22 @@ class Lift:
         else:
             paths = [(Path(source), place) for source, place in sources]
             outcomes = lift_files(paths, settings, overwrite=self.overwrite, progress=progress)
-        failed = 0
+        done: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
         for number, outcome in enumerate(outcomes, 1):
             if outcome.record is None:
                 if single:
                     raise SkelgraphError(outcome.error or "")
-                failed += 1
-                print(f"{number}/{len(sources)} failed: {outcome.error}", file=sys.stderr)
+                failed.append({"source": str(outcome.source), "error": outcome.error})
+                complain(f"{number}/{len(sources)} failed: {outcome.error}")
             else:
+                done.append({"source": str(outcome.source), "out": outcome.out, "record": outcome.record})
                 if not single:
                     print(f"{number}/{len(sources)} ", end="")
                 _tell(outcome.out, outcome.record)
+        answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
         if failed:
-            raise SkelgraphError(f"{failed} of {len(sources)} inputs could not be lifted: see above")
+            raise SkelgraphError(f"{len(failed)} of {len(sources)} inputs could not be lifted: see above")
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
@@ -260,19 +263,25 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
 
 
 def _lift_example(settings: LiftSettings, out: Path, overwrite: bool) -> None:
+    from skelgraph.lifting.example import lift_example
+
+    rows = lift_example(settings, out, overwrite=overwrite)
+    measures = {"mpjpe_mm": "mpjpe", "p_mpjpe_mm": "p_mpjpe"}
+    views = {view: {key: getattr(judged, name) for key, name in measures.items()} for view, judged in rows.items()}
+    mean = {key: sum(view[key] for view in views.values()) / len(views) for key in measures}
+    answer({"out": out, "views": views, "mean": mean}, _print_example)
+
+
+def _print_example(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from skelgraph.lifting.example import lift_example
 
     table = Table(title="A real person in four views: error of 12 limb joints (mm)")
     for column in ("view", "MPJPE", "P-MPJPE"):
         table.add_column(column, justify="left" if column == "view" else "right")
-    rows = lift_example(settings, out, overwrite=overwrite)
-    for name, judged in rows.items():
-        table.add_row(name, f"{judged.mpjpe:.1f}", f"{judged.p_mpjpe:.1f}")
+    for name, view in facts["views"].items():
+        table.add_row(name, *(f"{error:.1f}" for error in view.values()))
     table.add_section()
-    mean = [sum(getattr(judged, measure) for judged in rows.values()) / len(rows) for measure in ("mpjpe", "p_mpjpe")]
-    table.add_row("mean", *(f"{value:.1f}" for value in mean))
+    table.add_row("mean", *(f"{error:.1f}" for error in facts["mean"].values()))
     Console().print(table)
-    print(f"Results: {plain(str(out), 500)}")
+    print(f"Results: {plain(str(facts['out']), 500)}")

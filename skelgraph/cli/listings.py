@@ -1,5 +1,6 @@
 """`skelgraph models` and `skelgraph skeletons`: what there is."""
 
+import dataclasses
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import Imports, import_modules, text_option
+from skelgraph.cli.output import answer
 from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ class Models:
         """Run the command."""
         import_modules(self.imports)
         if self.name is None:
-            _print_models()
+            answer(_models(), _print_models)
         else:
-            _print_model(self.name)
+            answer(_model(self.name), _print_model)
 
 
 @dataclass
@@ -43,15 +45,56 @@ class Skeletons:
     def __call__(self) -> None:
         """Run the command."""
         import_modules(self.imports)
-        _print_skeletons()
+        answer({"skeletons": _skeletons()}, _print_skeletons)
 
 
-def _print_models() -> None:
+def _models() -> dict[str, Any]:
+    from skelgraph.models import create_model, list_models, model_info, shipped_weights
+
+    networks = [model_info(name) for name in list_models()]
+    parameters = [create_model(info.name, info.published_skeleton).parameters() for info in networks]
+    return {
+        "networks": [
+            {**_published(info), "parameters": sum(p.numel() for p in tensors)}
+            for info, tensors in zip(networks, parameters, strict=True)
+        ],
+        "weights": [
+            {
+                "name": name,
+                "network": one.model,
+                "skeleton": one.skeleton,
+                "frames": one.frames,
+                "bytes": one.path.stat().st_size if one.path.exists() else None,
+            }
+            for name, one in shipped_weights().items()
+        ],
+        "measured": _measured(list_models()),
+    }
+
+
+def _published(info: "ModelInfo") -> dict[str, Any]:
+    """A network and its publication; the errors are (MPJPE, P-MPJPE) in mm by the source of the keypoints."""
+    return {
+        "name": info.name,
+        "paper": info.paper,
+        "url": info.url,
+        "skeleton": info.published_skeleton,
+        "published_mm": dict(info.published),
+        "published_seconds": info.published_seconds,
+    }
+
+
+def _measured(names: Collection[str]) -> list[dict[str, Any]]:
+    """What this project measured of some networks, with the commands."""
+    from skelgraph.models.measured import read_measured
+
+    return [dataclasses.asdict(row) for row in read_measured() if row.model in names]
+
+
+def _print_models(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from skelgraph.models import create_model, list_models, model_info
 
     table = Table(title="Networks", caption="Published MPJPE / P-MPJPE on Human3.6M, by source of the 2D keypoints")
     table.add_column("name", style="bold", no_wrap=True)
@@ -60,114 +103,132 @@ def _print_models() -> None:
     table.add_column("published (mm)")
     table.add_column("seconds", justify="right")
     table.add_column("paper")
-    for name in list_models():
-        info = model_info(name)
-        parameters = sum(p.numel() for p in create_model(name, info.published_skeleton).parameters())
-        paper = Text(info.paper, style=f"link {info.url}")
-        seconds = "" if info.published_seconds is None else f"{info.published_seconds:g}"
-        table.add_row(name, f"{parameters:,}", info.published_skeleton, "\n".join(_published(info)), seconds, paper)
+    for one in facts["networks"]:
+        paper = Text(one["paper"], style=f"link {one['url']}")
+        seconds = "" if one["published_seconds"] is None else f"{one['published_seconds']:g}"
+        errors = "\n".join(_errors(one))
+        table.add_row(one["name"], f"{one['parameters']:,}", one["skeleton"], errors, seconds, paper)
     Console().print(table)
-    _print_shipped()
-    _print_measured(list_models())
+    _print_shipped(facts["weights"])
+    _print_measured(facts["measured"])
 
 
-def _print_shipped() -> None:
+def _print_shipped(weights: list[dict[str, Any]]) -> None:
     """The weights of the package."""
     from rich.console import Console
     from rich.table import Table
 
-    from skelgraph.models import shipped_weights
-
     table = Table(title="Weights that come with skelgraph", caption="--weights NAME takes them")
     for column in ("name", "network", "skeleton", "frames", "megabytes"):
         table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left")
-    for name, one in shipped_weights().items():
-        size = f"{one.path.stat().st_size / 1e6:.1f}" if one.path.exists() else "missing"
-        table.add_row(name, one.model, one.skeleton, str(one.frames), size)
+    for one in weights:
+        size = "missing" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}"
+        table.add_row(one["name"], one["network"], one["skeleton"], str(one["frames"]), size)
     Console().print(table)
 
 
-def _print_measured(names: Collection[str]) -> None:
+def _print_measured(rows: list[dict[str, Any]]) -> None:
     """What this project measured of some networks, with the commands."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from skelgraph.models.measured import read_measured
-
-    if not (rows := [row for row in read_measured() if row.model in names]):
+    if not rows:
         return
     table = Table(title="Measured by this project", caption="MPJPE / P-MPJPE in mm; the commands stand below")
     for column in ("network", "answer", "weights", "data", "frames", "flips", "root", "over actions", "over frames"):
         table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left")
     for row in rows:
-        texts = map(plain, (row.model, row.answer, row.weights, row.data))
-        means = (
-            f"{row.mpjpe_mm:.2f} / {row.p_mpjpe_mm:.2f}",
-            f"{row.mpjpe_frames_mm:.2f} / {row.p_mpjpe_frames_mm:.2f}",
-        )
-        cells = (f"{row.frames:,}", "mean" if row.flip_test else "none", plain(row.root), *means)
+        texts = (plain(row[name]) for name in ("model", "answer", "weights", "data"))
+        means = (f"{row[f'mpjpe{over}_mm']:.2f} / {row[f'p_mpjpe{over}_mm']:.2f}" for over in ("", "_frames"))
+        cells = (f"{row['frames']:,}", "mean" if row["flip_test"] else "none", plain(row["root"]), *means)
         table.add_row(*map(Text, (*texts, *cells)))
     console = Console()
     console.print(table)
-    for command in dict.fromkeys(row.command for row in rows):
+    for command in dict.fromkeys(row["command"] for row in rows):
         console.print(Text(plain(command, 1000)), soft_wrap=True)
 
 
-def _published(info: "ModelInfo") -> list[str]:
+def _errors(network: dict[str, Any]) -> list[str]:
     return [
         f"{setting}: {' / '.join('-' if error is None else f'{error:.2f}' for error in errors)}"
-        for setting, errors in info.published.items()
+        for setting, errors in network["published_mm"].items()
     ]
 
 
-def _print_model(name: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+def _model(name: str) -> dict[str, Any]:
     from skelgraph.models import model_info
     from skelgraph.options import describe, meanings, option_types
 
     info = model_info(name)
     hints, meaning = option_types(info.cls), meanings(info.cls)
+    options = [
+        {
+            "option": option,
+            "default": _plain_value(default),
+            "may_be": describe(hints[option]) if option in hints else "",
+            "meaning": meaning.get(option, ""),
+        }
+        for option, default in info.options.items()
+    ]
+    return {**_published(info), "options": options, "measured": _measured([name])}
+
+
+def _print_model(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    name = facts["name"]
     table = Table(title=f"Options of {name}", caption="--option key=value; values are JSON", title_justify="left")
     table.add_column("option", style="bold", no_wrap=True)
     table.add_column("default")
     table.add_column("may be")
     table.add_column("meaning")
-    for option, default in info.options.items():
-        allowed = describe(hints[option]) if option in hints else ""
-        table.add_row(*map(Text, (option, _as_json(default), allowed, meaning.get(option, ""))))
+    for one in facts["options"]:
+        table.add_row(*map(Text, (one["option"], json.dumps(one["default"]), one["may_be"], one["meaning"])))
     console = Console()
-    console.print(Text(f"{name}: {info.paper}\n{info.url}", style="bold"), soft_wrap=True)
-    console.print(Text(f"Published on {info.published_skeleton}, MPJPE / P-MPJPE in mm: {'; '.join(_published(info))}"))
+    console.print(Text(f"{name}: {facts['paper']}\n{facts['url']}", style="bold"), soft_wrap=True)
+    console.print(Text(f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {'; '.join(_errors(facts))}"))
     console.print(table)
-    _print_measured([name])
+    _print_measured(facts["measured"])
 
 
-def _as_json(default: Any) -> str:
-    """A default as it is written behind ``--option key=``; what JSON cannot say, as Python writes it."""
+def _plain_value(default: Any) -> Any:
+    """A default that JSON can say; another one as Python writes it."""
     try:
-        return json.dumps(default)
+        json.dumps(default)
     except TypeError:
         return shown(default)
+    return default
 
 
-def _print_skeletons() -> None:
+def _skeletons() -> list[dict[str, Any]]:
+    from skelgraph.topology import as_skeleton, list_skeletons
+
+    return [
+        {
+            "name": name,
+            "joints": list(layout.joint_names),
+            "bones": [list(bone) for bone in layout.edges],
+            "symmetric_pairs": [list(pair) for pair in layout.symmetric_pairs],
+            "parts": {part: list(members) for part, members in layout.parts.items()},
+        }
+        for name, layout in ((name, as_skeleton(name)) for name in list_skeletons())
+    ]
+
+
+def _print_skeletons(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from skelgraph.topology import as_skeleton, list_skeletons
 
     table = Table(title="Skeletons")
     table.add_column("name", style="bold", no_wrap=True)
     for column in ("joints", "bones", "symmetric pairs"):
         table.add_column(column, justify="right")
     table.add_column("parts")
-    for name in list_skeletons():
-        layout = as_skeleton(name)
-        counts = (layout.num_joints, len(layout.edges), len(layout.symmetric_pairs))
-        table.add_row(Text(plain(name)), *map(str, counts), Text(", ".join(map(plain, layout.parts))))
+    for one in facts["skeletons"]:
+        counts = (str(len(one[rows])) for rows in ("joints", "bones", "symmetric_pairs"))
+        table.add_row(Text(plain(one["name"])), *counts, Text(", ".join(map(plain, one["parts"]))))
     Console().print(table)

@@ -19,6 +19,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import answer
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
 
@@ -61,15 +62,26 @@ class Pack:
         skeleton = None if self.skeleton is None else values_of({"skeleton": self.skeleton})["skeleton"]
         options = parse_options(self.option)
         network = pack(self.weights, out, self.model, skeleton, half=self.half, frame_rate=self.frame_rate, **options)
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        frames = "1 frame" if network.num_frames == 1 else f"{network.num_frames} frames"
-        print(
-            plain(
-                f"{out}: {network.registered_name} of {frames}, {network.skeleton.name}, {parameters:,} parameters, "
-                f"{out.stat().st_size:,} bytes",
-                1000,
-            )
+        facts = {
+            "file": out,
+            "network": network.registered_name,
+            "frames": network.num_frames,
+            "skeleton": network.skeleton.name,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "bytes": out.stat().st_size,
+        }
+        answer(facts, _tell)
+
+
+def _tell(facts: dict[str, Any]) -> None:
+    frames = "1 frame" if facts["frames"] == 1 else f"{facts['frames']} frames"
+    print(
+        plain(
+            f"{facts['file']}: {facts['network']} of {frames}, {facts['skeleton']}, "
+            f"{facts['parameters']:,} parameters, {facts['bytes']:,} bytes",
+            1000,
         )
+    )
 
 
 def pack(

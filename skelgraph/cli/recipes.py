@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import text_option, written
+from skelgraph.cli.output import answer
 from skelgraph.text import shown
 from skelgraph.training.config import TrainConfig
 
@@ -29,9 +30,42 @@ class Recipes:
         from skelgraph.recipes import list_recipes, read_recipe
 
         if self.name is None:
-            _print_recipes([read_recipe(name) for name in list_recipes()])
+            recipes = [read_recipe(name) for name in list_recipes()]
+            answer({"recipes": [_facts(recipe) for recipe in recipes]}, lambda facts: _print_recipes(recipes))
         else:
-            _print_recipe(read_recipe(self.name))
+            recipe = read_recipe(self.name)
+            columns = _settings(recipe)
+            facts = {**_facts(recipe), "settings": columns}
+            answer(facts, lambda facts: _print_recipe(recipe, columns))
+
+
+def _facts(recipe: "Recipe") -> dict[str, Any]:
+    """A recipe and what is published of it; errors in mm, PCK and AUC in per cent."""
+    published = recipe.published
+    return {
+        "name": recipe.name,
+        "about": recipe.about,
+        "network": recipe.config.network.model,
+        "keypoints": recipe.config.data.keypoints,
+        "frames": published.frames,
+        "published": recipe.numbers,
+        "certain": published.certain,
+        "exact": published.exact,
+        "reasons": list(published.reasons),
+        "system": published.system,
+        "source": published.source,
+        "paper": published.paper,
+        "note": published.note,
+    }
+
+
+def _settings(recipe: "Recipe") -> dict[str, dict[str, Any]]:
+    """The settings of its stages, and of its test where they differ."""
+    stages = {"first stage": recipe.first_stage, "second stage": recipe.config} if recipe.first_stage else {}
+    columns = {name: config.settings() for name, config in (stages or {"training": recipe.config}).items()}
+    if recipe.test:
+        columns["published test"] = {**recipe.config.settings(), **recipe.test}
+    return columns
 
 
 def about(recipe: "Recipe") -> list[str]:
@@ -129,16 +163,12 @@ def _pair(first: float | None, second: float | None, digits: int) -> str:
     return " / ".join("-" if number is None else f"{number:.{digits}f}" for number in known)
 
 
-def _print_recipe(recipe: "Recipe") -> None:
+def _print_recipe(recipe: "Recipe", columns: Mapping[str, Mapping[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     print_lines([*about(recipe), recipe.published.paper])
-    stages = {"first stage": recipe.first_stage, "second stage": recipe.config} if recipe.first_stage else {}
-    columns = {name: config.settings() for name, config in (stages or {"training": recipe.config}).items()}
-    if recipe.test:
-        columns["published test"] = {**recipe.config.settings(), **recipe.test}
     table = Table(title="Settings", title_justify="left")
     for column in ("group", "setting", *columns):
         table.add_column(column, no_wrap=column in ("group", "setting"))

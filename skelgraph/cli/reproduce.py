@@ -17,6 +17,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import answer
 from skelgraph.cli.recipes import NAMES, about, about_changes, print_lines
 
 
@@ -75,7 +76,7 @@ class Reproduce:
 def _print_on_first_process(result: Mapping[str, Any], out: str) -> None:
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    rank_zero_only(_print)(result, out)
+    rank_zero_only(answer)({"out": out, "result": result}, lambda facts: _print(result, out))
 
 
 def _print(result: Mapping[str, Any], out: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from skelgraph.cli.output import answer
 from skelgraph.text import plain
 
 if TYPE_CHECKING:
@@ -15,14 +16,15 @@ def print_on_first_process(metrics: dict[str, Any], out: str) -> None:
     """Print what a run measured, once for all its processes."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    rank_zero_only(_print_results)(metrics, out)
+    facts = {"out": out, "metrics": metrics}
+    rank_zero_only(answer)(facts, lambda facts: _print_results(metrics, out))
 
 
 def print_seeds_on_first_process(summary: dict[str, Any], out: str) -> None:
     """Print what runs with several seeds measured, once for all their processes."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-    rank_zero_only(_print_seeds)(summary, out)
+    rank_zero_only(answer)({"out": out, "seeds": summary}, lambda facts: _print_seeds(summary, out))
 
 
 def _print_seeds(summary: dict[str, Any], out: str) -> None:

@@ -21,6 +21,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
+from skelgraph.cli.output import answer
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
@@ -155,23 +156,30 @@ class Visualize:
                 progress=progress,
                 **given,
             )
-        print(f"{plain(str(out), 500)}: {drawn} frames")
+        answer({"file": out, "frames": drawn}, lambda facts: print(f"{plain(str(out), 500)}: {drawn} frames"))
 
 
 def _list(weights: str | None, model: str | None, options: dict[str, Any], given: dict[str, Any]) -> None:
+    from skelgraph.training.pictures import clips_to_draw
+
+    rows: dict[tuple[str, str, int], dict[str, None]] = {}
+    for clip in clips_to_draw(weights, model, options=options, **given):
+        rows.setdefault((clip.subject, clip.action, clip.length), {})[clip.camera] = None
+    names = ("subject", "action", "frames", "cameras")
+    clips = [dict(zip(names, (*row, list(cameras)), strict=True)) for row, cameras in rows.items()]
+    answer({"clips": clips}, _print_clips)
+
+
+def _print_clips(facts: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from skelgraph.training.pictures import clips_to_draw
-
     table = Table(title="What can be drawn")
     for column in ("subject", "action", "frames", "cameras"):
         table.add_column(column, justify="right" if column == "frames" else "left")
-    rows: dict[tuple[str, str, int], dict[str, None]] = {}
-    for clip in clips_to_draw(weights, model, options=options, **given):
-        rows.setdefault((clip.subject, clip.action, clip.length), {})[clip.camera] = None
-    for (subject, action, length), cameras in rows.items():
-        cells = (subject, action, str(length), ", ".join(plain(camera, 50) for camera in cameras))
+    for clip in facts["clips"]:
+        cameras = ", ".join(plain(camera, 50) for camera in clip["cameras"])
+        cells = (clip["subject"], clip["action"], str(clip["frames"]), cameras)
         table.add_row(*(Text(plain(cell, 500)) for cell in cells))
     Console().print(table)

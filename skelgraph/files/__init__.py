@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from skelgraph.files.archives import StoredFile, stored_files
 from skelgraph.files.foreign import ForeignFiles
-from skelgraph.files.json_text import parse_json, read_json
+from skelgraph.files.json_text import parse_json, read_json, to_json
 from skelgraph.files.mat import read_mat
 from skelgraph.files.npz import npz_members, read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
@@ -33,6 +33,7 @@ __all__ = [
     "read_npz",
     "read_video",
     "stored_files",
+    "to_json",
     "write_file",
     "write_video",
     "writing",

@@ -1,9 +1,12 @@
-"""Untrusted JSON, up to a limit of its size."""
+"""Untrusted JSON, up to a limit of its size; JSON for people."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from os import PathLike
+from pathlib import PurePath
 from typing import Any
 
 from skelgraph.errors import SkelgraphError
@@ -50,6 +53,28 @@ def parse_json(text: str | bytes, label: str, error: type[SkelgraphError], large
     except ValueError as problem:
         reason = plain(str(problem), 200)
     raise error(f"{label} is not a JSON file that can be used: {reason}.")
+
+
+def to_json(values: Any) -> str:
+    """Return plain values as JSON for people; NaN and infinity, which JSON does not have, become ``null``, and paths
+    texts."""
+    # Half a character (a lone surrogate) has no UTF-8; its escape in Python is also its escape in JSON.
+    text = json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False, default=_text)
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 def _integer(digits: str) -> int:

@@ -38,6 +38,7 @@ from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.text import plain
 from skelgraph.training.environment import environment
+from skelgraph.training.probe import trial, use_threads
 
 RECORD = "lift.json"
 KEYPOINTS = "keypoints.npz"
@@ -76,6 +77,9 @@ class Pipeline:
             smoothing=OneEuro(lifting.min_cutoff, lifting.beta) if lifting.smoothing else None,
             rigid_bones=lifting.rigid_bones,
         )
+        network = self.lifter.prediction.network
+        if self.lifter.prediction.device.type == "cpu":
+            use_threads(lifting.threads, lambda: trial(network, self.lifter.prediction.batch_size, training=False))
         self._detector: Detector | None = None
 
     def __call__(

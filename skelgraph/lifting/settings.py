@@ -21,6 +21,7 @@ OutputFormat = Literal["npz", "json", "trc", "c3d", "bvh", "html", "gif", "mp4"]
 MOTION_FORMATS = ("npz", "json", "trc", "c3d", "bvh")
 """Those of :func:`~skelgraph.datasets.write_motion`, a file for each unbroken stretch of a person."""
 Formats = Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=8)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]
@@ -112,6 +113,9 @@ class LiftingSettings(CheckedSettings):
     beta: NotNegative = setting(2.0, "How much the cutoff rises with the speed of a joint.", unit="number")
     rigid_bones: bool = setting(False, "Give every bone one length over a stretch, left and right the same.")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.")
+    threads: Threads | None = setting(
+        None, "Threads of the CPU.", unit="threads", absent="as many as a short probe finds fastest"
+    )
 
     def __post_init__(self) -> None:
         """Check the settings.

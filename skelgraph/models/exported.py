@@ -75,9 +75,7 @@ def export_model(model: PoseLifter, path: str | PathLike[str], format: ExportFor
     about = _metadata(model)
     write, load = (_onnx, _load_onnx) if format == "onnx" else (_torch_export, _load_torch_export)
     try:
-        example = torch.zeros(2, *shape)
-        program = trace(fold_constants(trace(model, example).module()), example)
-        content = write(program, about)
+        content = write(_folded(model, torch.zeros(2, *shape)), about)
     except RuntimeError as error:
         reason = plain(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
         raise SkelgraphError(f"{type(model).__name__} could not be exported: {reason}") from error
@@ -85,6 +83,10 @@ def export_model(model: PoseLifter, path: str | PathLike[str], format: ExportFor
         file.write(content)
         file.flush()
         return _largest_difference(model, load(file.name), shape, plain(str(path), 500))
+
+
+def _folded(model: PoseLifter, example: Tensor) -> ExportedProgram:
+    return trace(fold_constants(trace(model, example).module()), example)
 
 
 def _metadata(model: PoseLifter) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental.const_fold import get_unique_attr_name_in_module
 
 from skelgraph.errors import SkelgraphError
 
@@ -117,7 +118,7 @@ class _Fold:
 
     def constant(self, value: Tensor) -> fx.Node:
         """A new node that holds a value, contiguous: products with few rows on the left are then faster."""
-        name = f"folded_{len(self.values)}"
+        name = get_unique_attr_name_in_module(self.module, f"folded_{len(self.values)}")
         self.module.register_buffer(name, value.clone(memory_format=torch.contiguous_format))
         node = self.graph.get_attr(name)
         self.values[node] = value

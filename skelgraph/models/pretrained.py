@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import ModelHubMixin, hf_hub_download
+from huggingface_hub import ModelCard, ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -19,6 +19,7 @@ from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
+from skelgraph.models.card import is_generated, model_card
 from skelgraph.models.registry import build_model
 from skelgraph.models.saved import DTYPES, build_on_meta, check_fits, load_checked
 from skelgraph.nn import ExpectedError, PostRefine
@@ -37,7 +38,8 @@ EXPECTED_ERROR = "expected_error."
 
 
 class Pretrained(ModelHubMixin):
-    """Gives a model ``config``, ``save_pretrained(folder)`` and ``from_pretrained(folder or repository)``.
+    """Gives a model ``config``, ``save_pretrained(folder)``, ``push_to_hub(repository)``, and ``from_pretrained`` of
+    either.
 
     Offline unless asked otherwise: ``from_pretrained("user/repository", local_files_only=False)`` downloads, else only
     a folder or what an earlier download left in the cache is used.
@@ -66,6 +68,48 @@ class Pretrained(ModelHubMixin):
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_weights(self, save_directory / FILE_NAME)
+
+    def save_pretrained(
+        self, save_directory: str | Path, *, model_card_kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> str | None:
+        """Write the model to a folder: weights with the configuration inside, and a card, ``README.md``. A card that
+        lacks the line that says who wrote it is somebody's own and stays as it is.
+
+        Args:
+            save_directory: The folder.
+            model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``,
+                ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
+            **options: Those of :meth:`huggingface_hub.ModelHubMixin.save_pretrained`.
+
+        Raises:
+            SkelgraphError: As :func:`save_weights`, or if the card cannot be made.
+        """
+        card = self.generate_model_card(**(model_card_kwargs or {}))  # a fault in it is said before anything is written
+        address = super().save_pretrained(save_directory, model_card_kwargs=model_card_kwargs, **options)
+        if is_generated(path := Path(save_directory) / "README.md"):
+            write_file(path, str(card).encode())
+        return address
+
+    def generate_model_card(self, **stated: Any) -> ModelCard:
+        """Return the card of the model, see :func:`~skelgraph.models.card.model_card`."""
+        return model_card(self, **stated)
+
+    def push_to_hub(self, repo_id: str, *, model_card_kwargs: dict[str, Any] | None = None, **upload: Any) -> str:
+        """Upload the model and its card to the Hugging Face Hub.
+
+        Args:
+            repo_id: The repository, ``"user/name"``; it is created if there is none.
+            model_card_kwargs: What the card says beside what is read off the model, see
+                :func:`~skelgraph.models.card.model_card`.
+            **upload: ``private``, ``token``, ``branch``, ``commit_message`` and more of
+                :meth:`huggingface_hub.ModelHubMixin.push_to_hub`.
+
+        Returns:
+            The address of the commit.
+        """
+        return super().push_to_hub(
+            repo_id, model_card_kwargs={"repo_id": repo_id, **(model_card_kwargs or {})}, **upload
+        )
 
     @classmethod
     def from_pretrained(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skelgraph.nn.conv.skeleton_conv import SkeletonConv
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_features
+from skelgraph.nn.init import MadeOfParts
 from skelgraph.options import Channels, CheckedOptions, NotNegative, Rate
 from skelgraph.topology import Graph, Skeleton
 
@@ -48,7 +49,7 @@ class JointBatchNorm(CheckedOptions, nn.BatchNorm1d):
         return super().forward(input.reshape(-1, input.size(-1))).view(input.shape)
 
 
-class GraphConvBlock(CheckedOptions, nn.Module):
+class GraphConvBlock(CheckedOptions, MadeOfParts):
     """Graph layer, batch normalisation, ReLU, dropout.
 
     Further inputs, such as initial features, are passed to the layer.
@@ -72,7 +73,7 @@ class GraphConvBlock(CheckedOptions, nn.Module):
         return self.dropout(self.norm(self.conv(x, *initial)).relu())
 
 
-class ResidualGraphBlock(CheckedOptions, nn.Module):
+class ResidualGraphBlock(CheckedOptions, MadeOfParts):
     r"""Two graph blocks with a skip around both, :math:`\mathbf{Y} = \mathbf{X} + G_2(G_1(\mathbf{X}))`; no activation
     after the sum.
 

@@ -39,3 +39,11 @@ def reset_parts(module: nn.Module) -> None:
             reset()
         else:
             reset_parts(part)
+
+
+class MadeOfParts(nn.Module):
+    """Base of blocks with no parameters but those of their parts."""
+
+    def reset_parameters(self) -> None:
+        """Initialise all parts, as their constructors do."""
+        reset_parts(self)

@@ -12,6 +12,7 @@ from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_batch, check_features
+from skelgraph.nn.init import MadeOfParts
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike, as_skeleton
 
@@ -19,7 +20,7 @@ PathRate = Annotated[float, Field(ge=0, lt=1)]
 """Probability ``p`` that a branch is dropped; less than 1, since a branch that is kept is divided by ``1 - p``."""
 
 
-class FeedForward(CheckedOptions, nn.Module):
+class FeedForward(CheckedOptions, MadeOfParts):
     """Perceptron of one hidden layer with GELU, along the last dimension.
 
     Args:
@@ -79,7 +80,7 @@ class DropPath(CheckedOptions, nn.Module):
         return f"p={self.p}"
 
 
-class GraphMLPBlock(CheckedOptions, nn.Module):
+class GraphMLPBlock(CheckedOptions, MadeOfParts):
     r"""Block of `"GraphMLP: A Graph MLP-Like Architecture for 3D Human Pose Estimation"
     <https://arxiv.org/abs/2206.06420>`_: perceptrons along joints and along channels, each in parallel with a graph
     layer.
@@ -138,7 +139,7 @@ class GraphMLPBlock(CheckedOptions, nn.Module):
         return x + self.drop_path(self.channel_mlp(t) + self.graph_conv2(t))
 
 
-class MLPGraphBlock(CheckedOptions, nn.Module):
+class MLPGraphBlock(CheckedOptions, MadeOfParts):
     r"""Block of `"Spatio-temporal MLP-graph network for 3D human pose estimation" <https://arxiv.org/abs/2308.15313>`_:
     a perceptron along the joints, then two :class:`WeightedJacobiConv`, which carry the initial features on.
 

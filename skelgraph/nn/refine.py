@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_tensor
+from skelgraph.nn.init import MadeOfParts
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
 
-class PostRefine(CheckedOptions, nn.Module):
+class PostRefine(CheckedOptions, MadeOfParts):
     r"""Refinement head of `"Exploiting Spatial-temporal Relationships for 3D Pose Estimation via Graph Convolutional
     Networks" <https://openaccess.thecvf.com/content_ICCV_2019/html/Cai_Exploiting_Spatial-Temporal_Relationships_for_3D_Pose_Estimation_via_Graph_Convolutional_ICCV_2019_paper.html>`_
     (ICCV 2019), which many later networks are published with: per coordinate it weighs the predicted pose against the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias, get_args
 
 import torch
@@ -11,11 +12,13 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.ops.products import inverse, product, scale
-from skelgraph.ops.sparse_product import SparsePattern
+from skelgraph.ops.sparse_product import SparsePattern, has_sparse_product, sparse_product
 from skelgraph.text import shown
 
 Reduce = Literal["sum", "mean", "max", "softmax"]
 Over = Literal["nodes", "hyperedges"]
+Stage: TypeAlias = Callable[[Tensor], Tensor]
+"""One of the two ways along incidences as a map of features, see :meth:`DenseIncidence.stage`."""
 
 
 class DenseIncidence:
@@ -33,10 +36,15 @@ class DenseIncidence:
     Args:
         matrix: Memberships, 0 where a node is not in a hyperedge; ``(J, M)``, or per sample ``(..., J, M)``.
         index: The incidences ``(2, nnz)`` that the matrix counts, where it was made from them.
+        outside: Where a matrix of zeros and ones has zeros, if that is at hand: a softmax is then three operations.
     """
 
-    def __init__(self, matrix: Tensor, index: Tensor | None = None) -> None:
+    is_fixed = False
+    """Whether a layer may take what it knows of its own hypergraph and weights."""
+
+    def __init__(self, matrix: Tensor, index: Tensor | None = None, outside: Tensor | None = None) -> None:
         self.matrix = matrix
+        self.outside = outside
         self.num_nodes, self.num_hyperedges = matrix.shape[-2:]
         self._index = index
 
@@ -67,14 +75,37 @@ class DenseIncidence:
         """Gather ``hyperedge_attr (..., M, C)`` in nodes ``(..., J, C)``, with coefficients or memberships."""
         return _pool(self.matrix, hyperedge_attr, alpha, reduce)
 
-    def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
+    def stage(
+        self, to: Over, send: Tensor | None = None, gather: Tensor | None = None, reduce: Reduce = "sum"
+    ) -> Stage:
+        r"""One of the two ways as a map, :math:`\mathbf{y}_r = g_r \, \mathrm{reduce}_s \, P_{rs} s_s \mathbf{x}_s`,
+        with factors ``send (..., S)`` of what is sent and ``gather (..., R)`` of what is gathered, 1 by default."""
+        if reduce == "sum":
+            return multiply_by(self.weighted(to, send, gather))
+        return _between(self.to_nodes if to == "nodes" else self.to_hyperedges, send, gather, reduce)
+
+    def weighted(self, to: Over, send: Tensor | None = None, gather: Tensor | None = None) -> Tensor:
+        """The matrix ``(..., R, S)`` of a :meth:`stage` that sums."""
+        matrix = self.matrix if to == "nodes" else self.matrix.mT
+        matrix = matrix if send is None else matrix * send.unsqueeze(-2)
+        return matrix if gather is None else matrix * gather.unsqueeze(-1)
+
+    def score(self, node: Tensor | None, hyperedge: Tensor | None) -> Tensor:
         """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
-        heads)``; here ``(..., heads, J, M)``."""
+        heads)``, or one of them alone; here ``(..., heads, J, M)`` or what broadcasts to it."""
+        if hyperedge is None:
+            assert node is not None
+            return node.mT.unsqueeze(-1)
+        if node is None:
+            return hyperedge.mT.unsqueeze(-2)
         return node.mT.unsqueeze(-1) + hyperedge.mT.unsqueeze(-2)
 
     def softmax(self, score: Tensor, over: Over) -> Tensor:
         """Coefficients that sum to one over the nodes of every hyperedge, or over the hyperedges of every node."""
         dim = -2 if over == "nodes" else -1
+        if self.outside is not None:
+            members = score.masked_fill(self.outside, torch.finfo(score.dtype).min)
+            return members.softmax(dim=dim).masked_fill(self.outside, 0)
         matrix = self.matrix.unsqueeze(-3).to(score.dtype)
         # a finite mask: without members all are alike up to the product with the memberships, never NaN
         alpha = score.masked_fill(matrix == 0, torch.finfo(score.dtype).min).softmax(dim=dim) * matrix
@@ -115,8 +146,11 @@ class SparseIncidence:
         send: How features are sent along the incidences: the message passing of a layer, which hooks and explainers
             of PyG reach.
         pattern: That of the matrix ``(M, J)`` of the same incidences, see :func:`incidence_pattern`, for a hypergraph
-            that stays: sums then take a tenth of the time.
+            that stays: sums and softmax then take a tenth of the time.
     """
+
+    is_fixed = False
+    """As in :class:`DenseIncidence`."""
 
     def __init__(
         self,
@@ -158,16 +192,48 @@ class SparseIncidence:
         back = SparseIncidence(self.index.flip(0), self.num_hyperedges, self.num_nodes, self.send, pattern)
         return back.to_hyperedges(hyperedge_attr, alpha, reduce)
 
-    def score(self, node: Tensor, hyperedge: Tensor) -> Tensor:
+    def stage(
+        self, to: Over, send: Tensor | None = None, gather: Tensor | None = None, reduce: Reduce = "sum"
+    ) -> Stage:
+        """One of the two ways as a map, see :meth:`DenseIncidence.stage`."""
+        return _between(self.to_nodes if to == "nodes" else self.to_hyperedges, send, gather, reduce)
+
+    def score(self, node: Tensor | None, hyperedge: Tensor | None) -> Tensor:
         """One number per head and incidence: that of the node ``(..., J, heads)`` plus that of the hyperedge ``(..., M,
-        heads)``; here ``(..., nnz, heads)``."""
-        return node.index_select(-2, self.index[0]) + hyperedge.index_select(-2, self.index[1])
+        heads)``, or one of them alone; here ``(..., nnz, heads)``."""
+        ends: list[tuple[Tensor | None, Over]] = [(node, "nodes"), (hyperedge, "hyperedges")]
+        each = [self._copy(value, end) for value, end in ends if value is not None]
+        return each[0] if len(each) == 1 else each[0] + each[1]
 
     def softmax(self, score: Tensor, over: Over) -> Tensor:
         """Coefficients that sum to one over the nodes of every hyperedge, or over the hyperedges of every node."""
-        if over == "nodes":
-            return softmax(score, self.index[1], num_nodes=self.num_hyperedges, dim=-2)
-        return softmax(score, self.index[0], num_nodes=self.num_nodes, dim=-2)
+        sets: Over = "hyperedges" if over == "nodes" else "nodes"
+        if self.pattern is None or not has_sparse_product(score):
+            ids, count = (self.index[1], self.num_hyperedges) if over == "nodes" else (self.index[0], self.num_nodes)
+            return softmax(score, ids, num_nodes=count, dim=-2)
+        # maximum and sum along compressed rows: three times as fast as by scattering
+        exp = (score - self._copy(self._maximum(score.detach(), sets), sets)).exp()
+        return exp / self._copy(sparse_product(self._selection(sets).transposed(), exp), sets)
+
+    def _copy(self, x: Tensor, end: Over) -> Tensor:
+        """Copy the rows of nodes or hyperedges ``(..., N, C)`` for all their incidences ``(..., nnz, C)``."""
+        if self.pattern is None or not has_sparse_product(x):
+            return x.index_select(-2, self.index[0 if end == "nodes" else 1])
+        return sparse_product(self._selection(end), x)
+
+    def _maximum(self, each: Tensor, end: Over) -> Tensor:
+        """The maximum over the incidences of every node or hyperedge, ``(..., N, C)``."""
+        assert self.pattern is not None
+        rows = self.pattern if end == "hyperedges" else self.pattern.transposed()
+        each = each.movedim(-2, 0)
+        each = each if rows.by_row is None else each.index_select(0, rows.by_row)
+        return torch.segment_reduce(each.contiguous(), "max", offsets=rows.row_ptr, axis=0).movedim(0, -2)
+
+    def _selection(self, end: Over) -> SparsePattern:
+        """The pattern of the matrix that copies rows of nodes or hyperedges for their incidences."""
+        assert self.pattern is not None
+        rows = self.pattern if end == "hyperedges" else self.pattern.transposed()
+        return SparsePattern.selection(self.index[1 if end == "hyperedges" else 0], rows.row_ptr, rows.by_row)
 
     def by_incidence(self, alpha: Tensor) -> Tensor:
         """Coefficients of this class in the order of :attr:`index`, ``(..., nnz, heads)``."""
@@ -180,6 +246,21 @@ Incidence: TypeAlias = DenseIncidence | SparseIncidence
 def incidence_pattern(index: Tensor, num_nodes: int, num_hyperedges: int) -> SparsePattern:
     """Where the matrix ``(M, J)`` from nodes to hyperedges has ones, for an index ``(2, nnz)``."""
     return SparsePattern.from_index(index[1], index[0], (num_hyperedges, num_nodes))
+
+
+def multiply_by(matrix: Tensor) -> Stage:
+    """The map of features ``(..., S, C)`` that multiplies them with a matrix ``(..., R, S)``."""
+    return lambda x: product(matrix if matrix.dtype == x.dtype else matrix.to(x.dtype), x)
+
+
+def _between(pool: Callable[..., Tensor], send: Tensor | None, gather: Tensor | None, reduce: Reduce) -> Stage:
+    """A way along incidences, with factors before and after it."""
+
+    def stage(x: Tensor) -> Tensor:
+        y = pool(x if send is None else scale(x, send), reduce=reduce)
+        return y if gather is None else scale(y, gather)
+
+    return stage
 
 
 def _wide(*values: Tensor) -> torch.dtype:

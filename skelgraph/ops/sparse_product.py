@@ -25,8 +25,8 @@ class SparsePattern:
         column: Columns of the entries, row by row, ``(nnz)``.
         column_ptr: Where each column begins in ``row``, ``(S + 1)``.
         row: Rows of the entries, column by column, ``(nnz)``.
-        by_row: Place among the values of every entry of ``column``; ``None`` if all values are 1.
-        by_column: Place among the values of every entry of ``row``.
+        by_row: Place among the values of every entry of ``column``; ``None`` if they are in this order.
+        by_column: Place among the values of every entry of ``row``, likewise.
     """
 
     row_ptr: Tensor
@@ -36,16 +36,30 @@ class SparsePattern:
     by_row: Tensor | None = None
     by_column: Tensor | None = None
 
-    ONES: ClassVar = ("row_ptr", "column", "column_ptr", "row")
-    """What there is of the pattern of a matrix of ones."""
+    BY_ROW: ClassVar = ("row_ptr", "column", "column_ptr", "row", "by_column")
+    """What there is of a pattern whose entries are in the order of its rows."""
 
     @classmethod
     def from_index(cls, row: Tensor, column: Tensor, size: tuple[int, int]) -> SparsePattern:
-        """Sort the entries of a matrix of ones both ways."""
+        """Sort entries both ways; those that come row by row stay in their order."""
+        by_row, by_column = row.argsort(stable=True), column.argsort(stable=True)
         return cls(
-            compress(row, size[0]), column[row.argsort(stable=True)],
-            compress(column, size[1]), row[column.argsort(stable=True)],
+            compress(row, size[0]), column[by_row], compress(column, size[1]), row[by_column],
+            None if bool((row.diff() >= 0).all()) else by_row, by_column,
         )  # fmt: skip
+
+    @classmethod
+    def selection(cls, row: Tensor, row_ptr: Tensor, by_row: Tensor | None) -> SparsePattern:
+        """The pattern of the matrix ``(nnz, R)`` of ones that copies, for every entry of a matrix, what belongs to its
+        row; its transpose sums over the rows.
+
+        Args:
+            row: Row of every entry, ``(nnz)``.
+            row_ptr: As above.
+            by_row: As above.
+        """
+        entries = torch.arange(row.numel() + 1, device=row.device)
+        return cls(entries, row, row_ptr, entries[:-1] if by_row is None else by_row, None, by_row)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,6 +78,8 @@ class SparsePattern:
 
     def blocks(self, count: int) -> SparsePattern:
         """The pattern of the matrix that has this one ``count`` times on its diagonal."""
+        if count == 1:
+            return self
         (rows, columns), entries = self.size, self.column.numel()
         return SparsePattern(
             *_repeat_rows(self.row_ptr, self.column, columns, count),
@@ -72,9 +88,15 @@ class SparsePattern:
             None if self.by_column is None else _repeat(self.by_column, entries, count),
         )
 
+    def ones(self, like: Tensor) -> Tensor:
+        """The matrix whose values are all 1, in the type of a tensor and where that is."""
+        return self._with(like.new_ones(self.column.numel()))
+
     def matrix(self, values: Tensor) -> Tensor:
         """The matrix with these values ``(nnz)``."""
-        values = values if self.by_row is None else values[self.by_row]
+        return self._with(values if self.by_row is None else values[self.by_row])
+
+    def _with(self, values: Tensor) -> Tensor:
         return torch.sparse_csr_tensor(self.row_ptr, self.column, values, self.size, check_invariants=False)
 
     def rows(self) -> Tensor:
@@ -87,13 +109,34 @@ def sparse_product(pattern: SparsePattern, x: Tensor, values: Tensor | None = No
 
     Args:
         pattern: Where the matrix has entries.
-        x: Features ``(S, C)``.
+        x: Features ``(..., S, C)``.
         values: Values of the entries ``(nnz)``, in the order that the pattern was made from; by default ones.
 
     Returns:
-        ``(R, C)``.
+        ``(..., R, C)``.
     """
-    return _SparseProduct.apply(x, values, pattern)
+    if x.dim() == 2:
+        return _SparseProduct.apply(x, values, pattern)
+    columns = x.movedim(-2, 0)  # samples are further columns
+    y = _SparseProduct.apply(columns.flatten(1), values, pattern)
+    return y.view(y.size(0), *columns.shape[1:]).movedim(0, -2)
+
+
+def sparse_products(pattern: SparsePattern, x: Tensor, values: Tensor) -> Tensor:
+    """Multiply sparse matrices ``(R, S)`` of one pattern, each with features of its own.
+
+    Args:
+        pattern: Where the matrices have entries.
+        x: Features ``(..., S, C)``.
+        values: Values of the entries ``(..., nnz)``, in the order that the pattern was made from.
+
+    Returns:
+        ``(..., R, C)``.
+    """
+    lead = torch.broadcast_shapes(x.shape[:-2], values.shape[:-1])
+    x, values = x.expand(*lead, *x.shape[-2:]), values.expand(*lead, -1)
+    y = _SparseProduct.apply(x.reshape(-1, x.size(-1)), values.flatten(), pattern.blocks(lead.numel()))
+    return y.view(*lead, pattern.size[0], x.size(-1))
 
 
 def has_sparse_product(x: Tensor) -> bool:
@@ -122,13 +165,13 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, values: Tensor | None, pattern: SparsePattern) -> Tensor:
-        if values is None:
-            values = x.new_ones(pattern.column.numel())
-        if _has_legacy_batch(x, values):
-            values = values if pattern.by_row is None else values.index_select(0, pattern.by_row)
-            messages = x.index_select(0, pattern.column) * values.unsqueeze(-1)
+        if _has_legacy_batch(x, x if values is None else values):
+            messages = x.index_select(0, pattern.column)
+            if values is not None:
+                values = values if pattern.by_row is None else values.index_select(0, pattern.by_row)
+                messages = messages * values.unsqueeze(-1)
             return messages.new_zeros(pattern.size[0], x.size(1)).index_add(0, pattern.rows(), messages)
-        return torch.sparse.mm(pattern.matrix(values), x)
+        return torch.sparse.mm(pattern.ones(x) if values is None else pattern.matrix(values), x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

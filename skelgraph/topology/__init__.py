@@ -7,6 +7,7 @@ from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups
 from skelgraph.topology.hypergraph import HypergraphLike, JointHypergraph, as_hypergraph, bone_incidence
 from skelgraph.topology.hypergraph_data import DHGHypergraph, JointHypergraphData, from_dhg, from_pyg, to_dhg, to_pyg
+from skelgraph.topology.hypergraph_lifting import forman_curvature
 from skelgraph.topology.layouts import (
     SkeletonLike,
     as_skeleton,
@@ -41,6 +42,7 @@ __all__ = [
     "bone_incidence",
     "conversion_weights",
     "convert_keypoints",
+    "forman_curvature",
     "from_dhg",
     "from_pyg",
     "heavy_edge_matching",

@@ -16,7 +16,9 @@ from skelgraph.fixed import on_cpu
 from skelgraph.options import Int64, check_option
 from skelgraph.text import plain, shown
 from skelgraph.topology.arrays import to_ids, to_tensor
+from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
+from skelgraph.topology.hypergraph_lifting import communities, kept_together, near_in_graph, near_in_space
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 from skelgraph.topology.skeleton import Skeleton
 
@@ -185,15 +187,139 @@ class JointHypergraph:
                               skeleton=skeleton)  # fmt: skip
 
     @classmethod
-    def from_khop(cls, skeleton: SkeletonLike, k: int) -> JointHypergraph:
-        """Return one hyperedge per joint: the joint and all joints at most ``k`` bones away.
+    @on_cpu
+    def from_khop(cls, graph: GraphLike, k: int, directed: bool = False) -> JointHypergraph:
+        """Return one hyperedge per node: the node and all nodes at most ``k`` edges (bones) away.
+
+        Args:
+            graph: A skeleton, the name of a layout, or a graph; PyG's is ``Graph(data.num_nodes, data.edge_index)``.
+            k: Number of edges, 0 to 1000.
+            directed: Follow edges in their direction, so that a hyperedge holds the nodes whose messages reach its node
+                in ``k`` steps; else every edge counts both ways.
 
         Raises:
-            TopologyError: If ``k`` is negative.
+            TopologyError: If ``k`` is out of range.
+
+        Example:
+            >>> graph = Graph(4, [[0, 1, 2], [1, 2, 3]])
+            >>> JointHypergraph.from_khop(graph, 1).hyperedges
+            ((0, 1), (0, 1, 2), (1, 2, 3), (2, 3))
+            >>> JointHypergraph.from_khop(graph, 1, directed=True).hyperedges
+            ((0,), (0, 1), (1, 2), (2, 3))
         """
-        skeleton = as_skeleton(skeleton)
-        near = skeleton.hop_mask(k, "within")
-        return cls.from_incidence(near, groups=_one_group(f"{k}-hop", near), skeleton=skeleton)
+        index = near_in_graph(graph, k, directed)
+        count = as_graph(graph).num_nodes
+        return cls(index, count, count, groups=_one_group(f"{k}-hop", range(count)), skeleton=_skeleton_of(graph))
+
+    @classmethod
+    @on_cpu
+    def from_knn(cls, x: Any, k: int, skeleton: SkeletonLike | None = None) -> JointHypergraph:
+        """Return one hyperedge per joint: the ``k`` joints nearest to it in given features, itself among them.
+
+        Of joints equally far, those of lower id are nearer. Hyperedges that follow the features of every call are
+        ``KNNHyperedges`` of ``skelgraph.nn``, which finds the same ones.
+
+        Args:
+            x: Positions in a rest pose, or other features.
+            k: Number of joints of every hyperedge.
+            skeleton: The skeleton of the joints.
+
+        Shapes:
+            ``x``: ``(J, C)``.
+
+        Raises:
+            TopologyError: If ``x`` has another shape or ``k`` is not from 1 to the number of joints.
+
+        Example:
+            >>> JointHypergraph.from_knn([[0.0], [1.0], [5.0]], 2).hyperedges
+            ((0, 1), (0, 1), (1, 2))
+        """
+        near = near_in_space(x, k)
+        return cls.from_incidence(near, groups=_one_group(f"{k}-nearest", near), skeleton=skeleton)
+
+    @classmethod
+    @on_cpu
+    def from_communities(
+        cls, graph: GraphLike, resolution: float = 1.0, directed: bool = False, x: Any = None, k: int | None = None
+    ) -> JointHypergraph:
+        """Return the communities of a graph as hyperedges: groups of nodes with more edges inside than chance would
+        have, by greedy merging as long as modularity grows (Clauset, Newman and Moore 2004, computed by networkx).
+
+        Args:
+            graph: A skeleton, the name of a layout, or a graph with positive weights.
+            resolution: Above 1 for smaller communities, below 1 for larger ones.
+            directed: Whether modularity is that of directed edges; else every edge counts both ways.
+            x: Positions or other features. With them there is one hyperedge per node: the ``k`` nodes of its community
+                that are nearest to it, itself among them; all of a smaller community.
+            k: The number of nodes of these.
+
+        Shapes:
+            ``x``: ``(J, C)``.
+
+        Code and paper: TopoBench finds the communities by k-means on eigenvectors of the modularity matrix, which
+        depends on a seed, and takes the nearest nodes in them.
+
+        Raises:
+            TopologyError: If a weight is not positive, an undirected edge has two, or only one of ``x`` and ``k`` is
+                given.
+
+        Example:
+            >>> two_triangles = Graph(6, [[0, 1, 2, 2, 3, 4, 5], [1, 2, 0, 3, 4, 5, 3]])
+            >>> JointHypergraph.from_communities(two_triangles).hyperedges
+            ((0, 1, 2), (3, 4, 5))
+        """
+        if (x is None) != (k is None):
+            raise TopologyError(f"x is {shown(x)} and k is {shown(k)}; expected both or none of them")
+        count, skeleton = as_graph(graph).num_nodes, _skeleton_of(graph)
+        groups = communities(graph, resolution, directed)
+        if x is None or k is None:
+            return cls.from_lists(count, groups, groups=_one_group("communities", groups), skeleton=skeleton)
+        members = cls.from_lists(count, groups).incidence
+        near = near_in_space(x, k, among=members @ members.t() > 0)
+        return cls.from_incidence(near, groups=_one_group(f"{k}-nearest of the community", near), skeleton=skeleton)
+
+    @classmethod
+    @on_cpu
+    def from_curvature(
+        cls,
+        graph: GraphLike,
+        quantile: float | None = 0.1,
+        threshold: float | None = None,
+        keep: Literal["below", "above"] = "below",
+        node_weight: Any = None,
+    ) -> JointHypergraph:
+        """Return what is connected by the edges of low Forman-Ricci curvature, the backbones of Banf et al.,
+        `"A Remedy for Over-Squashing in Graph Learning via Forman-Ricci Curvature based Graph-to-Hypergraph Structural
+        Lifting" <https://arxiv.org/abs/2508.11390>`_ (2025).
+
+        Every node is in one hyperedge; one that none of these edges touches is in one of its own. The curvatures are
+        those of :func:`~skelgraph.topology.forman_curvature`.
+
+        Args:
+            graph: A skeleton, the name of a layout, or a graph; its edges count as undirected, without self loops.
+            quantile: The share of edges up to whose curvature all are kept; ``None`` where ``threshold`` is given.
+            threshold: A curvature in its place.
+            keep: Whether edges of this curvature and ``"below"`` are kept, or ``"above"``, within clusters.
+            node_weight: Weights of the nodes, positive, 1 by default.
+
+        Shapes:
+            ``node_weight``: ``(J,)``.
+
+        Raises:
+            TopologyError: If both or none of quantile and threshold are given, a weight is not positive, or the two
+                directions of an edge have different ones.
+
+        Example:
+            >>> bridge = Graph(6, [[0, 1, 2, 2, 3, 4, 5], [1, 2, 0, 3, 4, 5, 3]])  # between two triangles
+            >>> JointHypergraph.from_curvature(bridge).hyperedges
+            ((0,), (1,), (2, 3), (4,), (5,))
+            >>> JointHypergraph.from_curvature(bridge, None, -1.0, keep="above").hyperedges
+            ((0, 1, 2), (3, 4, 5))
+        """
+        together = kept_together(graph, quantile, threshold, keep, node_weight)
+        return cls.from_lists(
+            as_graph(graph).num_nodes, together, groups=_one_group("curvature", together), skeleton=_skeleton_of(graph)
+        )
 
     def __eq__(self, other: object) -> bool:
         """Whether nodes, hyperedges, weights, groups and skeleton are the same."""
@@ -384,6 +510,10 @@ def bone_incidence(skeleton: SkeletonLike) -> Tensor:
     for bone, (parent, child) in enumerate(skeleton.edges):
         matrix[parent, bone], matrix[child, bone] = -1, 1
     return matrix
+
+
+def _skeleton_of(graph: GraphLike) -> Skeleton | None:
+    return None if isinstance(graph, Graph) else as_skeleton(graph)
 
 
 def _one_group(name: str, hyperedges: Any) -> dict[str, range]:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 """What Lightning calls the precisions."""
+AUTO = "auto"
+"""Of the precisions the one that is faster here, see :mod:`skelgraph.training.probe`."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
 Loss = Annotated[str, LOSS_SUM]
 RefineLoss = Annotated[str, REFINE_LOSS_SUM]
 LossFrames = Literal["centre", "all"]
@@ -408,7 +411,12 @@ class MachineConfig(CheckedSettings):
     gpus: Gpus | None = setting(
         None, "Which GPUs, 0,2; as many as devices.", unit="numbers", absent="the first ones", resume=True
     )
-    precision: Annotated[str, OneOf(PRECISIONS)] = setting("32", "Number format; bf16 is mixed with float32.")
+    precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] = setting(
+        "32", "Number format; bf16 is mixed with float32, auto tries on a CPU which is faster."
+    )
+    threads: Threads | None = setting(
+        None, "Threads of the CPU.", unit="threads", absent="as many as a short probe finds fastest", resume=True
+    )
     compile: bool = setting(
         False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
     )

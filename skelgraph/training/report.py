@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 from torch import Tensor
 
-from skelgraph.files import write_file
+from skelgraph.files import to_json, write_file
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.training.judging import MEASURES, ROWS, statements
@@ -95,17 +95,7 @@ def write_report(
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write JSON for people, all of it or nothing; NaN and infinity, which JSON does not have, become ``null``."""
-    text = json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False)
-    # Half a character (a lone surrogate) has no UTF-8; its escape in Python is also its escape in JSON.
-    write_file(path, (text + "\n").encode(errors="backslashreplace"))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    write_file(path, f"{to_json(values)}\n".encode())
 
 
 def _animation(sample: Sample, skeleton: Skeleton) -> bytes:

@@ -2,9 +2,10 @@
 
 The declaration of a setting says whether it may (``resume=True`` in :mod:`skelgraph.training.config`). ``out``,
 ``progress``, ``save_every`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is.
-``device``, ``devices`` and ``gpus`` decide no step: the windows, their order and the size of a batch over all processes
-are the same, so that the schedule fits; rounding differs between devices, and dropout and batch normalisation see the
-share of each process. ``early_stopping`` decides where a run ends, and no step before.
+``device``, ``devices``, ``gpus`` and ``threads`` decide no step: the windows, their order and the size of a batch over
+all processes are the same, so that the schedule fits; rounding differs between devices and numbers of threads, and
+dropout and batch normalisation see the share of each process. ``early_stopping`` decides where a run ends, and no step
+before.
 ``max_epochs`` is free where nothing depends on the length of the run: the learning rate
 (:attr:`ScheduleInfo.spans_run <skelgraph.training.ScheduleInfo>`) or the momentum of batch normalisation.
 """
@@ -20,7 +21,7 @@ from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path
 from skelgraph.text import plain, shown
 from skelgraph.training.checkpoint import load_checkpoint
-from skelgraph.training.config import TrainConfig
+from skelgraph.training.config import AUTO, TrainConfig
 from skelgraph.training.folder import BEST, CONFIG, LAST, OF_EPOCHS, read_record
 from skelgraph.training.schedules import SCHEDULES
 
@@ -86,6 +87,18 @@ def resumable_checkpoint(config: TrainConfig) -> Path | None:
     epochs, before = saved_before(out)
     check_resumable(before.decided().settings(), config.decided().settings(), epochs, out)
     return out / LAST if epochs else None
+
+
+def as_found_before(config: TrainConfig) -> TrainConfig:
+    """The settings to go on with, with what they leave open as the run found it when it began (:mod:`.probe`).
+
+    Raises:
+        SkelgraphError: As :func:`saved_config`.
+    """
+    found = saved_before(Path(config.out))[1].machine
+    if config.machine.threads is None:
+        config = config.replace(threads=found.threads)
+    return config.replace(precision=found.precision) if config.machine.precision == AUTO else config
 
 
 def config_of(holder: Any, path: Path) -> TrainConfig:

@@ -46,8 +46,9 @@ from skelgraph.training.meshes import check_mesh, write_meshes
 from skelgraph.training.module import LiftingModule
 from skelgraph.training.more_motion import with_more_motion
 from skelgraph.training.network import network_options
+from skelgraph.training.probe import settled, threads_as_before
 from skelgraph.training.report import write_json, write_report
-from skelgraph.training.resume import resumable_checkpoint
+from skelgraph.training.resume import as_found_before, resumable_checkpoint
 from skelgraph.training.sample import typical_clip
 from skelgraph.training.selection import check_selection, judged_checkpoint, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
@@ -57,6 +58,7 @@ STEPS_AT_ONCE = 1024
 """Training steps that a compiled run hands to the GPU at once: a progress bar moves as often."""
 
 
+@threads_as_before()
 def train(
     config: TrainConfig,
     *,
@@ -95,6 +97,8 @@ def train(
     out = Path(config.out)
     if resume == "if-exists":
         resume = read_record(out) is not None
+    if resume:
+        config = as_found_before(config)
     goes_on = resume and resumable_checkpoint(config) is not None
     if not resume:
         check_free(out, "train", overwrite=overwrite)
@@ -108,6 +112,7 @@ def train(
     )
     check_mesh(config, model)
     check_causal(config, model)
+    config = settled(config, model)
     train_set, test_set = _load(config, "train"), _load_test(config)
     val_set = test_set if config.data.val_subjects is None else _load(config, "validation")
     for data_set in (train_set, val_set, test_set):
@@ -175,6 +180,7 @@ def train(
     return metrics
 
 
+@threads_as_before()
 def evaluate(
     weights: str | Path,
     out: str | Path,
@@ -215,6 +221,7 @@ def evaluate(
     )
     check_mesh(config, network)
     check_causal(config, network)
+    config = settled(config, network, training=False)
     test_set = _load_test(config)
     check_network(network, test_set)
     notes = []

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.signals import end_if_asked, held_back
 from skelgraph.training.averaging import WeightAverage
 from skelgraph.training.checkpoint import AtomicCheckpointIO
 from skelgraph.training.checkpointing import Checkpoints
@@ -40,7 +41,7 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
     """
     machine = config.machine
     accelerator, devices = _devices(machine)
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [EndBetweenSteps()]
     loggers: list[Logger] = []
     if history is not None:
         callbacks.append(history)
@@ -74,6 +75,16 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
     )
 
 
+class EndBetweenSteps(Callback):
+    """Ends a program that was asked to end when a batch is through."""
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Of training, validation and test alike."""
+        end_if_asked()
+
+    on_validation_batch_end = on_test_batch_end = on_train_batch_end
+
+
 def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
     """The accelerator, and how many of its devices or which."""
     available = torch.cuda.device_count()
@@ -96,10 +107,11 @@ def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
 
 def reraise_interrupt(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Call ``fit`` or ``test``, which turn Ctrl-C into an exit of the program and ignore every further one: here it
-    is a ``KeyboardInterrupt`` again."""
+    is a ``KeyboardInterrupt`` again. Where signals end the program, they do so between two batches."""
     handler = signal.getsignal(signal.SIGINT)
     try:
-        function(*args, **kwargs)
+        with held_back():
+            function(*args, **kwargs)
     except SystemExit as error:
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise

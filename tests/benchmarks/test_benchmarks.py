@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import re
+import types
 
 import pytest
 import torch
 
+from skelgraph import create_model
+
+PICTURED = {"hypergraph", "layers", "models", "scaling"}
 HYPERGRAPH = ["--channels", "4", "--batch-sizes", "1", "--incidences", "800"]
 
 
 @pytest.fixture(name="run")
 def _run(monkeypatch, tmp_path, load):
-    """Run a benchmark with the least of repeats: its numbers and its page."""
+    """Run a benchmark with the least of repeats: its numbers and its page, which shows the picture of the numbers."""
 
     def run(name, *arguments):
         page = tmp_path / "docs" / "page.md"
-        options = [*arguments, "--seconds", "0", "--out", str(tmp_path), "--docs", str(page)]
+        out = tmp_path / "runs" / "out"
+        options = [*arguments, "--seconds", "0", "--out", str(out), "--docs", str(page)]
         monkeypatch.setattr("sys.argv", [f"benchmarks/{name}.py", *options])
         load(name).main()
-        assert (tmp_path / f"{name}.md").read_text() == page.read_text()
-        return json.loads((tmp_path / f"{name}.json").read_text()), page.read_text()
+        assert (out / f"{name}.md").read_text() == page.read_text()
+        assert (out / f"{name}.json").read_text() == page.with_suffix(".json").read_text()
+        for picture in re.findall(r"!\[[^\]]+\]\((.*?)\)", page.read_text()):
+            content = (page.parent / picture).read_bytes()
+            assert content == (out / picture).read_bytes()
+            assert len(content) < 100_000
+        assert page.read_text().count("![") == (name in PICTURED)
+        return json.loads(page.with_suffix(".json").read_text()), page.read_text()
 
     return run
 
@@ -42,17 +55,47 @@ def test_hypergraph_without_dhg_says_so(run, load, monkeypatch):
     assert "dhg is not installed" in page
 
 
+def test_bf16(run, load, monkeypatch):
+    benchmark = load("bf16")
+    compiled = benchmark.optimize
+    monkeypatch.setattr(benchmark, "optimize", lambda model, **how: compiled(model, **how | {"compile": False}))
+    monkeypatch.setattr(benchmark, "EVERY", 500)
+    small = create_model("martinez", "h36m16", hidden_channels=32)  # in the place of weights
+    monkeypatch.setattr(benchmark, "load_network", lambda *file: copy.deepcopy(small))
+    numbers, page = run("bf16", "--models", "martinez", "--batch-sizes", "1", "3")
+    assert [(row["model"], row["batch"]) for row in numbers["rows"]] == [("martinez", 1), ("martinez", 3)]
+    assert [row["data"] for row in numbers["costs"]] == ["generated", "real person"]
+    assert all(0 < abs(row["bf16"] - row["float32"]) < 0.01 * row["float32"] for row in numbers["costs"])
+    assert numbers["costs"][0]["apart"] > abs(numbers["costs"][0]["bf16"] - numbers["costs"][0]["float32"])
+    assert "| geometric mean |" in page
+    assert "| open | real person | 400 |" in page
+
+
 def test_layers(run):
     numbers, page = run("layers", "--channels", "4", "--batch-sizes", "2")
     assert [row["batch"] for row in numbers["rows"]] == [2, 2]
     assert "| 2 | forward |" in page
 
 
-def test_scaling(run):
-    layers = ("--layers", "ModulatedGraphConv", "HyperedgeConv")  # each cell is a process of its own
+def test_scaling(run, load, monkeypatch):
+    """Each cell is a process of its own; here the first one is, the others are measured in this process."""
+    scaling, started = load("scaling"), []
+    start = scaling.subprocess.run
+
+    def once(command, **options):
+        started.append(command)
+        if len(started) == 1:
+            return start(command, **options)
+        layer, nodes, path, *_ = command[3:]
+        printed = json.dumps(scaling.measure(layer, int(nodes), 2, path == "dense", 0.0))
+        return types.SimpleNamespace(stdout=printed)
+
+    monkeypatch.setattr(scaling.subprocess, "run", once)
+    layers = ("--layers", "ModulatedGraphConv", "HyperedgeConv")
     numbers, page = run("scaling", *layers, "--channels", "2", "--nodes", "16", "30", "--dense-gigabytes", "2e-6")
     assert [row["dense"] is None for row in numbers["rows"]] == [False, True] * 2
     assert "| HyperedgeConv | 30 | - |" in page
+    assert len(started) == 6
 
 
 def test_sides_that_differ_are_not_timed(load):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import tiny_mocap
 import torch
 from motion_writers import write_text
 
+from skelgraph.__main__ import main
 from skelgraph.datasets import MotionFiles, load_dataset, read_motion_file
 from skelgraph.datasets.joint_maps import find_joint_map, map_joints
 from skelgraph.errors import DataError, SkelgraphError
@@ -223,18 +222,19 @@ def test_a_damaged_file_is_named(folder: Path) -> None:
         load(folder, "studio")
 
 
-COMMAND = [sys.executable, "-m", "skelgraph", "train", "--dataset", "motion", "--unit", "cm", "--up", "y"]
+COMMAND = ["train", "--dataset", "motion", "--unit", "cm", "--up", "y"]
 COMMAND += ["--max-epochs", "2", "--batch-size", "32", "--device", "cpu", "--no-progress"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("skeleton", ["h36m17", "own"])
-def test_training_from_the_command_line(folder: Path, tmp_path: Path, skeleton: str) -> None:
+def test_training_from_the_command_line(
+    folder: Path, tmp_path: Path, skeleton: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = folder / "eve.bvh" if skeleton == "own" else None
     options = ["--data-3d", str(folder), "--train-subjects", "studio", "--test-subjects", "eve"]
     options += ["--virtual-cameras", "2", "--skeleton", str(path or skeleton), "--data-option", "camera_seed=3"]
-    done = subprocess.run([*COMMAND, *options, "--out", str(tmp_path / "run")], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert main([*COMMAND, *options, "--out", str(tmp_path / "run")]) == 0
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["epochs"] == 2
     assert metrics["dataset"]["subjects"] == ["eve"]
@@ -243,21 +243,19 @@ def test_training_from_the_command_line(folder: Path, tmp_path: Path, skeleton: 
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["config"]["data"]
     assert (settings["unit"], settings["up"], settings["virtual_cameras"]) == ("cm", "y", 2)
     if skeleton == "own":
-        assert "does not say what is left" in " ".join(done.stdout.split())
+        assert "does not say what is left" in " ".join(capsys.readouterr().out.split())
     # the checkpoint knows its data
     checkpoint = str(tmp_path / "run" / "checkpoints" / "last.ckpt")
-    again = [sys.executable, "-m", "skelgraph", "evaluate", "--checkpoint", checkpoint]
-    judged = subprocess.run(
-        [*again, "--out", str(tmp_path / "judged"), "--device", "cpu"], capture_output=True, text=True
-    )
-    assert judged.returncode == 0, judged.stderr
+    assert main(["evaluate", "--checkpoint", checkpoint, "--out", str(tmp_path / "judged"), "--device", "cpu"]) == 0
     assert json.loads((tmp_path / "judged" / "metrics.json").read_text())["mpjpe_mm"] == pytest.approx(
         metrics["mpjpe_mm"]
     )
 
 
-def test_the_command_line_says_what_is_missing(folder: Path) -> None:
+def test_the_command_line_says_what_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
     options = ["--data-3d", str(folder), "--train-subjects", "studio", "--test-subjects", "eve", "--unit", "none"]
-    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, cwd=folder)
-    assert done.returncode == 2
-    assert "does not say its unit of length; expected unit (--unit)" in " ".join(done.stderr.split())
+    assert main([*COMMAND, *options]) == 2
+    assert "does not say its unit of length; expected unit (--unit)" in " ".join(capsys.readouterr().err.split())

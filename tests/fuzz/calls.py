@@ -462,7 +462,32 @@ BUILDERS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]], Call
         lambda: {"skeleton": LAYOUT, "groups": ("parts", "sym"), "hyperedge_weight": None},
         _use_hypergraph,
     ),
-    "JointHypergraph.from_khop": (JointHypergraph.from_khop, lambda: {"skeleton": LAYOUT, "k": 2}, _use_hypergraph),
+    "JointHypergraph.from_khop": (
+        JointHypergraph.from_khop,
+        lambda: {"graph": LAYOUT, "k": 2, "directed": False},
+        _use_hypergraph,
+    ),
+    "JointHypergraph.from_knn": (
+        JointHypergraph.from_knn,
+        lambda: {"x": torch.eye(4), "k": 2, "skeleton": None},
+        _use_hypergraph,
+    ),
+    "JointHypergraph.from_communities": (
+        JointHypergraph.from_communities,
+        lambda: {"graph": Graph(3, _INDEX), "resolution": 1.0, "directed": False, "x": torch.eye(3), "k": 2},
+        _use_hypergraph,
+    ),
+    "JointHypergraph.from_curvature": (
+        JointHypergraph.from_curvature,
+        lambda: {
+            "graph": Graph(3, _INDEX),
+            "quantile": 0.1,
+            "threshold": None,
+            "keep": "below",
+            "node_weight": torch.ones(3),
+        },
+        _use_hypergraph,
+    ),
     "from_pyg": (
         from_pyg,
         lambda: {"data": torch.tensor([[0, 1, 2], [0, 0, 1]]), "num_nodes": 3, "num_hyperedges": 2},

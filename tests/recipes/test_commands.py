@@ -14,6 +14,7 @@ from skelgraph.__main__ import main
 from skelgraph.recipes import list_recipes, read_recipe
 
 mpl.use("agg")
+pytestmark = pytest.mark.usefixtures("quick_reports")
 
 SMALL = "--option hidden_channels=4 --option num_blocks=1 --max-epochs 1 --device cpu --no-progress"
 

@@ -20,6 +20,7 @@ from skelgraph.recipes import list_recipes, read_recipe, reproduce
 from skelgraph.training import load_checkpoint, run
 
 mpl.use("agg")
+pytestmark = pytest.mark.usefixtures("quick_reports")
 
 
 def small(name: str) -> dict[str, Any]:

@@ -10,6 +10,15 @@ from tiny_mocap import Run
 
 from skelgraph.training import TrainConfig, train
 
+DRAWN = {"test_names", "test_pictures", "test_report", "test_run", "test_uncertainty_of_runs"}
+"""Modules whose runs render the figures of their reports."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _reports(request: pytest.FixtureRequest) -> None:
+    if request.module.__name__ not in DRAWN:
+        request.getfixturevalue("quick_reports")
+
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:

@@ -124,12 +124,6 @@ def killed(restless: Run, folder: Path, kills: int, seed: int) -> tuple[Run, lis
     return Run(config, {}, out, out / "checkpoints" / "last.ckpt"), moments
 
 
-def test_three_kills(restless: Run, tmp_path: Path) -> None:
-    finished, moments = killed(restless, tmp_path, 3, seed=1)
-    assert len(moments) == 3
-    check_whole(finished, restless)
-
-
 @pytest.mark.slow
 def test_twelve_kills(restless: Run, tmp_path: Path) -> None:
     finished, moments = killed(restless, tmp_path, 12, seed=0)

@@ -169,7 +169,7 @@ def test_training_in_bf16(run: Run, tmp_path: Path) -> None:
         ({"lr_decay": 1.5}, "lr-decay is 1.5"),
         ({"batch_size": 0}, "batch-size is 0"),
         ({"seed": -1}, "seed is -1"),
-        ({"precision": "16"}, "precision is '16'; expected '32' or 'bf16'"),
+        ({"precision": "16"}, "precision is '16'; expected '32', 'bf16' or 'auto'"),
         ({"device": "tpu"}, "device is 'tpu'; expected 'auto', 'cpu' or 'cuda'"),
         ({"model": "sem_gnc"}, "did you mean sem_gcn"),
         ({"options": {"hidden": 3}}, "hidden_channels"),

@@ -216,7 +216,10 @@ def on_validation_epoch_end(self):  # seed 1 diverges
 LiftingModule.on_validation_epoch_end = on_validation_epoch_end
 
 config = TrainConfig.from_dict(json.load(open(sys.argv[1])))
-train_seeds(config, [0, 1, 2], resume="if-exists")
+for epochs in (1, 2, 2):
+    summary = train_seeds(config.replace(max_epochs=epochs), [0, 1, 2], resume="if-exists")
+    assert summary["finished"] == [0, 2]
+    assert [run["epochs"] for run in summary["runs"].values()] == [epochs, epochs]
 """
 
 
@@ -224,19 +227,17 @@ train_seeds(config, [0, 1, 2], resume="if-exists")
 def test_seeds_in_two_processes(config: TrainConfig, tmp_path: Path) -> None:
     """The processes go through the seeds side by side, also where one diverges and where runs are resumed."""
     (tmp_path / "script.py").write_text(IN_TWO)
-    for epochs in (1, 2, 2):
-        settings = config.replace(devices=2, max_epochs=epochs).to_dict()
-        (tmp_path / "settings.json").write_text(json.dumps(settings))
-        process = subprocess.run(
-            [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "settings.json")],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert process.returncode == 0, process.stderr
-        summary = json.loads((tmp_path / "out" / "seeds.json").read_text())
-        assert summary["finished"] == [0, 2]
-        assert [run["epochs"] for run in summary["runs"].values()] == [epochs, epochs]
+    (tmp_path / "settings.json").write_text(json.dumps(config.replace(devices=2).to_dict()))
+    process = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "settings.json")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert process.returncode == 0, process.stderr
+    summary = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    assert summary["finished"] == [0, 2]
+    assert [run["epochs"] for run in summary["runs"].values()] == [2, 2]
     alone = train(config.replace(out=str(tmp_path / "alone"), seed=2))
     assert summary["runs"]["2"]["mpjpe_mm"] == pytest.approx(alone["mpjpe_mm"], rel=0.2)  # dropout, shares of batches

@@ -224,19 +224,23 @@ class SetTransformer(CheckedOptions, nn.Module):
     def forward(self, x: Tensor, incidence: Incidence, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map the members ``(..., N, C_in)`` to their sets ``(..., S, C_out)``; ``state`` of that shape is added. The
         second result are the coefficients of the members."""
-        heads = self.seed.size(0)
-        score = F.leaky_relu((self.key(x).unflatten(-1, (heads, -1)) * self.seed).sum(dim=-1), self.negative_slope)
+        score = F.leaky_relu(self._scores(x), self.negative_slope)
         if self.over == "nodes":
-            alpha = incidence.softmax(
-                incidence.score(score, score.new_zeros(incidence.num_hyperedges, heads)), self.over
-            )
+            alpha = incidence.softmax(incidence.score(score, None), self.over)
             z = incidence.to_hyperedges(self.value(x), alpha)
         else:
-            alpha = incidence.softmax(incidence.score(score.new_zeros(incidence.num_nodes, heads), score), self.over)
+            alpha = incidence.softmax(incidence.score(None, score), self.over)
             z = incidence.to_nodes(self.value(x), alpha)
         z = z + self.seed.flatten()
         z = self.norm0(z if state is None else z + state)
         return self.norm1(z + self.ff(z).relu()), alpha
+
+    def _scores(self, x: Tensor) -> Tensor:
+        """The products of all keys with the seed, ``(..., N, heads)``: the seed is multiplied with the map of the keys,
+        which has fewer rows than there are members."""
+        seed, bias = self.seed.unsqueeze(-1), self.key.bias
+        weight = (self.key.weight.unflatten(0, self.seed.shape) * seed).sum(dim=1)
+        return F.linear(x, weight, None if bias is None else (bias.view_as(self.seed) * self.seed).sum(dim=-1))
 
 
 class DeepSet(CheckedOptions, nn.Module):

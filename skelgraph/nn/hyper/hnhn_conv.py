@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels
+from skelgraph.nn.hyper.hyper_conv import Factors, HyperConv, InChannels
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.products import inverse, scale
+from skelgraph.ops.products import inverse
 from skelgraph.options import Channels, Finite
 from skelgraph.topology import HypergraphLike
 
@@ -75,6 +75,7 @@ class HNHNConv(HyperConv):
         self.beta = beta
         self.lin1 = linear(in_channels, hidden_channels, bias)
         self.lin2 = nn.Linear(hidden_channels, out_channels, bias)
+        self.fix_stages()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -82,15 +83,19 @@ class HNHNConv(HyperConv):
         xavier(self.lin1)
         xavier(self.lin2)
 
-    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
-        """Two means, an activation between them."""
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """Powers of degrees and sizes, and what they sum to."""
         joint = _power(incidence.node_degree(hyperedge_weight), self.beta)
         total = incidence.hyperedge_degree(joint)
-        mean = scale(incidence.to_hyperedges(scale(self.lin1(x), joint)), inverse(total))
-        hyperedge_attr = scale(mean, hyperedge_weight).relu()
         size = _power(incidence.hyperedge_degree().to(hyperedge_weight.dtype), self.alpha)
         share = inverse(incidence.node_degree(hyperedge_weight * size))
-        return scale(incidence.to_nodes(scale(self.lin2(hyperedge_attr), size)), share), hyperedge_attr
+        return (joint, inverse(total) * hyperedge_weight), (size, share)
+
+    def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
+        """Two means, an activation between them."""
+        up, down = self.stages(incidence, hyperedge_weight)
+        hyperedge_attr = up(self.lin1(x)).relu()
+        return down(self.lin2(hyperedge_attr)), hyperedge_attr
 
 
 def _power(degree: Tensor, exponent: float) -> Tensor:

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.fixed import on_cpu
 from skelgraph.nn.features import check_batch, check_broadcast, check_features, check_flags, check_tensor
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, Memberships, NumEdges, read_hypergraph
 from skelgraph.nn.hyper.messages import IncidenceMessages
-from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence, SparsePattern, incidence_pattern
+from skelgraph.ops import DenseIncidence, Incidence, SparseIncidence, SparsePattern, Stage, incidence_pattern
+from skelgraph.ops.incidence import Reduce, multiply_by
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.topology import HypergraphLike, JointHypergraph, as_hypergraph
 from skelgraph.topology.hypergraph_data import disjoint_union
@@ -24,9 +26,15 @@ InChannels = Channels | Literal[-1]
 """Width of the input, -1 to read it off the first call."""
 AttentionWeights: TypeAlias = tuple[Tensor, Tensor]
 """The incidences ``(2, nnz)`` and their coefficients ``(..., nnz, heads)``."""
+Factors: TypeAlias = tuple[Tensor | None, Tensor | None]
+"""Of one stage: factors of what is sent and of what is gathered, 1 where there are none."""
 Output: TypeAlias = Tensor | tuple[Tensor | AttentionWeights, ...]
 """The features of the nodes, or a tuple of these, of those of the hyperedges and of the attention weights, as far as
 they were asked for."""
+
+
+_FACTORS = ("up_send", "up_gather", "down_send", "down_gather")
+"""Names of the buffers of :meth:`HyperConv.factors`."""
 
 
 class HyperConv(CheckedOptions, IncidenceMessages):
@@ -35,6 +43,10 @@ class HyperConv(CheckedOptions, IncidenceMessages):
     A subclass writes :meth:`two_stages` once, for one :class:`~skelgraph.ops.DenseIncidence` or
     :class:`~skelgraph.ops.SparseIncidence`; this class decides between them and takes care of the shapes. Where a layer
     has options ``v2e`` and ``e2v``, these are DHG's words: vertices to hyperedges, and hyperedges to vertices.
+
+    What a layer has of the hypergraph alone, such as degrees and their powers, it writes in :meth:`factors`, and calls
+    :meth:`fix_stages` when it is built: on its own hypergraph and weights both stages are then buffers, and where they
+    are linear they are one matrix between nodes.
 
     Args:
         in_channels: Channels of every node at the input; -1 to read them off the first call, as in PyG.
@@ -74,6 +86,9 @@ class HyperConv(CheckedOptions, IncidenceMessages):
     hyperedge_index: Tensor
     default_hyperedge_weight: Tensor
     incidence_matrix: Tensor
+    non_members: Tensor
+    has_operator = False
+    """Whether the layer has both stages as one matrix between nodes."""
 
     def __init__(
         self,
@@ -87,6 +102,7 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         self.out_channels = out_channels
         self.hypergraph = None if hypergraph is None else as_hypergraph(hypergraph)
         self.dense = dense
+        self._stage_buffers: list[str] = []
         if self.hypergraph is None:
             return
         hypergraph = self.hypergraph
@@ -95,9 +111,10 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         self.register_buffer("default_hyperedge_weight", hypergraph.hyperedge_weight, persistent=False)
         if self.uses_matrix(hypergraph):
             self.register_buffer("incidence_matrix", hypergraph.incidence, persistent=False)
+            self.register_buffer("non_members", hypergraph.incidence == 0, persistent=False)
         else:
             pattern = incidence_pattern(index, hypergraph.num_nodes, hypergraph.num_hyperedges)
-            for name in SparsePattern.ONES:
+            for name in SparsePattern.BY_ROW:
                 self.register_buffer(f"pattern_{name}", getattr(pattern, name), persistent=False)
 
     def uses_matrix(self, hypergraph: JointHypergraph) -> bool:
@@ -135,6 +152,53 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         """
         raise TypeError(f"{type(self).__name__} must define two_stages()")
 
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """What the two stages have of the hypergraph alone: the factors of the nodes that are sent and of the
+        hyperedges that gather them, then of the hyperedges that are sent and of the nodes that gather these."""
+        return (None, None), (None, None)
+
+    @on_cpu
+    def fix_stages(self, operator: bool = False) -> None:
+        """Keep what the stages have of the hypergraph and the weights of the layer, so that no call computes it.
+
+        Args:
+            operator: Keep both stages as one matrix, too, for calls that ask for nodes alone; if the layer works with
+                matrices and there are at most twice as many nodes as hyperedges, as otherwise two stages are cheaper.
+        """
+        hypergraph = self.hypergraph
+        if hypergraph is None:
+            return
+        size = hypergraph.num_nodes, hypergraph.num_hyperedges
+        each = SparseIncidence(hypergraph.hyperedge_index, *size, self.send)
+        up, down = self.factors(each, hypergraph.hyperedge_weight.double())
+        fixed = dict(zip(_FACTORS, (*up, *down), strict=True))
+        if self.uses_matrix(hypergraph):
+            dense = DenseIncidence(hypergraph.incidence.double())
+            fixed["up"], fixed["down"] = dense.weighted("hyperedges", *up), dense.weighted("nodes", *down)
+            self.has_operator = operator and size[0] <= 2 * size[1]
+            fixed["operator"] = fixed["down"] @ fixed["up"] if self.has_operator else None
+        self._stage_buffers = [name for name, value in fixed.items() if value is not None]
+        for name in self._stage_buffers:
+            self.register_exact(name, fixed[name])
+
+    def known_factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """The :meth:`factors`, from buffers on the hypergraph and weights of the layer."""
+        if not (incidence.is_fixed and self._stage_buffers):
+            return self.factors(incidence, hyperedge_weight)
+        values = [self.exact(name) if name in self._stage_buffers else None for name in _FACTORS]
+        return (values[0], values[1]), (values[2], values[3])
+
+    def stages(
+        self, incidence: Incidence, hyperedge_weight: Tensor, v2e: Reduce = "sum", e2v: Reduce = "sum"
+    ) -> tuple[Stage, Stage]:
+        """Both ways with the :meth:`factors`, as maps of ``(..., J, C)`` to ``(..., M, C)`` and back; a mean is a sum
+        that the factors divide."""
+        v2e, e2v = "sum" if v2e == "mean" else v2e, "sum" if e2v == "mean" else e2v
+        if v2e == e2v == "sum" and incidence.is_fixed and "up" in self._stage_buffers and not self.explain:
+            return multiply_by(self.exact("up")), multiply_by(self.exact("down"))
+        up, down = self.known_factors(incidence, hyperedge_weight)
+        return incidence.stage("hyperedges", *up, reduce=v2e), incidence.stage("nodes", *down, reduce=e2v)
+
     def forward(
         self,
         x: Tensor,
@@ -169,6 +233,9 @@ class HyperConv(CheckedOptions, IncidenceMessages):
     ) -> Any:
         """Check and reshape what a call was handed, take the two stages, and return what was asked for; the arguments
         are those of the ``forward`` of the layers that have them all."""
+        nothing_given = hypergraph is None and hyperedge_weight is None and hyperedge_attr is None
+        if nothing_given and return_hyperedges is False and return_attention_weights is False:
+            return self._run_bound(x)
         check_features(self, x)
         check_flags(return_hyperedges=return_hyperedges, return_attention_weights=return_attention_weights)
         for name, value in (("hyperedge_weight", hyperedge_weight), ("hyperedge_attr", hyperedge_attr)):
@@ -178,10 +245,10 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             self.infer_channels(x)
         rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
         counts = (value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim)
-        num_expected = next(counts, None)
-        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, num_expected)
+        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, next(counts, None))
         if hyperedge_weight is None:
             hyperedge_weight = own_weight
+            incidence.is_fixed = hypergraph is None or hypergraph is self.hypergraph
         flat = x.dim() == 2 and not is_union
         self._check(x, incidence, hyperedge_weight, hyperedge_attr)
         if flat:
@@ -206,6 +273,33 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if return_attention_weights:
             results.append(self._attention_weights(alphas, incidence, num_samples))
         return tuple(results) if len(results) > 1 else x
+
+    def _run_bound(self, x: Tensor) -> Tensor:
+        """:meth:`run_two_stages` on the hypergraph and weights of the layer, for the features of the nodes alone: the
+        usual call, on which everything else need not be looked at."""
+        if self.in_channels == -1:
+            check_features(self, x)
+            self.infer_channels(x)
+        incidence = self._own_incidence()
+        incidence.is_fixed = True
+        num_nodes = incidence.num_nodes
+        check_features(self, x, self.in_channels, num_nodes, flat=True)
+        single = x.dim() == 3 and x.size(0) == 1  # products of two matrices are faster than those of a batch of one
+        flat = x.dim() == 2 and x.size(0) != num_nodes
+        if single:
+            x = x.squeeze(0)
+        elif flat:
+            x = x.unflatten(0, (-1, num_nodes))
+        if self.has_operator and isinstance(incidence, DenseIncidence):
+            x = self.one_stage(x, self.exact("operator"))
+        else:
+            float32_or_wider = torch.promote_types(x.dtype, torch.float32)
+            x = self.two_stages(x, incidence, self._buffers["default_hyperedge_weight"].to(float32_or_wider))[0]
+        return x.unsqueeze(0) if single else x.flatten(0, 1) if flat else x
+
+    def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
+        """The equation of a layer whose two stages are linear, with both as one matrix ``operator (J, J)``."""
+        raise TypeError(f"{type(self).__name__} must define one_stage()")
 
     def incidence_of(
         self, x: Tensor, hypergraph: HypergraphInput | None = None, num_edges: NumEdges | None = None
@@ -250,12 +344,14 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             raise SkelgraphError(
                 f"{self} has no hypergraph; hand a JointHypergraph to its constructor or a hypergraph to the call"
             )
-        index, size = self.hyperedge_index, (hypergraph.num_nodes, hypergraph.num_hyperedges)
+        buffers: dict[str, Any] = self._buffers  # attributes of a module take longer to find
+        index = buffers["hyperedge_index"]
+        if "incidence_matrix" in buffers and not self.explain:
+            return DenseIncidence(buffers["incidence_matrix"], index, buffers["non_members"])
+        size = hypergraph.num_nodes, hypergraph.num_hyperedges
         if self.explain:
             return SparseIncidence(index, *size, self.send)
-        if self.uses_matrix(hypergraph):
-            return DenseIncidence(self.incidence_matrix, index)
-        pattern = SparsePattern(*(self.get_buffer(f"pattern_{name}") for name in SparsePattern.ONES))
+        pattern = SparsePattern(**{name: buffers[f"pattern_{name}"] for name in SparsePattern.BY_ROW})
         return SparseIncidence(index, *size, self.send, pattern)
 
     def _attention_weights(

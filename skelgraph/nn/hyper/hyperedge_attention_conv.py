@@ -10,11 +10,11 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hyper_conv import Factors, HyperConv, InChannels, Output
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
-from skelgraph.ops import Incidence
-from skelgraph.ops.products import inverse, scale
+from skelgraph.ops import Incidence, Stage
+from skelgraph.ops.products import head_products, inverse, scale
 from skelgraph.options import Channels, Count, Finite, Rate
 from skelgraph.topology import HypergraphLike
 
@@ -118,6 +118,7 @@ class HyperedgeAttentionConv(HyperConv):
         self.att = nn.Parameter(torch.empty(1, heads, 2 * channels))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.dropout = Dropout(dropout)
+        self.fix_stages()
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -161,45 +162,48 @@ class HyperedgeAttentionConv(HyperConv):
     ) -> tuple[Tensor, ...]:
         """Score every incidence, then the two stages."""
         h = self.lin(x)
-        g = self._map_hyperedges(x, h, incidence, hyperedge_attr)
+        mean, back = self.stages(incidence, hyperedge_weight)
+        g = self._map_hyperedges(x, h, mean, hyperedge_attr)
         alpha = self.dropout(self.attention(h, g, incidence, hyperedge_weight))
-        share = inverse(incidence.node_degree(hyperedge_weight))
         if self.norm == "pyg":
-            hyperedge_attr = incidence.to_hyperedges(h, alpha, reduce="mean")
+            (_, size), (_, share) = self.known_factors(incidence, hyperedge_weight)
+            hyperedge_attr = scale(incidence.to_hyperedges(h, alpha), size)
             x = scale(incidence.to_nodes(hyperedge_attr, alpha), share)
         elif self.mode == "node":
             hyperedge_attr = incidence.to_hyperedges(h, alpha)
-            x = scale(incidence.to_nodes(scale(hyperedge_attr, hyperedge_weight)), share)
+            x = back(hyperedge_attr)
         else:
-            hyperedge_attr = incidence.to_hyperedges(h, reduce="mean")
+            hyperedge_attr = mean(h)
             x = incidence.to_nodes(scale(hyperedge_attr, hyperedge_weight.sign()), alpha)
         if not self.concat:
             x = x.unflatten(-1, (self.heads, -1)).mean(dim=-2)
         return (x if self.bias is None else x + self.bias), hyperedge_attr, alpha
 
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """The means of hyperedges, and on the way back their weights and inverse degrees."""
+        size = inverse(incidence.hyperedge_degree().to(hyperedge_weight.dtype))
+        return (None, size), (hyperedge_weight, inverse(incidence.node_degree(hyperedge_weight)))
+
     def attention(self, h: Tensor, g: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> Tensor:
         """The coefficients for mapped joints ``(..., J, heads * C)`` and hyperedges ``(..., M, heads * C)``."""
         node, hyperedge = self.att.squeeze(0).chunk(2, dim=-1)
-        score = incidence.score(
-            (h.unflatten(-1, (self.heads, -1)) * node).sum(dim=-1),
-            (g.unflatten(-1, (self.heads, -1)) * hyperedge).sum(dim=-1),
-        )
+        score = incidence.score(head_products(h, node), head_products(g, hyperedge))
         score = F.leaky_relu(score, self.negative_slope)
         if self.mode == "edge" and self.norm == "softmax":
             tiny = torch.finfo(hyperedge_weight.dtype).tiny
             magnitude = hyperedge_weight.abs().clamp_min(tiny).log().unsqueeze(-1)
-            score = score + incidence.score(magnitude.new_zeros(incidence.num_nodes, 1), magnitude)
+            score = score + incidence.score(None, magnitude)
         return incidence.softmax(score, over="nodes" if self.mode == "node" else "hyperedges")
 
-    def _map_hyperedges(self, x: Tensor, h: Tensor, incidence: Incidence, hyperedge_attr: Tensor | None) -> Tensor:
+    def _map_hyperedges(self, x: Tensor, h: Tensor, mean: Stage, hyperedge_attr: Tensor | None) -> Tensor:
         """The mapped features of the hyperedges, ``(..., M, heads * C)``."""
         expected = self.hyperedge_channels or self.in_channels
         if hyperedge_attr is None:
             if self.hyperedge_channels is not None:
                 raise SkelgraphError(f"{self} needs hyperedge_attr with {expected} channels")
             if self.lin_hyperedge is None:
-                return incidence.to_hyperedges(h, reduce="mean")  # the mean of maps is the map of the mean
-            hyperedge_attr = incidence.to_hyperedges(x, reduce="mean")
+                return mean(h)  # the mean of maps is the map of the mean
+            hyperedge_attr = mean(x)
         if hyperedge_attr.size(-1) != expected:
             raise SkelgraphError(
                 f"{self} needs hyperedge_attr with {expected} channels, got {tuple(hyperedge_attr.shape)}"

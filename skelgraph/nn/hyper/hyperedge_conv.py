@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.nn.features import check_features
-from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
-from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
+from skelgraph.nn.hyper.hyper_conv import Factors, HyperConv, InChannels
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import DenseIncidence, Incidence
-from skelgraph.ops.incidence import Reduce
-from skelgraph.ops.products import inverse, inverse_sqrt, product, scale
+from skelgraph.ops.incidence import Reduce, multiply_by
+from skelgraph.ops.products import inverse, inverse_sqrt
 from skelgraph.options import Channels
 from skelgraph.topology import HypergraphLike, as_hypergraph
 
@@ -41,9 +39,9 @@ class HyperedgeConv(HyperConv):
 
     On the layer's own hypergraph both stages are one matrix between joints, :func:`hyperedge_operator`, which the layer
     computes when it is built. A call that asks for joints alone multiplies with that matrix (``has_operator``) if both
-    stages are means, no weights of groups are learned, the layer works with matrices (``dense``) and there are at most
-    twice as many joints as hyperedges, as otherwise two stages are cheaper. All other calls take the two stages one
-    after the other; the numbers are the same up to rounding.
+    stages are means or sums, no weights of groups are learned, the layer works with matrices (``dense``) and there are
+    at most twice as many joints as hyperedges, as otherwise two stages are cheaper. All other calls take the two stages
+    one after the other; the numbers are the same up to rounding.
 
     Args:
         in_channels: Channels of every joint at the input.
@@ -132,14 +130,8 @@ class HyperedgeConv(HyperConv):
         if group_weights and self.hypergraph is not None:
             self.group_logits = nn.Parameter(torch.empty(len(self.hypergraph.groups)))
             self.register_buffer("group_index", self.hypergraph.group_index, persistent=False)
-        self.has_operator = (
-            self.hypergraph is not None
-            and self.uses_matrix(self.hypergraph)
-            and self.hypergraph.num_nodes <= 2 * self.hypergraph.num_hyperedges  # else two stages are cheaper
-            and (v2e, e2v, group_weights) == ("mean", "mean", False)
-        )
-        if self.has_operator and self.hypergraph is not None:
-            self.register_exact("operator", hyperedge_operator(self.hypergraph, norm, weight_mode))
+        if not group_weights:
+            self.fix_stages(operator={v2e, e2v} <= {"sum", "mean"})
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -156,52 +148,32 @@ class HyperedgeConv(HyperConv):
             raise SkelgraphError(f"{self} has no hypergraph")
         return self._times_group_weights(self.default_hyperedge_weight)
 
-    def forward(
-        self,
-        x: Tensor,
-        hypergraph: HypergraphInput | None = None,
-        hyperedge_weight: Tensor | None = None,
-        *,
-        num_edges: NumEdges | None = None,
-        return_hyperedges: bool = False,
-    ) -> Output:
-        """Map ``(..., J, C_in)`` to ``(..., J, C_out)``; see :meth:`HyperConv.forward`."""
-        asks_for_stages = return_hyperedges is not False or hypergraph is not None or hyperedge_weight is not None
-        if asks_for_stages or self.explain or not self.has_operator:
-            return super().forward(
-                x, hypergraph, hyperedge_weight, num_edges=num_edges, return_hyperedges=return_hyperedges
-            )
-        # both stages as one matrix between joints
-        if self.in_channels == -1:
-            self.infer_channels(x)
-        check_features(self, x, self.in_channels, self.num_nodes, flat=True)
-        flat = x.dim() == 2
-        if flat:
-            x = x.unflatten(0, (-1, self.num_nodes))
-        operator = self.exact("operator")
-        if self.in_channels <= self.out_channels and self.bias_place != "pre":
-            x = self.lin(product(operator, x))
-        else:
-            x = product(operator, self._add_bias(self.lin(x), "pre"))
-        x = self._add_bias(x, "post")
-        return x.flatten(0, 1) if flat else x
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """Inverse sizes and weights of the hyperedges, inverse degrees of the joints or their roots."""
+        hyperedge = hyperedge_weight if self.weight_mode == "full" else None
+        if self.v2e == "mean":
+            size = inverse(incidence.hyperedge_degree().to(hyperedge_weight.dtype))
+            hyperedge = size if hyperedge is None else size * hyperedge
+        if self.norm == "sym":
+            root = inverse_sqrt(incidence.node_degree(hyperedge_weight))
+            return (root, hyperedge), (None, root)
+        node = inverse(incidence.node_degree(hyperedge_weight)) if self.e2v == "mean" else None
+        return (None, hyperedge), (None, node)
 
     def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
         """Hyperedges gather their joints, then joints their hyperedges."""
         hyperedge_weight = self._times_group_weights(hyperedge_weight)
-        degree = incidence.node_degree(hyperedge_weight)
-        x = self._add_bias(self.lin(x), "pre")
-        if self.norm == "sym":
-            x = scale(x, inverse_sqrt(degree))
-        hyperedge_attr = incidence.to_hyperedges(x, reduce=self.v2e)
-        if self.weight_mode == "full":
-            hyperedge_attr = scale(hyperedge_attr, hyperedge_weight)
-        if self.e2v == "mean":
-            root_or_inverse = inverse_sqrt if self.norm == "sym" else inverse
-            x = scale(incidence.to_nodes(hyperedge_attr), root_or_inverse(degree))
+        up, down = self.stages(incidence, hyperedge_weight, self.v2e, self.e2v)
+        hyperedge_attr = up(self._add_bias(self.lin(x), "pre"))
+        return self._add_bias(down(hyperedge_attr), "post"), hyperedge_attr
+
+    def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
+        """Both stages at once, on the narrower side of the map."""
+        if self.in_channels <= self.out_channels and self.bias_place != "pre":
+            x = self.lin(multiply_by(operator)(x))
         else:
-            x = incidence.to_nodes(hyperedge_attr, reduce=self.e2v)
-        return self._add_bias(x, "post"), hyperedge_attr
+            x = multiply_by(operator)(self._add_bias(self.lin(x), "pre"))
+        return self._add_bias(x, "post")
 
     def _add_bias(self, x: Tensor, place: Literal["pre", "post"]) -> Tensor:
         """Add the bias if this is the place for it."""

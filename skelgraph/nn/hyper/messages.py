@@ -11,7 +11,7 @@ from torch_geometric.utils import scatter, softmax
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.ops import SparsePattern, sparse_product
+from skelgraph.ops import SparsePattern, sparse_product, sparse_products
 from skelgraph.ops.incidence import Reduce
 from skelgraph.ops.sparse_product import has_sparse_product
 
@@ -41,12 +41,11 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
         size: tuple[int, int],
         pattern: SparsePattern | None,
     ) -> Tensor:
-        """Gather features where incidences end, see :class:`~skelgraph.ops.Send`: by a sparse product where no
-        coefficient or mask acts on the incidences, else message by message."""
-        plain_sum = alpha is None and reduce == "sum" and not self.explain
-        if pattern is not None and plain_sum and has_sparse_product(x):
-            matrix = pattern.matrix(x.new_ones(pattern.column.numel()))  # by which PyG knows that it may fuse
-            return self.propagate(matrix, x=x, alpha=None, reduce=reduce, pattern=pattern)
+        """Gather features where incidences end, see :class:`~skelgraph.ops.Send`: sums by a sparse product where no
+        mask acts on the incidences, else message by message."""
+        if pattern is not None and reduce == "sum" and not self.explain and has_sparse_product(x):
+            matrix = pattern.ones(x)  # by which PyG knows that it may fuse
+            return self.propagate(matrix, x=x, alpha=alpha, reduce=reduce, pattern=pattern)
         return self.propagate(index, x=x, alpha=alpha, reduce=reduce, pattern=None, size=size)
 
     def message(self, x_j: Tensor, alpha: OptTensor) -> Tensor:
@@ -73,9 +72,11 @@ class IncidenceMessages(FixedBuffers, MessagePassing):
             )
         return inputs * (mask.sigmoid() if self._apply_sigmoid else mask).to(inputs.dtype).unsqueeze(-1)
 
-    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, pattern: OptPattern) -> Tensor:
-        """Sum without holding the messages: a product of the sparse matrix with all features at once."""
+    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, alpha: OptTensor, pattern: OptPattern) -> Tensor:
+        """Sum without holding the messages: a product of a sparse matrix, or of one for each head, with the
+        features."""
         assert pattern is not None
-        columns = x.movedim(-2, 0)
-        y = sparse_product(pattern, columns.flatten(1))
-        return y.view(y.size(0), *columns.shape[1:]).movedim(0, -2)
+        if alpha is None:
+            return sparse_product(pattern, x)
+        heads = x.unflatten(-1, (alpha.size(-1), -1)).transpose(-3, -2)
+        return sparse_products(pattern, heads, alpha.to(x.dtype).mT).transpose(-3, -2).flatten(-2)

@@ -10,12 +10,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.dropout import Dropout
-from skelgraph.nn.hyper.hyper_conv import HyperConv, InChannels, Output
+from skelgraph.nn.hyper.hyper_conv import Factors, HyperConv, InChannels, Output
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import Reduce
-from skelgraph.ops.products import inverse, inverse_sqrt, scale
+from skelgraph.ops.incidence import Reduce, multiply_by
+from skelgraph.ops.products import head_products, inverse, inverse_sqrt
 from skelgraph.options import Channels, Count, Finite, Rate
 from skelgraph.topology import HypergraphLike
 
@@ -128,6 +128,8 @@ class UniConv(HyperConv):
             self.att_hyperedge = nn.Parameter(torch.empty(heads, out_channels // heads))
         self.score = score
         self.dropout = Dropout(dropout)
+        linear_stages = {v2e, e2v} <= {"sum", "mean"} and kind != "gat" and not train_eps
+        self.fix_stages(operator=linear_stages)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -169,32 +171,42 @@ class UniConv(HyperConv):
     def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
         """What hyperedges gather, then what joints gather of it, after the kind of the layer."""
         t = self.lin(x)
-        hyperedge_attr = scale(incidence.to_hyperedges(t, reduce=self.v2e), hyperedge_weight)
+        up, down = self.stages(incidence, hyperedge_weight, self.v2e, self.e2v)
+        hyperedge_attr = up(t)
         if self.kind == "gat":
             alpha = self.dropout(self.attention(t, hyperedge_attr, incidence))
             return incidence.to_nodes(hyperedge_attr, alpha), hyperedge_attr, alpha
+        gathered = down(hyperedge_attr)
+        return gathered if self.kind == "gcn" else self._own(t) + gathered, hyperedge_attr
+
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """Inverse sizes and weights of the hyperedges, and on the way back the roots of UniGCN or inverse degrees."""
+        size = incidence.hyperedge_degree().to(hyperedge_weight.dtype)
+        up = None, inverse(size) * hyperedge_weight if self.v2e == "mean" else hyperedge_weight
+        mean_root = node = None
+        if self.e2v == "mean":
+            node = inverse(incidence.node_degree(hyperedge_weight))
         if self.kind == "gcn":
             root, mean_root = propagation_roots(incidence, hyperedge_weight)
-            gathered = self._gather(scale(hyperedge_attr, mean_root), incidence, hyperedge_weight)
-            return scale(gathered, root), hyperedge_attr
-        own = t if self.kind == "sage" else (1 + self.eps) * t
-        return own + self._gather(hyperedge_attr, incidence, hyperedge_weight), hyperedge_attr
+            node = root if node is None else root * node
+        return up, (mean_root, node)
+
+    def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
+        """Both stages at once."""
+        t = self.lin(x)
+        gathered = multiply_by(operator)(t)
+        return gathered if self.kind == "gcn" else self._own(t) + gathered
+
+    def _own(self, t: Tensor) -> Tensor:
+        """What joints keep of their own features."""
+        return t if self.kind == "sage" else (1 + self.eps) * t
 
     def attention(self, t: Tensor, hyperedge_attr: Tensor, incidence: Incidence) -> Tensor:
         """The coefficients of the hyperedges of every joint."""
-        hyperedge = (hyperedge_attr.unflatten(-1, (self.heads, -1)) * self.att_hyperedge).sum(dim=-1)
-        if self.score == "both":
-            node = (t.unflatten(-1, (self.heads, -1)) * self.att_node).sum(dim=-1)
-        else:
-            node = hyperedge.new_zeros(incidence.num_nodes, self.heads)
+        hyperedge = head_products(hyperedge_attr, self.att_hyperedge)
+        node = head_products(t, self.att_node) if self.score == "both" else None
         score = F.leaky_relu(incidence.score(node, hyperedge), self.negative_slope)
         return incidence.softmax(score if self.clamp is None else score.clamp(*self.clamp), over="hyperedges")
-
-    def _gather(self, hyperedge_attr: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> Tensor:
-        """What joints gather of the hyperedges."""
-        if self.e2v == "mean":
-            return scale(incidence.to_nodes(hyperedge_attr), inverse(incidence.node_degree(hyperedge_weight)))
-        return incidence.to_nodes(hyperedge_attr, reduce=self.e2v)
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and kind."""

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import check_features, check_flags
-from skelgraph.nn.hyper.hyper_conv import HyperConv, Output
+from skelgraph.nn.hyper.hyper_conv import Factors, HyperConv, Output
 from skelgraph.nn.hyper.hypergraph_input import HypergraphInput, NumEdges
 from skelgraph.nn.hyper.uni_conv import propagation_roots
 from skelgraph.nn.init import linear, xavier
 from skelgraph.ops import Incidence
-from skelgraph.ops.incidence import Reduce
-from skelgraph.ops.products import scale
+from skelgraph.ops.incidence import Reduce, multiply_by
+from skelgraph.ops.products import inverse
 from skelgraph.options import Channels, Rate
 from skelgraph.topology import HypergraphLike
 
@@ -69,6 +69,7 @@ class UniGCNIIConv(HyperConv):
         self.beta = beta
         self.v2e: Reduce = v2e
         self.lin = linear(channels, channels, bias=False)
+        self.fix_stages(operator=v2e in ("sum", "mean"))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -93,18 +94,28 @@ class UniGCNIIConv(HyperConv):
         check_features(self, first, name="x0")
         if first.shape != x.shape:
             raise SkelgraphError(f"{self} needs x0 of the shape {tuple(x.shape)} of x, got {tuple(first.shape)}")
-        propagated, hyperedge_attr = self.run_two_stages(
-            x, hypergraph, hyperedge_weight, None, num_edges, return_hyperedges=True
-        )
+        propagated = self.run_two_stages(x, hypergraph, hyperedge_weight, None, num_edges, return_hyperedges)
+        propagated, *hyperedge_attr = propagated if return_hyperedges else (propagated,)
         z = (1 - self.alpha) * propagated + self.alpha * first
         x = (1 - self.beta) * z + self.beta * self.lin(z)
-        return (x, hyperedge_attr) if return_hyperedges else x
+        return (x, *hyperedge_attr) if return_hyperedges else x
 
     def two_stages(self, x: Tensor, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, ...]:
         """The propagation alone."""
+        up, down = self.stages(incidence, hyperedge_weight, self.v2e)
+        hyperedge_attr = up(x)
+        return down(hyperedge_attr), hyperedge_attr
+
+    def factors(self, incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Factors, Factors]:
+        """Inverse sizes and weights of the hyperedges, and on the way back the roots of UniGCN."""
         root, mean_root = propagation_roots(incidence, hyperedge_weight)
-        hyperedge_attr = scale(incidence.to_hyperedges(x, reduce=self.v2e), hyperedge_weight)
-        return scale(incidence.to_nodes(scale(hyperedge_attr, mean_root)), root), hyperedge_attr
+        size = incidence.hyperedge_degree().to(hyperedge_weight.dtype)
+        hyperedge = inverse(size) * hyperedge_weight if self.v2e == "mean" else hyperedge_weight
+        return (None, hyperedge), (mean_root, root)
+
+    def one_stage(self, x: Tensor, operator: Tensor) -> Tensor:
+        """The propagation at once."""
+        return multiply_by(operator)(x)
 
     def extra_repr(self) -> str:
         """Channels, hypergraph and shares."""

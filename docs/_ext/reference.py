@@ -1,0 +1,413 @@
+"""The pages of the site that come from the library itself: a page for every layer and every network, and tables of
+recipes, skeletons, data sets and functions.
+
+Nothing on them is written by hand: equations and shapes are those of the docstrings, diagrams are read off the layers,
+parameters are counted, errors and times come from the files that commands of this project have written.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import skelgraph.nn as layers
+from skelgraph import create_model, list_models
+from skelgraph.datasets import DATASETS
+from skelgraph.models.measured import read_measured
+from skelgraph.models.registry import ModelInfo, model_info
+from skelgraph.recipes import Recipe, list_recipes, read_recipe
+from skelgraph.topology import JointHypergraph, as_skeleton, list_skeletons
+from skelgraph.viz.figures import png
+from skelgraph.viz.messages import joint_influence, plot_messages
+
+BODY = "h36m17"
+CHANNELS = 64
+RECEIVER = "left_elbow"
+"""The joint whose messages are drawn."""
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Graph convolutions": (
+        "SemGraphConv", "SemCHGraphConv", "HighOrderGraphConv", "ImplicitFairingConv", "ModulatedGraphConv",
+        "RegularSplittingConv", "WeightedJacobiConv", "WeightSharingConv", "ChebyshevGraphConv", "ConditionalGraphConv",
+        "PartitionedGraphConv", "SkeletonConv",
+    ),
+    "Hyperedge layers": (
+        "HyperedgeConv", "HyperedgeAttentionConv", "UniConv", "UniGCNIIConv", "AllSetConv", "HNHNConv",
+        "NodeEdgeHyperedgeConv", "EdgeVertexConv", "LearnedOperatorConv", "HyperConv",
+    ),
+    "Hyperedges that are learned": (
+        "SemiDynamicHyperedges", "AssignedHyperedges", "KNNHyperedges", "TopKAttentionHyperedges", "Memberships",
+        "RelationAttention",
+    ),
+    "Learned adjacency": ("SoftmaxAdjacency", "ModulatedAdjacency", "ConditionalAdjacency"),
+    "Blocks and mixers": (
+        "GraphConvBlock", "ResidualGraphBlock", "GroupedNonLocal", "EmbeddedGaussianNonLocal", "GraphMLPBlock",
+        "MLPGraphBlock", "FeedForward", "DropPath", "Dropout",
+    ),
+    "Beside the network": ("PostRefine", "ExpectedError", "PoseLoss", "TubeSkin"),
+}  # fmt: skip
+"""The pages of layers, in the order of the site. A test holds this to what ``skelgraph.nn`` exports."""
+NO_PAGE = {"ConvFactory": "a type", "JointBatchNorm": "part of GraphConvBlock"}
+
+BASES = ("SkeletonConv", "HyperConv")
+"""What other layers are made of; they send nothing themselves."""
+MADE: dict[str, Callable[[], nn.Module]] = {
+    "UniGCNIIConv": lambda: layers.UniGCNIIConv(CHANNELS, JointHypergraph.from_skeleton(BODY)),
+    "GraphConvBlock": lambda: layers.GraphConvBlock(layers.SemGraphConv(CHANNELS, CHANNELS, BODY), 0.0),
+    "ResidualGraphBlock": lambda: layers.ResidualGraphBlock(layers.SemGraphConv, CHANNELS, as_skeleton(BODY), 0.0),
+    "GroupedNonLocal": lambda: layers.GroupedNonLocal(CHANNELS, BODY),
+    "EmbeddedGaussianNonLocal": lambda: layers.EmbeddedGaussianNonLocal(CHANNELS),
+    "GraphMLPBlock": lambda: layers.GraphMLPBlock(CHANNELS, BODY, CHANNELS, CHANNELS),
+    "MLPGraphBlock": lambda: layers.MLPGraphBlock(CHANNELS, BODY, CHANNELS),
+    "NodeEdgeHyperedgeConv": lambda: layers.NodeEdgeHyperedgeConv(
+        CHANNELS, JointHypergraph.from_skeleton(BODY), heads=4
+    ),
+    "FeedForward": lambda: layers.FeedForward(CHANNELS, CHANNELS),
+    "DropPath": lambda: layers.DropPath(0.1),
+    "Dropout": lambda: layers.Dropout(0.1),
+}
+"""How the layers are made whose arguments are not ``(in_channels, out_channels, skeleton or hypergraph)``."""
+
+
+OTHERS: dict[str, tuple[str, ...]] = {
+    "NodeEdgeHyperedgeConv": ("bones", "hyperedges"),
+    "EdgeVertexConv": ("bones",),
+    "MLPGraphBlock": ("joints",),
+    "ImplicitFairingConv": ("joints",),
+}
+"""What layers take beside the joints: for the diagrams it is 0."""
+
+
+def write(folder: Path) -> None:
+    """Write all pages below a folder, and remove those of layers that are gone."""
+    made: dict[Path, bytes] = {}
+    for pages in (layer_pages(), model_pages(), table_pages()):
+        made |= {folder / name: content.encode() if isinstance(content, str) else content for name, content in pages}
+    for path in folder.rglob("*.*"):
+        if path not in made:
+            path.unlink()
+    for path, content in made.items():
+        if not path.exists() or path.read_bytes() != content:  # what is the same is not built again
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+
+def example(name: str) -> nn.Module | None:
+    """A layer with 64 channels on the body; ``None`` of one that is no map from joints to joints."""
+    torch.manual_seed(0)
+    if name in MADE:
+        return MADE[name]()
+    cls = getattr(layers, name)
+    if name in BASES or not issubclass(cls, nn.Module):
+        return None
+    on = list(inspect.signature(cls).parameters)[2:3]
+    if on == ["skeleton"]:
+        return cls(CHANNELS, CHANNELS, BODY)
+    return cls(CHANNELS, CHANNELS, JointHypergraph.from_skeleton(BODY)) if on == ["hypergraph"] else None
+
+
+def diagram(name: str, layer: nn.Module) -> bytes:
+    """Who sends to whom."""
+    from matplotlib import pyplot as plt
+
+    skeleton = as_skeleton(BODY)
+    rows = {
+        "joints": skeleton.num_joints,
+        "bones": len(skeleton.edges),
+        "hyperedges": JointHypergraph.from_skeleton(BODY).num_hyperedges,
+    }
+
+    def answer(x: torch.Tensor) -> torch.Tensor:
+        others = [x.new_zeros(len(x), rows[kind], CHANNELS) for kind in OTHERS.get(name, ())]
+        y = layer.eval()(x, *others)
+        return y[0] if isinstance(y, tuple) else y
+
+    influence = joint_influence(answer, skeleton.num_joints, CHANNELS)
+    axes = plot_messages(influence, skeleton, skeleton.joint_names.index(RECEIVER))
+    axes[0].set_title(f"{name}: what reaches {RECEIVER.replace('_', ' ')}", fontsize=9)
+    figure = axes[0].figure
+    content = png(figure, dpi=100)
+    plt.close(figure)
+    return content
+
+
+def layer_pages() -> Iterable[tuple[str, str | bytes]]:
+    """The index of layers and their pages."""
+    used = networks_of_layers()
+    times = layer_times()
+    index = ["# Layers", "One page for each: its equation, who sends to whom, shapes, parameters, times.", ""]
+    for group, names in GROUPS.items():
+        index += [f"## {group}", "", "| layer | in one sentence |", "| --- | --- |"]
+        index += [f"| [{name}]({name}.md) | {first_sentence(getattr(layers, name))} |" for name in names]
+        index += ["", "```{toctree}", ":hidden:", "", *names, "```", ""]
+        for name in names:
+            yield from layer_page(name, used.get(name, []), times.get(name, ""))
+    functions = [name for name in layers.__all__ if inspect.isroutine(getattr(layers, name))]
+    index += ["## Functions", "", "[All of them](functions.md): losses, masks, operators.", ""]
+    index += ["```{toctree}", ":hidden:", "", "functions", "```", ""]
+    yield "layers/index.md", "\n".join(index)
+    yield (
+        "layers/functions.md",
+        "\n".join(["# Functions of skelgraph.nn", "", *map(auto("function", "skelgraph.nn"), functions)]),
+    )
+
+
+def layer_page(name: str, used: Sequence[str], times: str) -> Iterable[tuple[str, str | bytes]]:
+    """The page of a layer, and its diagram."""
+    members = ":members: forward" if hasattr(getattr(layers, name), "forward") else ""
+    text = [f"# {name}", "", auto("class", "skelgraph.nn", members)(name)]
+    layer = example(name)
+    drawn = None if layer is None else diagram(name, layer)
+    if layer is not None:
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        text += [f"**Parameters:** {parameters:,}, from {CHANNELS} to {CHANNELS} channels on `{BODY}`.", ""]
+    if drawn is not None:
+        yield f"layers/{name}.png", drawn
+        text += [
+            "## Who sends to whom", "",
+            f"![Messages of {name} on {BODY}]({name}.png)", "",
+            "Read off the derivatives of the layer as it is initialised: a joint has an arrow, and a field its colour, "
+            "where the answer at one joint changes with the input at the other; darker is more.", "",
+        ]  # fmt: skip
+    if times:
+        text += ["## Times", "", times, ""]
+    if used:
+        links = ", ".join(f"[{network}](../models/{network}.md)" for network in used)
+        text += ["## Networks built from it", "", links + ".", ""]
+    yield f"layers/{name}.md", "\n".join(text)
+
+
+def networks_of_layers() -> dict[str, list[str]]:
+    """Which networks have a layer in them, with their default options."""
+    used: dict[str, list[str]] = {}
+    for network in list_models():
+        for name in layers_of(network):
+            used.setdefault(name, []).append(network)
+    return used
+
+
+def layers_of(network: str) -> list[str]:
+    """The layers of this library in a network, with its default options."""
+    info = model_info(network)
+    with torch.device("meta"):
+        model = create_model(network, info.published_skeleton)
+    found = {type(part).__name__ for part in model.modules() if type(part).__module__.startswith("skelgraph.nn")}
+    return [name for names in GROUPS.values() for name in names if name in found]
+
+
+def model_pages() -> Iterable[tuple[str, str | bytes]]:
+    """The index of networks and their pages."""
+    recipes = {name: read_recipe(name) for name in list_recipes()}
+    header = ["network", "paper", "parameters", "published MPJPE / P-MPJPE (mm)"]
+    rows, names = [], list_models()
+    for name in names:
+        info = model_info(name)
+        with torch.device("meta"):
+            model = create_model(name, info.published_skeleton)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        rows.append([f"[{name}]({name}.md)", info.paper, f"{count:,}", published(info)])
+        yield (
+            f"models/{name}.md",
+            model_page(info, count, {n: r for n, r in recipes.items() if r.config.network.model == name}),
+        )
+    text = [
+        "# Networks",
+        "",
+        "Published 2D-to-3D networks, made of the layers; parameters with published options on the published skeleton.",
+        "",
+    ]
+    yield (
+        "models/index.md",
+        "\n".join([*text, table(header, rows), "", "```{toctree}", ":hidden:", "", *names, "```", ""]),
+    )
+
+
+def model_page(info: ModelInfo, count: int, recipes: Mapping[str, Recipe]) -> str:
+    """The page of a network."""
+    paper = f"[{info.paper}]({info.url})" if info.url else info.paper
+    text = [
+        f"# {info.name}", "", f"{paper}. `create_model(\"{info.name}\", skeleton=...)`", "",
+        f"**Parameters:** {count:,} on `{info.published_skeleton}`.", "",
+        auto("class", info.cls.__module__, ":members: forward")(info.cls.__name__ + signature(info)),
+    ]  # fmt: skip
+    made_of = layers_of(info.name)
+    if made_of:
+        text += ["## Made of", "", ", ".join(f"[{name}](../layers/{name}.md)" for name in made_of) + ".", ""]
+    text += ["## Published numbers", "", "MPJPE / P-MPJPE on Human3.6M in mm: " + published(info) + ".", ""]
+    if recipes:
+        text += [
+            "Recipes: `skelgraph reproduce NAME --data-root DIR` trains and tests them.",
+            "",
+            recipe_table(recipes),
+            "",
+        ]
+    own = [row for row in read_measured() if row.model == info.name]
+    if own:
+        rows = [
+            [
+                row.weights,
+                row.answer,
+                row.data,
+                "yes" if row.flip_test else "no",
+                f"{row.mpjpe_mm:.2f} / {row.p_mpjpe_mm:.2f}",
+            ]
+            for row in own
+        ]
+        text += [
+            "## Measured here",
+            "",
+            table(["weights", "answer", "data", "flips", "MPJPE / P-MPJPE (mm)"], rows),
+            "",
+        ]
+        text += ["```bash", *dict.fromkeys(row.command for row in own), "```", ""]
+    times = model_times(info.name)
+    if times:
+        text += ["## Times", "", times, ""]
+    return "\n".join(text)
+
+
+def signature(info: ModelInfo) -> str:
+    """The options of a network with their defaults."""
+    options = ", ".join(f"{name}={default!r}" for name, default in info.options.items())
+    return f"(skeleton={info.published_skeleton!r}, {options})"
+
+
+def published(info: ModelInfo) -> str:
+    """The published errors of a network in one line."""
+    pairs = [
+        f"{setting}: {' / '.join('-' if number is None else f'{number:g}' for number in numbers)}"
+        for setting, numbers in info.published.items()
+    ]
+    return "; ".join(pairs) or "none"
+
+
+def recipe_table(recipes: Mapping[str, Recipe]) -> str:
+    """Recipes, what is published of them, and whether they are exact."""
+    rows = []
+    for name, recipe in recipes.items():
+        numbers = recipe.published
+        errors = " / ".join("-" if number is None else f"{number:g}" for number in (numbers.p1_mm, numbers.p2_mm))
+        exact = "exact" if recipe.published.exact else "; ".join(recipe.published.reasons)
+        rows.append([f"`{name}`", recipe.about, errors, str(numbers.frames), exact])
+    return table(["recipe", "what it is", "P1 / P2 (mm)", "frames", "as published?"], rows)
+
+
+def table_pages() -> Iterable[tuple[str, str]]:
+    """Recipes, skeletons, data sets, and what the other packages export."""
+    recipes = {name: read_recipe(name) for name in list_recipes()}
+    exact = sum(recipe.published.exact for recipe in recipes.values())
+    text = (
+        f"{len(recipes)} results with their settings, {exact} of them exactly as published. `skelgraph recipes NAME` "
+        "prints one, `skelgraph train --recipe NAME` trains it, `skelgraph reproduce NAME --data-root DIR` trains and "
+        "tests it, with all its stages."
+    )
+    yield "recipes.md", "\n".join(["# Recipes", "", text, "", recipe_table(recipes), ""])
+    rows = []
+    for name in list_skeletons():
+        skeleton = as_skeleton(name)
+        rows.append(
+            [f"`{name}`", str(skeleton.num_joints), ", ".join(n.replace("_", " ") for n in skeleton.joint_names)]
+        )
+    yield "skeletons.md", "\n".join(["# Skeletons", "", table(["name", "joints", "in their order"], rows), ""])
+    rows = [
+        [f"`{name}`", info.help, ", ".join(f"`{option}`" for option in info.takes)] for name, info in DATASETS.items()
+    ]
+    text = "What `load_dataset(NAME, ...)` and `--dataset NAME` read; [data.md](../data.md) says what the files hold."
+    yield (
+        "datasets.md",
+        "\n".join(["# Data sets", "", text, "", table(["name", "what it is", "options of its own"], rows), ""]),
+    )
+    for package in ("topology", "geometry", "metrics", "training", "lifting", "testing"):
+        yield f"{package}.md", package_page(package)
+
+
+def package_page(package: str) -> str:
+    """All that a package exports."""
+    import importlib
+
+    module = importlib.import_module(f"skelgraph.{package}")
+    text = [f"# skelgraph.{package}", "", (inspect.getdoc(module) or "").partition("\n\n")[0], ""]
+    for name in sorted(module.__all__):
+        member = getattr(module, name)
+        kind = "class" if inspect.isclass(member) else "function" if inspect.isroutine(member) else ""
+        if kind and inspect.getdoc(member):
+            text.append(auto(kind, f"skelgraph.{package}", ":members:" if kind == "class" else "")(name))
+    return "\n".join(text)
+
+
+def layer_times() -> dict[str, str]:
+    """What the benchmarks measured of layers on one core, milliseconds."""
+    times = {}
+    layers_file = measured("layers")
+    if layers_file:
+        times["SemGraphConv"] = times_table(
+            "layers", [row | {"case": f"{row['batch']} poses"} for row in layers_file["rows"]]
+        )
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for row in measured("hypergraph").get("rows", []):
+        cases.setdefault(row.get("layer", "HyperedgeConv"), []).append(row | row["ms"])
+    times |= {name: times_table("hypergraph", rows) for name, rows in cases.items()}
+    return times
+
+
+def model_times(name: str) -> str:
+    """What the benchmarks measured of a network, on one core and on a GPU, milliseconds."""
+    parts = []
+    for page in ("models", "gpu"):
+        rows = [row for row in measured(page).get("rows", []) if row["model"] == name]
+        if rows:
+            parts.append(
+                times_table(page, [row | {"case": f"{row['batch']} poses", "pass": row["cell"]} for row in rows])
+            )
+    return "\n\n".join(parts)
+
+
+def measured(page: str) -> dict[str, Any]:
+    """The numbers of a page of benchmarks; empty if there are none."""
+    path = BENCHMARKS / f"{page}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def times_table(page: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Milliseconds of all sides that were measured."""
+    sides = list(dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, float)))
+    cells = [
+        [row["case"], row["pass"], *(f"{row[side]:.3g}" if side in row else "-" for side in sides)] for row in rows
+    ]
+    made_on = measured(page).get("card") or f"{measured(page).get('processor')}, {measured(page).get('threads')} thread"
+    text = f"Milliseconds on {made_on}; what the columns are: [{page}.md](../../benchmarks/{page}.md)."
+    return "\n".join([text, "", table(["case", "pass", *sides], cells)])
+
+
+def auto(kind: str, module: str, *options: str) -> Callable[[str], str]:
+    """What autodoc makes of a member of a module."""
+
+    def block(name: str) -> str:
+        lines = ["```{eval-rst}", f".. auto{kind}:: {module}.{name}", *(f"   {option}" for option in options if option)]
+        return "\n".join([*lines, "```", ""])
+
+    return block
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def first_sentence(member: Any) -> str:
+    """The first sentence of a docstring, as Markdown."""
+    import re
+
+    text = " ".join((inspect.getdoc(member) or "").partition("\n\n")[0].split())
+    text = re.sub(r"`(.+?) <(.+?)>`_+", r"[\1](\2)", text)
+    text = re.sub(r":\w+:`~?([^`]+)`", lambda found: f"`{found[1].rpartition('.')[2]}`", text).replace("``", "`")
+    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
+    return text.replace("|", "\\|")
