@@ -56,9 +56,10 @@ def check_interpreters(options: argparse.Namespace, built: list[Path], folder: P
                 environment.install(archive)
                 found += [f"Python {minor}, {archive.name}: {fault}" for fault in faults(environment, Path(place))]
                 checked += 1
-                times = (f"{text} {environment.import_seconds(text):.2f} s" for text in IMPORTS)
-                size = _megabytes(environment.size())
-                print(f"Python {minor}, {archive.name}: environment {size}, {', '.join(times)}", flush=True)
+                print(f"Python {minor}, {archive.name}: environment {_megabytes(environment.size())}", flush=True)
+                for text in IMPORTS:
+                    elapsed, processor = environment.import_seconds(text)
+                    print(f"  {text}: {elapsed:.2f} s, {processor:.2f} s of processor time", flush=True)
     return found if checked else ["nothing was installed"]
 
 

@@ -23,7 +23,7 @@ LIFT = Path(__file__).with_name("lift.py")
 """The program that lifts the person who comes with the package."""
 MINORS = [f"3.{minor}" for minor in range(8, 20)]
 _VERSION = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
-_IMPORT = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start)"
+_IMPORT = "import time; start = time.perf_counter(); {}; print(time.perf_counter() - start, time.process_time())"
 
 
 def interpreters(allowed: SpecifierSet) -> dict[str, Path]:
@@ -97,7 +97,10 @@ class Environment:
         """Bytes of all files."""
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file() and not path.is_symlink())
 
-    def import_seconds(self, statement: str, times: int = 5) -> float:
-        """How long an import takes, the median of some processes after one that fills the caches."""
+    def import_seconds(self, statement: str, times: int = 5) -> tuple[float, float]:
+        """How long an import takes, and the processor time of an interpreter that does nothing else, which tells more
+        on a busy machine: medians of some processes, after one that fills the caches."""
         program = _IMPORT.format(statement)
-        return statistics.median([float(self.run("-I", "-c", program)) for _ in range(times + 1)][1:])
+        measured = [map(float, self.run("-I", "-c", program).split()) for _ in range(times + 1)][1:]
+        elapsed, processor = map(statistics.median, zip(*measured, strict=True))
+        return elapsed, processor
