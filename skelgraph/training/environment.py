@@ -28,11 +28,12 @@ def environment() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Versions of the packages that decide the numbers, as far as they are installed."""
-    packages = ("torch", "torch-geometric", "torchmetrics", "lightning", "numpy")
+    packages = ("torch-geometric", "torchmetrics", "lightning", "numpy")
     installed = {name: next(iter(metadata.distributions(name=name)), None) for name in packages}
     return {
         "skelgraph": __version__,
         "python": platform.python_version(),
+        "torch": str(torch.__version__),  # with its build, +cpu or +cu130, which the metadata of PyPI's leave out
         **{name: package.version for name, package in installed.items() if package is not None},
     }
 

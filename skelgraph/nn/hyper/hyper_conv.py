@@ -245,8 +245,8 @@ class HyperConv(CheckedOptions, IncidenceMessages):
         if self.in_channels == -1:
             self.infer_channels(x)
         rows = ((hyperedge_weight, -1), (hyperedge_attr, -2))
-        counts = (value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim)
-        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, next(counts, None))
+        counts = [value.size(dim) for value, dim in rows if value is not None and value.dim() >= -dim]
+        incidence, own_weight, is_union = self._read(x, hypergraph, num_edges, counts[0] if counts else None)
         if hyperedge_weight is None:
             hyperedge_weight = own_weight
             incidence.is_fixed = hypergraph is None or hypergraph is self.hypergraph
