@@ -25,7 +25,6 @@ from typing import Any
 
 import published
 import torch
-import torch._functorch.config
 from authors import Authors, NoSideError, authors_code
 from products import bare_products
 from reporting import parser, save, table
@@ -36,9 +35,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from skelgraph import create_model, list_models, optimize
 from skelgraph.metrics.functional import mpjpe
 from skelgraph.models import PoseLifter, model_info
+from skelgraph.models.bfloat16 import has_bfloat16
+from skelgraph.training.step_graph import compiled_training
 from skelgraph.viz.ratios import ratio_bars
 
-COLUMNS = ("published", "authors", "eager", "compiled", "products")
+COLUMNS = ("published", "authors", "eager", "compiled", "compiled bf16", "products")
 Theirs = tuple[Authors, PoseLifter] | None
 """The authors' network as a side, and ours with its weights."""
 
@@ -64,6 +65,16 @@ def training_step(
         optimizer.step()
 
     return step
+
+
+def in_bfloat16(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same under mixed precision, as `--precision bf16` has it."""
+
+    def lift(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return run(x).float()
+
+    return lift
 
 
 def agree(actual: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
@@ -120,12 +131,10 @@ def training_cell(name: str, batch: int, seconds: float, compiled: bool, theirs:
     }
     if compiled:
         twin = build(name)
-        for kind in ("used_far_apart", "long_fusible_chains", "materialized_backward"):
-            # faster than storing masks of ReLU; "aggressive_recomputation" would draw dropout anew in the backward pass
-            setattr(torch._functorch.config, f"ban_recompute_{kind}", False)
-        # on a CPU torch's own random numbers are faster
-        run = torch.compile(twin, fullgraph=True, options={"fallback_random": True})
-        sides["compiled"] = training_step(twin, run, x, y)
+        sides["compiled"] = training_step(twin, compiled_training(twin, "cpu", fullgraph=True), x, y)
+        if has_bfloat16(torch.device("cpu")):
+            mixed = build(name)
+            sides["compiled bf16"] = training_step(mixed, in_bfloat16(compiled_training(mixed, "cpu")), x, y)
     sides["products"] = bare_products(sides["eager"])
     row = {"model": name, "cell": "training step", "batch": batch, **interleaved(sides, seconds)}
     torch._dynamo.reset()
@@ -178,12 +187,11 @@ ABOUT = """\
 Milliseconds, median of repeats, all sides of a cell taking turns; in brackets how many times faster than
 the published formulation, which is written out plainly in `benchmarks/published.py` and has the same weights and
 outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
-(forward, MPJPE, backward, Adam), with torch's own random numbers (`fallback_random`) and the three options
-`ban_recompute_*` of `torch._functorch.config` off that keep cheap activations from being computed anew. Adam is torch's
-default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products* are the matrix
-products of ours alone, which nothing that does the same arithmetic can undercut. Memory: by how much an eager training
-step raises the peak resident memory of a process of its own, published formulation and ours; multiply-adds are those of
-one pose or window."""
+(forward, MPJPE, backward, Adam) as `skelgraph train --compile` has it, *compiled bf16* the same under mixed precision.
+Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products*
+are the matrix products of ours alone, which nothing that does the same arithmetic can undercut. Memory: by how much an
+eager training step raises the peak resident memory of a process of its own, published formulation and ours;
+multiply-adds are those of one pose or window."""
 AUTHORS = """\
 *authors* is the network out of the authors' own repository, in a process of its own. It keeps the weights that it
 starts with: ours with the same weights gives the same poses. `--published-repos DIR` names the folder of the clones."""

@@ -48,7 +48,7 @@ from skelgraph.training.data import ManyBatches
 from skelgraph.training.judging import Answer, Judge, headline, judged_joints, judged_rows, with_root
 from skelgraph.training.losses import loss_terms, make_loss
 from skelgraph.training.schedules import SCHEDULES
-from skelgraph.training.step_graph import StepGraph
+from skelgraph.training.step_graph import StepGraph, compiled_training
 
 
 class LiftingModule(pl.LightningModule):
@@ -358,7 +358,7 @@ class LiftingModule(pl.LightningModule):
                 scheduler.step()  # type: ignore[union-attr]
         if self._steps is None:
             many: ManyBatches = self.trainer.train_dataloader  # type: ignore[assignment]
-            losses = torch.compile(lambda row: self.losses(many.batch(row)))
+            losses = compiled_training(lambda row: self.losses(many.batch(row)), self.device)
             clipped = [self._trained(), self._of_expected_error()]
             self._steps = StepGraph(losses, optimizer, self.clip_grad, many.steps, clipped)
         # a graph cannot look up casts of weights that were made outside of it
