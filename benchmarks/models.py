@@ -188,10 +188,10 @@ Milliseconds, median of repeats, all sides of a cell taking turns; in brackets h
 the published formulation, which is written out plainly in `benchmarks/published.py` and has the same weights and
 outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
 (forward, MPJPE, backward, Adam) as `skelgraph train --compile` has it, *compiled bf16* the same under mixed precision.
-Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours. *products*
-are the matrix products of ours alone, which nothing that does the same arithmetic can undercut. Memory: by how much an
-eager training step raises the peak resident memory of a process of its own, published formulation and ours;
-multiply-adds are those of one pose or window."""
+Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours.
+*products* are the matrix products of ours alone, which nothing that does the same arithmetic can undercut.
+Memory: by how much an eager training step raises the peak resident memory of a process of its own, published
+formulation and ours; multiply-adds are those of one pose or window."""
 AUTHORS = """\
 *authors* is the network out of the authors' own repository, in a process of its own. It keeps the weights that it
 starts with: ours with the same weights gives the same poses. `--published-repos DIR` names the folder of the clones."""
