@@ -65,7 +65,7 @@ def test_cells(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         line = text.count("\n", 0, cell.start("code"))
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile("\n" * line + cell["code"], page.name, "exec"), namespace)
+            exec(compile("\n" * line + cell["code"], f"{module.__name__}.md", "exec"), namespace)
         if cell["output"] is not None:
             assert printed.getvalue() == cell["output"], f"{page.name}, line {line}"
 

@@ -243,9 +243,10 @@ class SparseIncidence:
 Incidence: TypeAlias = DenseIncidence | SparseIncidence
 
 
-def incidence_pattern(index: Tensor, num_nodes: int, num_hyperedges: int) -> SparsePattern:
-    """Where the matrix ``(M, J)`` from nodes to hyperedges has ones, for an index ``(2, nnz)``."""
-    return SparsePattern.from_index(index[1], index[0], (num_hyperedges, num_nodes))
+def incidence_pattern(index: Tensor, num_nodes: int, num_hyperedges: int, by_hyperedge: bool = False) -> SparsePattern:
+    """Where the matrix ``(M, J)`` from nodes to hyperedges has ones, for an index ``(2, nnz)``, which is grouped by
+    hyperedge, in their order, if ``by_hyperedge`` says so."""
+    return SparsePattern.from_index(index[1], index[0], (num_hyperedges, num_nodes), by_row=by_hyperedge)
 
 
 def multiply_by(matrix: Tensor) -> Stage:

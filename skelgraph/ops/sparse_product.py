@@ -40,12 +40,20 @@ class SparsePattern:
     """What there is of a pattern whose entries are in the order of its rows."""
 
     @classmethod
-    def from_index(cls, row: Tensor, column: Tensor, size: tuple[int, int]) -> SparsePattern:
-        """Sort entries both ways; those that come row by row stay in their order."""
-        by_row, by_column = row.argsort(stable=True), column.argsort(stable=True)
+    def from_index(cls, row: Tensor, column: Tensor, size: tuple[int, int], by_row: bool = False) -> SparsePattern:
+        """Sort entries both ways.
+
+        Args:
+            row: Row of every entry, ``(nnz)``.
+            column: Column of every entry, likewise.
+            size: Numbers of rows and columns.
+            by_row: Whether they come row by row, and stay in their order. It is not looked for: that would wait for a
+                GPU, and end compilation.
+        """
+        order, by_column = None if by_row else row.argsort(stable=True), column.argsort(stable=True)
         return cls(
-            compress(row, size[0]), column[by_row], compress(column, size[1]), row[by_column],
-            None if bool((row.diff() >= 0).all()) else by_row, by_column,
+            compress(row, size[0]), column if order is None else column[order],
+            compress(column, size[1]), row[by_column], order, by_column,
         )  # fmt: skip
 
     @classmethod

@@ -8,7 +8,8 @@ import pytest
 import tiny_mocap
 from tiny_mocap import Run
 
-from skelgraph.training import TrainConfig, train
+from skelgraph.training import TrainConfig, report, train
+from skelgraph.viz import figures
 
 DRAWN = {"test_names", "test_pictures", "test_report", "test_run", "test_uncertainty_of_runs"}
 """Modules whose runs render the figures of their reports."""
@@ -40,4 +41,6 @@ def run(files: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Run:
         device="cpu",
         progress=False,
     )
-    return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "png", figures.png)  # whichever module asks for it first
+        return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")

@@ -113,7 +113,7 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             self.register_buffer("incidence_matrix", hypergraph.incidence, persistent=False)
             self.register_buffer("non_members", hypergraph.incidence == 0, persistent=False)
         else:
-            pattern = incidence_pattern(index, hypergraph.num_nodes, hypergraph.num_hyperedges)
+            pattern = incidence_pattern(index, hypergraph.num_nodes, hypergraph.num_hyperedges, by_hyperedge=True)
             for name in SparsePattern.BY_ROW:
                 self.register_buffer(f"pattern_{name}", getattr(pattern, name), persistent=False)
 
@@ -328,7 +328,7 @@ class HyperConv(CheckedOptions, IncidenceMessages):
             index, weight = read.hyperedge_index, read.hyperedge_weight.to(x.device)
             if self.uses_matrix(read):
                 return DenseIncidence(read.incidence.to(x.device), index.to(x.device)), weight, False
-            pattern = None if self.explain else incidence_pattern(index, *size).to(x.device)
+            pattern = None if self.explain else incidence_pattern(index, *size, by_hyperedge=True).to(x.device)
             return SparseIncidence(index.to(x.device), *size, self.send, pattern), weight, False
         is_union = read.num_nodes == x.size(-2)
         if self.dense and not self.explain:
