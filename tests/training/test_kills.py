@@ -71,7 +71,14 @@ def restless(run: Run, tmp_path_factory: pytest.TempPathFactory, request: pytest
     """A run whose error goes up and down and whose last epoch is not the best."""
     out = tmp_path_factory.mktemp("restless") / "out"
     config = run.config.replace(
-        out=str(out), seed=8, max_epochs=20, lr=0.3, schedule="exponential", lr_decay=1.0, clip_grad=0.0, **request.param
+        out=str(out),
+        seed=8,
+        max_epochs=20,
+        lr=0.3,
+        schedule="exponential",
+        lr_decay=1.0,
+        clip_grad=0.0,
+        **request.param,
     )
     return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
 
