@@ -57,7 +57,7 @@ def ratio_bars(panels: Mapping[str, Panel], label: str = "times faster", marked:
         ax.xaxis.set_major_locator(LogLocator(base=2, numticks=12))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_yticks(range(len(rows)), [plain(row, 30) for row in rows], parse_math=False)
+        ax.set_yticks(range(len(rows)), [plain(row, 48) for row in rows], parse_math=False)
         ax.set_title(plain(title, 60), fontsize=11, parse_math=False)
         ax.set_xlabel(label, parse_math=False)
         ax.grid(axis="x", alpha=0.3)
