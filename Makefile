@@ -2,7 +2,7 @@
 # make test   run the test suite
 # make lint   ruff, mypy and import-linter: style, types, and that nothing lower imports anything higher
 # make fuzz   hand the library thousands of damaged files and silly options (about a quarter of an hour)
-# make bench  time models and layers against named alternatives (about half an hour; compiling takes most of it);
+# make bench  time models and layers against named alternatives (more than an hour; compiling takes most of it);
 #             MODELS_OPTIONS="--published-repos DIR" takes clones of the authors' repositories as a side
 # make docs   build the site; open docs/_build/html/index.html
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
