@@ -34,6 +34,8 @@ Count = Annotated[int, Field(ge=1, le=100)]
 """A number of parts of a network, at least one: blocks, heads."""
 Amount = Annotated[int, Field(ge=0, le=100)]
 """A number that may be zero: hops, experts."""
+Threads = Annotated[int, Field(ge=1, le=1024)]
+"""A number of threads of the CPU."""
 Joints = Annotated[int, Field(ge=1, le=10**6)]
 """How many joints a skeleton has."""
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]

@@ -7,6 +7,7 @@ parameters are counted, errors and times come from the files that commands of th
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -195,23 +196,32 @@ def networks_of_layers() -> dict[str, list[str]]:
 
 def layers_of(network: str) -> list[str]:
     """The layers of this library in a network, with its default options."""
-    info = model_info(network)
-    with torch.device("meta"):
-        model = create_model(network, info.published_skeleton)
-    found = {type(part).__name__ for part in model.modules() if type(part).__module__.startswith("skelgraph.nn")}
+    parts = map(type, on_meta(network).modules())
+    found = {part.__name__ for part in parts if part.__module__.startswith("skelgraph.nn")}
     return [name for names in GROUPS.values() for name in names if name in found]
+
+
+@functools.cache
+def on_meta(network: str) -> nn.Module:
+    """A network with its default options on the skeleton that it is published on, without numbers."""
+    with torch.device("meta"):
+        return create_model(network, model_info(network).published_skeleton)
+
+
+@functools.cache
+def all_recipes() -> dict[str, Recipe]:
+    """All recipes by their names."""
+    return {name: read_recipe(name) for name in list_recipes()}
 
 
 def model_pages() -> Iterable[tuple[str, str | bytes]]:
     """The index of networks and their pages."""
-    recipes = {name: read_recipe(name) for name in list_recipes()}
+    recipes = all_recipes()
     header = ["network", "paper", "parameters", "published MPJPE / P-MPJPE (mm)"]
     rows, names = [], list_models()
     for name in names:
         info = model_info(name)
-        with torch.device("meta"):
-            model = create_model(name, info.published_skeleton)
-        count = sum(parameter.numel() for parameter in model.parameters())
+        count = sum(parameter.numel() for parameter in on_meta(name).parameters())
         rows.append([f"[{name}]({name}.md)", info.paper, f"{count:,}", published(info)])
         yield (
             f"models/{name}.md",
@@ -301,7 +311,7 @@ def recipe_table(recipes: Mapping[str, Recipe]) -> str:
 
 def table_pages() -> Iterable[tuple[str, str]]:
     """Recipes, skeletons, data sets, and what the other packages export."""
-    recipes = {name: read_recipe(name) for name in list_recipes()}
+    recipes = all_recipes()
     exact = sum(recipe.published.exact for recipe in recipes.values())
     text = (
         f"{len(recipes)} results with their settings, {exact} of them exactly as published. `skelgraph recipes NAME` "
@@ -369,6 +379,7 @@ def model_times(name: str) -> str:
     return "\n\n".join(parts)
 
 
+@functools.cache
 def measured(page: str) -> dict[str, Any]:
     """The numbers of a page of benchmarks; empty if there are none."""
     path = BENCHMARKS / f"{page}.json"

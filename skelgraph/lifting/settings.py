@@ -11,7 +11,7 @@ from pydantic import Field
 
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Count, FrameRate, NotNegative, OneOf, Positive, Side
+from skelgraph.options import Count, FrameRate, NotNegative, OneOf, Positive, Side, Threads
 from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ OutputFormat = Literal["npz", "json", "trc", "c3d", "bvh", "html", "gif", "mp4"]
 MOTION_FORMATS = ("npz", "json", "trc", "c3d", "bvh")
 """Those of :func:`~skelgraph.datasets.write_motion`, a file for each unbroken stretch of a person."""
 Formats = Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=8)]
-Threads = Annotated[int, Field(ge=1, le=1024)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]

@@ -17,7 +17,7 @@ from skelgraph.datasets.registry import DATASETS
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import Channels, Count, InputForm, NotNegative, OneOf, Positive, Rate, Share
+from skelgraph.options import Channels, Count, InputForm, NotNegative, OneOf, Positive, Rate, Share, Threads
 from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 from skelgraph.text import shown
 from skelgraph.training.losses import LOSS_SUM, REFINE_LOSS_SUM
@@ -32,7 +32,6 @@ AUTO = "auto"
 """Of the precisions the one that is faster here, see :mod:`skelgraph.training.probe`."""
 
 Number = Annotated[int, Field(ge=1, le=10**6)]
-Threads = Annotated[int, Field(ge=1, le=1024)]
 Loss = Annotated[str, LOSS_SUM]
 RefineLoss = Annotated[str, REFINE_LOSS_SUM]
 LossFrames = Literal["centre", "all"]
