@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -46,8 +47,9 @@ def ratio_bars(panels: Mapping[str, Panel], label: str = "times faster", marked:
         for number, side in enumerate(bars):
             drawn = {places[row] + (number + 0.5) * height - 0.4: of[side] for row, of in panel.items() if side in of}
             values = np.array(list(drawn.values()))
-            color = COLORS[number % len(COLORS)]
-            ax.barh(list(drawn), values - 1, height, left=1, color=color, label=plain(side, 30))
+            if drawn:  # the legend takes its colour from the bars
+                color = COLORS[number % len(COLORS)]
+                ax.barh(list(drawn), values - 1, height, left=1, color=color, label=plain(side, 30))
         if marked is not None:
             bound = {places[row]: of[marked] for row, of in panel.items() if marked in of}
             place = np.array(list(bound))
@@ -66,6 +68,9 @@ def ratio_bars(panels: Mapping[str, Panel], label: str = "times faster", marked:
         ax.tick_params(axis="y", length=0)
     figure.axes[0].set_ylim(len(rows) - 0.5, -0.5)
     if len(sides) > 1:
-        handles, names = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=len(sides), frameon=False)
+        handles: dict[str, Any] = {}
+        for ax in axes:
+            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+                handles.setdefault(name, handle)
+        figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(sides), frameon=False)
     return figure

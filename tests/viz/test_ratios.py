@@ -44,6 +44,18 @@ def test_bars_show_the_ratios_of_their_rows() -> None:
     assert png(figure)
 
 
+def test_the_legend_has_the_colours_of_the_bars_also_of_a_side_that_is_in_no_first_panel() -> None:
+    panels = {"forward": {"a_net": {"eager": 2.0}}, "training": {"a_net": {"eager": 2.0, "bf16": 4.0}}}
+    figure = ratio_bars(panels)
+    legend = figure.legends[0]
+    told = {
+        text.get_text(): handle.get_facecolor()
+        for text, handle in zip(legend.get_texts(), legend.get_patches(), strict=True)
+    }
+    assert told == {one.get_label(): one[0].get_facecolor() for one in figure.axes[1].containers}
+    assert len(set(told.values())) == 2
+
+
 @pytest.mark.parametrize("panels", [{}, {"a": {}}, {"a": {"b": {"c": 0.0}}}, {"a": {"b": {"c": float("nan")}}}])
 def test_what_is_no_ratio_is_refused(panels: Any) -> None:
     with pytest.raises(SkelgraphError, match=r"ratios are .*expected finite ones above 0"):
