@@ -23,7 +23,7 @@ from skelgraph.datasets import DATASETS
 from skelgraph.models.measured import read_measured
 from skelgraph.models.registry import ModelInfo, model_info
 from skelgraph.recipes import Recipe, list_recipes, read_recipe
-from skelgraph.topology import JointHypergraph, as_skeleton, list_skeletons
+from skelgraph.topology import JointHypergraph, Skeleton, as_skeleton, list_skeletons
 from skelgraph.viz.figures import png
 from skelgraph.viz.messages import joint_influence, plot_messages
 
@@ -31,7 +31,7 @@ BODY = "h36m17"
 CHANNELS = 64
 RECEIVER = "left_elbow"
 """The joint whose messages are drawn."""
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+DOCS = Path(__file__).parents[1]
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Graph convolutions": (
@@ -116,7 +116,6 @@ def example(name: str) -> nn.Module | None:
 
 def diagram(name: str, layer: nn.Module) -> bytes:
     """Who sends to whom."""
-    from matplotlib import pyplot as plt
 
     skeleton = as_skeleton(BODY)
     rows = {
@@ -130,7 +129,25 @@ def diagram(name: str, layer: nn.Module) -> bytes:
         y = layer.eval()(x, *others)
         return y[0] if isinstance(y, tuple) else y
 
-    influence = joint_influence(answer, skeleton.num_joints, CHANNELS)
+    return drawn(name, joint_influence(answer, skeleton.num_joints, CHANNELS), skeleton)
+
+
+def network_diagram(name: str) -> bytes:
+    """Which keypoints reach a joint of the answer of a network, with its published options."""
+    torch.manual_seed(0)
+    network = create_model(name, model_info(name).published_skeleton).eval()
+    skeleton, frames = network.skeleton, network.num_frames
+
+    def answer(x: torch.Tensor) -> torch.Tensor:
+        return network(x if frames == 1 else x[:, None].expand(-1, frames, -1, -1))
+
+    return drawn(name, joint_influence(answer, skeleton.num_joints, network.in_channels, samples=4), skeleton)
+
+
+def drawn(name: str, influence: torch.Tensor, skeleton: Skeleton) -> bytes:
+    """The picture of who sends to whom."""
+    from matplotlib import pyplot as plt
+
     axes = plot_messages(influence, skeleton, skeleton.joint_names.index(RECEIVER))
     axes[0].set_title(f"{name}: what reaches {RECEIVER.replace('_', ' ')}", fontsize=9)
     figure = axes[0].figure
@@ -208,6 +225,11 @@ def on_meta(network: str) -> nn.Module:
         return create_model(network, model_info(network).published_skeleton)
 
 
+def parameters(network: str) -> int:
+    """How many parameters a network has as it was published."""
+    return sum(parameter.numel() for parameter in on_meta(network).parameters())
+
+
 @functools.cache
 def all_recipes() -> dict[str, Recipe]:
     """All recipes by their names."""
@@ -221,12 +243,10 @@ def model_pages() -> Iterable[tuple[str, str | bytes]]:
     rows, names = [], list_models()
     for name in names:
         info = model_info(name)
-        count = sum(parameter.numel() for parameter in on_meta(name).parameters())
-        rows.append([f"[{name}]({name}.md)", info.paper, f"{count:,}", published(info)])
-        yield (
-            f"models/{name}.md",
-            model_page(info, count, {n: r for n, r in recipes.items() if r.config.network.model == name}),
-        )
+        rows.append([f"[{name}]({name}.md)", info.paper, f"{parameters(name):,}", published(info)])
+        own = {n: r for n, r in recipes.items() if r.config.network.model == name}
+        yield f"models/{name}.png", network_diagram(name)
+        yield f"models/{name}.md", model_page(info, own)
     text = [
         "# Networks",
         "",
@@ -239,17 +259,23 @@ def model_pages() -> Iterable[tuple[str, str | bytes]]:
     )
 
 
-def model_page(info: ModelInfo, count: int, recipes: Mapping[str, Recipe]) -> str:
+def model_page(info: ModelInfo, recipes: Mapping[str, Recipe]) -> str:
     """The page of a network."""
     paper = f"[{info.paper}]({info.url})" if info.url else info.paper
     text = [
         f"# {info.name}", "", f"{paper}. `create_model(\"{info.name}\", skeleton=...)`", "",
-        f"**Parameters:** {count:,} on `{info.published_skeleton}`.", "",
+        f"**Parameters:** {parameters(info.name):,} on `{info.published_skeleton}`.", "",
         auto("class", info.cls.__module__, ":members: forward")(info.cls.__name__ + signature(info)),
     ]  # fmt: skip
     made_of = layers_of(info.name)
     if made_of:
         text += ["## Made of", "", ", ".join(f"[{name}](../layers/{name}.md)" for name in made_of) + ".", ""]
+    text += [
+        "## Who sends to whom", "",
+        f"![Keypoints that reach a joint of {info.name}]({info.name}.png)", "",
+        "Read off the derivatives of the whole network as it is initialised, in evaluation mode: how much the answer "
+        "at one joint changes with the keypoint of another; darker is more.", "",
+    ]  # fmt: skip
     text += ["## Published numbers", "", "MPJPE / P-MPJPE on Human3.6M in mm: " + published(info) + ".", ""]
     if recipes:
         text += [
@@ -277,10 +303,35 @@ def model_page(info: ModelInfo, count: int, recipes: Mapping[str, Recipe]) -> st
             "",
         ]
         text += ["```bash", *dict.fromkeys(row.command for row in own), "```", ""]
+    if runs := open_runs(info.name):
+        text += ["## On open motion", "", open_motion(runs), ""]
     times = model_times(info.name)
     if times:
         text += ["## Times", "", times, ""]
     return "\n".join(text)
+
+
+def open_runs(network: str) -> list[dict[str, Any]]:
+    """What `make study` measured of a network, a run for each seed."""
+    runs = measured("open_results").get("runs", {}).values()
+    return [run for run in runs if run["part"] == "networks" and run["name"] == network]
+
+
+def open_motion(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The errors of the runs of a network on open motion."""
+    names = list(runs[0]["sets"])
+    rows = [
+        [str(run["seed"]), f"{run['steps']:,}", f"{run['parameters']:,}"]
+        + [f"{errors['mpjpe_mm']:.1f} / {errors['p_mpjpe_mm']:.1f}" for errors in (*run["sets"].values(), run["clip"])]
+        for run in runs
+    ]
+    budget = measured("open_results")["settings"]["budget"]
+    text = (
+        f"Trained from nothing for {budget:g} s of one processor core, as all networks in "
+        "[open_results.md](../../open_results.md), which says what the sets are; MPJPE / P-MPJPE in mm, means over "
+        "actions or views."
+    )
+    return "\n".join([text, "", table(["seed", "steps", "parameters", *names, "clip"], rows)])
 
 
 def signature(info: ModelInfo) -> str:
@@ -355,13 +406,13 @@ def package_page(package: str) -> str:
 def layer_times() -> dict[str, str]:
     """What the benchmarks measured of layers on one core, milliseconds."""
     times = {}
-    layers_file = measured("layers")
+    layers_file = measured("benchmarks/layers")
     if layers_file:
         times["SemGraphConv"] = times_table(
             "layers", [row | {"case": f"{row['batch']} poses"} for row in layers_file["rows"]]
         )
     cases: dict[str, list[dict[str, Any]]] = {}
-    for row in measured("hypergraph").get("rows", []):
+    for row in measured("benchmarks/hypergraph").get("rows", []):
         cases.setdefault(row.get("layer", "HyperedgeConv"), []).append(row | row["ms"])
     times |= {name: times_table("hypergraph", rows) for name, rows in cases.items()}
     return times
@@ -371,7 +422,7 @@ def model_times(name: str) -> str:
     """What the benchmarks measured of a network, on one core and on a GPU, milliseconds."""
     parts = []
     for page in ("models", "gpu"):
-        rows = [row for row in measured(page).get("rows", []) if row["model"] == name]
+        rows = [row for row in measured(f"benchmarks/{page}").get("rows", []) if row["model"] == name]
         if rows:
             parts.append(
                 times_table(page, [row | {"case": f"{row['batch']} poses", "pass": row["cell"]} for row in rows])
@@ -381,8 +432,8 @@ def model_times(name: str) -> str:
 
 @functools.cache
 def measured(page: str) -> dict[str, Any]:
-    """The numbers of a page of benchmarks; empty if there are none."""
-    path = BENCHMARKS / f"{page}.json"
+    """The numbers behind a page below docs/; empty if there are none."""
+    path = DOCS / f"{page}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
@@ -392,7 +443,8 @@ def times_table(page: str, rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         [row["case"], row["pass"], *(f"{row[side]:.3g}" if side in row else "-" for side in sides)] for row in rows
     ]
-    made_on = measured(page).get("card") or f"{measured(page).get('processor')}, {measured(page).get('threads')} thread"
+    about = measured(f"benchmarks/{page}")
+    made_on = about.get("card") or f"{about.get('processor')}, {about.get('threads')} thread"
     text = f"Milliseconds on {made_on}; what the columns are: [{page}.md](../../benchmarks/{page}.md)."
     return "\n".join([text, "", table(["case", "pass", *sides], cells)])
 

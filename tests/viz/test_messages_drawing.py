@@ -1,18 +1,12 @@
-"""The picture of who sends to whom is that of the layer, and the site has a page for every layer."""
+"""The picture of who sends to whom is that of the layer."""
 
 from __future__ import annotations
-
-import inspect
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
-import skelgraph.nn
-from skelgraph import as_skeleton
 from skelgraph.errors import TopologyError
 from skelgraph.nn import HighOrderGraphConv, SemGraphConv
 from skelgraph.topology import Skeleton
@@ -59,33 +53,3 @@ def test_arrows_are_the_row_of_the_joint() -> None:
     for wrong, joint, message in ((torch.zeros(6, 6), 0, "expected \\(7, 7\\)"), (weights, 7, "0 to 6")):
         with pytest.raises(TopologyError, match=message):
             plot_messages(wrong, HAND, joint)
-
-
-@pytest.fixture(scope="module")
-def reference() -> object:
-    folder = str(Path(__file__).parents[2] / "docs" / "_ext")
-    sys.path.insert(0, folder)
-    try:
-        import reference
-    finally:
-        sys.path.remove(folder)
-    return reference
-
-
-def test_every_layer_has_a_page(reference) -> None:
-    exported = {name for name in skelgraph.nn.__all__ if inspect.isclass(getattr(skelgraph.nn, name))}
-    exported.add("ConvFactory")
-    paged = [name for names in reference.GROUPS.values() for name in names]
-    assert len(paged) == len(set(paged))
-    assert exported == set(paged) | set(reference.NO_PAGE)
-
-
-def test_a_page_says_what_the_layer_does(reference) -> None:
-    pages = dict(reference.layer_page("SemGraphConv", ["sem_gcn"], ""))
-    assert set(pages) == {"layers/SemGraphConv.md", "layers/SemGraphConv.png"}
-    text = pages["layers/SemGraphConv.md"]
-    assert ".. autoclass:: skelgraph.nn.SemGraphConv" in text
-    assert f"{sum(p.numel() for p in SemGraphConv(64, 64, as_skeleton('h36m17')).parameters()):,}" in text
-    assert "../models/sem_gcn.md" in text
-    assert "SemGraphConv" in reference.layers_of("sem_gcn")
-    assert "SemGraphConv" not in reference.layers_of("martinez")
