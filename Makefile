@@ -5,6 +5,7 @@
 # make bench  time models and layers against named alternatives (more than an hour; compiling takes most of it);
 #             MODELS_OPTIONS="--published-repos DIR" takes clones of the authors' repositories as a side
 # make docs   build the site; open docs/_build/html/index.html
+# make links  ask every address that the site names whether it is there (needs the internet)
 # make study  train every network on open motion, a minute each, and write docs/open_results.md (some hours; goes on where it was)
 # make release-check  what is published, as a stranger gets it: wheel and sdist, installed and run in empty environments
 # Each makes .venv on first use. PYTHON chooses the interpreter, VENV the folder.
@@ -21,7 +22,7 @@ STUDY_OPTIONS ?=
 MODELS_OPTIONS ?=
 RELEASE_OPTIONS ?=
 
-.PHONY: demo test lint fuzz bench docs study release-check clean
+.PHONY: demo test lint fuzz bench docs links study release-check clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +56,7 @@ bench: $(VENV)/.installed-dev
 	for name in layers bf16 hypergraph scaling; do \
 		$(BIN)/python benchmarks/$$name.py --docs docs/benchmarks/$$name.md || exit 1; \
 	done
+	$(BIN)/python docs/_ext/results.py
 
 $(VENV)/.installed-docs: $(VENV)/.installed
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
@@ -63,8 +65,12 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
+links: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/links
+
 study: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/open_study.py --docs docs/open_results.md $(STUDY_OPTIONS)
+	$(BIN)/python docs/_ext/results.py
 
 release-check: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.release $(RELEASE_OPTIONS)

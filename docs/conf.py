@@ -37,6 +37,9 @@ autodoc_typehints = "none"
 autodoc_class_signature = "mixed"
 autodoc_mock_imports: list[str] = []
 
+linkcheck_timeout, linkcheck_retries, linkcheck_workers = 20, 2, 8
+linkcheck_anchors = False  # pages of publishers write theirs with scripts
+
 html_theme = "furo"
 html_title = f"skelgraph {release}"
 html_static_path = ["_static"]
