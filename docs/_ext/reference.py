@@ -139,7 +139,7 @@ def network_diagram(name: str) -> bytes:
     skeleton, frames = network.skeleton, network.num_frames
 
     def answer(x: torch.Tensor) -> torch.Tensor:
-        return network(x if frames == 1 else x[:, None].expand(-1, frames, -1, -1))
+        return network(x[:, None].expand(-1, frames, -1, -1))
 
     return drawn(name, joint_influence(answer, skeleton.num_joints, network.in_channels, samples=4), skeleton)
 

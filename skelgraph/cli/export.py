@@ -59,12 +59,11 @@ class Export:
         out = new_file(self.out, self.overwrite)
         model = load_network(self.weights, self.model, self.skeleton, **parse_options(self.option))
         difference = export_model(model, out, self.format)  # type: ignore[arg-type] # it checks the format
-        joints, frames = model.skeleton.num_joints, [] if model.num_frames == 1 else [model.num_frames]
         facts = {
             "file": out,
             "network": model.registered_name,
-            "takes": ["batch", *frames, joints, model.in_channels],
-            "gives": ["batch", joints, model.out_channels],
+            "takes": ["batch", *model.input_shape],
+            "gives": ["batch", model.skeleton.num_joints, model.out_channels],
             "difference": difference,
         }
         answer(facts, _tell)

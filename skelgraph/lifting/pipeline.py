@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_keypoints
 from skelgraph.detection import Detector, create_detector, detect_video
+from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
 from skelgraph.files.holding import holding
@@ -68,7 +68,7 @@ class Pipeline:
             skeleton=settings.skeleton,
             model_options=settings.model_options,
             flip=lifting.flip,
-            device=_device(lifting.device),
+            device=chosen_device(lifting.device),
             rule=lifting.rule,
             normalisation=lifting.normalisation,
             network_rate=lifting.network_rate,
@@ -170,12 +170,6 @@ class Pipeline:
             seen = replace(seen, frame_rate=self.settings.detection.frame_rate)
         write_keypoints(kept, seen)
         return seen
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:

@@ -68,9 +68,6 @@ def model_card(
         raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
     info, layout, form = model_info(config["name"]), model.skeleton, model.input_form
     joints = [_cell(name) for name in layout.joint_names]
-    window = [len(joints), model.in_channels] if model.num_frames == 1 else [
-        model.num_frames, len(joints), model.in_channels
-    ]  # fmt: skip
     rate = "" if model.frame_rate is None else f", {model.frame_rate:g} of them in a second"
     facts = {
         "network": f"{_cell(info.name)}, {_link(info.paper, info.url)}",
@@ -94,7 +91,7 @@ def model_card(
         title=f"{_cell(info.name)} on {_cell(layout.name or 'a skeleton of its own')}",
         facts=facts,
         arguments='"path/of/this/folder"' if repo_id is None else f"{json.dumps(repo_id)}, local_files_only=False",
-        shape=", ".join(map(str, window)),
+        shape=", ".join(map(str, model.input_shape)),
         taken=_TAKEN[form],
         axes=_AXES[form],
         joints=joints,

@@ -70,19 +70,17 @@ def export_model(model: PoseLifter, path: str | PathLike[str], format: ExportFor
             packages of the extra ``export`` are missing.
     """
     model = inference_copy(model).float().cpu()
-    frames = () if model.num_frames == 1 else (model.num_frames,)
-    shape = (*frames, model.skeleton.num_joints, model.in_channels)
     about = _metadata(model)
     write, load = (_onnx, _load_onnx) if format == "onnx" else (_torch_export, _load_torch_export)
     try:
-        content = write(_folded(model, torch.zeros(2, *shape)), about)
+        content = write(_folded(model, torch.zeros(2, *model.input_shape)), about)
     except RuntimeError as error:
         reason = plain(str(error).strip().partition("\n")[0] or type(error).__name__, 300)
         raise SkelgraphError(f"{type(model).__name__} could not be exported: {reason}") from error
     with writing(path) as file:
         file.write(content)
         file.flush()
-        return _largest_difference(model, load(file.name), shape, plain(str(path), 500))
+        return _largest_difference(model, load(file.name), plain(str(path), 500))
 
 
 def _folded(model: PoseLifter, example: Tensor) -> ExportedProgram:
@@ -106,9 +104,7 @@ def _metadata(model: PoseLifter) -> dict[str, str]:
     }
 
 
-def _largest_difference(
-    model: PoseLifter, run: Callable[[Tensor], Tensor], shape: tuple[int, ...], label: str
-) -> float:
+def _largest_difference(model: PoseLifter, run: Callable[[Tensor], Tensor], label: str) -> float:
     """The largest difference between a file and its model.
 
     Raises:
@@ -116,7 +112,7 @@ def _largest_difference(
     """
     random, largest = torch.Generator().manual_seed(0), 0.0
     for size in _BATCHES:
-        x = torch.rand(size, *shape, generator=random) * 2 - 1
+        x = torch.rand(size, *model.input_shape, generator=random) * 2 - 1
         with torch.no_grad():
             expected, found = model(x), run(x)
         if found.shape != expected.shape:

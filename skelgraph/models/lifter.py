@@ -78,6 +78,13 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         """Frames of the window around an output frame that holds all the 2D input it depends on."""
         return self._num_frames
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input without its batch: ``(J, 2)`` of a network of single poses, else ``(num_frames, J,
+        2)``; the last number is ``in_channels``."""
+        frames = () if self.num_frames == 1 else (self.num_frames,)
+        return (*frames, self.skeleton.num_joints, self.in_channels)
+
     def forward(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
         return self.lift(self.window(keypoints_2d))

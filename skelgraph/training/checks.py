@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from skelgraph.datasets import PoseDataset
 from skelgraph.datasets.windows import NO_CAMERAS, check_in_channels, normalized_intrinsics
+from skelgraph.device import chosen_device
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter
 from skelgraph.text import plain, shown
@@ -187,8 +188,7 @@ def check_batch(model: PoseLifter, size: int) -> None:
 
 def _trial(model: PoseLifter, size: int) -> tuple[PoseLifter, Tensor]:
     """A copy of a network in training mode, and windows for it: both on meta, where trying costs nothing."""
-    shape = (size, model.num_frames, model.skeleton.num_joints, model.in_channels)
-    return copy.deepcopy(model).to("meta").train(), torch.zeros(shape, device="meta")
+    return copy.deepcopy(model).to("meta").train(), torch.zeros(size, *model.input_shape, device="meta")
 
 
 def check_batches(config: TrainConfig, model: PoseLifter, windows: int) -> None:
@@ -218,8 +218,8 @@ def check_batches(config: TrainConfig, model: PoseLifter, windows: int) -> None:
             f"accumulate is {config.training.accumulate}: a step would take {step} windows, more than the "
             f"{windows} training windows"
         )
-    cores, on_cpu = os.cpu_count() or 1, config.machine.device == "cpu" or not torch.cuda.device_count()
-    if on_cpu and devices > max(cores, 2):
+    cores = os.cpu_count() or 1
+    if chosen_device(config.machine.device) == "cpu" and devices > max(cores, 2):
         raise SkelgraphError(f"devices is {devices}, more processes than the {cores} cores of this machine")
     check_batch(model, smallest)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from skelgraph.datasets import PoseDataset, load_dataset
 from skelgraph.datasets.pose_arrays import Clip
 from skelgraph.datasets.registry import DATASETS
+from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import read_video
 from skelgraph.files.video import Progress, VideoReader
@@ -112,7 +113,8 @@ def visualize(
     if rate is None:
         raise DataError(f"{plain(test_set.name)}: does not say its frame rate; expected frame_rate (--frame-rate)")
     rows = chosen_rows(clip, skip, limit, downsample)
-    module = None if judged is None else _module(judged, config, test_set)
+    device = chosen_device(changes.get("device") or "auto")  # that of a run may have been on another machine
+    module = None if judged is None else _module(judged, config, test_set).to(device)
     scene, view = _scene(test_set, clip, rows, downsample, module, config.data.causal, rate / downsample)
     name = "ground truth" if module is None else "prediction"
     cameras = (Camera(name, view if azimuth is None else azimuth, elevation),)
@@ -245,8 +247,7 @@ def _module(judged: Evaluated, config: TrainConfig, test_set: PoseDataset) -> Li
         flip_test=bool(config.decided().evaluation.flip_test),
         root=config.evaluation.root,
     )
-    device = "cuda" if config.machine.device != "cpu" and torch.cuda.is_available() else "cpu"
-    return module.eval().to(device)
+    return module.eval()
 
 
 @torch.no_grad()

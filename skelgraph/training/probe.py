@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
+from skelgraph.device import chosen_device
 from skelgraph.models import PoseLifter
 from skelgraph.models.bfloat16 import has_bfloat16
 from skelgraph.training.config import AUTO, PRECISIONS, TrainConfig
@@ -44,7 +45,7 @@ def settled(config: TrainConfig, model: PoseLifter, *, training: bool = True) ->
     machine, batch = config.machine, config.training.batch_size
     precision = "32" if machine.precision == AUTO else machine.precision
     threads = machine.threads
-    if machine.devices == 1 and (machine.device == "cpu" or not torch.cuda.is_available()):
+    if machine.devices == 1 and chosen_device(machine.device) == "cpu":
         threads = use_threads(threads, lambda: trial(model, batch, training=training, precision=precision))
         if machine.precision == AUTO and has_bfloat16(torch.device("cpu")):
             steps = {name: trial(model, batch, training=training, precision=name) for name in PRECISIONS}
@@ -103,7 +104,7 @@ def trial(model: PoseLifter, batch_size: int, *, training: bool, precision: str 
     """
     network = copy.deepcopy(model).train(training)
     batch = min(max(batch_size, 2), _TRIED)  # batch normalisation has no answer to one
-    keypoints = torch.zeros(batch, model.num_frames, model.skeleton.num_joints, model.in_channels)
+    keypoints = torch.zeros(batch, *model.input_shape)
 
     def step() -> None:
         mixed = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from skelgraph.datasets import PoseDataset, hardest, load_dataset
 from skelgraph.datasets.plausibility import check_splits
+from skelgraph.device import chosen_device
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path
 from skelgraph.models import PoseLifter, create_model
@@ -303,7 +303,7 @@ def _load_test(config: TrainConfig) -> PoseDataset:
     if data.hardest is None:
         return test_set
     train_set = _load(config.replace(actions=None, downsample=None, subset=None), "train")
-    device = "cuda" if config.machine.device != "cpu" and torch.cuda.is_available() else "cpu"
+    device = chosen_device(config.machine.device)
     with Progress(disable=not config.machine.progress or getattr(rank_zero_only, "rank", 0) > 0) as progress:
         task = progress.add_task("ranking poses", total=1.0)
         view = hardest(

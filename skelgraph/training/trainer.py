@@ -17,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from skelgraph.device import chosen_device
 from skelgraph.errors import SkelgraphError
 from skelgraph.signals import end_if_asked, held_back
 from skelgraph.training.averaging import WeightAverage
@@ -99,7 +100,7 @@ def _devices(machine: MachineConfig) -> tuple[str, int | list[int]]:
         if max(machine.gpus) >= available:
             raise SkelgraphError(f"gpus is {named}; expected numbers from 0 to {available - 1}")
         return "cuda", list(machine.gpus)
-    accelerator = machine.device if machine.device != "auto" else "cuda" if available else "cpu"
+    accelerator = chosen_device(machine.device)
     if accelerator == "cuda" and machine.devices > available:
         raise SkelgraphError(f"{machine.devices} CUDA device(s) asked for, {available} found")
     return accelerator, machine.devices
