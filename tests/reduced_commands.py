@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import zlib
 from typing import Any
 
 from published_files import TINY
@@ -52,6 +54,8 @@ def reduced(line: list[str]) -> list[str]:
         given = [word.removeprefix("/") for word in given] + ["--device", "cpu"]
     if command in ("train", "evaluate", "lift", "reproduce"):
         given.append("--no-progress")
+    if command in ("train", "evaluate") and "--out" not in given:  # else named by the second, of which several may be
+        given += ["--out", f"runs/{zlib.crc32(shlex.join(line).encode()):08x}"]
     return [*switches, command, *given]
 
 

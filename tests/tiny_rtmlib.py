@@ -61,15 +61,20 @@ def joints_file(folder: Path, count: int = 17) -> Path:
 
 
 class Double(ModuleType):
-    """rtmlib 0.0.16 as its documentation calls it, with these networks' answers."""
+    """rtmlib 0.0.16 as its documentation calls it, with these networks' answers.
 
-    def __init__(self) -> None:
+    Args:
+        det: The file that it takes for its own network of people.
+        pose: And of their joints.
+    """
+
+    def __init__(self, det: str = "D", pose: str = "P") -> None:
         super().__init__("rtmlib")
         self.loaded: list[tuple] = []
 
         class Body:
             MODE = {  # noqa: RUF012
-                "balanced": {"det": "D", "det_input_size": (640, 640), "pose": "P", "pose_input_size": (192, 256)}
+                "balanced": {"det": det, "det_input_size": (640, 640), "pose": pose, "pose_input_size": (192, 256)}
             }
 
         class Tool:
