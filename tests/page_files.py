@@ -9,7 +9,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from reduced_commands import reduced
 from tiny_rtmlib import Double, joints_file, people_file
 
 from skelgraph.__main__ import main
-from skelgraph.datasets import Detections, Motion, four_views, write_keypoints, write_motion
+from skelgraph.datasets import Motion, four_views, write_keypoints, write_motion
 from skelgraph.datasets.preparation import prepare_human36m, prepare_mpi_inf_3dhp
 from skelgraph.files import read_video, write_video
 from skelgraph.models import create_model
@@ -41,17 +40,6 @@ def beginning(video: Path, path: Path) -> None:
     with read_video(video) as frames, write_video(path, 30.0) as written:
         for frame in itertools.islice(frames, 6):
             written.add(frame[::2, ::2])
-
-
-def first_frames(seen: Detections, count: int) -> Detections:
-    """The first frames of keypoints of one person."""
-    return replace(
-        seen,
-        keypoints=seen.keypoints[:count],
-        frames=seen.frames[:count],
-        persons=None if seen.persons is None else seen.persons[:count],
-        num_frames=count,
-    )
 
 
 def _with_detector(path: Path, request: pytest.FixtureRequest) -> None:
@@ -156,12 +144,12 @@ def _coco(path: Path, _: pytest.FixtureRequest) -> None:
 def _clips(path: Path, _: pytest.FixtureRequest) -> None:
     path.mkdir()
     for count in (5, 6):
-        write_keypoints(path / f"walk{count}.npz", first_frames(SEEN, count))
+        write_keypoints(path / f"walk{count}.npz", keypoint_writers.first_frames(SEEN, count))
 
 
 def _listing(path: Path, request: pytest.FixtureRequest) -> None:
     """Of a file beside it."""
-    write_keypoints(path.with_name("walk.npz"), first_frames(SEEN, 5))
+    write_keypoints(path.with_name("walk.npz"), keypoint_writers.first_frames(SEEN, 5))
     path.write_text("walk.npz\n")
 
 

@@ -26,6 +26,7 @@ import matplotlib as mpl
 import page_files
 import pytest
 from cells import BLOCK
+from keypoint_writers import first_frames
 from reduced_commands import reduced
 from torch.distributed.run import get_args_parser
 
@@ -34,6 +35,7 @@ from skelgraph.__main__ import SWITCHES, main
 from skelgraph.datasets import DATASETS, four_views
 from skelgraph.datasets.joint_maps import read_joint_map
 from skelgraph.detection import DETECTORS
+from skelgraph.errors import SkelgraphError
 from skelgraph.models import registry
 from skelgraph.models.measured import read_measured
 from skelgraph.topology import layouts
@@ -82,7 +84,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # else every run would try how many are best
     monkeypatch.setattr("skelgraph.training.run.write_report", lambda *_: None)
     views = {
-        name: replace(view, detections=page_files.first_frames(view.detections, 3), truth=view.truth[:3])
+        name: replace(view, detections=first_frames(view.detections, 3), truth=view.truth[:3])
         for name, view in four_views().items()
     }
     monkeypatch.setattr("skelgraph.lifting.example.four_views", lambda: views)
@@ -114,6 +116,7 @@ class Follower:
         for block in BLOCK.finditer(text):
             self.line = text.count("\n", 0, block.start("text"))
             self.output = block["output"]
+            assert block["output"] is None or block["fence"] == "python run", "which nothing compares"
             if block["fence"] in RUN:
                 file = re.match(r"# (\w+\.\w+)\n", block["text"])
                 if file:
@@ -230,6 +233,34 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reque
     follower.follow()
     if follower.left_out:
         pytest.skip(f"but for some lines: {follower.left_out[0]}")
+
+
+WRONG = {
+    "an option": "```bash\nskelgraph models --nothing\n```\n",
+    "a value": "```bash\nskelgraph models nothing\n```\n",
+    "a file": "```bash\nskelgraph pack \\\n  --weights nothing.ckpt --out x.safetensors\n```\n",
+    "a key": "```bash\nskelgraph --json models sem_gcn | jq '.options[].nothing'\n```\n",
+    "a target": "```bash\nmake nothing\n```\n",
+    "an extra": '```bash\npip install ".[train,nothing]"\n```\n',
+    "a program": "```bash\nskelgraph skeletons && nothing\n```\n",
+    "in a list": "- so:\n\n  ```bash\n  skelgraph nothing\n  ```\n",
+    "code": "```python run\nnothing\n```\n",
+    "output": "```python run\nprint(1)\n```\n\n```text\n2\n```\n",
+    "output of a command": "```bash\nmake test\n```\n\n```text\n2\n```\n",
+    "a map": '```json\n{"hip": {"LASI": 0.25}}\n```\n',
+    "a file that nothing uses": "```python run\n# mine.py\nx = 1\n```\n",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_is_found(wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text("Right:\n\n```python run\nprint(1)\n```\n\n```text\n1\n```\n\n")
+    Follower(page, {}).follow()
+    page.write_text(page.read_text() + WRONG[wrong])
+    with pytest.raises((AssertionError, NameError, KeyError, SkelgraphError)):
+        Follower(page, {}).follow()
 
 
 def test_the_pages_that_teach_have_cells() -> None:

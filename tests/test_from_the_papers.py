@@ -3,7 +3,6 @@ files in the published layouts: few frames, tiny widths, one epoch."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shlex
@@ -16,13 +15,13 @@ import pytest
 import tiny_hgn
 import torch
 from official_hgn import official_hgn
+from page_files import beginning
 from PIL import Image
 from published_files import hard_poses, hgn, human36m, mpi_inf_3dhp
 from reduced_commands import reduced
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import read_motion_file
-from skelgraph.files import read_video, write_video
 from skelgraph.topology import MultiScaleGraph
 
 mpl.use("agg")
@@ -113,9 +112,7 @@ def test_demo(
     """On the beginning of a real video, with the real detector."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SKELGRAPH_CACHE", str(blazepose_files.parents[1]))
-    with read_video(clip_videos["cam02"]) as frames, write_video("sample_video.mp4", 30.0) as video:
-        for frame in itertools.islice(frames, 6):
-            video.add(frame[::2, ::2])
+    beginning(clip_videos["cam02"], Path("sample_video.mp4"))
     record = run(number, folder)
     assert record["num_frames"] == 6
     assert [one["file"] for one in record["people"]] == ["person0"]
