@@ -40,6 +40,7 @@ from skelgraph.models import registry
 from skelgraph.models.measured import read_measured
 from skelgraph.topology import layouts
 from skelgraph.training import LOSSES, SCHEDULES
+from skelgraph.training.report import write_json
 
 mpl.use("agg")
 
@@ -67,6 +68,7 @@ REGISTRIES: tuple[dict[str, Any], ...] = (layouts._REGISTRY, registry._MODELS, D
 
 @pytest.fixture
 def _registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tables and modules as they were; it ends before ``monkeypatch`` leaves the folder of the page."""
     before = [dict(entries) for entries in REGISTRIES]
     modules = {*sys.modules}
     yield
@@ -80,9 +82,10 @@ def _registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs without reports, and three frames of each view of the example for the commands."""
+    """Runs without pictures, and three frames of each view of the example for the commands."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # else every run would try how many are best
-    monkeypatch.setattr("skelgraph.training.run.write_report", lambda *_: None)
+    results = "skelgraph.training.run.write_report"
+    monkeypatch.setattr(results, lambda out, metrics, *_: write_json(out / "metrics.json", metrics))
     views = {
         name: replace(view, detections=first_frames(view.detections, 3), truth=view.truth[:3])
         for name, view in four_views().items()
