@@ -33,7 +33,20 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphErro
         known: The names that exist.
     """
     names = sorted(map(plain, known))
-    near = difflib.get_close_matches(str(name)[:100], names, n=4, cutoff=0.5) if isinstance(name, str) else []
+    near = close_names(name, names, 4) if isinstance(name, str) else []
     listed = ", ".join(names[:50]) + ", ..." * (len(names) > 50)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {listed}."
     return SkelgraphError(f"unknown {kind} {shown(name)}; {hint}")
+
+
+def close_names(name: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The names that another one may be meant for, the nearest first, whatever capitals and underscores it is written
+    with: ``SemGCN`` for ``sem_gcn``."""
+    plainly: dict[str, str] = {}
+    for one in known:
+        plainly.setdefault(_bare(one), one)
+    return [plainly[one] for one in difflib.get_close_matches(_bare(name[:100]), plainly, n=most, cutoff=0.5)]
+
+
+def _bare(name: str) -> str:
+    return name.casefold().replace("_", "").replace("-", "") or name

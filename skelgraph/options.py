@@ -11,7 +11,6 @@ and NaN and infinity are not. NumPy's numbers count as Python's, and a list as a
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import re
@@ -25,7 +24,7 @@ from pydantic import ConfigDict, Field, GetCoreSchemaHandler, PlainValidator, St
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import SkelgraphError, close_names
 from skelgraph.text import shown
 
 Channels = Annotated[int, Field(ge=1, le=2**16)]
@@ -205,7 +204,7 @@ def _near(text: str, hint: Any) -> list[str]:
     for rule in _sums(hint):
         names = [*rule.names]
         words = [word for word in re.findall(r"[^\W\d]\w*", text[:1000]) if word not in names]
-    return difflib.get_close_matches(words[0], names, n=3, cutoff=0.5) if words else []
+    return close_names(words[0], names) if words else []
 
 
 def option_types(function: Callable[..., Any]) -> dict[str, Any]:

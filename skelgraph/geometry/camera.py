@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.geometry.tensors import check_tensors
 
 Distortion = Literal["human36m", "opencv", "none"]
 """A model of lens distortion, see :func:`project`."""
@@ -189,7 +190,11 @@ def look_at(centre: Tensor, target: Tensor, roll: float = 0.0) -> Tensor:
 
     Returns:
         Unit quaternion ``(..., 4)`` = w, x, y, z, camera to world axes.
+
+    Raises:
+        SkelgraphError: An argument is no tensor.
     """
+    check_tensors(centre=centre, target=target)
     up = torch.tensor([0.0, 0.0, 1.0], dtype=centre.dtype, device=centre.device)
     forward = torch.nn.functional.normalize(target - centre, dim=-1)
     right = torch.nn.functional.normalize(torch.linalg.cross(forward, up.expand_as(forward)), dim=-1)
@@ -281,6 +286,7 @@ def _check_camera(points: Tensor, orientation: Tensor, translation: Tensor) -> N
 
 
 def _check_last(name: str, tensor: Tensor, *sizes: int) -> None:
+    check_tensors(**{name: tensor})
     if tensor.ndim == 0 or tensor.shape[-1] not in sizes:
         expected = " or ".join(map(str, sizes))
         raise SkelgraphError(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry.camera import Distortion
+from skelgraph.geometry.tensors import check_tensors
 
 
 def mirror(points: Tensor, mirror_index: Sequence[int] | Tensor) -> Tensor:
@@ -25,6 +26,7 @@ def mirror(points: Tensor, mirror_index: Sequence[int] | Tensor) -> Tensor:
     Raises:
         SkelgraphError: The poses have another number of joints than ``mirror_index``.
     """
+    check_tensors(points=points)
     index = torch.as_tensor(mirror_index, device=points.device)
     if points.ndim < 2 or points.shape[-2] != len(index):
         raise SkelgraphError(
@@ -45,6 +47,7 @@ def mirror_intrinsics(intrinsics: Tensor, distortion: Distortion) -> Tensor:
     Returns:
         Intrinsics ``(..., 9)``.
     """
+    check_tensors(intrinsics=intrinsics)
     centre_x, p1, p2 = 2, 7, 8
     sign = torch.ones_like(intrinsics)
     sign[..., [centre_x, p1 if distortion == "human36m" else p2]] = -1

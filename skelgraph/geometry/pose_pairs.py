@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.geometry.tensors import check_tensors
 
 
 def check_pose_pair(first: Tensor, second: Tensor, names: tuple[str, str] = ("pred", "target")) -> None:
@@ -19,6 +20,7 @@ def check_pose_pair(first: Tensor, second: Tensor, names: tuple[str, str] = ("pr
     Raises:
         SkelgraphError: They are not.
     """
+    check_tensors(**dict(zip(names, (first, second), strict=True)))
     if first.shape != second.shape or first.ndim < 2 or first.shape[-1] != 3:
         raise SkelgraphError(
             f"{names[0]} has shape {tuple(first.shape)} and {names[1]} {tuple(second.shape)}; "
@@ -32,6 +34,7 @@ def check_visible(visible: Tensor, pose: Tensor) -> Tensor:
     Raises:
         SkelgraphError: It has another shape, or is not boolean.
     """
+    check_tensors(visible=visible)
     if visible.dtype != torch.bool or visible.shape != pose.shape[:-1]:
         raise SkelgraphError(
             f"visible is {visible.dtype} of shape {tuple(visible.shape)}; expected torch.bool of shape "

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry.pose_pairs import check_visible
+from skelgraph.geometry.tensors import check_tensors
 
 SMALLEST = 1e-3
 """Half a box on the plane at distance 1 is never less: about a pixel, where the focal length is a thousand."""
@@ -31,6 +32,7 @@ def rotation_to_axis(ray: Tensor) -> Tensor:
     Returns:
         ``(..., 3, 3)``, from the axes of the camera to the turned ones.
     """
+    check_tensors(ray=ray)
     a, b = ray.unbind(-1)
     h, n = (1 + a.square()).sqrt(), (1 + a.square() + b.square()).sqrt()
     rows = (1 / h, torch.zeros_like(a), -a / h, -a * b / (h * n), h / n, -b / (h * n), a / n, b / n, 1 / n)
@@ -42,6 +44,7 @@ def turn(points: Tensor, rotation: Tensor) -> Tensor:
 
     No matrix product: under mixed precision that would round the points to three digits.
     """
+    check_tensors(points=points, rotation=rotation)
     return (points[..., None, :] * rotation[..., None, :, :]).sum(-1)
 
 
@@ -132,6 +135,7 @@ def window_rays(keypoints_2d: Tensor, intrinsics: Tensor, visible: Tensor | None
     Raises:
         SkelgraphError: As :func:`box_view`.
     """
+    check_tensors(keypoints_2d=keypoints_2d)
     if keypoints_2d.ndim < 3:
         raise SkelgraphError(f"keypoints_2d has shape {tuple(keypoints_2d.shape)}; expected (..., T, J, 2)")
     middle = keypoints_2d.shape[-3] // 2
@@ -144,6 +148,7 @@ def window_rays(keypoints_2d: Tensor, intrinsics: Tensor, visible: Tensor | None
 def _rays(keypoints_2d: Tensor, intrinsics: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Where the rays of keypoints meet the plane at distance 1, ``(..., J, 2)``, and the mask ``(..., J, 1)``. What is
     not visible is on the optical axis, which each turned camera has in front of it: no value or gradient is NaN."""
+    check_tensors(keypoints_2d=keypoints_2d, intrinsics=intrinsics)
     if keypoints_2d.ndim < 2 or keypoints_2d.shape[-1] != 2:
         raise SkelgraphError(f"keypoints_2d has shape {tuple(keypoints_2d.shape)}; expected (..., J, 2)")
     if intrinsics.ndim == 0 or intrinsics.shape[-1] not in (4, 9):

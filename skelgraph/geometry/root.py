@@ -7,6 +7,7 @@ from torch import Tensor
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry.pose_pairs import check_visible
+from skelgraph.geometry.tensors import check_tensors
 
 _SMALLEST = 1e-12  # squared extent of the rays: 1e-6 of the distance, far less than a pixel
 
@@ -54,6 +55,7 @@ def estimate_root(pose: Tensor, keypoints_2d: Tensor, intrinsics: Tensor, visibl
         >>> estimate_root(pose, project(pose + torch.tensor([0.5, 0.1, 5.0]), camera, "none"), camera)
         tensor([0.5000, 0.1000, 5.0000])
     """
+    check_tensors(pose=pose, keypoints_2d=keypoints_2d, intrinsics=intrinsics)
     if pose.ndim < 2 or pose.shape[-1] != 3 or keypoints_2d.shape[-2:] != (pose.shape[-2], 2):
         raise SkelgraphError(
             f"pose has shape {tuple(pose.shape)} and keypoints_2d {tuple(keypoints_2d.shape)}; expected (..., J, 3) "

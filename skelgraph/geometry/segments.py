@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skelgraph.geometry.tensors import check_tensors
+
 _SMALLEST = 1e-12  # squared length of a segment that is a point
 
 
@@ -20,6 +22,7 @@ def segment_distance(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         Distances ``(...)``; segments may be parallel, or points.
     """
+    check_tensors(first=first, second=second)
     u, v = first[..., 1, :] - first[..., 0, :], second[..., 1, :] - second[..., 0, :]
     between = first[..., 0, :] - second[..., 0, :]
     uu, vv, uv = u.square().sum(-1), v.square().sum(-1), (u * v).sum(-1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError
 from skelgraph.geometry.mirror import mirror
 from skelgraph.geometry.rays import turn, window_rays
+from skelgraph.geometry.tensors import check_tensors
 
 
 def turned_answers(
@@ -41,6 +42,7 @@ def turned_answers(
     Raises:
         SkelgraphError: If the input is none, or there is no angle.
     """
+    check_tensors(rays=rays)
     if rays.ndim < 3 or rays.shape[-1] not in (3, 4) or not len(angles):
         raise SkelgraphError(
             f"rays has shape {tuple(rays.shape)}, and there are {len(angles)} angles; expected (..., T, J, 3) or "

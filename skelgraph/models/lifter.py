@@ -86,7 +86,22 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         return (*frames, self.skeleton.num_joints, self.in_channels)
 
     def forward(self, keypoints_2d: Tensor) -> Tensor:
-        """Lift ``(B, J, 2)`` or ``(B, T, J, 2)`` to ``(B, J, 3)``."""
+        """Lift keypoints to the pose of the centre frame.
+
+        Args:
+            keypoints_2d: ``(B, J, 2)`` or ``(B, T, J, 2)``, of the type of the weights (float32), screen-normalised: x
+                runs from -1 to 1 over the width of the image, y down in the same unit, as
+                :func:`normalize_screen(pixels, width, height) <skelgraph.geometry.normalize_screen>` makes it of
+                pixels; not pixels themselves. A network whose :attr:`input_form` is ``"rays"`` takes the rays of
+                :func:`~skelgraph.geometry.window_rays`. :class:`~skelgraph.lifting.Lifter` does either, from pixels.
+
+        Returns:
+            ``(B, J, 3)``: metres relative to the root joint, in camera axes (x right, y down, z forward) or, of rays,
+            in theirs.
+
+        Raises:
+            SkelgraphError: If the input is of another shape, or float64 where the weights are not.
+        """
         return self.lift(self.window(keypoints_2d))
 
     def forward_sequence(self, keypoints_2d: Tensor) -> Tensor:
@@ -144,6 +159,13 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         """Check the input and give it a time axis."""
         expected = (self.skeleton.num_joints, self.in_channels)
         check_tensor(self, keypoints_2d, "keypoints")
+        if keypoints_2d.dtype == torch.float64:
+            weight = next(self.parameters(), None)
+            if weight is not None and weight.dtype != torch.float64:
+                raise SkelgraphError(
+                    f"{type(self).__name__} has weights of {weight.dtype}, got keypoints of torch.float64, NumPy's "
+                    "default; expected keypoints.float(), or the network as model.double()"
+                )
         shape = tuple(keypoints_2d.shape)
         if len(shape) not in (3, 4) or shape[-2:] != expected or (len(shape) == 4 and shape[1] == 0):
             raise SkelgraphError(

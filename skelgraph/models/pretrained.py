@@ -18,10 +18,10 @@ from safetensors.torch import save
 from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import as_path, is_safetensors, parse_json, write_file
+from skelgraph.files import is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
-from skelgraph.models.registry import build_model
-from skelgraph.models.saved import DTYPES, build_on_meta, check_fits, load_checked
+from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
+from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.options import FrameRate, check_option, check_options
 from skelgraph.text import plain, shown
@@ -118,7 +118,8 @@ class Pretrained(ModelHubMixin):
         """Load a model that ``save_pretrained`` wrote, in evaluation mode.
 
         Args:
-            pretrained_model_name_or_path: A folder, or a repository of the Hugging Face Hub.
+            pretrained_model_name_or_path: A folder or its safetensors file, the name of weights that come with this
+                package, ``"open"``, or a repository of the Hugging Face Hub.
             local_files_only: Look for a repository in the local cache only.
             **download: ``revision``, ``cache_dir``, ``force_download`` and ``token`` of
                 :func:`huggingface_hub.hf_hub_download`.
@@ -126,16 +127,23 @@ class Pretrained(ModelHubMixin):
         Raises:
             CheckpointError: If there is no such model, or its file is damaged or of another class.
         """
-        path = as_path(pretrained_model_name_or_path, CheckpointError) / FILE_NAME
-        if not path.parent.is_dir():
+        path = weights_path(pretrained_model_name_or_path)
+        if path.is_dir():
+            path /= FILE_NAME
+        elif not path.is_file():
             try:
                 repository = str(pretrained_model_name_or_path)
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
-                    f"{pretrained_model_name_or_path} is neither a folder nor a repository with {FILE_NAME} in the "
-                    "local cache; local_files_only=False downloads it"
+                    f"{pretrained_model_name_or_path} is neither a file nor a folder nor a repository with {FILE_NAME} "
+                    "in the local cache; local_files_only=False downloads it"
                 ) from error
+        elif not is_safetensors(path):
+            raise CheckpointError(
+                f"{plain(str(path), 500)} is no safetensors file; checkpoints of runs are read by "
+                "skelgraph.load_model, those of the authors' code by skelgraph.load_official"
+            )
         model = load_weights(path)
         if not isinstance(model, cls):
             raise CheckpointError(f"{path} holds a {type(model).__name__}, expected a {cls.__name__}")
@@ -324,7 +332,7 @@ def _on_meta(file: Any, keys: Iterable[str], label: str) -> dict[str, torch.Tens
 
 def _build(name: Any, skeleton: Any, options: Mapping[str, Any], input_form: Any) -> Any:
     part = PARTS.get(name) if isinstance(name, str) else None
-    return build_model(name, skeleton, options, input_form) if part is None else part(skeleton, **options)
+    return build_saved(name, skeleton, options, input_form) if part is None else part(skeleton, **options)
 
 
 def _tensor_on_meta(part: Any, label: str) -> torch.Tensor:

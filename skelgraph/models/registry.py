@@ -51,7 +51,7 @@ _MODELS: Registry[ModelInfo] = Registry("model")
 def register_model(
     name: str,
     *,
-    paper: str,
+    paper: str = "",
     url: str = "",
     published_skeleton: str = "h36m17",
     published: Mapping[str, tuple[float | None, float | None]] | None = None,
@@ -59,19 +59,52 @@ def register_model(
 ) -> Callable[[Model], Model]:
     """Class decorator that puts a :class:`~skelgraph.models.PoseLifter` into the registry under ``name``.
 
-    Its constructor takes the skeleton first and has a default for everything else.
+    Its constructor takes ``skeleton`` first and has a default for everything else;
+    :func:`~skelgraph.testing.check_model` tests what else is expected of it.
+
+    Args:
+        name: The name for :func:`~skelgraph.models.create_model`, ``--model`` and files.
+        paper: Where it was published.
+        url: The address of that.
+        published_skeleton: The layout of the released code.
+        published: Published Human3.6M errors (P1, P2) in mm by setting, see :class:`ModelInfo`.
+        published_seconds: Published time of an inference.
 
     Raises:
-        SkelgraphError: If the name is taken.
+        SkelgraphError: If the name is taken, or the class is no :class:`~skelgraph.models.PoseLifter` with such a
+            constructor.
     """
 
     def register(cls: Model) -> Model:
+        _check_class(name, cls)
         info = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}), published_seconds)
         _MODELS.add(name, info, cls)
         cls.registered_name = name  # type: ignore[attr-defined]
         return cls
 
     return register
+
+
+def _check_class(name: str, cls: Any) -> None:
+    """Check that a class can be built by name.
+
+    Raises:
+        SkelgraphError: If it does not derive from PoseLifter, which alone has a ``registered_name``, or its constructor
+            is called in another way.
+    """
+    if not isinstance(cls, type) or not hasattr(cls, "registered_name"):
+        raise SkelgraphError(
+            f"model {shown(name)} is {shown(cls)}; expected a class that derives from skelgraph.models.PoseLifter or "
+            "FrameLifter"
+        )
+    parameters = inspect.signature(cls).parameters
+    names = list(parameters)
+    required = [name for name in names[1:] if parameters[name].default is inspect.Parameter.empty]
+    if names[:1] != ["skeleton"] or required:
+        raise SkelgraphError(
+            f"model {shown(name)} is made by {cls.__name__}({', '.join(names)}); expected skeleton first"
+            + (f", and a default for {' and '.join(required)}" if required else "")
+        )
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import Skipped
-from skelgraph.models.registry import build_model
+from skelgraph.models.registry import build_model, list_models
 from skelgraph.text import plain, shown
 
 StateDict = dict[str, Tensor]
@@ -37,7 +37,7 @@ def build_on_meta(
     options: Any,
     size: int,
     label: str,
-    build: Callable[[Any, Any, Mapping[str, Any]], Any] = build_model,
+    build: Callable[[Any, Any, Mapping[str, Any]], Any] | None = None,
 ) -> Any:
     """Build a model on ``meta``, where it takes no memory, from the configuration in a file.
 
@@ -48,7 +48,7 @@ def build_on_meta(
         size: Bytes in the file. A skeleton takes matrices between all of its joints, so that a small file with a very
             large skeleton is refused.
         label: What the file is, for messages.
-        build: Makes it from its name, skeleton and options.
+        build: Makes it from its name, skeleton and options; :func:`build_saved` unless given.
 
     Raises:
         CheckpointError: If there is no such model.
@@ -61,9 +61,24 @@ def build_on_meta(
     if not isinstance(options, Mapping) or not all(isinstance(option, str) for option in options):
         raise CheckpointError(f"{label} has an unusable configuration: options is {shown(options)}")
     try:
-        return on_meta(lambda: build(name, "h36m17" if skeleton is None else skeleton, options))
+        return on_meta(lambda: (build or build_saved)(name, "h36m17" if skeleton is None else skeleton, options))
     except (SkelgraphError, TypeError) as error:
         raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
+
+
+def build_saved(name: Any, skeleton: Any, options: Mapping[str, Any], input_form: Any = "screen") -> Any:
+    """Build the network that a file names, which may be one of the caller's own.
+
+    Raises:
+        SkelgraphError: As :func:`~skelgraph.models.registry.build_model`; of a network that is not registered the
+            message says how it would be.
+    """
+    if isinstance(name, str) and name not in list_models():
+        raise SkelgraphError(
+            f"{unknown_name('model', name, list_models())} If it is a network of your own, first import the module "
+            "that registers it (--import MODULE)"
+        )
+    return build_model(name, skeleton, options, input_form)
 
 
 def on_meta(build: Callable[[], Any]) -> Any:

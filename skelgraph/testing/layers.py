@@ -6,9 +6,7 @@ The tests of this library run it over every graph layer; a layer of one's own, d
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import functools
 import inspect
 import math
 import pickle
@@ -22,9 +20,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.nn import SoftmaxAdjacency
 from skelgraph.ops import SparseAdjacency
+from skelgraph.testing.contract import Contract, close, equal, refused
 from skelgraph.topology import Graph, GraphLike, JointHypergraph, Skeleton, as_skeleton
 
 LayerFactory: TypeAlias = Callable[..., nn.Module]
@@ -77,21 +75,8 @@ def check_layer(
     if isinstance(topology, str | Mapping):
         topology = as_skeleton(topology)
     subject = _Subject(make, topology, channels, dict(inputs or {}), follows_numbering, joint_axes)
-    names = list(LAYER_CLAUSES) if clauses is None else list(clauses)
-    for name in names:
-        if name not in LAYER_CLAUSES:
-            raise unknown_name("clause", name, LAYER_CLAUSES)
-    broken: dict[str, Exception] = {}
-    for name in names:
-        try:
-            _CHECKS[name](subject)
-        except Exception as error:  # whatever a layer does wrong
-            broken[name] = error
-    if broken:
-        label = getattr(getattr(make, "func", make), "__name__", repr(make))
-        lines = [f"  {name} ({LAYER_CLAUSES[name]})\n    {_told(error)}" for name, error in broken.items()]
-        head = f"{label} breaks {len(broken)} of {len(names)} clauses of the contract of layers:"
-        raise AssertionError("\n".join([head, *lines])) from next(iter(broken.values()))
+    label = getattr(getattr(make, "func", make), "__name__", repr(make))
+    _CONTRACT.check(subject, label, _CONTRACT.chosen(clauses))
 
 
 @dataclass
@@ -137,46 +122,37 @@ class _Subject:
         return result if isinstance(result, tuple) else (result,)
 
 
-_Check: TypeAlias = Callable[[_Subject], None]
-_CHECKS: dict[str, _Check] = {}
-LAYER_CLAUSES: dict[str, str] = {}
+_CONTRACT: Contract[_Subject] = Contract("layers")
+LAYER_CLAUSES = _CONTRACT.clauses
 """The clauses of the contract of layers by name, each in one sentence."""
 
 
-def _clause(check: _Check) -> _Check:
-    """Enter a check as a clause, under the name of the function and with its docstring."""
-    name = check.__name__.removeprefix("_")
-    _CHECKS[name] = check
-    LAYER_CLAUSES[name] = " ".join(inspect.getdoc(check).split())  # type: ignore[union-attr]
-    return check
-
-
-@_clause
+@_CONTRACT.clause
 def _leading_dimensions(subject: _Subject) -> None:
     """(..., J, C_in) gives (..., J, C_out) for any leading dimensions, each pose as if it were alone."""
     layer, joints = subject.random(), subject.num_joints
     for lead in [(), (1,), (3,), (2, 5)]:
         first = subject.call(layer, subject.x(*lead))[0]
-        _equal(tuple(first.shape), (*lead, joints, subject.channels[1]), f"shape for leading dimensions {lead}")
+        equal(tuple(first.shape), (*lead, joints, subject.channels[1]), f"shape for leading dimensions {lead}")
     values = subject.x(2, 5)
     together = subject.call(layer, values)
     for i, j in [(0, 0), (1, 3)]:
         alone = subject.call(layer, [value[i, j] for value in values])
-        _close([part[i, j] for part in together], alone, "a pose in a batch")
+        close([part[i, j] for part in together], alone, "a pose in a batch")
 
 
-@_clause
+@_CONTRACT.clause
 def _flat_batch(subject: _Subject) -> None:
     """PyG's flattened (B * J, C) gives the numbers of (B, J, C)."""
     layer, values = subject.random(), subject.x(3)
     flat = subject.call(layer, [value.flatten(0, 1) for value in values])
     expected = [part.flatten(0, 1) for part in subject.call(layer, values)]
-    _close(flat, expected, "flattened")
+    close(flat, expected, "flattened")
     if isinstance(subject.topology, Skeleton) and not subject.inputs:
-        _close(subject.call(layer, [subject.topology.to_data(values[0]).x]), expected, "as a PyG batch")
+        close(subject.call(layer, [subject.topology.to_data(values[0]).x]), expected, "as a PyG batch")
 
 
-@_clause
+@_CONTRACT.clause
 def _empty_batch(subject: _Subject) -> None:
     """No poses in, no poses out, in training and evaluation, flattened or not, with a backward pass."""
     for train in (False, True):
@@ -186,13 +162,13 @@ def _empty_batch(subject: _Subject) -> None:
             values[0].requires_grad_()
             first = subject.call(subject.layer().train(train), values)[0]
             expected = (0, subject.channels[1]) if flat else (0, subject.num_joints, subject.channels[1])
-            _equal(tuple(first.shape), expected, "shape of the output")
+            equal(tuple(first.shape), expected, "shape of the output")
             first.sum().backward()
             assert values[0].grad is not None, "no gradient reaches the input"
-            _equal(values[0].grad.shape, values[0].shape, "shape of the gradient")
+            equal(values[0].grad.shape, values[0].shape, "shape of the gradient")
 
 
-@_clause
+@_CONTRACT.clause
 def _renumbering(subject: _Subject) -> None:
     """Renumbered joints, with all that belongs to a joint or an edge, give the renumbered output."""
     if subject.follows_numbering:
@@ -219,25 +195,25 @@ def _renumbering(subject: _Subject) -> None:
     for part in rest:
         kind = "joints" if part.size(1) == subject.num_joints else "bones" if bones is not None else "hyperedges"
         expected.append(_renumber_rows(part, kind, order, bones))
-    _close(
+    close(
         subject.call(new, moved),
         expected,
         "renumbered (name the parameters of single joints in joint_axes, or say follows_numbering=True)",
     )
 
 
-@_clause
+@_CONTRACT.clause
 def _precision(subject: _Subject) -> None:
     """float64, float32 and bfloat16 under autocast agree; torch's default precision is followed."""
     layer, values = subject.random(), subject.x(3)
     expected = subject.call(layer, values)
     single, floats = copy.deepcopy(layer).float(), [value.float() for value in values]
-    _close(subject.call(single, floats), [part.float() for part in expected], "float32", atol=1e-4, rtol=1e-4)
+    close(subject.call(single, floats), [part.float() for part in expected], "float32", atol=1e-4, rtol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
         low = subject.call(single, floats)
     for part, exact in zip(low, expected, strict=True):
         slack = 0.05 * max(4.0, exact.abs().max().item())
-        _close([part.double()], [exact], "bfloat16 under autocast", atol=slack, rtol=0.1)
+        close([part.double()], [exact], "bfloat16 under autocast", atol=slack, rtol=0.1)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
@@ -247,21 +223,21 @@ def _precision(subject: _Subject) -> None:
     assert all(part.dtype == torch.float64 for part in results), "float64 as the default precision gives another one"
 
 
-@_clause
+@_CONTRACT.clause
 def _gradients(subject: _Subject) -> None:
     """Gradients of inputs and parameters are those of finite differences."""
     function, tensors = _as_function(subject)
     torch.autograd.gradcheck(function, tensors)
 
 
-@_clause
+@_CONTRACT.clause
 def _second_derivatives(subject: _Subject) -> None:
     """Second derivatives are those of finite differences, too."""
     function, tensors = _as_function(subject)
     torch.autograd.gradgradcheck(function, tensors, fast_mode=True)
 
 
-@_clause
+@_CONTRACT.clause
 def _compilation(subject: _Subject) -> None:
     """torch.compile(fullgraph=True) gives the same numbers."""
     layer = randomised(subject.layer())
@@ -269,12 +245,12 @@ def _compilation(subject: _Subject) -> None:
     torch._dynamo.reset()
     try:
         compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
-        _close(subject.call(compiled, values), subject.call(layer, values), "compiled", atol=1e-5, rtol=1e-5)
+        close(subject.call(compiled, values), subject.call(layer, values), "compiled", atol=1e-5, rtol=1e-5)
     finally:
         torch._dynamo.reset()
 
 
-@_clause
+@_CONTRACT.clause
 def _export(subject: _Subject) -> None:
     """torch.export gives the same numbers, for batches of any size if features of joints are the only input."""
     layer = randomised(subject.layer())
@@ -282,32 +258,32 @@ def _export(subject: _Subject) -> None:
     keywords = dict(zip(subject.inputs, values[1:], strict=True))
     if keywords:
         exported = torch.export.export(layer, (values[0],), keywords).module()
-        _close(subject.call(exported, values), subject.call(layer, values), "exported", atol=1e-5, rtol=1e-5)
+        close(subject.call(exported, values), subject.call(layer, values), "exported", atol=1e-5, rtol=1e-5)
         return
     dynamic = {_first_argument(layer): {0: torch.export.Dim.DYNAMIC}}
     exported = torch.export.export(layer, (values[0],), dynamic_shapes=dynamic).module()
     twice = [torch.cat([value, value]) for value in values]
-    _close(subject.call(exported, twice), subject.call(layer, twice), "exported", atol=1e-5, rtol=1e-5)
+    close(subject.call(exported, twice), subject.call(layer, twice), "exported", atol=1e-5, rtol=1e-5)
 
 
-@_clause
+@_CONTRACT.clause
 def _copies(subject: _Subject) -> None:
     """deepcopy and pickle give a layer of the same numbers, bit for bit, whose parameters are its own."""
     layer, values = subject.random(), subject.x(3)
     expected = subject.call(layer, values)
     for how, twin in (("deepcopy", copy.deepcopy(layer)), ("pickle", pickle.loads(pickle.dumps(layer)))):  # noqa: S301
-        _close(subject.call(twin, values), expected, how, atol=0, rtol=0)
+        close(subject.call(twin, values), expected, how, atol=0, rtol=0)
         randomised(twin, seed=1)
-    _close(subject.call(layer, values), expected, "after its copies have changed", atol=0, rtol=0)
+    close(subject.call(layer, values), expected, "after its copies have changed", atol=0, rtol=0)
 
 
-@_clause
+@_CONTRACT.clause
 def _state_dict(subject: _Subject) -> None:
     """A state dict carries a layer over to another one bit for bit, and holds nothing that comes from the topology."""
     layer, values = subject.random(), subject.x(3)
     other = subject.layer().double()
     other.load_state_dict(layer.state_dict())
-    _close(subject.call(other, values), subject.call(layer, values), "loaded", atol=0, rtol=0)
+    close(subject.call(other, values), subject.call(layer, values), "loaded", atol=0, rtol=0)
     statistics = {
         f"{name}.{key}".lstrip(".")
         for name, part in layer.named_modules()
@@ -318,7 +294,7 @@ def _state_dict(subject: _Subject) -> None:
     assert not fixed, f"the state dict holds {', '.join(sorted(fixed))}: register with persistent=False what is fixed"
 
 
-@_clause
+@_CONTRACT.clause
 def _devices(subject: _Subject) -> None:
     """Built on another device or moved there, with all buffers, it computes there alone (tried on meta)."""
     for built_there in (True, False):
@@ -331,7 +307,7 @@ def _devices(subject: _Subject) -> None:
         run_on_meta(layer, *values, **dict(zip(subject.inputs, values[1:], strict=True)), count=1)
 
 
-@_clause
+@_CONTRACT.clause
 def _initialisation(subject: _Subject) -> None:
     """reset_parameters() sets every parameter as the constructor does, also after to_empty()."""
     layer = randomised(subject.layer())
@@ -353,7 +329,7 @@ def _initialisation(subject: _Subject) -> None:
     assert all(part.isfinite().all() for part in results), "the output is not finite after to_empty() and a reset"
 
 
-@_clause
+@_CONTRACT.clause
 def _bias(subject: _Subject) -> None:
     """A layer with a parameter called bias has none with bias=False."""
     if "bias" not in dict(subject.layer().named_parameters()):
@@ -366,7 +342,7 @@ def _bias(subject: _Subject) -> None:
     subject.call(layer, subject.x(2, dtype=torch.get_default_dtype()))
 
 
-@_clause
+@_CONTRACT.clause
 def _determinism(subject: _Subject) -> None:
     """Equal seeds make equal layers, equal calls give equal numbers, and inputs are left as they are."""
     layers = []
@@ -377,20 +353,20 @@ def _determinism(subject: _Subject) -> None:
         assert torch.equal(one, two), f"{name} differs between two layers of one seed"
     layer, values = subject.random(), subject.x(3)
     given = [value.clone() for value in values]
-    _close(subject.call(layer, values), subject.call(layer, values), "called twice", atol=0, rtol=0)
-    _close(values, given, "the input after a call", atol=0, rtol=0)
+    close(subject.call(layer, values), subject.call(layer, values), "called twice", atol=0, rtol=0)
+    close(values, given, "the input after a call", atol=0, rtol=0)
 
 
-@_clause
+@_CONTRACT.clause
 def _wrong_input(subject: _Subject) -> None:
     """Other numbers of joints or channels are a ValueError that says what was found, as are no channels at all."""
     layer, (joints, width) = subject.layer(), (subject.num_joints, subject.channels[0])
     _, *others = subject.x(3, dtype=torch.get_default_dtype())
     for shape in [(3, joints - 1, width), (3, joints, width + 1), (joints + 1, width)]:
         extra = others if len(shape) == 3 else [value.flatten(0, 1) for value in others]
-        with _refused(f"input of shape {shape}", str(shape)):
+        with refused(f"input of shape {shape}", str(shape)):
             subject.call(layer, [torch.zeros(shape), *extra])
-    with _refused("in_channels=0", "0"):
+    with refused("in_channels=0", "0"):
         subject.make(0, subject.channels[1], subject.topology)
 
 
@@ -554,28 +530,3 @@ def _matrices(adjacency: nn.Module) -> Tensor:
     result = adjacency()
     dense: Tensor = result.to_dense() if isinstance(result, SparseAdjacency) else result
     return dense.detach()
-
-
-def _equal(found: object, expected: object, what: str) -> None:
-    assert found == expected, f"{what} is {found}; expected {expected}"
-
-
-def _close(found: Sequence[Tensor], expected: Sequence[Tensor], what: str, **tolerance: Any) -> None:
-    _equal(len(found), len(expected), f"number of outputs, {what},")
-    for one, two in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, two, **tolerance, msg=functools.partial("{}: {}".format, what))
-
-
-@contextlib.contextmanager
-def _refused(what: str, found: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        assert found in str(error), f"the error of {what} does not say {found}: {error}"  # noqa: PT017
-    else:
-        raise AssertionError(f"{what} is accepted")
-
-
-def _told(error: Exception) -> str:
-    kind = "" if isinstance(error, AssertionError | SkelgraphError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split())[:500]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
-from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, model_info
-from skelgraph.topology import Skeleton, as_skeleton
+from skelgraph.testing import MODEL_CLAUSES, check_model
 
 SMALL: dict[str, dict] = {
     "any_gcn": {"hidden_channels": 8, "num_blocks": 2},
@@ -71,13 +68,6 @@ PARAMETERS = [
     ("video_pose", "h36m17", {"filter_widths": (1, 1, 1, 1, 1)}, 8_494_131),
     ("video_pose", "h36m17", {"filter_widths": (1, 1, 1)}, 4_291_635),
 ]
-HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], name="hand7")
-
-
-@pytest.fixture(params=list_models(), name="model")
-def _model(request):
-    torch.manual_seed(0)
-    return create_model(request.param, "h36m17", **SMALL[request.param]).eval()
 
 
 def test_every_model_has_a_small_version_here():
@@ -94,61 +84,22 @@ def test_parameter_count_is_the_published_one(name, layout, options, expected):
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == expected
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_contract(model, batch):
-    frames = torch.randn(batch, 5, 17, 2)
-    assert model(frames).shape == (batch, 17, 3)
-    if model.num_frames == 1:
-        torch.testing.assert_close(model(frames), model(frames[:, 2]))
-    assert model(torch.randn(0, 17, 2)).shape == (0, 17, 3), "an empty batch passes through"
+@pytest.mark.parametrize("clause", MODEL_CLAUSES)
+@pytest.mark.parametrize("name", list_models())
+def test_contract(name, clause):
+    check_model(name, options=SMALL[name], clauses=[clause])
 
 
-@pytest.mark.parametrize("layout", ["h36m16", "coco17", "hand21", HAND], ids=str)
-def test_any_skeleton(model, layout):
-    name = model.config["name"]
-    joints = as_skeleton(layout).num_joints
-    other = create_model(name, layout, **SMALL[name])
-    x, y = torch.randn(4, joints, 2), torch.randn(4, joints, 3)
-    assert other(x).shape == y.shape
-    other.training_loss(x, y, torch.nn.functional.mse_loss).backward()  # it reaches meshes and the like, too
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in other.parameters())
-
-
-def test_forward_features_feed_the_output(model):
+@pytest.mark.parametrize("name", list_models())
+def test_forward_features_feed_the_output(name):
+    model = create_model(name, "h36m17", **SMALL[name]).eval()
     features = model.forward_features(torch.randn(2, 17, 2))
     assert all(x.shape[0] == 2 for x in (features if isinstance(features, tuple) else [features]))
 
 
-def test_float64_and_bf16(model):
-    x = torch.randn(2, 17, 2)
-    double = copy.deepcopy(model).double()(x.double())
-    torch.testing.assert_close(double.float(), model(x), atol=1e-4, rtol=1e-3)
-    with torch.autocast("cpu", torch.bfloat16):
-        low = model(x)
-    torch.testing.assert_close(low.double(), double, atol=0.1 * double.abs().max().item(), rtol=0.2)
-
-
-def test_fullgraph_compile(model):
-    x = torch.randn(2, 17, 2)
-    torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x), model(x))
-    torch._dynamo.reset()
-
-
-def test_moves_to_another_device(model):
-    moved = model.to("meta")
-    assert all(t.device.type == "meta" for t in [*moved.parameters(), *moved.buffers()])
-    assert moved(torch.randn(2, 17, 2, device="meta")).shape == (2, 17, 3)
-
-
-@pytest.mark.parametrize("shape", [(17, 2), (2, 16, 2), (2, 17, 3), (2, 3, 16, 2)])
-def test_wrong_input_is_named(model, shape):
-    with pytest.raises(SkelgraphError, match=r"needs keypoints of shape \(B, 17, 2\)"):
-        model(torch.randn(*shape))
-
-
-def test_registry_entry(model):
-    info = model_info(model.config["name"])
+@pytest.mark.parametrize("name", list_models())
+def test_registry_entry(name):
+    info = model_info(name)
     assert info.paper
     assert info.url.startswith("https://")
-    assert isinstance(model, info.cls)
     assert all(p2 is None or p1 is None or p2 < p1 for p1, p2 in info.published.values())
