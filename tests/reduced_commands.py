@@ -67,7 +67,7 @@ def _trained(command: str, given: list[str]) -> list[str]:
         model = given[given.index("--model") + 1]
     if "--dataset" in given:
         dataset = given[given.index("--dataset") + 1]
-    sizes = _shrink(given, TINY[model])
+    sizes = _shrink(given, TINY.get(model, {}))  # none of a network of the page itself
     added = ["--device", "cpu", "--max-epochs", "1"]
     added += [word for name, value in sizes.items() for word in ("--option", f"{name}={json.dumps(value)}")]
     added += ["--refine-channels", "8"]

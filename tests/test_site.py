@@ -65,6 +65,9 @@ def test_the_page_of_a_network(reference) -> None:
     page = reference.model_page(model_info("rs_net"), {})
     assert "![Keypoints that reach a joint of rs_net](rs_net.png)" in page
     assert "37.28" in page
+    assert '`create_model("rs_net")` builds it on `h36m17`, 17 joints; it was published on `h36m16`' in page
+    assert "normalize_screen(pixels, width, height)  # (B, J, 2), float32" in page
+    assert "published on" not in "".join(reference.called(model_info("video_pose")))
     runs = reference.open_runs("rs_net")
     assert len(runs) > 1
     for run in runs:

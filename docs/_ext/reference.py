@@ -263,8 +263,8 @@ def model_page(info: ModelInfo, recipes: Mapping[str, Recipe]) -> str:
     """The page of a network."""
     paper = f"[{info.paper}]({info.url})" if info.url else info.paper
     text = [
-        f"# {info.name}", "", f"{paper}. `create_model(\"{info.name}\", skeleton=...)`", "",
-        f"**Parameters:** {parameters(info.name):,} on `{info.published_skeleton}`.", "",
+        f"# {info.name}", "", f"{paper}.", "",
+        f"**Parameters:** {parameters(info.name):,} on `{info.published_skeleton}`.", "", *called(info),
         auto("class", info.cls.__module__, ":members: forward")(info.cls.__name__ + signature(info)),
     ]  # fmt: skip
     made_of = layers_of(info.name)
@@ -309,6 +309,24 @@ def model_page(info: ModelInfo, recipes: Mapping[str, Recipe]) -> str:
     if times:
         text += ["## Times", "", times, ""]
     return "\n".join(text)
+
+
+def called(info: ModelInfo) -> list[str]:
+    """How a network is made, and how it is given keypoints in pixels."""
+    with torch.device("meta"):
+        built = create_model(info.name)
+    skeleton, published = built.skeleton, info.published_skeleton
+    layout = f"`create_model(\"{info.name}\")` builds it on `{skeleton.name}`, {skeleton.num_joints} joints"
+    if published != skeleton.name:
+        layout += f"; it was published on `{published}`: `create_model(\"{info.name}\", \"{published}\")`"
+    shape = ", ".join(["B", *map(str, built.input_shape[:-2]), "J", "2"])
+    return [
+        f"{layout}. It takes keypoints on the normalised screen, not pixels:", "",
+        "```python",
+        f"keypoints = skelgraph.geometry.normalize_screen(pixels, width, height)  # ({shape}), float32",
+        "poses = model.eval()(keypoints)  # (B, J, 3), metres relative to the root: x right, y down, z forward",
+        "```", "",
+    ]  # fmt: skip
 
 
 def open_runs(network: str) -> list[dict[str, Any]]:

@@ -136,7 +136,7 @@ class Pretrained(ModelHubMixin):
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
-                    f"{pretrained_model_name_or_path} is neither a file nor a folder nor a repository with {FILE_NAME} "
+                    f"{pretrained_model_name_or_path} is no file and neither a folder nor a repository with {FILE_NAME} "
                     "in the local cache; local_files_only=False downloads it"
                 ) from error
         elif not is_safetensors(path):

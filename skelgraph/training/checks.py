@@ -28,13 +28,25 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
 
     Raises:
         SkelgraphError: If the channels of joints differ; the message names the option of the model. Or it takes rays,
-            and the data have no cameras.
+            and the data have no cameras; or what it answers is no pose.
     """
     check_in_channels(model.in_channels, has_confidence=data.confidence is not None, form=model.input_form)
     if model.input_form == "rays" and normalized_intrinsics(data.clips, data.clip_id.device) is None:
         raise SkelgraphError(NO_CAMERAS)
     if model.out_channels != 3:
         raise SkelgraphError(f"out_channels of the model is {model.out_channels}; expected 3, for poses in space")
+    trial, keypoints = _trial(model, 2)
+    try:
+        answer = trial.eval()(keypoints)
+    except RuntimeError:  # it needs the values of tensors: nothing is known
+        return
+    expected = (2, model.skeleton.num_joints, 3)
+    if not isinstance(answer, Tensor) or answer.shape != expected:
+        found = f"of shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else shown(answer)
+        raise SkelgraphError(
+            f"{type(model).__name__} gives {found} for keypoints of shape {tuple(keypoints.shape)}; expected {expected}, "
+            "the pose of the centre frame of each window"
+        )
 
 
 def check_losses(
