@@ -316,9 +316,9 @@ def called(info: ModelInfo) -> list[str]:
     with torch.device("meta"):
         built = create_model(info.name)
     skeleton, published = built.skeleton, info.published_skeleton
-    layout = f"`create_model(\"{info.name}\")` builds it on `{skeleton.name}`, {skeleton.num_joints} joints"
+    layout = f'`create_model("{info.name}")` builds it on `{skeleton.name}`, {skeleton.num_joints} joints'
     if published != skeleton.name:
-        layout += f"; it was published on `{published}`: `create_model(\"{info.name}\", \"{published}\")`"
+        layout += f'; it was published on `{published}`: `create_model("{info.name}", "{published}")`'
     shape = ", ".join(["B", *map(str, built.input_shape[:-2]), "J", "2"])
     return [
         f"{layout}. It takes keypoints on the normalised screen, not pixels:", "",

@@ -38,7 +38,7 @@ narrower than published: what a short training makes of them, not which is best 
 
 def results(base: str) -> str:
     """All tables, the links of which begin with ``base``."""
-    networks = [[f"`{name}`", *row(model_info(name))] for name in list_models()]
+    networks = [[f"`{name}`", *row(model_info(name))] for name in list_models() if open_runs(name)]
     header = [
         "network",
         "published in",

@@ -174,6 +174,7 @@ def back_project_relative(
     """
     _check_last("keypoints_2d", keypoints_2d, 2)
     _check_last("relative_depth", relative_depth, keypoints_2d.shape[-2])
+    check_tensors(root_depth=root_depth)
     is_root = torch.arange(relative_depth.shape[-1], device=relative_depth.device) == root
     depth = relative_depth.masked_fill(is_root, 0) + root_depth[..., None]
     points = back_project(keypoints_2d, depth, intrinsics)

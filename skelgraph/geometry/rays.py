@@ -98,6 +98,7 @@ def to_rays(
     Raises:
         SkelgraphError: As :func:`box_view`.
     """
+    check_tensors(rotation=rotation, size=size)
     rays, seen = _rays(keypoints_2d, intrinsics, visible)
     places = _turned(rays, rotation, seen) / size[..., None, None]
     return torch.cat((places, size.log()[..., None, None].expand(*places.shape[:-1], 1)), -1)
@@ -114,6 +115,7 @@ def from_rays(rays: Tensor, rotation: Tensor, intrinsics: Tensor) -> Tensor:
     Returns:
         ``(..., J, 2)``; NaN for points that are not in front of the camera.
     """
+    check_tensors(rays=rays, rotation=rotation, intrinsics=intrinsics)
     flat = torch.nn.functional.pad(rays[..., :2] * rays[..., 2:].exp(), (0, 1), value=1.0)
     focal, centre = intrinsics[..., None, :4].split(2, dim=-1)
     return _perspective(turn(flat, rotation.mT)) * focal + centre

@@ -136,8 +136,8 @@ class Pretrained(ModelHubMixin):
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
-                    f"{pretrained_model_name_or_path} is no file and neither a folder nor a repository with {FILE_NAME} "
-                    "in the local cache; local_files_only=False downloads it"
+                    f"{pretrained_model_name_or_path} is no file and neither a folder nor a repository with "
+                    f"{FILE_NAME} in the local cache; local_files_only=False downloads it"
                 ) from error
         elif not is_safetensors(path):
             raise CheckpointError(

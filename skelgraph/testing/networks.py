@@ -55,7 +55,7 @@ def check_model(
         >>> check_model("martinez", options={"hidden_channels": 8})
     """
     name = model if isinstance(model, str) else getattr(model, "registered_name", None)
-    if name is None:
+    if name is None or not (isinstance(model, str) or model_info(name).cls is model):
         raise SkelgraphError(f"model is {shown(model)}; expected a class that register_model(...) has given a name")
     subject = _Subject(name, dict(options or {}), [as_skeleton(skeleton) for skeleton in skeletons])
     label = model_info(name).cls.__name__

@@ -46,13 +46,17 @@ def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
         except TypeError as error:
             raise TopologyError(f"the data of a skeleton are not the arguments of Skeleton: {error}") from None
     if not isinstance(name_or_skeleton, str):
-        hint = "graph layers also take a Graph"
-        if isinstance(name_or_skeleton, list | tuple):
-            hint = f"Skeleton({shown(name_or_skeleton)}), if these are the parents of its joints"
-        raise TopologyError(f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton ({hint})")
+        raise _no_skeleton(name_or_skeleton)
     if name_or_skeleton not in _REGISTRY:
         raise unknown_name("skeleton", name_or_skeleton, _REGISTRY)
     return _REGISTRY[name_or_skeleton]
+
+
+def _no_skeleton(found: object) -> TopologyError:
+    made = "graph layers also take a Graph"
+    if isinstance(found, list | tuple):
+        made = f"Skeleton({shown(found)}), if these are the parents of joints"
+    return TopologyError(f"skeleton is {shown(found)}; expected a name or a Skeleton ({made})")
 
 
 def skeleton_config(layout: SkeletonLike) -> str | dict[str, Any]:

@@ -42,10 +42,10 @@ def check_network(model: PoseLifter, data: PoseDataset) -> None:
         return
     expected = (2, model.skeleton.num_joints, 3)
     if not isinstance(answer, Tensor) or answer.shape != expected:
-        found = f"of shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else shown(answer)
+        found = f"shape {tuple(answer.shape)}" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"
         raise SkelgraphError(
-            f"{type(model).__name__} gives {found} for keypoints of shape {tuple(keypoints.shape)}; expected {expected}, "
-            "the pose of the centre frame of each window"
+            f"{type(model).__name__} gives {found} for keypoints of shape {tuple(keypoints.shape)}; expected "
+            f"{expected}, the pose of the centre frame of each window"
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from skelgraph.errors import SkelgraphError
-from skelgraph.models import FrameLifter, PoseLifter
+from skelgraph.models import FrameLifter, PoseLifter, create_model
 from skelgraph.topology import Skeleton
 
 CHAIN = Skeleton([-1, 0, 1], name="chain3")
@@ -74,6 +75,19 @@ def test_a_window_needs_a_centre_frame(num_frames):
 def test_a_clip_without_frames_is_refused():
     with pytest.raises(SkelgraphError, match=r"got \(2, 0, 3, 2\)"):
         WindowLifter(CHAIN, num_frames=3)(torch.randn(2, 0, 3, 2))
+
+
+def test_float64_keypoints_of_a_float32_network_are_named():
+    model = create_model("martinez", hidden_channels=8).eval()
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 17, 2)))
+    named = r"Martinez has weights of torch\.float32, got keypoints of torch\.float64.*expected keypoints\.float\(\)"
+    with pytest.raises(SkelgraphError, match=named):
+        model(x)
+    torch.testing.assert_close(torch.compile(model, fullgraph=True, backend="aot_eager")(x.float()), model(x.float()))
+    double = model.double()
+    torch.testing.assert_close(torch.compile(double, fullgraph=True, backend="aot_eager")(x), double(x))
+    torch._dynamo.reset()
+    assert WindowLifter(CHAIN)(numbered(1).double()).dtype == torch.float64, "one without weights takes either"
 
 
 def test_an_empty_batch_passes_through():

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from test_all_models import SMALL
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import HGN, Martinez, PoseLifter, ResidualGCN, SemGCN, create_model, list_models
+from skelgraph.models import HGN, Martinez, PoseLifter, ResidualGCN, SemGCN, create_model, list_models, load_model
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.nn import SemGraphConv
 from skelgraph.topology import Skeleton
@@ -36,6 +36,23 @@ def test_round_trip_of_every_model(name, tmp_path):
     torch.testing.assert_close(again(x), model(x), atol=0, rtol=0)
 
 
+def test_a_file_and_a_name_are_taken_as_by_load_model(model, tmp_path):
+    save_weights(model, tmp_path / "mine.safetensors")
+    assert PoseLifter.from_pretrained(str(tmp_path / "mine.safetensors")).config == model.config
+    assert PoseLifter.from_pretrained("open").config == load_model("open").config
+
+
+def test_a_network_that_is_not_registered_names_what_registers_it(model, tmp_path):
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    save_file(state, tmp_path / "own.safetensors", {"skelgraph": json.dumps(model.config | {"name": "tiny_net"})})
+    content = {"network": {"model": "tiny_net", "options": {}}, "data": {"skeleton": "h36m17"}}
+    run = {"skelgraph": {"config": content}, "state_dict": {f"model.{key}": value for key, value in state.items()}}
+    torch.save(run, tmp_path / "own.ckpt")
+    for name in ("own.safetensors", "own.ckpt"):
+        with pytest.raises(CheckpointError, match=rf"{name} .*unknown model 'tiny_net'.*of your own.*--import MODULE"):
+            load_model(tmp_path / name)
+
+
 def test_own_skeletons_travel_in_the_file(model, tmp_path):
     model.save_pretrained(tmp_path)
     assert SemGCN.from_pretrained(tmp_path).skeleton == HAND
@@ -55,6 +72,13 @@ def test_faults_are_named(model, tmp_path):
         Martinez.from_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match="neither a folder nor a repository"):
         SemGCN.from_pretrained("nobody/nothing", cache_dir=tmp_path / "cache")
+    with pytest.raises(CheckpointError, match="neither a folder nor a repository"):
+        SemGCN.from_pretrained("no.safetensors", cache_dir=tmp_path / "cache")
+    torch.save(model.state_dict(), tmp_path / "last.ckpt")
+    with pytest.raises(
+        CheckpointError, match=r"last\.ckpt is no safetensors file; .* by skelgraph\.load_model, .*load_off"
+    ):
+        SemGCN.from_pretrained(tmp_path / "last.ckpt")
     with pytest.raises(CheckpointError, match=r"none\.safetensors: there is no such file"):
         load_weights(tmp_path / "none.safetensors")
 

@@ -20,6 +20,13 @@ def test_unknown_names_list_the_near_ones():
         create_model("sem_gcn", hidden_channel=3)
     with pytest.raises(SkelgraphError, match="h36m17"):
         create_model("sem_gcn", "h36m18")
+    for theirs, ours in {"SemGCN": "sem_gcn", "HOIF-Net": "hoif_net", "VideoPose3D": "video_pose"}.items():
+        with pytest.raises(SkelgraphError, match=f"unknown model '{theirs}'; did you mean {ours}"):
+            create_model(theirs)
+    with pytest.raises(
+        SkelgraphError, match=r"skeleton is \[-1, 0, 1\]; .*Skeleton\(\[-1, 0, 1\]\), if these are the pa"
+    ):
+        create_model("sem_gcn", [-1, 0, 1])
 
 
 def test_name_cannot_be_taken_twice():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from silly import SILLY
+from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import create_model
+from skelgraph.models import FrameLifter, create_model, register_model, registry
 from skelgraph.options import option_types
 from skelgraph.training import TrainConfig, evaluate, train
 from skelgraph.training.checks import check_batch
@@ -48,6 +50,39 @@ def test_one_window_is_too_few_for_what_normalises_over_windows(name: str) -> No
     x = torch.randn(1, model.num_frames, 17, 2)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         model.train()(x)  # so that the check is right
+
+
+class Wrong(FrameLifter):
+    """Answers with something else than poses."""
+
+    def __init__(self, skeleton: Any = "h36m17", answer: Literal["five", "pair"] = "five") -> None:
+        super().__init__(skeleton)
+        self.linear = nn.Linear(2, 5)
+        self.answer = answer
+
+    def lift_frame(self, x: torch.Tensor) -> Any:
+        return self.linear(x) if self.answer == "five" else (x, x)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            "five",
+            r"Wrong gives shape \(2, 17, 5\) for keypoints of shape \(2, 17, 2\); expected \(2, 17, 3\), the",
+        ),
+        ("pair", r"Wrong gives a tuple for keypoints of shape"),
+    ],
+)
+def test_what_answers_with_no_poses_is_not_trained(
+    files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, message: str
+) -> None:
+    monkeypatch.setattr(registry, "_MODELS", copy.copy(registry._MODELS))
+    register_model("wrong")(Wrong)
+    config = TrainConfig(str(tmp_path / "out")).replace(dataset="mocap", device="cpu", progress=False, **files)
+    with pytest.raises(SkelgraphError, match=message):
+        train(config.replace(model="wrong", options={"answer": answer}))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["sem_gcn", "graph_mlp", "hgn"])
