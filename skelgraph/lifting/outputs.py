@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skelgraph.datasets import Motion, write_motion
+from skelgraph.datasets import write_motion
 from skelgraph.errors import DataError
 from skelgraph.files import read_video
 from skelgraph.files.video import Progress
@@ -104,7 +104,8 @@ def written_files(result: Result, out: Path, settings: OutputSettings, progress:
                 result.lifted.people, stretch_names(result.lifted), result.positions, strict=True
             ):
                 names.append(f"{name}.{format_name}")
-                write_motion(out / names[-1], _motion(result, positions, person.deviations))
+                motion = replace(result.lifted.placed_motion(person, positions), frame_rate=result.frame_rate)
+                write_motion(out / names[-1], motion)
     for format_name, (name, write) in _SCENES.items():
         if format_name in settings.format:
             write(result, out / name, settings, progress)
@@ -121,11 +122,6 @@ def stretch_names(lifted: Lifted) -> list[str]:
         names.append(f"person{one.person}" + (f"_from_frame{one.first_frame}" if one.person in begun else ""))
         begun.add(one.person)
     return names
-
-
-def _motion(result: Result, positions: np.ndarray, deviations: np.ndarray | None) -> Motion:
-    names, parents = result.lifted.skeleton.joint_names, tuple(result.lifted.skeleton.parents)
-    return Motion(positions, names, result.frame_rate, unit=1.0, up="z", parents=parents, deviations=deviations)
 
 
 def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
