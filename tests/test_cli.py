@@ -325,6 +325,20 @@ def test_missing_extra_says_what_to_install(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_lifting_takes_nothing_of_other_extras(tmp_path: Path) -> None:
+    """Whoever has installed `.[lift]` alone has none of these."""
+    others = ["lightning", "tensorboard", "onnx", "onnxruntime", "dhg", "h5py", "smplx", "optuna", "ray"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({others}))\n"
+        "import skelgraph.lifting as lifting; [getattr(lifting, name) for name in lifting.__all__]\n"
+        "from skelgraph.__main__ import main\n"
+        f"sys.exit(main(['lift', '--example', '--format', 'npz,trc,c3d,bvh,html', '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "out" / "cam04" / "viewer.html").exists()
+
+
 def test_help_is_quick() -> None:
     code = (
         "import sys\nfrom skelgraph.__main__ import main\nmain(['train', '--help'])\n"

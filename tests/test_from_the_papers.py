@@ -3,7 +3,6 @@ files in the published layouts: few frames, tiny widths, one epoch."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import shlex
@@ -16,13 +15,13 @@ import pytest
 import tiny_hgn
 import torch
 from official_hgn import official_hgn
+from page_files import beginning
 from PIL import Image
-from published_files import TINY, hard_poses, hgn, human36m, mpi_inf_3dhp
+from published_files import hard_poses, hgn, human36m, mpi_inf_3dhp
+from reduced_commands import reduced
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import read_motion_file
-from skelgraph.files import read_video, write_video
-from skelgraph.recipes import read_recipe
 from skelgraph.topology import MultiScaleGraph
 
 mpl.use("agg")
@@ -74,31 +73,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, golden: Callable[[str], Any
     return folder
 
 
-def reduced(line: list[str]) -> list[str]:
-    """The same line for a small machine: one process on the CPU, one epoch, small widths; all else stays."""
-    command, given = line[1], line[2:]
-    model, sizes = None, {}
-    if command == "train":
-        recipe = read_recipe(given[given.index("--recipe") + 1])
-        model, sizes = recipe.config.network.model, dict(TINY[recipe.config.network.model])
-    for option in ("--gpus", "--devices", "--max-epochs"):
-        if option in given:
-            del given[given.index(option) : given.index(option) + 2]
-    for i, word in enumerate(given):
-        name = word.partition("=")[0]
-        if given[i - 1] == "--option" and name in (sizes or TINY["hgn"]):
-            value = sizes.pop(name, TINY["hgn"].get(name))
-            given[i] = f"{name}={json.dumps(value)}"
-    added = ["--device", "cpu", "--no-progress"]
-    if command == "train":
-        added += ["--max-epochs", "1"]
-        added += [word for name, value in sizes.items() for word in ("--option", f"{name}={json.dumps(value)}")]
-        added += ["--refine-channels", "8"]
-    if "human36m_hgn" in given or model == "hgn":
-        added += ["--test-subjects", "S9,S11"] + ["--train-subjects", "S1"] * (command == "train")
-    return [command, *given, *added]
-
-
 def run(number: int, folder: Path) -> dict[str, Any]:
     """Run a line, the one before that trains its weights first; what it has measured."""
     line = LINES[number]
@@ -109,7 +83,7 @@ def run(number: int, folder: Path) -> dict[str, Any]:
             trained = f"{command[command.index('--out') + 1]}/checkpoints/best.ckpt"
             if other != number and trained in line:
                 run(other, folder)
-        assert main(reduced(line)) == 0
+        assert main(reduced(line[1:])) == 0
     return json.loads(result.read_text())
 
 
@@ -138,9 +112,7 @@ def test_demo(
     """On the beginning of a real video, with the real detector."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SKELGRAPH_CACHE", str(blazepose_files.parents[1]))
-    with read_video(clip_videos["cam02"]) as frames, write_video("sample_video.mp4", 30.0) as video:
-        for frame in itertools.islice(frames, 6):
-            video.add(frame[::2, ::2])
+    beginning(clip_videos["cam02"], Path("sample_video.mp4"))
     record = run(number, folder)
     assert record["num_frames"] == 6
     assert [one["file"] for one in record["people"]] == ["person0"]
@@ -152,7 +124,7 @@ def test_demo(
 def test_picture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The 9 frames of the walk of S11, in pairs."""
     monkeypatch.chdir(folder)
-    assert main(reduced(LINES[PICTURE])) == 0
+    assert main(reduced(LINES[PICTURE][1:])) == 0
     with Image.open("output.gif") as clip:
         assert clip.n_frames == 4
         assert clip.size[0] in (899, 900)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 from skelgraph.device import chosen_device
 from skelgraph.models import PoseLifter
@@ -53,6 +52,8 @@ def settled(config: TrainConfig, model: PoseLifter, *, training: bool = True) ->
     elif threads is not None:
         torch.set_num_threads(threads)
     if machine.precision == AUTO:
+        from lightning.fabric.utilities.rank_zero import rank_zero_only  # lifting takes this file without Lightning
+
         rank_zero_only(print)(f"Note: precision auto is {precision} here.")
     return config.replace(threads=threads, precision=precision)
 

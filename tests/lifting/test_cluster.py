@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from keypoint_writers import first_frames
 
 import skelgraph
 from skelgraph import DataError, SkelgraphError
@@ -18,13 +19,6 @@ from skelgraph.lifting import cluster as cluster_file
 from skelgraph.lifting.pipeline import _identity, begun_record
 
 SEEN = four_views()["cam02"].detections
-
-
-def first_frames(count):
-    kept = SEEN.frames < count
-    return replace(
-        SEEN, keypoints=SEEN.keypoints[kept], frames=SEEN.frames[kept], persons=SEEN.persons[kept], num_frames=count
-    )
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +79,7 @@ def kept(folder, count):
     """So many files of keypoints, each of another length, and where their results go."""
     (folder / "in").mkdir()
     for number in range(count):
-        write_keypoints(folder / "in" / f"{number}.npz", first_frames(5 + number))
+        write_keypoints(folder / "in" / f"{number}.npz", first_frames(SEEN, 5 + number))
     return [(folder / "in" / f"{number}.npz", folder / "out" / f"{number}.npz") for number in range(count)]
 
 
@@ -116,7 +110,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(settings, tmp
     )
 
     # the same again: only what is new
-    write_keypoints(tmp_path / "in" / "new.npz", first_frames(7))
+    write_keypoints(tmp_path / "in" / "new.npz", first_frames(SEEN, 7))
     sources.append((tmp_path / "in" / "new.npz", tmp_path / "out" / "new.npz"))
     outcomes = list(lift_on_cluster(sources, settings, workers=2, make=make))
     assert len(outcomes) == 37

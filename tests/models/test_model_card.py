@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from huggingface_hub import ModelCard, hub_mixin
+from huggingface_hub import ModelCard
 from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
@@ -133,32 +131,6 @@ class Own(FrameLifter):
 def test_a_model_without_a_name_has_no_card():
     with pytest.raises(SkelgraphError, match="Own is not a registered model"):
         Own().generate_model_card()
-
-
-@pytest.fixture(name="hub")
-def _hub(tmp_path, monkeypatch):
-    """A Hub in a folder: what is uploaded lies where a download would have put it."""
-    cache = tmp_path / "cache"
-
-    class Api:
-        def __init__(self, token=None):
-            self.token = token
-
-        def create_repo(self, repo_id, private, exist_ok):
-            assert exist_ok
-            return SimpleNamespace(repo_id=repo_id)
-
-        def upload_folder(self, *, repo_id, folder_path, commit_message, revision, **_options):
-            repository = cache / f"models--{repo_id.replace('/', '--')}"
-            commit = "0" * 40
-            shutil.copytree(folder_path, repository / "snapshots" / commit)
-            (repository / "refs").mkdir()
-            (repository / "refs" / (revision or "main")).write_text(commit)
-            return f"https://hub/{repo_id}/commit/{commit}?{commit_message}"
-
-    monkeypatch.setattr(hub_mixin, "HfApi", Api)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    return cache
 
 
 def test_what_is_pushed_comes_back(model, hub):

@@ -82,8 +82,9 @@ class Environment:
             and (requirement.marker is None or requirement.marker.evaluate(python))
         ]
 
-    def install(self, archive: Path) -> None:
-        """Install the core of the package, of the versions that the project is tested with."""
+    def install(self, archive: str | Path) -> None:
+        """Install the core of the package, or more by ``ARCHIVE[extra]``, of the versions that the project is tested
+        with."""
         self._pip("install", archive)
 
     def _pip(self, *arguments: str | Path) -> None:

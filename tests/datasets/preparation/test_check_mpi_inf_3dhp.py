@@ -12,9 +12,7 @@ import owners
 import pytest
 
 from skelgraph.__main__ import main
-from skelgraph.datasets.mpi_inf_3dhp import POSEAUG_FRAMES
 from skelgraph.datasets.preparation import Finding, check_mpi_inf_3dhp, prepare_mpi_inf_3dhp
-from skelgraph.datasets.preparation.mpi_inf_3dhp import TEST_FRAMES, TRAIN_FRAMES
 from skelgraph.errors import DataError
 
 TESTS = {f"TS{i}": 30 + i for i in range(1, 7)}
@@ -24,15 +22,7 @@ TESTS = {f"TS{i}": 30 + i for i in range(1, 7)}
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of all variants."""
     root = tmp_path_factory.mktemp("3dhp")
-    files = {}
-    for key in TRAIN_FRAMES:
-        subject, sequence = key.split()
-        variables, _, _ = owners.training_sequence(3 + int(subject[1]), 10 * int(subject[1]) + int(sequence[3]))
-        files[f"{subject}/{sequence}/annot.mat"] = owners.mat(variables)
-    for key, frames in TESTS.items():
-        size = (1920, 1080) if key in ("TS5", "TS6") else (2048, 2048)
-        files[f"{key}/annot_data.mat"], _ = owners.tested_sequence(frames, int(key[2]), size)
-    owners.folder(root / "source", files)
+    owners.folder(root / "source", owners.mpi_inf_3dhp())
     for variant in ("official", "graphmlp", "poseaug"):
         prepare_mpi_inf_3dhp(root / "source", root / "out", variant=variant)
     return root / "out"
@@ -41,11 +31,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if these short sequences were the published ones."""
-    for key in TRAIN_FRAMES:
-        monkeypatch.setitem(TRAIN_FRAMES, key, 3 + int(key[1]))
-    for key, frames in TESTS.items():
-        monkeypatch.setitem(TEST_FRAMES, key, frames)
-        monkeypatch.setitem(POSEAUG_FRAMES, key, sum(f % 3 != 1 and f % 5 != 0 for f in range(frames)))
+    owners.count_as_published(monkeypatch)
 
 
 def wrong(findings: list[Finding]) -> dict[tuple[str, str], Finding]:

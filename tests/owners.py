@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -11,10 +12,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 import scipy.io
 from cdflib.cdfwrite import CDF
 
 from skelgraph import as_skeleton
+from skelgraph.datasets.mpi_inf_3dhp import POSEAUG_FRAMES
+from skelgraph.datasets.preparation.mpi_inf_3dhp import TEST_FRAMES, TRAIN_FRAMES
 from skelgraph.viz.drawing import rest_positions
 
 SUBJECTS = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
@@ -136,6 +140,35 @@ def tested_sequence(frames: int, seed: int, size: tuple[int, int]) -> tuple[byte
         file["valid_frame"] = valid.astype(float)[:, None]
         file["activity_annotation"] = np.ones((frames, 1))
     return stream.getvalue(), {**arrays, "valid": valid}
+
+
+TESTS = {f"TS{i}": 30 + i for i in range(1, 7)}
+"""Frames of the test sequences of :func:`mpi_inf_3dhp`."""
+
+
+def mpi_inf_3dhp() -> dict[str, bytes]:
+    """The annotations of all sequences of MPI-INF-3DHP by their paths."""
+    files = {}
+    for key in TRAIN_FRAMES:
+        subject, sequence = key.split()
+        variables, _, _ = training_sequence(3 + int(subject[1]), 10 * int(subject[1]) + int(sequence[3]))
+        files[f"{subject}/{sequence}/annot.mat"] = mat(variables)
+    for key, frames in TESTS.items():
+        size = (1920, 1080) if key in ("TS5", "TS6") else (2048, 2048)
+        files[f"{key}/annot_data.mat"], _ = tested_sequence(frames, int(key[2]), size)
+    return files
+
+
+def count_as_published(patch: pytest.MonkeyPatch) -> None:
+    """Let the checks count the frames of :func:`recordings` and of :func:`mpi_inf_3dhp` as the published ones."""
+    training = (actions for subject, actions in recordings().items() if subject not in ("S9", "S11"))
+    frames = sum(len(positions) for actions in training for positions in actions.values())
+    patch.setattr(sys.modules["skelgraph.datasets.preparation.check_human36m"], "TRAIN_SAMPLES", 4 * frames)
+    for key in TRAIN_FRAMES:
+        patch.setitem(TRAIN_FRAMES, key, 3 + int(key[1]))
+    for key, frames in TESTS.items():
+        patch.setitem(TEST_FRAMES, key, frames)
+        patch.setitem(POSEAUG_FRAMES, key, sum(f % 3 != 1 and f % 5 != 0 for f in range(frames)))
 
 
 SPIN_OF_OFFICIAL = {14: 14, 11: 3, 12: 4, 13: 5, 8: 2, 9: 1, 10: 0, 15: 16, 1: 12, 16: 17, 0: 18}
