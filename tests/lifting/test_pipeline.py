@@ -465,4 +465,3 @@ def test_settings_are_declared_as_what_takes_them():
         LiftSettings.of("w", focal=-1.0)
     plain = LiftSettings.of("w", skeleton="h36m16", layout=as_skeleton("coco17"), gravity=(0, 1, 0)).to_dict()
     assert json.loads(json.dumps(plain))["detection"]["layout"] == "coco17"
-    assert pipeline.LEVEL == (0.0, 1.0, 0.0)

@@ -1,8 +1,8 @@
 """This library's own files of motion: the fields of :class:`Motion`, as arrays in npz or as JSON.
 
 Both hold ``positions`` ``(T, J, 3)`` and ``joint_names``, and as far as they are known ``frame_rate``, ``unit`` (metres
-of the unit of length), ``up``, ``parents``, ``first_frame`` and ``deviations`` ``(T, J)``. Where a joint is not known there is NaN, in
-JSON ``null`` in place of its three numbers. JSON also has ``"format": "skelgraph motion"``.
+of the unit of length), ``up``, ``parents``, ``first_frame`` and ``deviations`` ``(T, J)``. Where a joint is not known
+there is NaN, in JSON ``null`` in place of its three numbers. JSON also has ``"format": "skelgraph motion"``.
 """
 
 from __future__ import annotations

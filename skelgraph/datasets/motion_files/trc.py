@@ -105,11 +105,7 @@ def trc_content(motion: Motion, name: str, label: str) -> bytes:
         [],
     ]
     rows = (
-        [
-            str(first + frame + 1),
-            f"{(first + frame) / motion.frame_rate:.6f}",
-            *("" if np.isnan(x) else f"{x:.6f}" for x in row),
-        ]
-        for frame, row in enumerate(positions.reshape(frames, -1))
+        [str(frame + 1), f"{frame / motion.frame_rate:.6f}", *("" if np.isnan(x) else f"{x:.6f}" for x in row)]
+        for frame, row in enumerate(positions.reshape(frames, -1), first)
     )
     return "".join("\t".join(cells) + "\n" for cells in [*head, *rows]).encode()
