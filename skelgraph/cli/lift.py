@@ -159,7 +159,12 @@ class Lift:
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
         from skelgraph.lifting.pipeline import lift_files
 
-        sources, single = self._sources(out, settings.detection)
+        try:
+            sources, single = self._sources(out, settings.detection)
+        except SkelgraphError as error:
+            given = self.input if self.listing is None else self.listing
+            answer({"lifted": [], "failed": [{"source": given, "error": str(error)}]}, lambda facts: None)
+            raise
         if self.cluster:
             from skelgraph.lifting.cluster import lift_on_cluster
 
@@ -179,10 +184,9 @@ class Lift:
         failed: list[dict[str, Any]] = []
         for number, outcome in enumerate(outcomes, 1):
             if outcome.record is None:
-                if single:
-                    raise SkelgraphError(outcome.error or "")
                 failed.append({"source": str(outcome.source), "error": outcome.error})
-                complain(f"{number}/{len(sources)} failed: {outcome.error}")
+                if not single:
+                    complain(f"{number}/{len(sources)} failed: {outcome.error}")
             else:
                 done.append({"source": str(outcome.source), "out": outcome.out, "record": outcome.record})
                 if not single:
@@ -190,10 +194,13 @@ class Lift:
                 _tell(outcome.out, outcome.record)
         answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
         if failed:
+            if single:
+                raise SkelgraphError(failed[0]["error"])
             raise SkelgraphError(f"{len(failed)} of {len(sources)} inputs could not be lifted: see above")
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
+        from skelgraph.datasets.keypoint_files.reading import FORMATS
         from skelgraph.lifting.pipeline import source_kind, sources_in
 
         if self.listing is not None:
@@ -206,7 +213,10 @@ class Lift:
                 _check_video(source, detection)
             return [(source, out)], True
         if not source.is_dir():
-            raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
+            raise SkelgraphError(
+                f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read: "
+                f"{', '.join(FORMATS)}; docs/formats.md says what they are, and how your own table becomes one"
+            )
         return sources_in(source, out), False
 
 
