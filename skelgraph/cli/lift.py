@@ -342,4 +342,9 @@ def _print_example(facts: dict[str, Any]) -> None:
     table.add_section()
     table.add_row("mean", *(f"{error:.1f}" for error in facts["mean"].values()))
     Console().print(table)
+    print(
+        "MPJPE: how far the 12 joints of arms and legs are from the truth on average, both seen from the middle of the "
+        "hips; P-MPJPE: the same once each pose is turned, moved and scaled to fit best. The pages (viewer.html) show "
+        "every joint that has a truth, so that their mean is another one."
+    )
     print(f"Results: {plain(str(facts['out']), 500)}")

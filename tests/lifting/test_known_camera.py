@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,3 +183,30 @@ def test_the_calibration_of_the_example_video(weights: str, keypoints: Path, cli
     )
     np.testing.assert_allclose(record["gravity"], VIEW.gravity, atol=1e-6)
     np.testing.assert_allclose(record["intrinsics"], VIEW.intrinsics, rtol=1e-6)
+
+
+def test_what_cannot_be_lifted_is_in_the_json_document(weights: str, tmp_path: Path, capsys) -> None:
+    """Also where there is one input, or none."""
+    (tmp_path / "own.csv").write_text("frame,head_x,head_y\n0,540.2,504.3\n")
+    (tmp_path / "coco.json").write_text(json.dumps([{"image_id": 0, "keypoints": [100.0] * 51, "score": 1.0}]))
+    said = {
+        "own.csv": r"no file of keypoints that can be read: npz, OpenPose.*DeepLabCut CSV.*docs/formats\.md",
+        "nothing.mp4": "there is no such file",
+        "coco.json": "image.size",
+    }
+    for name, message in said.items():
+        path = str(tmp_path / name)
+        assert main(["lift", "--input", path, "--weights", weights, "--out", str(tmp_path / "out"), "--json"]) == 2
+        out, err = capsys.readouterr()
+        (failed,) = json.loads(out)["failed"]
+        assert failed["source"] == path
+        assert re.search(message, failed["error"])
+        assert failed["error"] in " ".join(err.split())
+
+
+def test_the_error_of_the_example_is_explained(tmp_path: Path, capsys) -> None:
+    assert main(["lift", "--example", "--format", "npz", "--out", str(tmp_path / "out")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "P-MPJPE: the same once each pose is turned, moved and scaled to fit best" in said
+    assert main(["lift", "--example", "--calibration", "c.toml", "--up", "z", "--out", str(tmp_path / "other")]) == 2
+    assert "the four views have their own; expected none" in capsys.readouterr().err
