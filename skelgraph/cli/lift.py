@@ -153,7 +153,10 @@ class Lift:
             with frames_per_second(self.progress) as progress:
                 self._lift(settings, out, progress)
         except (KeyboardInterrupt, SystemExit):
-            complain("stopped; what is finished is kept: the same command goes on from there")
+            complain(
+                "stopped; what is finished is kept: the same command goes on from there (a video in which people were "
+                "being sought is searched anew)"
+            )
             raise
 
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
