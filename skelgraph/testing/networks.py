@@ -214,6 +214,7 @@ def _files(subject: _Subject) -> None:
         network.save_pretrained(folder)
         again = type(network).from_pretrained(folder)
     equal(again.config, network.config, "config")
+    equal(again.training, False, "training, of what is loaded,")
     close([again(x)], [network(x)], "loaded", atol=0, rtol=0)
 
 
