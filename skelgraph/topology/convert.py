@@ -70,8 +70,8 @@ IMAGE_RULE_LAYOUTS = (
     ("coco17", "coco_wholebody_body23", "openpose_coco18", "blazepose33", "body25"),
     ("h36m17", "h36m16", "mpi_inf_3dhp17"),
 )
-"""From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads, and skeletons of the same joints
-in another order or under another name."""
+"""From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads. Skeletons of the
+same joints in another order or under another name follow it as well."""
 
 BODY_RULE: Mapping[str, Weights] = {"head_top": _sum((3 / 2, _EARS), (-1 / 2, {"neck": 1.0}))}
 """What takes the place of :data:`IMAGE_RULE` for people who are not upright in the image: the top of the head is on the

@@ -69,15 +69,15 @@ ALIASES: Mapping[str, str] = {
     "neck_nose": "head",
     "*_foot": "*_ankle",
 }
-"""What names of joints mean in a skeleton that has other names than the named layouts, one after the other: each as long
-as no joint of the skeleton means that already. So ``left_foot`` is the ankle where there is no ``left_ankle``."""
+"""What names of joints mean in a skeleton that has other names than the named layouts, one after the other: each as
+long as no joint of the skeleton means that already. So ``left_foot`` is the ankle where there is no ``left_ankle``."""
 
 
 def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ...]:
     """The joint of a layout that each joint of another one is.
 
-    Two of the named layouts are compared by what their joints mean. Another skeleton is compared by the names themselves
-    where those of all joints are there, else by what they mean, see :func:`joint_meanings`.
+    Two of the named layouts are compared by what their joints mean. Another skeleton is compared by the names
+    themselves where those of all joints are there, else by what they mean, see :func:`joint_meanings`.
 
     Args:
         source: The layout that there is.
@@ -115,9 +115,9 @@ def compared_words(source: Skeleton, wanted: Skeleton) -> tuple[Sequence[str], S
 def joint_meanings(skeleton: Skeleton) -> tuple[str, ...]:
     """What the joints of any skeleton mean, in the words of :data:`MEANINGS`, one for each joint.
 
-    Names are read as :func:`spoken` reads them (``LeftKnee`` is ``left_knee``). If all of them are names of a layout, they
-    mean what they mean there (if those of several such layouts mean the same); else they are what :data:`ALIASES` say.
-    What is in neither means what it says.
+    Names are read as :func:`spoken` reads them (``LeftKnee`` is ``left_knee``). If all of them are names of a layout,
+    they mean what they mean there (if those of several such layouts mean the same); else they are what :data:`ALIASES`
+    say. What is in neither means what it says.
 
     Example:
         >>> joint_meanings(Skeleton([-1, 0, 1, 0], ["hip", "neck", "head", "LFoot"]))

@@ -130,7 +130,7 @@ def test_few_joints_of_ones_own_are_enough_for_a_network() -> None:
     made = {name: {mine.joint_names[i] for i in row.nonzero()[0]} for name, row in zip(H36M16, weights, strict=True)}
     assert (made["hip"], made["thorax"], made["head"]) == ({"Hip"}, {"Neck"}, {"Head"})
     assert (made["spine"], made["left_foot"]) == ({"Hip", "Neck"}, {"L_Ankle"})
-    with pytest.raises(TopologyError, match="made of; it has .*; expected head_top or left_ear and right_ear and neck$"):
+    with pytest.raises(TopologyError, match=r"; expected head_top or left_ear and right_ear and neck$"):
         conversion_weights(Skeleton([-1] + [0] * 13, ["Hip", "Neck", *names]), "h36m16", rule="body")
 
 
