@@ -175,16 +175,17 @@ class Lift:
         failed: list[dict[str, Any]] = []
         for number, outcome in enumerate(outcomes, 1):
             if outcome.record is None:
-                if single:
-                    raise SkelgraphError(outcome.error or "")
                 failed.append({"source": str(outcome.source), "error": outcome.error})
-                complain(f"{number}/{len(sources)} failed: {outcome.error}")
+                if not single:
+                    complain(f"{number}/{len(sources)} failed: {outcome.error}")
             else:
                 done.append({"source": str(outcome.source), "out": outcome.out, "record": outcome.record})
                 if not single:
                     print(f"{number}/{len(sources)} ", end="")
                 _tell(outcome.out, outcome.record)
         answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
+        if failed and single:
+            raise SkelgraphError(failed[0]["error"])
         if failed:
             raise SkelgraphError(f"{len(failed)} of {len(sources)} inputs could not be lifted: see above")
 
@@ -248,6 +249,8 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
         f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
     )
+    for warning in record.get("warnings", ()):
+        print(f"  warning: {plain(warning, 1000)}")
     for one in record["people"]:
         if missing := one["frames_without_place"]:
             count = one["last_frame"] - one["first_frame"] + 1

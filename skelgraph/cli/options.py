@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -103,7 +104,8 @@ def value_of(name: str, text: str | bool, hint: Any) -> Any:
     if text == "none" and type(None) in kinds:
         return None
     if tuple in kinds:
-        return tuple(_number(part.strip(), kinds) for part in text.split(","))
+        between = "[,x×]" if int in kinds and float not in kinds else ","  # 1920x1080
+        return tuple(_number(part.strip(), kinds) for part in re.split(between, text))
     return _number(text, kinds)
 
 
