@@ -161,10 +161,9 @@ def _meant_keyword(
 ) -> str:
     """Which keyword an unknown one may have meant: of the function, or, where it is a constructor, of a call."""
     known, called = [*signature.parameters], []
-    if function.__name__ == "__init__" and callable(
-        call := getattr(type(first[0]) if first else None, "__call__", None)
-    ):
-        called = [name for name in inspect.signature(call).parameters if name not in known]
+    if function.__name__ == "__init__" and first and callable(first[0]):
+        call = inspect.signature(type(first[0]).__call__)
+        called = [name for name in call.parameters if name not in known]
     near = next((near_names(name, known + called)[:1] for name in given if name not in known), [])
     return "".join(f"; did you mean {name}{', of a call' if name in called else ''}?" for name in near)
 

@@ -205,7 +205,7 @@ class Pipeline:
         }
         joints = ", ".join(f"{plain(joint)} (made of {sources})" for joint, sources in made_of.items())
         frames = f"frames {lost.first_frame} to {lost.last_frame}"
-        return f"nobody could be lifted: person {lost.person} is not seen in {frames} with {joints}"
+        return f"nobody could be lifted: person {lost.person} has no {joints} that is seen in {frames}"
 
     def _keypoints(self, source: Path, doubts: list[str]) -> Detections:
         detection, lifting = self.settings.detection, self.settings.lifting

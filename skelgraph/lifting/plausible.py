@@ -21,11 +21,9 @@ POSSIBLE_HEIGHT = (0.3, 3.0)
 """How tall people are, metres."""
 POSSIBLE_VIEW = (3.0, 150.0)
 """Field of view over the longer side of a picture, degrees: from a long telephoto lens to the widest angle."""
-FEW_OUTSIDE, MANY_OUTSIDE = 0.1, 0.5
-"""Share of the keypoints, by their confidence, outside of the picture: more than the first is odd, than the second is
-impossible. A joint outside is one by more than :data:`MARGIN` of the longer side, as detectors guess some beyond the
-edge."""
-MARGIN = 0.05
+LEAST_OUTSIDE, FEW_OUTSIDE, MANY_OUTSIDE = 0.01, 0.1, 0.5
+"""Share of the keypoints, by their confidence, outside of the picture. More than the second is odd, than the third is
+impossible; where a picture of exchanged sides holds them, more than the first and than the second."""
 UPSIDE_DOWN, LYING = 120.0, 60.0
 """Median angle between the body and up, degrees, from which on people stand on their heads, and lie."""
 
@@ -92,21 +90,21 @@ def check_picture(seen: Detections) -> str | None:
     assert seen.image_size is not None
     width, height = seen.image_size
     share = _share_outside(seen, width, height)
-    if share <= FEW_OUTSIDE:
+    is_turned = _share_outside(seen, height, width) < share / 10
+    usual, possible = (LEAST_OUTSIDE, FEW_OUTSIDE) if is_turned else (FEW_OUTSIDE, MANY_OUTSIDE)
+    if share <= usual:
         return None
-    found = f"{share:.0%} of the keypoints lie outside of a picture of {width} x {height} pixels"
-    if _share_outside(seen, height, width) < FEW_OUTSIDE / 10:
-        raise SkelgraphError(f"{found}; image_size (--image-size) {height},{width} holds them: is it turned? {_OFF}")
-    expected = "expected image_size (--image-size): width and height of the picture that the keypoints are of"
-    if share > MANY_OUTSIDE:
-        raise SkelgraphError(f"{found}; {expected}. {_OFF}")
-    return f"{found}; {expected}"
+    expected = f"one of {height} x {width} holds them" if is_turned else "expected that which they are of"
+    where = f"outside of a picture of {width} x {height} pixels (image_size, --image-size)"
+    found = f"{share:.0%} of the keypoints lie {where}; {expected}"
+    if share > possible:
+        raise SkelgraphError(f"{found}. {_OFF}")
+    return found
 
 
 def _share_outside(seen: Detections, width: int, height: int) -> float:
-    margin = MARGIN * max(width, height)
     places, weights = seen.keypoints[..., :2], seen.keypoints[..., 2]
-    outside = ((places < -margin) | (places > np.array([width, height]) + margin)).any(-1)
+    outside = ((places < 0) | (places > [width, height])).any(-1)
     return float((outside * weights).sum() / weights.sum()) if weights.any() else 0.0
 
 

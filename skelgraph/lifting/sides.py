@@ -57,15 +57,18 @@ def keep_sides(detections: Detections, *, min_confidence: NotNegative = 0.0) -> 
 
 
 def exchanges(detections: Detections, kept: Detections) -> dict[int, list[int]]:
-    """In which frames at least half of the joints of each person were put back: a pair alone may have crossed.
+    """In which frames more than half of the joints of each person that are seen with their counterparts were put back:
+    one pair alone may have crossed.
 
     Args:
         detections: What was seen, with ``persons``.
         kept: What :func:`keep_sides` made of it.
     """
     assert detections.persons is not None
-    paired = 2 * len(detections.skeleton.symmetric_pairs)
-    rows = (detections.keypoints != kept.keypoints).any(2).sum(1) > paired / 2
+    mirror = np.array(detections.skeleton.mirror_index)
+    is_seen = detections.keypoints[..., 2] > 0
+    paired = is_seen & is_seen[:, mirror] & (mirror != np.arange(len(mirror)))
+    rows = (detections.keypoints != kept.keypoints).any(2).sum(1) > paired.sum(1) / 2
     frames = zip(detections.persons[rows].tolist(), detections.frames[rows].tolist(), strict=True)
     found: dict[int, list[int]] = {}
     for person, frame in sorted(frames):
