@@ -193,7 +193,8 @@ class Pipeline:
     def _why_nobody(self, seen: Detections, lifted: Lifted) -> str:
         """Why nobody could be lifted."""
         if not lifted.not_lifted:
-            return f"nobody is seen in it with a confidence above {self.settings.lifting.min_confidence:g}"
+            least = self.settings.lifting.min_confidence
+            return "nobody is seen in it" + (f" with a confidence above {least:g}" if least else "")
         lost, names = lifted.not_lifted[0], self.lifter.skeleton.joint_names
         weights = conversion_weights(seen.skeleton, self.lifter.skeleton, "mask", rule=self.lifter.rule)
         used = (weights != 0).reshape(-1, *weights.shape[-2:]).any(0)
