@@ -28,6 +28,8 @@ from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path, is_video, open_regular, read_json, read_video, write_file
 from skelgraph.files.holding import holding
 from skelgraph.files.video import Progress
+from skelgraph.lifting.bones import body_height
+from skelgraph.lifting.camera import KnownCamera, known_camera
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
@@ -39,14 +41,12 @@ from skelgraph.lifting.tracking import longest_seen, track
 from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.text import plain
-from skelgraph.topology import conversion_weights
+from skelgraph.topology import Skeleton, conversion_weights
 from skelgraph.training.environment import environment
 from skelgraph.training.probe import trial, use_threads
 
 RECORD = "lift.json"
 KEYPOINTS = "keypoints.npz"
-LEVEL = (0.0, 1.0, 0.0)
-"""Gravity in the axes of a level camera."""
 _FORMAT = "skelgraph lift"
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 """The names under which :func:`~skelgraph.files.writing` writes."""
@@ -106,18 +106,24 @@ class Pipeline:
             OSError: If a file cannot be written.
         """
         video = source if _is_video(source) else None
-        begun = begun_record(_identity(source), self.settings, self._unused(video))
+        size, rate = _header(video) if video else (None, None)
+        begun = begun_record(_identity(source), self.settings, _unused(video is not None, rate))
         with claimed(out, begun, overwrite, source) as found:
             if found is not None:
                 return found
             start = time.perf_counter()
             doubts: list[str] = []
-            seen = self._detections(source, out, progress) if video else self._keypoints(source, doubts)
+            if video:
+                camera = self._camera(source, size)  # before the long work
+                seen = self._detections(video, out, progress)
+            else:
+                seen = self._keypoints(source, doubts)
+                camera = self._camera(source, seen.image_size)
             seen = self._followed(seen, None if video else doubts)
-            lifted = self.lift(seen)
+            lifted = self.lift(seen, camera)
             if not lifted.people:
                 raise DataError(f"{plain(str(source), 1000)}: {self._why_nobody(seen, lifted)}.")
-            result = Result(lifted, self.gravity, title=source.name, video=video)
+            result = Result(lifted, camera, title=source.name, video=video)
             return self.write(result, out, begun, start, progress, doubts)
 
     def write(
@@ -143,29 +149,25 @@ class Pipeline:
             What ``lift.json`` says.
         """
         files = written_files(result, out, self.settings.output, progress)
-        doubt = check_gravity(result.lifted, result.gravity, result.gravity != LEVEL)
+        doubt = check_gravity(result.lifted, result.camera.gravity, result.camera.gravity_from)
         record = (
             begun | _told(result, self.settings) | {"files": files, "warnings": [*doubts, *([doubt] if doubt else [])]}
         )
         record |= {"seconds": time.perf_counter() - start, "environment": environment()}
         return _write_record(out, record)
 
-    @property
-    def gravity(self) -> tuple[float, float, float]:
-        """The direction of gravity in camera axes."""
-        return self.settings.lifting.gravity or LEVEL
-
-    def lift(self, seen: Detections, **known: Any) -> Lifted:
+    def lift(self, seen: Detections, camera: KnownCamera | None = None) -> Lifted:
         """Lift what was seen.
 
         Args:
             seen: People in pixels.
-            **known: What is known of the camera, in the place of the settings.
+            camera: What is known of the camera; by default what the settings say.
         """
-        seen = self._followed(seen, None)
         lifting = self.settings.lifting
-        camera = {"focal": lifting.focal, "principal_point": lifting.principal_point} | known
-        return self.lifter(seen, heights=_heights(lifting, seen), **camera)
+        camera = camera or known_camera(lifting, "", seen.image_size)
+        seen = self._followed(seen, None)
+        heights = _heights(lifting, seen)
+        return self.lifter(seen, heights=heights, focal=camera.focal, principal_point=camera.principal_point)
 
     def _followed(self, seen: Detections, doubts: list[str] | None) -> Detections:
         """The same people told apart, as many as are wanted, with their sides kept.
@@ -213,7 +215,8 @@ class Pipeline:
         seen = read_keypoints(
             source, skeleton=detection.layout, image_size=detection.image_size, frame_rate=detection.frame_rate
         )
-        needs_size = None in (lifting.focal, lifting.principal_point) or lifting.normalisation == "width"
+        is_known = lifting.calibration is not None or None not in (lifting.focal, lifting.principal_point)
+        needs_size = not is_known or lifting.normalisation == "width"
         lacking = ["image_size (--image-size 1920,1080)"] if seen.image_size is None and needs_size else []
         lacking += ["frame_rate (--frame-rate 30)"] if seen.frame_rate is None else []
         if lacking:
@@ -224,22 +227,16 @@ class Pipeline:
             doubts.append(doubt)
         return seen
 
-    def _unused(self, video: Path | None) -> list[str]:
-        """The settings that mean nothing to a source: a video says itself what is asked of keypoints, and these need
-        no detector.
+    def _camera(self, source: Path, image_size: tuple[int, int] | None) -> KnownCamera:
+        """What is known of the camera of a source.
 
         Raises:
-            DataError: If the video is damaged.
-            SkelgraphError: If the focal length cannot be that of its camera.
+            SkelgraphError: If the focal length cannot be that of its pictures, or the calibration is not of them.
         """
-        if video is None:
-            return ["detector", "detector_options"]
-        with read_video(video) as frames:
-            size, rate = frames.image_size, frames.frame_rate
-        lifting = self.settings.lifting
-        if lifting.focal is not None and not lifting.unchecked:
-            check_focal([lifting.focal], size)
-        return ["layout", "image_size", *(["frame_rate"] if rate is not None else [])]
+        camera = known_camera(self.settings.lifting, source.stem, image_size)
+        if camera.focal is not None and image_size is not None and not self.settings.lifting.unchecked:
+            check_focal(camera.focal if isinstance(camera.focal, tuple) else [camera.focal], image_size)
+        return camera
 
     def _detections(self, source: Path, out: Path, progress: Progress | None) -> Detections:
         """What the detector finds, or found before the last run was stopped."""
@@ -292,8 +289,12 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
         "image_size": lifted.image_size,
         "intrinsics": lifted.intrinsics.tolist(),
         "focal": lifted.focal_source,
-        "gravity": list(result.gravity),
-        "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
+        "detector": None if result.video is None else settings.detection.detector,
+        "gravity": list(result.camera.gravity),
+        "gravity_from": result.camera.gravity_from,
+        "camera": result.camera.name,
+        "lens_bends_px": result.camera.bend,
+        "height_from": "the network" if settings.lifting.height is None else "given",
         "people": [
             {
                 "person": one.person,
@@ -301,14 +302,31 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
                 "last_frame": one.last_frame,
                 "file": name,
                 "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
+                "height_m": _height(one.poses, lifted.skeleton),
+                "feet_above_floor_m": _above_floor(positions),
             }
-            for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
+            for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
         ],
         "not_lifted": [
             {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
             for one in lifted.not_lifted
         ],
     }
+
+
+def _height(poses: np.ndarray, skeleton: Skeleton) -> float | None:
+    """How tall somebody is over a stretch, metres; ``None`` if these joints do not tell it."""
+    try:
+        return body_height(poses, skeleton)
+    except SkelgraphError:
+        return None
+
+
+def _above_floor(positions: np.ndarray) -> float | None:
+    """How high the lowest joint of somebody is above the floor, the median over the frames, metres; ``None`` if nobody
+    knows where the person is."""
+    known = np.isfinite(positions).all((1, 2))
+    return float(np.median(positions[known, :, 2].min(1))) if known.any() else None
 
 
 @dataclass(frozen=True)
@@ -381,6 +399,20 @@ def source_kind(path: Path) -> str | None:
     return "keypoints" if is_keypoints(path) else None
 
 
+def _header(video: Path) -> tuple[tuple[int, int], float | None]:
+    """Width, height and frame rate of a video."""
+    with read_video(video) as frames:
+        return frames.image_size, frames.frame_rate
+
+
+def _unused(is_video: bool, frame_rate: float | None) -> list[str]:
+    """The settings that mean nothing to a source: a video says itself what is asked of keypoints, and these need no
+    detector."""
+    if not is_video:
+        return ["detector", "detector_options"]
+    return ["layout", "image_size", *(["frame_rate"] if frame_rate is not None else [])]
+
+
 def _is_video(path: Path) -> bool:
     if path.is_dir():
         return False
@@ -446,18 +478,25 @@ def begun_record(source: dict[str, Any], settings: LiftSettings, unused: Sequenc
     weights = weights_path(settings.weights)
     if weights.is_dir():
         weights /= FILE_NAME
-    status = weights.stat()
-    digest = _digest(weights, status.st_size, status.st_mtime_ns)
     values = settings.to_dict()
     values["detection"] = {name: value for name, value in values["detection"].items() if name not in unused}
-    record = {"format": _FORMAT, "source": source, "weights": digest, "settings": values, "unused": list(unused)}
-    return _as_json(record)
+    begun = {"format": _FORMAT, "source": source, "weights": _digest(weights), "settings": values, "unused": [*unused]}
+    if settings.lifting.calibration is not None:
+        begun["calibration"] = _digest(Path(settings.lifting.calibration))
+    return _as_json(begun)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, which tells training that went on, or a calibration made anew, under the same name."""
+    with open_regular(path, DataError) as file:
+        status = os.fstat(file.fileno())
+        return _digest_of(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def _digest(weights: Path, size: int, modified: int) -> str:
-    """SHA-256 of weights, which tells training that went on under the same name; anew when the file has changed."""
-    with open_regular(weights, DataError) as file:
+def _digest_of(path: Path, size: int, modified: int) -> str:
+    """The same, anew when the file has changed."""
+    with open_regular(path, DataError) as file:
         digest = hashlib.sha256()
         while part := file.read(2**20):
             digest.update(part)
@@ -585,7 +624,7 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
 
 def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
     """Whether a record is of the same people in space, in whatever formats."""
-    alike = all(record.get(key) == begun[key] for key in ("source", "weights"))
+    alike = all(record.get(key) == begun.get(key) for key in ("source", "weights", "calibration"))
     return alike and _deciding(record, begun) == _deciding(begun, record)
 
 

@@ -108,13 +108,13 @@ def _share_outside(seen: Detections, width: int, height: int) -> float:
     return float((outside * weights).sum() / weights.sum()) if weights.any() else 0.0
 
 
-def check_gravity(lifted: Lifted, gravity: Sequence[float], given: bool) -> str | None:
+def check_gravity(lifted: Lifted, gravity: Sequence[float], source: str) -> str | None:
     """Ask whether people stand where gravity says that down is.
 
     Args:
         lifted: The people.
         gravity: Its direction in camera axes.
-        given: Whether somebody said it.
+        source: Who says so.
 
     Returns:
         What is odd; ``None`` if nothing is, or the skeleton has no head or legs.
@@ -123,10 +123,10 @@ def check_gravity(lifted: Lifted, gravity: Sequence[float], given: bool) -> str 
     if angle is None or angle < LYING:
         return None
     what = "people stand on their heads" if angle >= UPSIDE_DOWN else "people lie"
-    whose = f"gravity {','.join(f'{number:g}' for number in gravity)}" if given else "a level camera assumed"
+    direction = ",".join(f"{number:.3g}" for number in gravity)
     return (
-        f"with {whose} {what}: the body is {angle:.0f} degrees from up (median); gravity (--gravity) is the direction "
-        "down in camera axes, x right, y down, z forward: 0,1,0 of a level camera"
+        f"with gravity {direction} ({source}) {what}: the body is {angle:.0f} degrees from up (median); gravity "
+        "(--gravity) is the direction down in camera axes, x right, y down, z forward: 0,1,0 of a level camera"
     )
 
 

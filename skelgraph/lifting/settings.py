@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from skelgraph.datasets.units import Axis
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.lifting.plausible import check_height
@@ -28,6 +29,8 @@ MIN_CUTOFF, BETA = 1.0, 2.0
 Heights = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]
+ASSUMED, CALIBRATED = "a level camera is assumed", "the calibration"
+"""Who says where down is, where the caller does not."""
 
 
 @settings_group
@@ -83,6 +86,22 @@ class LiftingSettings(CheckedSettings):
         "Direction of gravity in camera axes (x right, y down, z forward), 0,0.9,0.4 for a camera that looks down.",
         unit="x,y,z",
         absent="that of a level camera, which is said",
+    )
+    calibration: str | None = setting(
+        None,
+        "Calibration file that says the focal length, the principal point and, with up, the direction of gravity: "
+        "Calib.toml of Pose2Sim or AniPose, or Qualisys' .qca.txt.",
+        unit="file",
+        absent="the options above",
+    )
+    camera: str | None = setting(
+        None,
+        "Which camera of the calibration it is.",
+        unit="name",
+        absent="that of the name of the input, or the only one",
+    )
+    up: Axis | None = setting(
+        None, "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's."
     )
     height: Positive | Heights | None = setting(
         None,
@@ -147,6 +166,15 @@ class LiftingSettings(CheckedSettings):
             if getattr(self, name) is not None and not self.smoothing:
                 option = name.replace("_", "-")
                 raise SkelgraphError(f"{option} is of the One-Euro filter, which is off; expected smoothing too")
+        calibrated = {"focal": self.focal, "principal-point": self.principal_point, "gravity": self.gravity}
+        told = [name for name, value in calibrated.items() if value is not None]
+        if self.calibration is not None and told:
+            raise SkelgraphError(
+                f"calibration and {told[0]} are given; expected one of them, as the first says the other"
+            )
+        if self.calibration is None and (self.camera is not None or self.up is not None):
+            name = "up" if self.camera is None else "camera"
+            raise SkelgraphError(f"{name} is given, but no calibration that it is of; expected calibration, a file")
 
     @property
     def heights(self) -> tuple[float, ...]:

@@ -120,7 +120,7 @@ def test_the_angle_from_up(lifter):
         (["--focal", "28"], 2, "focal is 28 pixels"),
         (["--format", "TRC"], 2, "did you mean 'trc'?"),
         (["walk.mp4"], 2, "given by --input"),
-        (["--gravity", "0,-1,0"], 0, "warning: with gravity 0,-1,0 people stand on their heads"),
+        (["--gravity", "0,-1,0"], 0, "warning: with gravity 0,-1,0 (given) people stand on their heads"),
         (["--gravity", "0,0,-9.81"], 0, "people lie"),
         (["--height", "175", "--unchecked"], 0, "1 person"),
     ],
