@@ -120,7 +120,7 @@ class Pipeline:
                 seen = self._keypoints(source, doubts)
                 camera = self._camera(source, seen.image_size)
             seen = self._followed(seen, None if video else doubts)
-            lifted = self.lift(seen, camera)
+            lifted = self._lifted(seen, camera)
             if not lifted.people:
                 raise DataError(f"{plain(str(source), 1000)}: {self._why_nobody(seen, lifted)}.")
             result = Result(lifted, camera, title=source.name, video=video)
@@ -163,10 +163,11 @@ class Pipeline:
             seen: People in pixels.
             camera: What is known of the camera; by default what the settings say.
         """
-        lifting = self.settings.lifting
-        camera = camera or known_camera(lifting, "", seen.image_size)
-        seen = self._followed(seen, None)
-        heights = _heights(lifting, seen)
+        camera = camera or known_camera(self.settings.lifting, "", seen.image_size)
+        return self._lifted(self._followed(seen, None), camera)
+
+    def _lifted(self, seen: Detections, camera: KnownCamera) -> Lifted:
+        heights = _heights(self.settings.lifting, seen)
         return self.lifter(seen, heights=heights, focal=camera.focal, principal_point=camera.principal_point)
 
     def _followed(self, seen: Detections, doubts: list[str] | None) -> Detections:
