@@ -144,8 +144,11 @@ def checked(function: Function) -> Function:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
         label = type(args[0]).__name__ if is_method else function.__name__
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{label}: {error}") from None
         given = check_options(function, bound.arguments, label)
         bound.arguments.update(given)
         return function(*bound.args, **bound.kwargs)
@@ -257,7 +260,7 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
-        if isinstance(limits[0], OneOf):
+        if isinstance(limits[0], OneOf | str):
             return str(limits[0])
         if get_origin(arguments[0]) in _SEQUENCES:
             return f"{describe(arguments[0])},{_range(limits)} of them"
