@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,11 @@ import numpy as np
 from skelgraph.errors import DataError
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
+
+
+SMALL = 0.4
+"""Metres: what is smaller is no body, and is drawn as large as one."""
+_BODY = 1.7  # metres of a body that lengths in a picture, such as the thickness of bones, are made for
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,3 +127,16 @@ class ViewerScene:
                 f"image_size is {shown(self.image_size)}; expected width and height of the video, in whose pixels the "
                 "keypoints are."
             )
+
+    @cached_property
+    def scale(self) -> float:
+        """How large is what is filmed beside a body: 1, or less of what is smaller than :data:`SMALL`, such as hands.
+
+        The size of a pose is the longest side of the box around it, that of a scene the median over its poses.
+        """
+        poses = [np.asarray(person.positions, dtype=np.float64) for person in self.people]
+        boxes = [np.fmax.reduce(pose, axis=1) - np.fmin.reduce(pose, axis=1) for pose in poses if pose.size]
+        sizes = np.concatenate([*(box.max(-1) for box in boxes), np.zeros(0)])
+        sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+        size = float(np.median(sizes)) if len(sizes) else _BODY
+        return size / _BODY if size < SMALL else 1.0
