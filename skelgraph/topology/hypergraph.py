@@ -496,13 +496,15 @@ class JointHypergraph:
         lists = [members for _, members in first]
         return self.from_lists(self.num_nodes, lists, hyperedge_weight=weight, groups=groups, skeleton=self.skeleton)
 
-    def plot(self, positions: Any = None, ax: Any = None) -> Any:
+    def plot(self, positions: Any = None, ax: Any = None, labels: bool = False) -> Any:
         """Draw the hyperedges as coloured areas over the skeleton.
 
         Args:
             positions: Where to draw the joints, array or tensor, ``y`` up; by default those of the skeleton's own plot,
                 or a circle without a skeleton.
             ax: One matplotlib axis for all hyperedges; by default a new figure with one axis per group.
+            labels: Write number and name of each joint beside it, and the hyperedges below the picture, each with its
+                colour.
 
         Shapes:
             ``positions``: ``(J, 2)``.
@@ -512,7 +514,7 @@ class JointHypergraph:
         """
         from skelgraph.viz.hypergraph_drawing import plot_hypergraph
 
-        return plot_hypergraph(self, positions, ax)
+        return plot_hypergraph(self, positions, ax, labels)
 
     def _skeleton(self) -> Skeleton:
         if self.skeleton is None:

@@ -387,6 +387,14 @@ class EvaluationConfig(CheckedSettings):
         "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
         "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
     )
+    pck_threshold: Positive | None = setting(
+        None,
+        "Error below which PCK counts a joint as right; the thresholds of AUC are shares of it. Of hands, whose joints "
+        "are all nearer than 150 mm, another one tells more.",
+        unit="mm",
+        absent="150, that of the literature",
+        resume=True,
+    )
     save_obj: Number | None = setting(
         None,
         "Write the meshes that hgn predicts for so many test frames, .obj.",

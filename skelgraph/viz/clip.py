@@ -21,8 +21,8 @@ from skelgraph.viz.viewer import ViewerPerson, ViewerScene
 
 TRUTH = "#C0C0C0"
 CUBE = 1.7
-"""Metres of bodies that a panel shows at least, as the published programs' pictures do; of what is smaller than a body it
-shows what there is."""
+"""Metres of bodies that a panel shows at least, as the published programs' pictures do; of what is smaller than a body
+it shows what there is."""
 _MOST_FLOOR = 200  # lines of the floor in each direction
 _LEGEND = [("left", LEFT), ("right", RIGHT), ("centre", CENTRE)]
 
@@ -254,7 +254,7 @@ class _ScreenPanel:
 
 
 def _floor(camera: Camera, around: np.ndarray, half: float, scale: float) -> list[np.ndarray]:
-    """A grid of half metres on the floor, around what is drawn; below what is small of half decimetres or centimetres."""
+    """A grid on the floor, around what is drawn: of half metres, or half decimetres or less below what is small."""
     low, high = around.min(0) - 0.3 * scale, around.max(0) + 0.3 * scale
     low, high = np.minimum(low, (low + high) / 2 - half / 2), np.maximum(high, (low + high) / 2 + half / 2)
     step = max(0.5 * 10.0 ** round(math.log10(scale)), float((high - low).max()) / _MOST_FLOOR)

@@ -9,15 +9,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from skelgraph.errors import DataError
+from skelgraph.geometry import beside_a_body, pose_sizes
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
-
-
-SMALL = 0.4
-"""Metres: what is smaller is no body, and is drawn as large as one."""
-_BODY = 1.7  # metres of a body that lengths in a picture, such as the thickness of bones, are made for
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +127,7 @@ class ViewerScene:
 
     @cached_property
     def scale(self) -> float:
-        """How large is what is filmed beside a body: 1, or less of what is smaller than :data:`SMALL`, such as hands.
-
-        The size of a pose is the longest side of the box around it, that of a scene the median over its poses.
-        """
-        poses = [np.asarray(person.positions, dtype=np.float64) for person in self.people]
-        boxes = [np.fmax.reduce(pose, axis=1) - np.fmin.reduce(pose, axis=1) for pose in poses if pose.size]
-        sizes = np.concatenate([*(box.max(-1) for box in boxes), np.zeros(0)])
-        sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
-        size = float(np.median(sizes)) if len(sizes) else _BODY
-        return size / _BODY if size < SMALL else 1.0
+        """How large the people are beside a body, see :func:`~skelgraph.geometry.beside_a_body`."""
+        poses = (torch.as_tensor(np.asarray(person.positions)) for person in self.people)
+        sizes = [pose_sizes(pose).double() for pose in poses]
+        return float(beside_a_body(torch.cat([*sizes, torch.full((1,), torch.nan)])))
