@@ -25,7 +25,8 @@ class Protocol:
         """The same with another threshold of PCK; those of AUC keep their shares of it."""
         share = threshold_mm / self.pck_threshold_mm
         thresholds = tuple(share * threshold for threshold in self.auc_thresholds_mm)
-        return replace(self, pck_threshold_mm=threshold_mm, auc_thresholds_mm=thresholds)
+        name = f"{self.name}, up to {threshold_mm:g} mm"
+        return replace(self, name=name, pck_threshold_mm=threshold_mm, auc_thresholds_mm=thresholds)
 
 
 GRAPHMLP = Protocol("GraphMLP", tuple(range(150)))

@@ -187,7 +187,7 @@ class Judge:
 
 def protocol_record(protocol: Protocol) -> dict[str, Any]:
     """A protocol as it stands in ``metrics.json``."""
-    each = [f"{threshold:g}" for threshold in protocol.auc_thresholds_mm]
+    each = [f"{threshold:.4g}" for threshold in protocol.auc_thresholds_mm]
     thresholds = ", ".join(each if len(each) < 5 else [*each[:2], "...", each[-1]])
     return dataclasses.asdict(protocol) | {"auc_thresholds_mm": thresholds}
 

@@ -443,3 +443,27 @@ def test_a_network_of_human36m_on_files_of_another_layout(run: Run, tmp_path: Pa
     with pytest.raises(SkelgraphError, match=r"coco17.* has no joint for hip, spine, thorax, neck_nose, head of"):
         evaluate(run.last, tmp_path / "again", data_options={"layout": "coco17"}, **changes)
     assert not (tmp_path / "again").exists()
+
+
+def test_another_threshold_of_pck(run: Run, files: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    """The thresholds of AUC are shares of it, and the report says which they were."""
+    run_command(
+        f"evaluate --weights {run.last} --pck-threshold 300 --no-flip-test --device cpu --no-progress "
+        f"--out {tmp_path}/out"
+    )
+    metrics, printed = json.loads((tmp_path / "out" / "metrics.json").read_text()), capsys.readouterr().out
+    data = load_dataset("mocap", "test", **files)  # type: ignore[arg-type]
+    with torch.no_grad():
+        pred = load_network(run.last)(data.keypoints_2d)
+    error = 1000 * (pred - pred[:, :1] - data.poses_3d).norm(dim=-1)
+    assert 1 < float((error < 150).float().mean() * 100) < metrics["pck_frames"] - 1
+    assert metrics["pck_frames"] == pytest.approx(float((error < 300).float().mean() * 100), abs=1e-3)
+    thresholds = torch.arange(0, 300, 2)
+    assert metrics["auc_frames"] == pytest.approx(float((error[..., None] < thresholds).float().mean() * 100), abs=1e-3)
+    assert metrics["protocol"]["pck_threshold_mm"] == 300
+    assert "PCK: errors below 300 mm; AUC: mean over 0, 2, ..., 298 mm (GraphMLP, up to 300 mm)" in " ".join(
+        printed.split()
+    )
+    assert "joints within 300 mm (PCK)" in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(SkelgraphError, match="pck-threshold is 0; expected a number above 0"):
+        run.config.replace(pck_threshold=0)

@@ -128,6 +128,6 @@ class ViewerScene:
     @cached_property
     def scale(self) -> float:
         """How large the people are beside a body, see :func:`~skelgraph.geometry.beside_a_body`."""
-        poses = (torch.as_tensor(np.asarray(person.positions)) for person in self.people)
+        poses = (torch.tensor(np.asarray(person.positions)) for person in self.people)
         sizes = [pose_sizes(pose).double() for pose in poses]
         return float(beside_a_body(torch.cat([*sizes, torch.full((1,), torch.nan)])))
