@@ -148,7 +148,8 @@ def checked(function: Function) -> Function:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{label}: {error}") from None
+            error.args = (f"{label}: {error}",)  # Python does not say whose argument it is
+            raise
         given = check_options(function, bound.arguments, label)
         bound.arguments.update(given)
         return function(*bound.args, **bound.kwargs)
