@@ -25,9 +25,11 @@ from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_k
 from skelgraph.detection import Detector, create_detector, detect_video
 from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
-from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
+from skelgraph.files import as_path, is_video, open_regular, read_json, read_video, write_file
 from skelgraph.files.holding import holding
 from skelgraph.files.video import Progress
+from skelgraph.lifting.bones import body_height
+from skelgraph.lifting.camera import KnownCamera, known_camera
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
@@ -37,13 +39,12 @@ from skelgraph.lifting.tracking import longest_seen, track
 from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.text import plain
+from skelgraph.topology import Skeleton
 from skelgraph.training.environment import environment
 from skelgraph.training.probe import trial, use_threads
 
 RECORD = "lift.json"
 KEYPOINTS = "keypoints.npz"
-LEVEL = (0.0, 1.0, 0.0)
-"""Gravity in the axes of a level camera."""
 _FORMAT = "skelgraph lift"
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 """The names under which :func:`~skelgraph.files.writing` writes."""
@@ -107,8 +108,13 @@ class Pipeline:
                 return found
             start = time.perf_counter()
             video = source if _is_video(source) else None
-            seen = self._detections(source, out, progress) if video else self._keypoints(source)
-            result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
+            if video:
+                camera = known_camera(self.settings.lifting, source.stem, _image_size(video))  # before the long work
+                seen = self._detections(video, out, progress)
+            else:
+                seen = self._keypoints(source)
+                camera = known_camera(self.settings.lifting, source.stem, seen.image_size)
+            result = Result(self.lift(seen, camera), camera, title=source.name, video=video)
             return self.write(result, out, begun, start, progress)
 
     def write(
@@ -131,25 +137,20 @@ class Pipeline:
         record |= {"seconds": time.perf_counter() - start, "environment": environment()}
         return _write_record(out, record)
 
-    @property
-    def gravity(self) -> tuple[float, float, float]:
-        """The direction of gravity in camera axes."""
-        return self.settings.lifting.gravity or LEVEL
-
-    def lift(self, seen: Detections, **known: Any) -> Lifted:
+    def lift(self, seen: Detections, camera: KnownCamera | None = None) -> Lifted:
         """Lift what was seen.
 
         Args:
             seen: People in pixels.
-            **known: What is known of the camera, in the place of the settings.
+            camera: What is known of the camera; by default what the settings say.
         """
         lifting = self.settings.lifting
+        camera = camera or known_camera(lifting, "", seen.image_size)
         if seen.persons is None:
             seen = track(seen)
         if self.settings.detection.max_people is not None:
             seen = longest_seen(seen, self.settings.detection.max_people)
-        camera = {"focal": lifting.focal, "principal_point": lifting.principal_point} | known
-        return self.lifter(seen, heights=lifting.height, **camera)
+        return self.lifter(seen, heights=lifting.height, focal=camera.focal, principal_point=camera.principal_point)
 
     def _keypoints(self, source: Path) -> Detections:
         detection = self.settings.detection
@@ -181,8 +182,12 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
         "image_size": lifted.image_size,
         "intrinsics": lifted.intrinsics.tolist(),
         "focal": lifted.focal_source,
-        "gravity": list(result.gravity),
-        "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
+        "detector": None if result.video is None else settings.detection.detector,
+        "gravity": list(result.camera.gravity),
+        "gravity_from": result.camera.gravity_from,
+        "camera": result.camera.name,
+        "lens_bends_px": result.camera.bend,
+        "height_from": "the network" if settings.lifting.height is None else "given",
         "people": [
             {
                 "person": one.person,
@@ -190,14 +195,31 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
                 "last_frame": one.last_frame,
                 "file": name,
                 "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
+                "height_m": _height(one.poses, lifted.skeleton),
+                "feet_above_floor_m": _above_floor(positions),
             }
-            for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
+            for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
         ],
         "not_lifted": [
             {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
             for one in lifted.not_lifted
         ],
     }
+
+
+def _height(poses: np.ndarray, skeleton: Skeleton) -> float | None:
+    """How tall somebody is over a stretch, metres; ``None`` if these joints do not tell it."""
+    try:
+        return body_height(poses, skeleton)
+    except SkelgraphError:
+        return None
+
+
+def _above_floor(positions: np.ndarray) -> float | None:
+    """How high the lowest joint of somebody is above the floor, the median over the frames, metres; ``None`` if nobody
+    knows where the person is."""
+    known = np.isfinite(positions).all((1, 2))
+    return float(np.median(positions[known, :, 2].min(1))) if known.any() else None
 
 
 @dataclass(frozen=True)
@@ -264,6 +286,11 @@ def source_kind(path: Path) -> str | None:
     return "keypoints" if is_keypoints(path) else None
 
 
+def _image_size(video: Path) -> tuple[int, int]:
+    with read_video(video) as frames:
+        return frames.image_size
+
+
 def _is_video(path: Path) -> bool:
     if path.is_dir():
         return False
@@ -328,15 +355,23 @@ def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, An
     weights = weights_path(settings.weights)
     if weights.is_dir():
         weights /= FILE_NAME
-    status = weights.stat()
-    digest = _digest(weights, status.st_size, status.st_mtime_ns)
-    return _as_json({"format": _FORMAT, "source": source, "weights": digest, "settings": settings.to_dict()})
+    begun = {"format": _FORMAT, "source": source, "weights": _digest(weights), "settings": settings.to_dict()}
+    if settings.lifting.calibration is not None:
+        begun["calibration"] = _digest(Path(settings.lifting.calibration))
+    return _as_json(begun)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, which tells training that went on, or a calibration made anew, under the same name."""
+    with open_regular(path, DataError) as file:
+        status = os.fstat(file.fileno())
+        return _digest_of(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def _digest(weights: Path, size: int, modified: int) -> str:
-    """SHA-256 of weights, which tells training that went on under the same name; anew when the file has changed."""
-    with open_regular(weights, DataError) as file:
+def _digest_of(path: Path, size: int, modified: int) -> str:
+    """The same, anew when the file has changed."""
+    with open_regular(path, DataError) as file:
         digest = hashlib.sha256()
         while part := file.read(2**20):
             digest.update(part)
@@ -443,7 +478,7 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
-    return all(record.get(key) == begun[key] for key in ("source", "weights", "settings"))
+    return all(record.get(key) == begun.get(key) for key in ("source", "weights", "settings", "calibration"))
 
 
 def _record_in(out: Path) -> dict[str, Any] | None:

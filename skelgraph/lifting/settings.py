@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from skelgraph.datasets.units import Axis
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.options import Count, FrameRate, NotNegative, OneOf, Positive, Side, Threads
@@ -24,6 +25,8 @@ Formats = Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=8)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]
+ASSUMED, CALIBRATED = "a level camera is assumed", "the calibration"
+"""Who says where down is, where the caller does not."""
 
 
 @settings_group
@@ -80,6 +83,22 @@ class LiftingSettings(CheckedSettings):
         unit="x,y,z",
         absent="that of a level camera, which is said",
     )
+    calibration: str | None = setting(
+        None,
+        "Calibration file that says the focal length, the principal point and, with up, the direction of gravity: "
+        "Calib.toml of Pose2Sim or AniPose, or Qualisys' .qca.txt.",
+        unit="file",
+        absent="the options above",
+    )
+    camera: str | None = setting(
+        None,
+        "Which camera of the calibration it is.",
+        unit="name",
+        absent="that of the name of the input, or the only one",
+    )
+    up: Axis | None = setting(
+        None, "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's."
+    )
     height: Positive | None = setting(
         None,
         "How tall the people are, which sets their size and distance.",
@@ -125,6 +144,15 @@ class LiftingSettings(CheckedSettings):
         super().__post_init__()
         if self.gravity is not None and not any(self.gravity):
             raise SkelgraphError("gravity is 0, 0, 0; expected a direction")
+        calibrated = {"focal": self.focal, "principal-point": self.principal_point, "gravity": self.gravity}
+        told = [name for name, value in calibrated.items() if value is not None]
+        if self.calibration is not None and told:
+            raise SkelgraphError(
+                f"calibration and {told[0]} are given; expected one of them, as the first says the other"
+            )
+        if self.calibration is None and (self.camera is not None or self.up is not None):
+            name = "up" if self.camera is None else "camera"
+            raise SkelgraphError(f"{name} is given, but no calibration that it is of; expected calibration, a file")
 
 
 @settings_group

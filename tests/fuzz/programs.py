@@ -17,7 +17,7 @@ import torch
 
 from skelgraph import training
 from skelgraph.__main__ import main
-from skelgraph.datasets import Human36M, MocapNPZ, read_cameras, read_npz, read_smpl
+from skelgraph.datasets import Human36M, MocapNPZ, read_calibration, read_cameras, read_npz, read_smpl
 from skelgraph.datasets.protocol import Protocol
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, load_official, model_info
@@ -388,6 +388,7 @@ def paths(rng: random.Random, number: int, room: Room) -> Case:
         "Human36M data_3d": Human36M,
         "Human36M cpn": lambda path: Human36M(path, keypoints="cpn"),
         "read_cameras": lambda path: read_cameras(path, ["train"]),
+        "read_calibration": read_calibration,
         "read_smpl": read_smpl,
         "load_official": lambda path: load_official("sem_gcn", path),
         "load_weights": load_weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -558,6 +559,17 @@ def test_errors_are_those_of_numpy_and_colour_the_joints(opened: Any) -> None:
     page.mouse.move(*place(page, LEFT_WRIST))
     settle(page)
     assert share(pixels(page, "#stage"), "#ffffff") != share(image, "#ffffff")  # the name of the joint is shown
+
+
+def test_joints_without_a_truth_are_said_to_be_grey(opened: Any) -> None:
+    scene = video()
+    (person,) = scene.people
+    truth = person.truth.copy()
+    truth[:, LEFT_WRIST] = np.nan
+    page = opened(dataclasses.replace(scene, people=[dataclasses.replace(person, truth=truth)]))
+    page.select_option("#colour", "error")
+    assert page.locator("#scale-end").text_content().endswith(" mm; grey: no truth")
+    assert page.evaluate("judged") == len(person.skeleton.joint_names) - 1
 
 
 def test_the_picture_of_the_frame_with_the_keypoints_over_it(opened: Any) -> None:

@@ -50,7 +50,7 @@ function showScale() {
   HEAT.forEach((colour, index) => colours.addColorStop(index / (HEAT.length - 1), colour));
   g.fillStyle = colours;
   g.fillRect(0, 0, 120, 8);
-  byId("scale-end").textContent = `${errorScale} mm`;
+  byId("scale-end").textContent = `${errorScale} mm${isPartlyJudged ? "; grey: no truth" : ""}`;
 }
 
 function listen() {

@@ -295,7 +295,7 @@ function drawPlot() {
   g.fillStyle = palette.muted;
   g.textAlign = "left";
   const now = mean(shownPeople().map((person) => poseError(person, state.frame)).filter((error) => error !== null));
-  g.fillText(`error ${now?.toFixed(0) ?? "–"} mm, mean ${mean(allErrors)?.toFixed(0) ?? "–"} mm`, MARGIN, 10);
+  g.fillText(`error of ${judged} joints ${now?.toFixed(0) ?? "–"} mm, mean ${mean(allErrors)?.toFixed(0) ?? "–"} mm`, MARGIN, 10);
   g.textAlign = "right";
   g.fillText(`${most} mm`, width - MARGIN, 10);
   line(g, { x: x(state.frame), y: top - 4 }, { x: x(state.frame), y: bottom }, 1.2, palette.ink);

@@ -58,6 +58,17 @@ function poseError(person, frame) {
   return mean(known);
 }
 
+/** How many joints of a person have a truth in some frame. */
+function judgedJoints(person) {
+  const isJudged = (_, joint) => {
+    for (let frame = person.first; frame < person.first + person.count; frame++) {
+      if (jointError(person, frame, joint) !== null) return true;
+    }
+    return false;
+  };
+  return person.truth ? person.joints.filter(isJudged).length : 0;
+}
+
 const mean = (numbers) => (numbers.length ? numbers.reduce((sum, number) => sum + number, 0) / numbers.length : null);
 
 /** A share of sorted numbers: 0.5 is the median. */
@@ -89,5 +100,7 @@ const bounds = measure();
 const floor = bounds.low[2]; // the lowest joints stand on it
 const errors = people.map((person) => Array.from({ length: person.truth ? person.count : 0 }, (_, t) => poseError(person, person.first + t)));
 const allErrors = errors.flat().filter((error) => error !== null);
+const judged = Math.max(0, ...people.map(judgedJoints));
+const isPartlyJudged = people.some((person) => person.truth && judgedJoints(person) < person.joints.length);
 const largestError = allErrors.reduce((most, error) => Math.max(most, error), 0);
 const errorScale = roundUp(2 * (quantile([...allErrors].sort((a, b) => a - b), 0.9) ?? 50)); // mm of the darkest red
