@@ -281,7 +281,7 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
-        if isinstance(limits[0], OneOf):
+        if isinstance(limits[0], OneOf | str):
             return str(limits[0])
         if get_origin(arguments[0]) in _SEQUENCES:
             return f"{describe(arguments[0])},{_range(limits)} of them"
