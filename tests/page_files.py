@@ -181,7 +181,7 @@ def _run(command: str) -> Write:
 def _people_network(path: Path, request: pytest.FixtureRequest) -> None:
     """The network of people, and a double of rtmlib which takes these two for those that it would download."""
     pytest.importorskip("onnxruntime")
-    double = Double(str(people_file(path)), str(path.with_name("rtmpose.onnx")))
+    double = Double(str(people_file(path)), str(path.with_name("rtmpose.onnx")), dark=0)  # they are in any picture
     request.getfixturevalue("monkeypatch").setitem(sys.modules, "rtmlib", double)
 
 

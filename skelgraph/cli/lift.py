@@ -265,6 +265,8 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
         f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
     )
+    for warning in record.get("warnings", ()):
+        print(f"  warning: {plain(warning, 1000)}")
     for note in _notes(record):
         print(f"  {note}")
     for one in record["people"]:

@@ -15,6 +15,7 @@ from skelgraph.errors import SkelgraphError
 GIVEN: dict[str, dict[str, Any]] = {
     "back_project": {"keypoints_2d": (5, 2), "depth": (5,), "intrinsics": (4,)},
     "back_project_relative": {"keypoints_2d": (5, 2), "relative_depth": (5,), "root_depth": (), "intrinsics": (4,)},
+    "beside_a_body": {"sizes": (4,)},
     "box_view": {"keypoints_2d": (5, 2), "intrinsics": (4,)},
     "camera_to_world": {"points": (5, 3), "orientation": (4,), "translation": (3,)},
     "denormalize_screen": {"points": (5, 2), "width": 1000, "height": 1002},
@@ -25,6 +26,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "mirror_intrinsics": {"intrinsics": (9,), "distortion": "opencv"},
     "normalize_intrinsics": {"intrinsics": (9,), "width": 1000, "height": 1002},
     "normalize_screen": {"points_px": (5, 2), "width": 1000, "height": 1002},
+    "pose_sizes": {"poses": (5, 3)},
     "procrustes": {"source": (5, 3), "target": (5, 3)},
     "project": {"points_camera": (5, 3), "intrinsics": (9,), "distortion": "opencv"},
     "project_linear": {"points_camera": (5, 3), "intrinsics": (4,)},

@@ -327,6 +327,26 @@ def centre(page: Any, selector: str) -> np.ndarray:
     return np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
 
 
+def test_a_hand_is_as_large_as_a_body(opened: Callable[..., Any]) -> None:
+    """In space and beside its floor of centimetres; it has no sides."""
+    hand = as_skeleton("hand21")
+    flat = 0.04 * rest_positions(hand)
+    still = np.stack([flat[:, 0], 0.1 * flat[:, 1], flat[:, 1] + 0.2], axis=-1)
+    page = opened(
+        ViewerScene([ViewerPerson("", 0, np.stack([still, still + 0.01]), hand, np.stack([still] * 2))], 2, RATE)
+    )
+    ends = np.array([place(page, joint) for joint in range(21)])
+    stage = page.locator("#stage").bounding_box()
+    assert np.ptp(ends, axis=0).max() > 0.4 * min(stage["width"], stage["height"])
+    assert stage["x"] < ends[:, 0].min() < ends[:, 0].max() < stage["x"] + stage["width"]
+    assert page.locator("#legend").inner_text().split() == ["truth"]
+    assert page.locator("#colour option").all_inner_texts() == ["one colour", "error"]
+    assert page.evaluate("viewer.view.distance") < 0.6
+    for _ in range(12):  # near enough to see a finger
+        page.keyboard.press("+")
+    assert page.evaluate("viewer.view.distance") < 0.25
+
+
 SCREENS = {
     "desktop": {"width": 1280, "height": 800},
     "dark": {"width": 1000, "height": 700, "color_scheme": "dark"},

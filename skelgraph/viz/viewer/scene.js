@@ -18,6 +18,7 @@ function floats(base64) {
   return new Float32Array(bytes.buffer);
 }
 
+const SCALE = scene.scale; // how large is what is filmed beside a body: lengths that are made for bodies are multiplied by it
 const names = [...new Set(scene.people.map((person) => person.name))];
 const people = scene.people.map((person) => ({
   ...person,
@@ -29,6 +30,7 @@ const people = scene.people.map((person) => ({
 }));
 const hasDeviations = people.some((person) => person.deviations);
 const hasTruth = people.some((person) => person.truth);
+const hasSides = people.some((person) => person.sides.some((side) => side !== "centre"));
 const hasPicture = pictures.length > 0 || people.some((person) => person.keypoints);
 
 /** Three numbers of a joint in a frame of the video, or null where they are not known. */
