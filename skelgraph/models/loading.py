@@ -60,7 +60,16 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
     groups, state = _content(checkpoint, label)
     model = _network_on_meta(groups, path, label)
     load_checked(model, _part(state, "model."), label)
+    if told := _trained_on(groups["data"]):
+        model.config["trained_on"] = told
     return model.eval()
+
+
+def _trained_on(data: Mapping[str, Any]) -> str:
+    """The data set of a run and the names of its files, without their folders."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    files = [Path(texts[key]).name for key in ("data_3d", "extra_motion") if key in texts]
+    return plain(" ".join(filter(None, (texts.get("dataset"), f"({', '.join(files)})" if files else ""))), 300)
 
 
 def _network_on_meta(groups: Mapping[str, Any], path: str | Path, label: str) -> Any:

@@ -500,11 +500,12 @@ class LiftingModule(pl.LightningModule):
         return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
-        (``graph: smpl``), so that no other file is needed."""
+        """Add what is needed to rebuild the model: the settings, and the options that these leave open or name by a
+        word (``graph: smpl``), so that neither another file nor another default changes it."""
         checkpoint["skelgraph"] = {"config": self.config}
         given = self.config.get("network", {}).get("options", {})
-        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        options = self.model.config["options"].items()
+        made = {name: value for name, value in options if name not in given or given[name] != value}
         if made:
             checkpoint["skelgraph"]["options"] = made
 
