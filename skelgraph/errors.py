@@ -24,6 +24,11 @@ class CheckpointError(SkelgraphError):
     """A weight file or state dict that does not fit the model it is meant for."""
 
 
+def near_names(name: object, known: Iterable[str]) -> list[str]:
+    """The known names that a name may have meant, the nearest first."""
+    return difflib.get_close_matches(name[:100], list(known), n=4, cutoff=0.5) if isinstance(name, str) else []
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphError:
     """Return the error for a name that a registry does not hold, listing the near names (else all names).
 
@@ -33,7 +38,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphErro
         known: The names that exist.
     """
     names = sorted(map(plain, known))
-    near = difflib.get_close_matches(str(name)[:100], names, n=4, cutoff=0.5) if isinstance(name, str) else []
+    near = near_names(name, names)
     listed = ", ".join(names[:50]) + ", ..." * (len(names) > 50)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {listed}."
     return SkelgraphError(f"unknown {kind} {shown(name)}; {hint}")

@@ -13,7 +13,7 @@ from skelgraph.files import Skipped, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
 from skelgraph.models.registry import build_model
-from skelgraph.models.saved import StateDict, build_on_meta, load_checked, on_meta, why_unread
+from skelgraph.models.saved import StateDict, build_on_meta, load_checked, naming_imports, on_meta, why_unread
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
@@ -76,9 +76,10 @@ def _network_on_meta(groups: Mapping[str, Any], path: str | Path, label: str) ->
     """The network that settings in a file stand for, without memory."""
     network = groups["network"]
     build = functools.partial(build_model, input_form=network.get("input_form", "screen"))
-    return build_on_meta(
-        network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
-    )
+    with naming_imports(groups):
+        return build_on_meta(
+            network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
+        )
 
 
 def refine_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PostRefine | None:

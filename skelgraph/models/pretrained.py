@@ -61,7 +61,8 @@ class Pretrained(ModelHubMixin):
         signature = inspect.signature(cls)
         given = signature.bind_partial(*args, **kwargs).arguments
         options = given | check_options(cls, given, cls.__name__)
-        options |= {name: value for name, value in _defaults(cls).items() if name not in options}
+        usual_options = _defaults(cls)  # type: ignore[arg-type] # mypy takes it for an instance, which has no hash
+        options |= {name: value for name, value in usual_options.items() if name not in options}
         usual = signature.parameters["skeleton"].default if "skeleton" in signature.parameters else None
         layout = options.pop("skeleton", None if usual is inspect.Parameter.empty else usual)
         config = {
