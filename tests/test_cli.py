@@ -229,7 +229,7 @@ def test_options_of_a_model(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert all(word in rows["use_bones"] for word in ("true", "true or false", "Have a stream of bones."))
     assert all(word in rows["dropout"] for word in ("0.3", "a number from 0 to 1", "Dropout rate."))
     assert all(word in rows["in_frames"] for word in ("null", "an integer from 1 to 100000 or none", "Frames of the"))
-    assert "names of hyperedge_groups, or lists of joint ids" in rows["hyperedges"].lower()
+    assert "names of hyperedge_groups, or lists of joints, ids or names" in rows["hyperedges"].lower()
     fails(capsys, "models nehsnet", "did you mean nehs_net")
 
 

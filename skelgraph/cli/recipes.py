@@ -84,7 +84,7 @@ def about(recipe: "Recipe") -> list[str]:
     return lines if published.note is None else [*lines, f"Note: {published.note}"]
 
 
-NAMES = {"mpjpe_mm": "MPJPE (mm)", "p_mpjpe_mm": "P-MPJPE (mm)", "pck_150mm": "PCK (%)", "auc": "AUC (%)"}
+NAMES = {"mpjpe_mm": "MPJPE (mm)", "p_mpjpe_mm": "P-MPJPE (mm)", "pck": "PCK (%)", "auc": "AUC (%)"}
 """What the published numbers are called on the screen."""
 
 

@@ -13,6 +13,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.models.registry import model_info
 from skelgraph.options import NotNegative, check_option
 from skelgraph.text import plain, shown
+from skelgraph.topology.limbs import LIMBS
 from skelgraph.version import __version__
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
@@ -69,6 +70,7 @@ def model_card(
     info, layout, form = model_info(config["name"]), model.skeleton, model.input_form
     trained_on = config.get("trained_on") if trained_on is None else trained_on
     module = None if info.own is None else info.cls.__module__
+    is_body = layout.parts.keys() >= LIMBS.keys()
     joints = [_cell(name) for name in layout.joint_names]
     rate = "" if model.frame_rate is None else f", {model.frame_rate:g} of them in a second"
     facts = {
@@ -86,7 +88,7 @@ def model_card(
             license=license,
             license_name=license_name,
             license_link=license_link,
-            tags=["2d-to-3d-lifting", "graph-neural-network", "human-pose-estimation"],
+            tags=["2d-to-3d-lifting", "graph-neural-network", *["human-pose-estimation"] * is_body],
         ),
         template_path=str(TEMPLATE),
         marker=MARKER,
