@@ -67,6 +67,23 @@ class GroupedSettings(CheckedSettings):
     """Settings in groups, each a field that its own class makes. Their names are unique over the groups, so that the
     command line, files and messages need no other."""
 
+    def __new__(cls, *args: Any, **values: Any) -> Any:
+        """Say of a setting that is given in the place of its group where it belongs.
+
+        Raises:
+            TypeError: If one is.
+        """
+        home = cls.group_of()
+        own = [member.name for member in dataclasses.fields(cls)]
+        for name in values:
+            if name in home and name not in own:
+                group = cls.groups()[home[name]].__name__
+                raise TypeError(
+                    f"{cls.__name__} takes its settings in groups: {name} is one of {group}. Expected "
+                    f"{home[name]}={group}({name}=...), or {cls.__name__}(...).replace({name}=...)"
+                )
+        return super().__new__(cls)
+
     @classmethod
     def groups(cls) -> dict[str, type]:
         """The classes of the groups by the name of their field."""

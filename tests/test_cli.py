@@ -264,7 +264,7 @@ def test_the_help_tells_every_setting(capsys: pytest.CaptureFixture[str], monkey
     for group, member in TrainConfig.declared():
         about = member.metadata
         assert about["help"].endswith(".")
-        if member.name in ("options", "data_options", "extra_options"):  # --option key=value, --data-option key=value
+        if member.name in ("options", "data_options", "extra_options", "imports"):  # one by one: --option, --import
             continue
         _, option, text = printed.partition(f"--{member.name.replace('_', '-')} ")
         assert option or f"--{member.name.replace('_', '-')}, --no-" in printed

@@ -58,7 +58,7 @@ class Evaluate:
     ]
     data: Annotated[Given, arg(constructor=group_options("data", only=EVALUATED_DATA, default="as in the run"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation", default="as in the run"))]
-    machine: Annotated[Given, arg(constructor=group_options("machine"))]
+    machine: Annotated[Given, arg(constructor=group_options("machine", omit=["imports"]))]
     model: WeightsModel = None
     refine: Annotated[
         str | None,
@@ -103,7 +103,7 @@ class Evaluate:
             given |= values_of({"skeleton": self.skeleton})
         given = described_anew(given, self.data_option)
         machine: dict[str, Any] = {m.name: m.default for m in dataclasses.fields(TrainConfig.groups()["machine"])}
-        machine |= values_of(self.machine)
+        machine |= values_of(self.machine) | {"imports": self.imports or None}
         from skelgraph import training
         from skelgraph.models.measured import read_measured
 

@@ -85,11 +85,13 @@ def _models() -> dict[str, Any]:
 
 def _published(info: "ModelInfo") -> dict[str, Any]:
     """A network and its publication; the errors are (MPJPE, P-MPJPE) in mm by the source of the keypoints."""
+    from skelgraph.topology import as_skeleton
+
     return {
         "name": info.name,
         "paper": info.paper,
         "url": info.url,
-        "skeleton": info.published_skeleton,
+        "skeleton": as_skeleton(info.published_skeleton).name,
         "published_mm": dict(info.published),
         "published_seconds": info.published_seconds,
     }
@@ -115,10 +117,10 @@ def _print_models(facts: dict[str, Any]) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("paper")
     for one in facts["networks"]:
-        paper = Text(one["paper"], style=f"link {one['url']}")
+        paper = Text(one["paper"], style=f"link {one['url']}" if one["url"] else "")
         seconds = "" if one["published_seconds"] is None else f"{one['published_seconds']:g}"
         errors = "\n".join(_errors(one))
-        table.add_row(one["name"], f"{one['parameters']:,}", one["skeleton"], errors, seconds, paper)
+        table.add_row(one["name"], f"{one['parameters']:,}", Text(plain(one["skeleton"] or "")), errors, seconds, paper)
     Console().print(table)
     _print_shipped(facts["weights"])
     _print_measured(facts["measured"])
@@ -199,8 +201,11 @@ def _print_model(facts: dict[str, Any]) -> None:
     for one in facts["options"]:
         table.add_row(*map(Text, (one["option"], json.dumps(one["default"]), one["may_be"], one["meaning"])))
     console = Console()
-    console.print(Text(f"{name}: {facts['paper']}\n{facts['url']}", style="bold"), soft_wrap=True)
-    console.print(Text(f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {'; '.join(_errors(facts))}"))
+    paper = "\n".join(filter(None, (facts["paper"], facts["url"])))
+    console.print(Text(f"{name}: {paper}" if paper else name, style="bold"), soft_wrap=True)
+    errors = "; ".join(_errors(facts))
+    on = f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {errors}" if errors else f"On {facts['skeleton']}"
+    console.print(Text(on))
     console.print(table)
     _print_measured(facts["measured"])
 

@@ -30,7 +30,11 @@ class Reproduce:
     name: Annotated[str, text_option("name"), Positional, arg(help="A recipe; see `skelgraph recipes`.")]
     settings: Annotated[
         Given,
-        arg(constructor=every_option(omit=["options", "data_options", "init_from"], default="as in the recipe")),
+        arg(
+            constructor=every_option(
+                omit=["options", "data_options", "init_from", "imports"], default="as in the recipe"
+            )
+        ),
     ]
     data_root: Annotated[
         str | None,
@@ -64,6 +68,8 @@ class Reproduce:
             given["options"] = parse_options(self.option)
         if self.data_option:
             given["data_options"] = parse_options(self.data_option, "--data-option")
+        if self.imports:
+            given["imports"] = self.imports
         from skelgraph.recipes import read_recipe, reproduce
         from skelgraph.recipes.recipe import changed
 

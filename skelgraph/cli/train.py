@@ -39,7 +39,7 @@ class Train:
     augmentation: Annotated[Given, arg(constructor=group_options("augmentation"))]
     optimizer: Annotated[Given, arg(constructor=group_options("optimizer"))]
     evaluation: Annotated[Given, arg(constructor=group_options("evaluation"))]
-    machine: Annotated[Given, arg(constructor=group_options("machine"))]
+    machine: Annotated[Given, arg(constructor=group_options("machine", omit=["imports"]))]
     option: Annotated[
         Repeated,
         arg(
@@ -130,6 +130,8 @@ class Train:
             given["data_options"] = parse_options(self.data_option, "--data-option")
         if self.extra_option:
             given["extra_options"] = parse_options(self.extra_option, "--extra-option")
+        if self.imports:
+            given["imports"] = self.imports
         if self.out is not None:
             given["out"] = self.out
         from skelgraph import training

@@ -141,6 +141,8 @@ def _camera(entry: Any, distortion: str, where: str) -> Camera:
 
     if not isinstance(entry, dict):
         raise DataError(f"{where}: is {shown(entry)}, expected an object.")
+    if entry.get("distortion") == "none":
+        entry = {"radial_distortion": [0, 0, 0], "tangential_distortion": [0, 0]} | entry
     try:
         return Camera(
             id=name("id"),

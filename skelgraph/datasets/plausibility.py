@@ -30,6 +30,8 @@ NEAR_IMAGE = 2.0
 """A joint is near the image if it lies in a rectangle around the same centre, so many times as wide and high."""
 MIN_NEAR = 0.5
 """Smallest share of the joints that have to be near the image of their camera."""
+MIN_INSIDE = 0.5
+"""Share of the joints inside the image of their camera below which it is odd."""
 LOOKS_LIKE_PIXELS = 50.0
 """Keypoints that are typically so many half widths from the middle of the image are pixels that were not normalised."""
 MIN_LIKENESS, SURE_LIKENESS = 0.5, 0.8
@@ -92,7 +94,11 @@ class Report:
         """The error of a joint in or behind its camera."""
         clip = int(self.dataset.clip_id[row])
         (clips,) = (clips for clips in _by_camera(self.dataset) if clip in clips)
-        reason = _explanation(self, clips)
+        size = float(_extents(_sampled_points(self.dataset, _sample(self.dataset)[clip])).nanmedian())
+        if reason := _other_unit(self, clip, size):
+            reason = f" The skeleton has an extent of {size:.3g} m.{reason}"
+        else:
+            reason = _explanation(self, clips)
         return DataError(
             f"{self.joint(row, joint)}: is in or behind the camera (depth {depth:.3g} m along its axis), which has no "
             f"image of it.{reason}"
@@ -133,9 +139,7 @@ def check_plausible(report: Report) -> None:
     """
     dataset = report.dataset
     rows = _sample(dataset)
-    poses = dataset.poses_3d[rows]
-    visible = torch.ones(poses.shape[:-1], dtype=torch.bool) if dataset.visible_3d is None else dataset.visible_3d[rows]
-    points = torch.where(visible[..., None], poses, torch.nan)
+    points = _sampled_points(dataset, rows)
     _check_sizes(report, points)
     _check_depths(report)
     _check_images(report, rows, points + dataset.root_3d[rows][..., None, :])
@@ -171,16 +175,25 @@ def _check_sizes(report: Report, points: Tensor) -> None:
         if not is_error:
             warnings.warn(f"{found}, which is odd: are the positions in metres?", stacklevel=5)
             continue
-        units = {"centimetres": 100, "millimetres": 1000}
-        fits = [
-            f"{unit} (a body of {size / step:.2g} m; divide by {step})"
-            for unit, step in units.items()
-            if USUAL_SIZE[0] <= size / step <= USUAL_SIZE[1]
-        ]
-        reason = f" This looks like {' or '.join(fits)}." if fits else ""
-        if fits and math.hypot(*(report.dataset.clips[clip].translation or ())) > 100:
-            reason += " So does the translation of the camera."
+        reason = _other_unit(report, clip, size)
         raise DataError(f"{found}; expected {low} to {high} m.{reason} {_OFF}")
+
+
+def _other_unit(report: Report, clip: int, size: float) -> str:
+    """Name the unit that the positions of a clip may be in, by the extent of the skeleton; empty if they may be in
+    metres, or no other unit fits."""
+    if POSSIBLE_SIZE[0] <= size <= POSSIBLE_SIZE[1]:
+        return ""
+    units = {"centimetres": 100, "millimetres": 1000}
+    fits = [
+        f"{unit} (a body of {size / step:.2g} m; divide by {step})"
+        for unit, step in units.items()
+        if USUAL_SIZE[0] <= size / step <= USUAL_SIZE[1]
+    ]
+    reason = f" This looks like {' or '.join(fits)}." if fits else ""
+    if fits and math.hypot(*(report.dataset.clips[clip].translation or ())) > 100:
+        reason += " So does the translation of the camera."
+    return reason
 
 
 def _check_depths(report: Report) -> None:
@@ -204,7 +217,8 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     given = _given(report, rows)
     seen = view.pinhole(points)
     bent = seen if all(report.projected) else view.lens(points)
-    odd = []
+    odd: list[str] = []
+    outside: list[str] = []
     for clips in _by_camera(dataset):
         first, known = clips[0], points[clips].isfinite().all(-1)
         near = (view.is_near(seen, NEAR_IMAGE)[clips] & known).sum() / known.sum()
@@ -214,6 +228,12 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
                 f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
                 f"skeleton at {screen:.4f} of the image's width.{_explanation(report, clips)} {_OFF}"
             )
+        inside = (view.is_near(seen, 1.0)[clips] & known).sum() / known.sum()
+        if dataset.clips[first].intrinsics is not None and inside < MIN_INSIDE:
+            message = f"{report.clip(first)}: the camera sees {inside:.0%} of the joints in its image"
+            if reason := _explanation(report, clips):
+                raise DataError(f"{message}.{reason} {_OFF}")
+            outside.append(message)
         clips = [clip for clip in clips if not report.projected[clip]]
         if not clips:
             continue
@@ -243,6 +263,12 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     if odd:
         more = f", and so do those of {len(odd) - 1} more cameras" if odd[1:] else ""
         warnings.warn(f"{odd[0]}{more}: are the cameras and joints of both files in one order?", stacklevel=5)
+    if outside:
+        more = f", and so do {len(outside) - 1} more" if outside[1:] else ""
+        warnings.warn(
+            f"{outside[0]}{more}: is the orientation that of camera to world, and the image size that of the file?",
+            stacklevel=5,
+        )
 
 
 def _check_axes(report: Report, rows: Tensor, points: Tensor) -> None:
@@ -482,6 +508,12 @@ def _sample(dataset: PoseArrays) -> Tensor:
     count = min(max(_SAMPLED // len(dataset.clips), 2), 64)
     start, length = torch.tensor([(clip.start, clip.length) for clip in dataset.clips]).unbind(-1)
     return start[:, None] + length[:, None] * torch.arange(count) // count
+
+
+def _sampled_points(dataset: PoseArrays, rows: Tensor) -> Tensor:
+    """The poses of some rows; NaN where a joint is not known."""
+    poses = dataset.poses_3d[rows]
+    return poses if dataset.visible_3d is None else torch.where(dataset.visible_3d[rows][..., None], poses, torch.nan)
 
 
 def _given(report: Report, rows: Tensor) -> Tensor:

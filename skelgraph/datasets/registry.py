@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
-from skelgraph.errors import DataError
+from skelgraph.errors import DataError, close_names
 from skelgraph.options import Count, Int64, OneOf, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
@@ -153,11 +153,26 @@ def load_dataset(
     useless = [option for option in options if option not in info.takes]
     useless += [option for option in filters if option not in info.filters]
     if useless:
-        raise DataError(f"dataset {shown(name)} has no use for: {', '.join(map(plain, useless))}.")
+        known = [*info.takes, *info.filters]
+        near = [hint for option in useless for hint in close_names(option, known, 4)]
+        hint = f"did you mean {', '.join(near)}?" if near else f"it takes: {', '.join(known) or 'nothing'}."
+        raise DataError(f"dataset {shown(name)} has no use for: {', '.join(map(plain, useless))}; {hint}")
+    for kind, names in (("subjects", subjects), ("actions", actions)):
+        if isinstance(names, str):
+            raise DataError(f"{kind} is the text {shown(names)}; expected a sequence of names, [{shown(names)}].")
     if missing := [option for option in info.needs if option not in options]:
         raise DataError(f"dataset {shown(name)} needs {' and '.join(missing)}.")
     options = {**options, **check_options(info.factory, options, f"dataset {name}")}
-    data = info.factory(**options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked)
+    try:
+        data = info.factory(
+            **options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked
+        )
+    except DataError as error:
+        if subjects is None and f"subject {shown(split)}" in str(
+            error
+        ):  # which stands for the split where none is named
+            raise DataError(f"{error} Name those of the split: subjects (--{split}-subjects).") from error
+        raise
     return data.put_in_middles() if middles else data
 
 

@@ -50,7 +50,7 @@ def model_card(
         license_name: Name of a licence that the Hub does not know, with ``license="other"``.
         license_link: Its address.
         errors_mm: Measured errors in millimetres, by what was measured: ``{"MPJPE, Human3.6M S9 and S11": 47.1}``.
-        trained_on: The data that the weights were trained on.
+        trained_on: The data that the weights were trained on; by default what their run has told.
         repo_id: The repository of the Hub that the card is for.
 
     Raises:
@@ -68,11 +68,13 @@ def model_card(
     if config["name"] is None:
         raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
     info, layout, form = model_info(config["name"]), model.skeleton, model.input_form
+    trained_on = config.get("trained_on") if trained_on is None else trained_on
+    module = None if info.own is None else info.cls.__module__
     is_body = layout.parts.keys() >= LIMBS.keys()
     joints = [_cell(name) for name in layout.joint_names]
     rate = "" if model.frame_rate is None else f", {model.frame_rate:g} of them in a second"
     facts = {
-        "network": f"{_cell(info.name)}, {_link(info.paper, info.url)}",
+        "network": ", ".join(filter(None, (_cell(info.name), _link(info.paper, info.url)))),
         "skeleton": f"{_cell(layout.name or 'one of its own')}, {len(joints)} joints",
         "parameters": f"{sum(parameter.numel() for parameter in model.parameters()):,}",
         "frames of a window": f"{model.num_frames}{rate}",
@@ -92,6 +94,9 @@ def model_card(
         marker=MARKER,
         title=f"{_cell(info.name)} on {_cell(layout.name or 'a skeleton of its own')}",
         facts=facts,
+        own=None if info.own is None else _cell(info.own),
+        name=_cell(info.name),
+        module=None if module == "__main__" else module,
         arguments='"path/of/this/folder"' if repo_id is None else f"{json.dumps(repo_id)}, local_files_only=False",
         shape=", ".join(map(str, model.input_shape)),
         taken=_TAKEN[form],

@@ -27,7 +27,9 @@ def create_model(
 
     Args:
         name: A name of :func:`list_models`.
-        skeleton: Skeleton or layout name; by default ``"h36m17"``, or that of the weights.
+        skeleton: Skeleton or layout name; by default that of the weights, or ``"h36m17"``, on which all networks of
+            this package are compared; of a network of your own its ``published_skeleton``, see
+            :func:`~skelgraph.models.register_model`.
         input_form: What the network is given, which is stored with its weights: keypoints on the normalised
             ``"screen"``, as all published ones, the default; or ``"rays"`` turned to the person, see
             :func:`~skelgraph.geometry.window_rays`, for which it is made with 3 ``in_channels`` unless they are given.
@@ -46,7 +48,10 @@ def create_model(
     """
     if pretrained is None:
         form = "screen" if input_form is None else input_form
-        return build_model(name, "h36m17" if skeleton is None else skeleton, options, form)
+        if skeleton is None:
+            info = model_info(name)
+            skeleton = "h36m17" if info.own is None else info.published_skeleton
+        return build_model(name, skeleton, options, form)
     asked: dict[str, Any] = {} if skeleton is None else {"skeleton": as_skeleton(skeleton)}
     asked |= {} if input_form is None else {"input_form": input_form}
     return _pretrained(name, asked | options, pretrained)

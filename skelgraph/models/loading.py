@@ -12,7 +12,15 @@ from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import Skipped, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
-from skelgraph.models.saved import StateDict, build_on_meta, build_saved, load_checked, on_meta, why_unread
+from skelgraph.models.saved import (
+    StateDict,
+    build_on_meta,
+    build_saved,
+    load_checked,
+    naming_imports,
+    on_meta,
+    why_unread,
+)
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
@@ -59,16 +67,26 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
     groups, state = _content(checkpoint, label)
     model = _network_on_meta(groups, path, label)
     load_checked(model, _part(state, "model."), label)
+    if told := _trained_on(groups["data"]):
+        model.config["trained_on"] = told
     return model.eval()
+
+
+def _trained_on(data: Mapping[str, Any]) -> str:
+    """The data set of a run and the names of its files, without their folders."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    files = [Path(texts[key]).name for key in ("data_3d", "extra_motion") if key in texts]
+    return plain(" ".join(filter(None, (texts.get("dataset"), f"({', '.join(files)})" if files else ""))), 300)
 
 
 def _network_on_meta(groups: Mapping[str, Any], path: str | Path, label: str) -> Any:
     """The network that settings in a file stand for, without memory."""
     network = groups["network"]
     build = functools.partial(build_saved, input_form=network.get("input_form", "screen"))
-    return build_on_meta(
-        network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
-    )
+    with naming_imports(groups):
+        return build_on_meta(
+            network["model"], groups["data"]["skeleton"], network["options"], os.path.getsize(path), label, build
+        )
 
 
 def refine_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PostRefine | None:

@@ -35,7 +35,7 @@ class OfficialPart:
 
     build: Callable[..., nn.Module]
     official: OfficialLayout
-    published_skeleton: str = "h36m17"
+    published_skeleton: SkeletonLike = "h36m17"
 
 
 OFFICIAL_PARTS = {

@@ -6,7 +6,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import is_safetensors, parse_json, write_file
+from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
+from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
-from skelgraph.options import FrameRate, check_option, check_options
+from skelgraph.options import FrameRate, check_option, check_options, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import skeleton_config
 
@@ -32,6 +32,9 @@ _METADATA = "skelgraph"
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
 """What is no model, since it lifts no keypoints, and has weight files too."""
+
+_NOTES: dict[str, Any] = {"frame_rate": FrameRate, "trained_on": str}
+"""What a file may say of the training of its weights, and what it may be."""
 
 EXPECTED_ERROR = "expected_error."
 """What the names of the tensors of a head that tells the errors to expect begin with, in files of all kinds."""
@@ -46,18 +49,22 @@ class Pretrained(ModelHubMixin):
     """
 
     config: dict[str, Any]
-    """What rebuilds the model: its registered ``name``, its ``skeleton`` and the ``options`` that were given; as
-    ``input`` the form of its input, unless that is the normalised screen; and as ``frame_rate`` that of the windows it
-    was trained on, if the file says it."""
+    """What rebuilds the model: its registered ``name``, its ``skeleton`` and its ``options``, those that were not given
+    as they are by default; as ``input`` the form of its input, unless that is the normalised screen; as ``frame_rate``
+    that of the windows it was trained on, and as ``trained_on`` the data, if the file says them."""
 
     registered_name: str | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Pretrained:
         """Store the arguments in ``config``, so that every model can be rebuilt."""
         instance = object.__new__(cls)  # not the mixin's, which stores arguments in a form of its own
-        given = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+        signature = inspect.signature(cls)
+        given = signature.bind_partial(*args, **kwargs).arguments
         options = given | check_options(cls, given, cls.__name__)
-        layout = options.pop("skeleton", None)
+        usual_options = _defaults(cls)  # type: ignore[arg-type] # mypy takes it for an instance, which has no hash
+        options |= {name: value for name, value in usual_options.items() if name not in options}
+        usual = signature.parameters["skeleton"].default if "skeleton" in signature.parameters else None
+        layout = options.pop("skeleton", None if usual is inspect.Parameter.empty else usual)
         config = {
             "name": cls.registered_name,
             "skeleton": None if layout is None else skeleton_config(layout),
@@ -66,32 +73,55 @@ class Pretrained(ModelHubMixin):
         object.__setattr__(instance, "config", config)
         return instance
 
+    @classmethod
+    def _encode_arg(cls, arg: Any) -> None:
+        """Nothing of a default is kept in the mixin's own form, which cannot hold that of a skeleton."""
+
     def _save_pretrained(self, save_directory: Path) -> None:
         save_weights(self, save_directory / FILE_NAME)
 
     def save_pretrained(
-        self, save_directory: str | Path, *, model_card_kwargs: dict[str, Any] | None = None, **options: Any
+        self,
+        save_directory: str | Path,
+        *,
+        model_card_kwargs: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        **options: Any,
     ) -> str | None:
         """Write the model to a folder: weights with the configuration inside, and a card, ``README.md``. A card that
         lacks the line that says who wrote it is somebody's own and stays as it is.
 
         Args:
             save_directory: The folder.
+            overwrite: Replace the model that is there, and what its card states.
             model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``,
                 ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
             **options: Those of :meth:`huggingface_hub.ModelHubMixin.save_pretrained`.
 
         Raises:
-            SkelgraphError: As :func:`save_weights`, or if the card cannot be made.
+            SkelgraphError: As :func:`save_weights`, if there is a model already, or if the card cannot be made.
         """
+        folder = as_path(save_directory)
+        if (folder / FILE_NAME).exists() and not overwrite:
+            raise SkelgraphError(
+                f"{plain(str(folder), 500)} holds a model already: replace it (overwrite=True) or choose another folder"
+            )
         card = self.generate_model_card(**(model_card_kwargs or {}))  # a fault in it is said before anything is written
         address = super().save_pretrained(save_directory, model_card_kwargs=model_card_kwargs, **options)
-        if is_generated(path := Path(save_directory) / "README.md"):
+        if is_generated(path := folder / "README.md"):
             write_file(path, str(card).encode())
         return address
 
     def generate_model_card(self, **stated: Any) -> ModelCard:
-        """Return the card of the model, see :func:`~skelgraph.models.card.model_card`."""
+        """Return the card of the model, see :func:`~skelgraph.models.card.model_card`.
+
+        Raises:
+            SkelgraphError: As there, or if it is told something that no card states.
+        """
+        known = list(inspect.signature(model_card).parameters)[1:]
+        for name in stated:
+            if name not in known:
+                raise unknown_name("entry of model_card_kwargs:", name, known)
         return model_card(self, **stated)
 
     def push_to_hub(self, repo_id: str, *, model_card_kwargs: dict[str, Any] | None = None, **upload: Any) -> str:
@@ -148,6 +178,24 @@ class Pretrained(ModelHubMixin):
         if not isinstance(model, cls):
             raise CheckpointError(f"{path} holds a {type(model).__name__}, expected a {cls.__name__}")
         return model
+
+
+@functools.cache
+def _defaults(cls: type) -> dict[str, Any]:
+    """What the options of a model are that nobody gives, as far as a file can say it: kept with the weights, which a
+    default that is changed later would make another network of."""
+    hints, defaults = option_types(cls), {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        if name == "skeleton":  # which is no option
+            continue
+        value = parameter.default
+        with suppress(TypeError, ValueError):  # no plain value, which only the class can say
+            read = json.loads(json.dumps(value))
+            if name in hints:
+                read = check_option(name, read, hints[name])
+            if read == value:
+                defaults[name] = value
+    return defaults
 
 
 def save_weights(
@@ -245,10 +293,10 @@ def load_weights(path: str | Path) -> Any:
         build = functools.partial(_build, input_form=config.get("input", "screen"))
         size = Path(path).stat().st_size
         model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
-        rate = config.get("frame_rate")
         try:
-            if rate is not None:
-                configuration(model)["frame_rate"] = check_option("frame_rate", rate, FrameRate)
+            for name, hint in _NOTES.items():
+                if config.get(name) is not None:
+                    configuration(model)[name] = check_option(name, config[name], hint)
         except SkelgraphError as error:
             raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
         check_fits(model, _on_meta(file, keys, label), label)

@@ -26,17 +26,24 @@ class ModelInfo:
     """The registry entry of a model.
 
     ``published`` maps a setting (``"gt"``, ``"cpn"``) to the published Human3.6M errors (P1, P2) in mm; ``None`` where
-    a publication gives only one of them. ``published_skeleton`` is the layout of the released code,
-    ``published_seconds`` the time of an inference that a publication gives, on its own machine.
+    a publication gives only one of them. ``published_skeleton`` is the layout of the released code, of a network of
+    your own the one that :func:`~skelgraph.models.create_model` takes; ``published_seconds`` the time of an inference
+    that a publication gives, on its own machine. ``paper`` and ``url`` are empty where there is none.
     """
 
     name: str
     cls: type[Any]
     paper: str
     url: str
-    published_skeleton: str
+    published_skeleton: SkeletonLike
     published: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     published_seconds: float | None = None
+
+    @property
+    def own(self) -> str | None:
+        """Module and name of a class that does not come with skelgraph, such as ``my_models.MyNet``; else ``None``."""
+        module = self.cls.__module__
+        return None if module.partition(".")[0] == __name__.partition(".")[0] else f"{module}.{self.cls.__qualname__}"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -53,7 +60,7 @@ def register_model(
     *,
     paper: str = "",
     url: str = "",
-    published_skeleton: str = "h36m17",
+    published_skeleton: SkeletonLike | None = None,
     published: Mapping[str, tuple[float | None, float | None]] | None = None,
     published_seconds: float | None = None,
 ) -> Callable[[Model], Model]:
@@ -64,9 +71,10 @@ def register_model(
 
     Args:
         name: The name for :func:`~skelgraph.models.create_model`, ``--model`` and files.
-        paper: Where it was published.
+        paper: Title and venue of its publication, if there is one.
         url: The address of that.
-        published_skeleton: The layout of the released code.
+        published_skeleton: The layout of the released code; by default that of the constructor, or ``"h36m17"``. A
+            network of your own is built on it by :func:`~skelgraph.models.create_model` where none is given.
         published: Published Human3.6M errors (P1, P2) in mm by setting, see :class:`ModelInfo`.
         published_seconds: Published time of an inference.
 
@@ -77,7 +85,10 @@ def register_model(
 
     def register(cls: Model) -> Model:
         _check_class(name, cls)
-        info = ModelInfo(name, cls, paper, url, published_skeleton, dict(published or {}), published_seconds)
+        usual = inspect.signature(cls).parameters.get("skeleton")
+        by_default = "h36m17" if usual is None or usual.default is inspect.Parameter.empty else usual.default
+        layout = by_default if published_skeleton is None else published_skeleton
+        info = ModelInfo(name, cls, paper, url, layout, dict(published or {}), published_seconds)
         _MODELS.add(name, info, cls)
         cls.registered_name = name  # type: ignore[attr-defined]
         return cls

@@ -3,7 +3,10 @@ then given memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -79,6 +82,32 @@ def build_saved(name: Any, skeleton: Any, options: Mapping[str, Any], input_form
             "that registers it (--import MODULE)"
         )
     return build_model(name, skeleton, options, input_form)
+
+
+@contextmanager
+def naming_imports(groups: Any) -> Iterator[None]:
+    """Add to an error about the settings of a run the modules that its command line imported and that are not imported
+    here. No file is a reason to import them: who trusts them does so.
+
+    Args:
+        groups: The groups of settings, as a file may have them.
+    """
+    try:
+        yield
+    except SkelgraphError as error:
+        machine = groups.get("machine") if isinstance(groups, Mapping) else None
+        modules = machine.get("imports") if isinstance(machine, Mapping) else None
+        modules = modules if isinstance(modules, list | tuple) else ()
+        absent = [name for name in modules[:20] if isinstance(name, str) and name not in sys.modules]
+        if not absent:
+            raise
+        join = " It" if str(error).endswith((".", "?")) else "; it"
+        raise type(error)(f"{error}{join} was made with {import_options(absent)}") from error
+
+
+def import_options(modules: Iterable[str]) -> str:
+    """The options of the command line that import modules."""
+    return " ".join(f"--import {shlex.quote(plain(name))}" for name in modules)
 
 
 def on_meta(build: Callable[[], Any]) -> Any:

@@ -105,13 +105,19 @@ def weights_path(weights: str | PathLike[str] | None) -> Path:
         weights: A path; or, as text, a name of :func:`shipped_weights`; ``None``: :data:`DEFAULT`.
 
     Raises:
-        CheckpointError: If it is no name at all, a name that is a path too, so that it is not clear which is meant; or
-            weights that came with this package are damaged.
+        CheckpointError: If it is no name at all, a name that is a path too, so that it is not clear which is meant, or
+            the folder of a run, whose checkpoints are meant; or weights that came with this package are damaged.
     """
     if weights is None:
         return shipped_path(DEFAULT)
     path = as_path(weights, CheckpointError)
     if not isinstance(weights, str) or weights not in shipped_weights():
+        if (path / "checkpoints").is_dir() and not any(path.glob("*.safetensors")):
+            there = sorted(file.name for file in (path / "checkpoints").glob("*.ckpt"))
+            raise CheckpointError(
+                f"{plain(str(path), 500)} is the folder of a run, which has more weights than one; expected one of its "
+                f"checkpoints: {', '.join(f'checkpoints/{plain(name)}' for name in there[:5]) or 'there is none yet'}"
+            )
         return path
     if path.exists():
         raise CheckpointError(

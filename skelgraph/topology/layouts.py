@@ -16,6 +16,7 @@ joint is in two. Other layouts, such as a hand, need neither parts nor symmetric
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
@@ -30,6 +31,7 @@ from skelgraph.topology.skeleton import Skeleton
 SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any] | PathLike[str]
 
 _REGISTRY: dict[str, Skeleton] = {}
+_ENTRIES = tuple(inspect.signature(Skeleton).parameters)
 
 
 def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
@@ -45,10 +47,11 @@ def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
     if isinstance(name_or_skeleton, Skeleton):
         return name_or_skeleton
     if isinstance(name_or_skeleton, Mapping):
-        try:
-            return Skeleton(**name_or_skeleton)
-        except TypeError as error:
-            raise TopologyError(f"the data of a skeleton are not the arguments of Skeleton: {error}") from None
+        first, *others = _ENTRIES
+        if first not in name_or_skeleton or not set(name_or_skeleton) <= set(_ENTRIES):
+            found, more = ", ".join(map(plain, [*name_or_skeleton][:10])) or "nothing", ", ".join(others)
+            raise TopologyError(f"the data of a skeleton hold {found}; expected {first}, and where known {more}")
+        return Skeleton(**name_or_skeleton)
     if isinstance(name_or_skeleton, PathLike):
         return read_skeleton(name_or_skeleton)
     if not isinstance(name_or_skeleton, str):

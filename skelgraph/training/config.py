@@ -48,6 +48,7 @@ Change = Annotated[float, Field(ge=0, le=50)]
 Part = Annotated[float, Field(ge=0, lt=1)]
 Ema = Annotated[float, Field(gt=0, lt=1)]
 Gpus = Annotated[tuple[Annotated[int, Field(ge=0, le=1023)], ...], Field(min_length=1)]
+Modules = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 Select = Literal["last", "test", "validation"]
 SelectBy = Literal["actions", "frames"]
 
@@ -430,6 +431,14 @@ class MachineConfig(CheckedSettings):
         False, "Compile the network; on a GPU whole training steps run as one CUDA graph (experimental)."
     )
     progress: bool = setting(True, "Show progress.", resume=True)
+    imports: Modules | None = setting(
+        None,
+        "Python modules of yours that register what the run names, as --import was given them: kept to be named, and "
+        "imported by nothing that reads these settings.",
+        unit="names",
+        absent="none",
+        resume=True,
+    )
 
 
 @dataclass(frozen=True)

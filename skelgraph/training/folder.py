@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import read_json
 from skelgraph.files.holding import holding
+from skelgraph.models.saved import import_options
 from skelgraph.text import plain
 
 Kind = Literal["train", "evaluate", "seeds"]
@@ -62,7 +63,9 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+def claimed(
+    out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = False, imports: Sequence[str] = ()
+) -> Iterator[None]:
     """Hold a folder, made where there is none: no other process that asks gets it meanwhile.
 
     Of the processes of one run the first holds it for all.
@@ -72,6 +75,7 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
         kind: The command that will write there.
         resume: Go on with the run that is there.
         overwrite: Remove the files of the run that is there.
+        imports: Modules that the run needs, which the command to go on with imports again.
 
     Raises:
         SkelgraphError: If another process holds the folder, or as :func:`check_free`; nothing was written then.
@@ -88,8 +92,8 @@ def claimed(out: Path, kind: Kind, *, resume: bool = False, overwrite: bool = Fa
             yield
         except (KeyboardInterrupt, SystemExit, OSError) as error:
             if kind != "evaluate" and (out / CONFIG).exists():
-                command = plain(f"skelgraph train --resume --out {shlex.quote(str(out))}", 1000)
-                _logger.warning("stopped; to go on from the last finished epoch: %s", command)
+                command = f"skelgraph train --resume --out {shlex.quote(str(out))} {import_options(imports)}".rstrip()
+                _logger.warning("stopped; to go on from the last finished epoch: %s", plain(command, 1000))
             if isinstance(error, OSError) and error.errno and error.filename is None:  # of the logs
                 raise OSError(error.errno, error.strerror, str(out)) from error
             raise

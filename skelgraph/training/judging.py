@@ -69,17 +69,23 @@ def lacking(test_set: PoseDataset, depth: RootDepth) -> str:
     return f"{name} has no cameras" if len(rows) == 1 else f"{name} does not know the depth of the root (root-depth)"
 
 
+FAR_ROOT = 0.2
+"""Distance of the predicted root from the true one, as a share of the error, from which on it is said."""
+
+
 class Answer(NamedTuple):
     """One answer to a batch of windows.
 
     Args:
         pose: Poses ``(B, J, 3)``, metres, the root as the rule has it.
+        raw: The same with the root as it was predicted.
         depth: Of refined poses the depth of the root that the keypoints were back-projected with, ``(B,)``, metres; NaN
             where none could be estimated, and the pose is that of the network.
         expected_error: Of poses of a network with a head that tells it, the error to expect ``(B, J)``, metres.
     """
 
     pose: Tensor
+    raw: Tensor
     depth: Tensor | None = None
     expected_error: Tensor | None = None
 
@@ -210,6 +216,12 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
         f"PCK: errors below {protocol['pck_threshold_mm']:g} mm; AUC: mean over {protocol['auc_thresholds_mm']} mm "
         f"({protocol['name']}).",
     ]
+    off, zero = metrics["predicted_root_mm"], metrics["mpjpe_root_zero_mm"]
+    if metrics["root"] != "zero" and off > FAR_ROOT * metrics["mpjpe_mm"] and zero < metrics["mpjpe_mm"]:
+        said.append(
+            f"The predicted root is {off:.1f} mm off on average; with --root zero, set to zero while the other joints "
+            f"stay, the error (MPJPE) is {zero:.1f} mm."
+        )
     if "weights_of" in metrics:  # a run says which epoch it reports
         said.append(f"Choice of the weights: {metrics['weights_of']}.")
     if (estimated := rows.get("refined_estimated_depth")) is not None:

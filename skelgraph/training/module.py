@@ -197,7 +197,7 @@ class LiftingModule(pl.LightningModule):
                 error = None
                 depth = self._root_depth(row, lifted, batch)
                 pose = torch.where(depth.isnan()[:, None, None], lifted, self.refined(lifted, batch, depth))
-            answers[row] = Answer(with_root(pose, root, self.root), depth, error)
+            answers[row] = Answer(with_root(pose, root, self.root), pose, depth, error)
         return answers
 
     def _lift(self, keypoints_2d: Tensor) -> Tensor:
@@ -435,6 +435,8 @@ class LiftingModule(pl.LightningModule):
         rows = judged_rows(self._test_set) if self.refine is not None else ["network"]
         self.judges = {row: Judge(self._test_set, self.device) for row in rows}
         self.mean_pose_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
+        self.root_zero_mpjpe = MPJPE(self.model.skeleton.num_joints, self._test_set.actions).to(self.device)
+        self.root_error = MeanMetric().to(self.device)
         self.depth_error = MeanMetric().to(self.device)
         self.no_depth = SumMetric().to(self.device)
         self.expected, self.errors = (CatMetric(nan_strategy="disable").to(self.device) for _ in range(2))
@@ -448,6 +450,7 @@ class LiftingModule(pl.LightningModule):
         with torch.autocast(self.device.type, enabled=False):  # Procrustes in bfloat16 would be off by millimetres
             for row, judge in self.judges.items():
                 judge.update(answers[row].pose, target, action, clip, visible, scene)
+            self._judge_root(answers[self.headline].raw, batch, action, visible)
             if "refined_estimated_depth" in answers:
                 self._judge_depth(answers["refined_estimated_depth"].depth, batch.root_3d)
             self.mean_pose_mpjpe.update(self.mean_pose.expand_as(target), target, action, visible=visible)
@@ -455,6 +458,14 @@ class LiftingModule(pl.LightningModule):
                 expected, error = self._errors(answers["network"], batch)
                 self.expected.update(expected)
                 self.errors.update(error)
+
+    def _judge_root(self, pose: Tensor, batch: PoseBatch, action: Tensor, visible: Tensor | None) -> None:
+        """Count how far the predicted root is from the true one, and the errors of the poses ``(B, J, 3)`` without
+        it."""
+        root = self.model.skeleton.root
+        self.root_zero_mpjpe.update(with_root(pose, root, "zero"), batch.poses_3d, action, visible=visible)
+        off = 1000 * pose[:, root].norm(dim=-1)
+        self.root_error.update(off if batch.visible_3d is None else off[batch.visible_3d[:, root]])
 
     def _judge_depth(self, estimated: Tensor | None, root_3d: Tensor | None) -> None:
         """Count how far estimated depths ``(B,)`` are from those of the roots ``(B, 3)``, and where there is none."""
@@ -472,6 +483,8 @@ class LiftingModule(pl.LightningModule):
             **first,
             "mean_pose_mpjpe_mm": float(self.mean_pose_mpjpe.compute()),
             "mean_pose_mpjpe_frames_mm": float(self.mean_pose_mpjpe.over_frames()),
+            "mpjpe_root_zero_mm": float(self.root_zero_mpjpe.compute()),
+            "predicted_root_mm": float(self.root_error.compute()),
             "per_action": {
                 action: {**errors, "frames": frames_of[action]} for action, errors in first["per_action"].items()
             },
@@ -500,11 +513,12 @@ class LiftingModule(pl.LightningModule):
         return dict(zip(self._test_set.actions, frames, strict=False))  # none of the last actions, in a view
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what is needed to rebuild the model: the settings, and the options that a setting stands for by a word
-        (``graph: smpl``), so that no other file is needed."""
+        """Add what is needed to rebuild the model: the settings, and the options that these leave open or name by a
+        word (``graph: smpl``), so that neither another file nor another default changes it."""
         checkpoint["skelgraph"] = {"config": self.config}
         given = self.config.get("network", {}).get("options", {})
-        made = {name: value for name, value in self.model.config["options"].items() if given.get(name, value) != value}
+        options = self.model.config["options"].items()
+        made = {name: value for name, value in options if name not in given or given[name] != value}
         if made:
             checkpoint["skelgraph"]["options"] = made
 

@@ -1,7 +1,8 @@
 """Going on with a run that was stopped: its settings, and which of them may change.
 
 The declaration of a setting says whether it may (``resume=True`` in :mod:`skelgraph.training.config`). ``out``,
-``progress``, ``save_every`` and ``unchecked`` decide nothing: a folder that was moved is resumed where it is.
+``progress``, ``save_every``, ``unchecked`` and ``imports`` decide nothing: a folder that was moved is resumed where it
+is.
 ``device``, ``devices``, ``gpus`` and ``threads`` decide no step: the windows, their order and the size of a batch over
 all processes are the same, so that the schedule fits; rounding differs between devices and numbers of threads, and
 dropout and batch normalisation see the share of each process. ``early_stopping`` decides where a run ends, and no step
@@ -19,6 +20,7 @@ from typing import Any
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import as_path
+from skelgraph.models.saved import naming_imports
 from skelgraph.text import plain, shown
 from skelgraph.training.checkpoint import load_checkpoint
 from skelgraph.training.config import AUTO, TrainConfig
@@ -108,7 +110,8 @@ def config_of(holder: Any, path: Path) -> TrainConfig:
         CheckpointError: If there are none, or they are not those of this version.
     """
     try:
-        return TrainConfig.from_dict(holder["config"])
+        with naming_imports(holder["config"]):
+            return TrainConfig.from_dict(holder["config"])
     except (TypeError, KeyError, AttributeError, SkelgraphError) as error:
         raise CheckpointError(f"{path} holds no configuration of this version: {error}") from error
 

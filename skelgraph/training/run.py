@@ -21,6 +21,7 @@ from skelgraph.device import chosen_device
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path
 from skelgraph.models import PoseLifter, create_model
+from skelgraph.models.saved import naming_imports
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
@@ -104,12 +105,9 @@ def train(
         check_free(out, "train", overwrite=overwrite)
     pl.seed_everything(config.training.seed, verbose=False)
     network = config.network
-    model = create_model(
-        network.model,
-        config.data.skeleton,
-        input_form=network.input_form,
-        **network_options(network.options, config.data.smpl),
-    )
+    options = network_options(network.options, config.data.smpl)
+    with naming_imports(config.to_dict()):
+        model = create_model(network.model, config.data.skeleton, input_form=network.input_form, **options)
     check_mesh(config, model)
     check_causal(config, model)
     config = settled(config, model)
@@ -155,7 +153,7 @@ def train(
         data.augmented(windows)
         if config.machine.compile:
             check_compiled(config, *module.optimization(100, 10))
-        with claimed(out, "train", resume=resume, overwrite=overwrite):
+        with claimed(out, "train", resume=resume, overwrite=overwrite, imports=config.machine.imports or ()):
             checkpoint = resumable_checkpoint(config) if resume else None
             if checkpoint is not None:
                 data.trainer = trainer

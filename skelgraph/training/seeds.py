@@ -61,7 +61,7 @@ def train_seeds(
             check_free(out / f"seed-{seed}", "train", overwrite=overwrite)
     runs: dict[int, dict[str, Any]] = {}
     failed: dict[int, str] = {}
-    with claimed(out, "seeds", resume=resume, overwrite=overwrite):
+    with claimed(out, "seeds", resume=resume, overwrite=overwrite, imports=config.machine.imports or ()):
         _write_record(config, seeds)
         for seed in seeds:
             one = config.replace(out=str(out / f"seed-{seed}"), seed=seed)

@@ -97,6 +97,11 @@ def test_cameras_name_their_lens(tmp_path: Path, shared_dir: Callable[[str], Pat
     assert lens({"cameras": [camera]}) == "opencv"
     assert lens({"cameras": [camera], "convention": "mine"}) == "opencv"
     assert lens({"cameras": {"me": [camera | {"distortion": "human36m"}]}}) == "human36m"
+    bare = {key: value for key, value in camera.items() if not key.endswith("_distortion")}
+    assert lens({"cameras": [bare | {"distortion": "none"}]}) == "none"
+    assert read_cameras(path, ["me"])["me"][0].intrinsics == (*camera["focal_length"], *camera["center"], *[0] * 5)
+    with pytest.raises(DataError, match="has no 'radial_distortion'"):
+        lens({"cameras": [bare]})  # of a lens that was measured nothing is guessed
     # a file that spells Human3.6M's formula out, without a name for it
     real = json.loads((shared_dir("data") / "cameras_cmu.json").read_text())
     assert lens(real) == "human36m"

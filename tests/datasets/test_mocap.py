@@ -80,9 +80,13 @@ def test_reading_takes_seconds(files: Files) -> None:
     assert time.perf_counter() - start < 10
 
 
-def test_missing_subject(files: Files) -> None:
+def test_missing_subject(files: Files, own: Files) -> None:
     with pytest.raises(DataError, match=r"data_3d_cmu\.npz: positions_3d: has no subject 'S1'; it has: .*test"):
         MocapNPZ(**files, subjects=["S1"])
+    with pytest.raises(DataError, match=r"'test'; it has: train\. Name those of the split: subjects \(--test-subj"):
+        load_dataset("mocap", "test", **own)
+    with pytest.raises(DataError, match=r"has no subject 'S1'; it has: train\.$"):
+        load_dataset("mocap", "test", **own, subjects=["S1"])
     with pytest.raises(SkelgraphError, match="unknown split 'val'"):
         MocapNPZ(**files, split="val")
 
@@ -132,7 +136,14 @@ def test_load_dataset(own: Files) -> None:
         ("mocap", {}, "'mocap' needs data_3d"),
         ("human36m", {}, "'human36m' needs data_3d"),
         ("mocap", {"data_3d": "a.npz"}, "'mocap' needs cameras"),
-        ("mocap", {"data_3d": "a.npz", "keypoints": "cpn"}, "'mocap' has no use for: keypoints"),
+        (
+            "mocap",
+            {"data_3d": "a.npz", "keypoints": "cpn"},
+            "'mocap' has no use for: keypoints; it takes: data_3d, cam",
+        ),
+        ("synthetic", {"second": 2}, "'synthetic' has no use for: second; did you mean seconds"),
+        ("synthetic", {"subjects": "S1"}, r"subjects is the text 'S1'; expected a sequence of names, \['S1'\]"),
+        ("synthetic", {"actions": "walk"}, "actions is the text 'walk'"),
         ("human36m", {"data_3d": "a.npz", "cameras": "c.json"}, "'human36m' has no use for: cameras"),
         ("synthetic", {"data_3d": "a.npz", "data_2d": "b.npz"}, "'synthetic' has no use for: data_3d, data_2d"),
         ("human36m", {"data_3d": "absent.npz"}, r"absent\.npz: there is no such file"),

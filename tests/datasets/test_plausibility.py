@@ -20,7 +20,7 @@ from skelgraph.datasets import Camera, MocapNPZ, MotionClip, PoseDataset, Synthe
 from skelgraph.datasets.plausibility import check_splits
 from skelgraph.datasets.synthetic import BODIES, CAMERAS, generate
 from skelgraph.errors import DataError
-from skelgraph.geometry import project, world_to_camera
+from skelgraph.geometry import camera_to_world, project, world_to_camera
 from skelgraph.topology import list_skeletons
 
 OPENCV = [dataclasses.replace(camera, distortion="opencv") for camera in CAMERAS]
@@ -274,14 +274,39 @@ def hand(size: float) -> Tensor:
     return size * world
 
 
+NEAR = Camera("near", 640, 480, (600, 600, 320, 240, 0, 0, 0, 0, 0), (0.5**0.5, -(0.5**0.5), 0, 0), (0, -0.5, 0.1))
+
+
 @pytest.mark.parametrize("size", [0.1, 0.2, 0.25])
 def test_hands_pass(size: float) -> None:
-    camera = Camera(
-        "near", 640, 480, (600, 600, 320, 240, 0, 0, 0, 0, 0), (0.5**0.5, -(0.5**0.5), 0, 0), (0, -0.5, 0.1)
-    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        build(film(camera, positions=[hand(size)]), skeleton=HAND)
+        build(film(NEAR, positions=[hand(size)]), skeleton=HAND)
+
+
+@pytest.mark.parametrize("unchecked", [False, True])
+def test_a_unit_explains_joints_behind_the_camera(unchecked: bool) -> None:
+    above = dataclasses.replace(NEAR, translation=(0, 0, 0.15))
+    match = r"behind the camera .* extent of 130 m\. This .* or millimetres \(a body of 0\.13 m; divide by 1000"
+    with pytest.raises(DataError, match=match):
+        build(film(above, positions=[1000 * hand(0.2) - 200]), skeleton=HAND, unchecked=unchecked)
+    with pytest.raises(DataError, match=r"behind the camera \(depth .*\), which has no image of it\.( If|$)"):
+        build(film(above, positions=[hand(0.2) - 0.2]), skeleton=HAND, unchecked=unchecked)
+
+
+def test_a_camera_that_has_most_joints_beside_its_image() -> None:
+    angle = float(np.radians(20))  # to the right; the image ends at 28 degrees
+    turned = dataclasses.replace(NEAR, orientation=(np.cos(angle / 2), 0, np.sin(angle / 2), 0), translation=(1, 0, 0))
+    turn = (torch.tensor(numbers).double() for numbers in (turned.orientation, turned.translation))
+    good = film(turned, positions=[camera_to_world(hand(0.2) + torch.tensor([0, 0, 0.5]), *turn)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build(good, skeleton=HAND)
+    with pytest.raises(DataError, match=r"near: the camera sees 0% of the joints in its .* looks like world-to-camera"):
+        build(changed(good, orientation=inverse(turned)[0]), skeleton=HAND)
+    aside = changed(good, intrinsics=(600, 600, 320 + 400, 240, 0, 0, 0, 0, 0))
+    with pytest.warns(UserWarning, match=r"near: the camera sees 0% of the joints in its image: is the orientation"):
+        build([*aside, *[dataclasses.replace(clip, subject="S7") for clip in good]], skeleton=HAND)
 
 
 def unknown(

@@ -351,7 +351,7 @@ def names(rng: random.Random, number: int, room: Room) -> Case:
 ERRORS = ("mpjpe_mm", "p_mpjpe_mm", "mean_pose_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm", "n_mpjpe_mm")
 REPORTED = (
     *ERRORS,
-    *("mean_pose_mpjpe_frames_mm", "mpjve_mm", "pck", "auc"),
+    *("mean_pose_mpjpe_frames_mm", "mpjve_mm", "pck", "auc", "predicted_root_mm", "mpjpe_root_zero_mm"),
     *("best_epoch", "best_mpjpe_mm", "num_parameters", "seed", "epochs", "seconds"),
 )
 """The numbers of metrics.json."""

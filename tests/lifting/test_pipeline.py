@@ -269,12 +269,12 @@ def test_weights_that_changed_under_their_name_are_others(keypoints, tmp_path):
     network = skelgraph.create_model("martinez", "h36m16", hidden_channels=16)
     network.save_pretrained(folder)
     before = lift_file(keypoints, tmp_path / "out", settings)
-    network.save_pretrained(folder)  # the same again
+    network.save_pretrained(folder, overwrite=True)  # the same again
     assert lift_file(keypoints, tmp_path / "out", settings) == before
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(1.5)
-    network.save_pretrained(folder)
+    network.save_pretrained(folder, overwrite=True)
     with pytest.raises(SkelgraphError, match="--overwrite"):
         lift_file(keypoints, tmp_path / "out", settings)
     positions = read_motion_file(tmp_path / "out" / "person0.npz").positions

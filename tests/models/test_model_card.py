@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from huggingface_hub import ModelCard
 from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import FrameLifter, PoseLifter, SemGCN, create_model
+from skelgraph.models import FrameLifter, PoseLifter, SemGCN, create_model, registry
 from skelgraph.topology import Skeleton
 
 HAND = Skeleton([-1, 0, 1], joint_names=["wrist", "a|b", "<b>`c"], symmetric_pairs=(), name="hand3")
@@ -93,11 +96,15 @@ def test_a_card_of_ones_own_stays(model, tmp_path):
     card = tmp_path / "README.md"
     model.save_pretrained(tmp_path, model_card_kwargs=STATED)
     wide = create_model("sem_gcn", HAND, hidden_channels=16)
-    wide.save_pretrained(tmp_path)
+    with pytest.raises(SkelgraphError, match=r"holds a model already: replace it \(overwrite=True\)"):
+        wide.save_pretrained(tmp_path)
+    assert cells(card.read_text())["P-MPJPE"] == "37", "as it was"
+    torch.testing.assert_close(PoseLifter.from_pretrained(tmp_path).state_dict(), model.state_dict())
+    wide.save_pretrained(tmp_path, overwrite=True)
     assert cells(card.read_text())["parameters"] == f"{sum(p.numel() for p in wide.parameters()):,}", "written anew"
     assert "47.1" not in card.read_text(), "measured of other weights"
     card.write_text("# Mine\n")
-    model.save_pretrained(tmp_path, model_card_kwargs=STATED)
+    model.save_pretrained(tmp_path, model_card_kwargs=STATED, overwrite=True)
     assert card.read_text() == "# Mine\n"
 
 
@@ -109,12 +116,43 @@ def test_a_card_of_ones_own_stays(model, tmp_path):
         ({"errors_mm": {"MPJPE": "47 mm"}}, r"errors_mm\['MPJPE'\]"),
         ({"errors_mm": {"MPJPE": float("nan")}}, r"errors_mm\['MPJPE'\]"),
         ({"trained_on": ["h36m"]}, "trained_on"),
+        ({"licence": "mit"}, "unknown entry of model_card_kwargs: 'licence'; did you mean license"),
     ],
 )
 def test_faults_are_said_before_anything_is_written(model, tmp_path, stated, fault):
     with pytest.raises(SkelgraphError, match=fault):
         model.save_pretrained(tmp_path / "new", model_card_kwargs=stated)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_card_of_a_network_of_ones_own_says_how_to_find_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_MODELS", copy.copy(registry._MODELS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hand_models.py").write_text(
+        "import torch\nfrom skelgraph.models import FrameLifter, register_model\n"
+        "@register_model('hand_net', published_skeleton='hand21')\n"
+        "class HandNet(FrameLifter):\n"
+        "    def __init__(self, skeleton='h36m16'):\n"
+        "        super().__init__(skeleton)\n"
+        "        self.head = torch.nn.Linear(2, 3)\n"
+        "    def lift_frame(self, x):\n"
+        "        return self.head(x)\n"
+    )
+    importlib.import_module("hand_models")
+    model = create_model("hand_net").eval()
+    assert model.skeleton.name == "hand21", "the one it is registered with"
+    model.save_pretrained("path/of/this/folder")
+    text = Path("path/of/this/folder/README.md").read_text()
+    assert "`hand_net` is `hand_models.HandNet`, which does not come with skelgraph" in text
+    assert cells(text)["network"] == "hand_net", "there is no paper"
+    registry._MODELS.pop("hand_net")
+    del sys.modules["hand_models"]
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    namespace: dict = {}
+    exec(code, namespace)
+    assert namespace["poses"].shape == (1, 21, 3)
+    assert create_model("sem_gcn", hidden_channels=4).skeleton.name == "h36m17", "as ever"
 
 
 class Own(FrameLifter):

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from itertools import pairwise
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import HGN, Martinez, PoseLifter, ResidualGCN, SemGCN, create_model, load_model
+from skelgraph.models import (
+    HGN,
+    FrameLifter,
+    Martinez,
+    PoseLifter,
+    ResidualGCN,
+    SemGCN,
+    create_model,
+    load_model,
+    model_info,
+    register_model,
+    registry,
+)
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.nn import SemGraphConv
 from skelgraph.topology import Skeleton
@@ -46,11 +61,54 @@ def test_own_skeletons_travel_in_the_file(model, tmp_path):
 
 
 def test_a_model_built_by_its_class_knows_its_config():
-    assert SemGCN("h36m16", non_local=True).config == {
-        "name": "sem_gcn",
-        "skeleton": "h36m16",
-        "options": {"non_local": True},
-    }
+    options = {**model_info("sem_gcn").options, "non_local": True}
+    assert SemGCN("h36m16", non_local=True).config == {"name": "sem_gcn", "skeleton": "h36m16", "options": options}
+    assert SemGCN().config["skeleton"] == "h36m16"
+
+
+def _register(skeleton=HAND, **defaults):
+    """A network of one's own with these defaults, in the place of the one before."""
+
+    class Own(FrameLifter):
+        def __init__(
+            self,
+            skeleton=skeleton,
+            slope: float = defaults.get("slope", 0.2),
+            widths: tuple[int, ...] = (4, 4),
+            order=(1, 0, 2),
+            activation=torch.tanh,
+            **more,
+        ):
+            super().__init__(skeleton, **more)
+            self.slope, self.order, self.activation = slope, order, activation
+            sizes = (2, *widths, 3)
+            self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+
+        def lift_frame(self, x):
+            for layer in self.layers:
+                x = nn.functional.leaky_relu(self.activation(layer(x)), self.slope)
+            return x[..., self.order]
+
+    registry._MODELS.pop("own_net", None)
+    return register_model("own_net")(Own)
+
+
+def test_a_default_that_is_changed_later_changes_no_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_MODELS", copy.copy(registry._MODELS))
+    saved = _register(slope=0.2)().eval()
+    assert saved.config["options"] == {"slope": 0.2, "widths": (4, 4)}, "what a file gives back as it was"
+    saved.save_pretrained(tmp_path)
+    x = torch.randn(5, HAND.num_joints, 2)
+    other = _register(slope=0.9)
+    assert other().slope == 0.9
+    again = PoseLifter.from_pretrained(tmp_path)
+    assert again.slope == 0.2
+    assert again.skeleton == HAND, "the usual one of the class, which nobody named"
+    torch.testing.assert_close(again(x), saved(x), atol=0, rtol=0)
+
+    config = {**saved.config, "options": {}}  # as earlier versions wrote it
+    save_file(saved.state_dict(), tmp_path / "old.safetensors", metadata={"skelgraph": json.dumps(config)})
+    assert load_weights(tmp_path / "old.safetensors").slope == 0.9
 
 
 def test_faults_are_named(model, tmp_path):

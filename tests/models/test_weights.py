@@ -72,6 +72,20 @@ def test_the_content_tells_the_origin(official: Path, head: Path, tmp_path: Path
     assert {path: origin_of(path) for path in origins} == origins
 
 
+def test_the_folder_of_a_run_is_told_from_one_of_weights(tmp_path: Path) -> None:
+    checkpoints = tmp_path / "mine" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"mine is the folder of a run, .* its checkpoints: there is none yet"):
+        load_model(checkpoints.parent)
+    trained = run_checkpoint(checkpoints / "last.ckpt")
+    (checkpoints / "best.ckpt").write_bytes((checkpoints / "last.ckpt").read_bytes())
+    for load in (load_model, load_network, origin_of):
+        with pytest.raises(CheckpointError, match=r"its checkpoints: checkpoints/best\.ckpt, checkpoints/last\.ckpt$"):
+            load(checkpoints.parent)
+    trained.save_pretrained(checkpoints.parent)
+    assert same(load_model(checkpoints.parent), trained), "weights that were put there"
+
+
 def test_a_head_is_converted_and_loaded(head: Path, tmp_path: Path) -> None:
     expected = load_official("post_refine", head, "h36m16", dropout=0.25)
     save_weights(expected, tmp_path / "converted")

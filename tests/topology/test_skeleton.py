@@ -464,3 +464,16 @@ def test_a_file_that_holds_no_skeleton_is_named(content: str, tmp_path: Path) ->
         read_skeleton(path)
     with pytest.raises(TopologyError, match=r"none\.json"):
         read_skeleton(tmp_path / "none.json")
+
+
+def test_a_wrong_entry_of_a_skeleton_is_named_with_the_right_ones() -> None:
+    keys = "expected parents, and where known joint_names, symmetric_pairs, parts, name$"
+    for found, data in {
+        "parent": {"parent": [-1, 0]},
+        "parents, bones": {"parents": [-1, 0], "bones": [[0, 1]]},
+        "name": {"name": "x"},
+        "nothing": {},
+        "3": {3: 4},
+    }.items():
+        with pytest.raises(TopologyError, match=f"hold {found}; {keys}"):
+            as_skeleton(data)  # type: ignore[arg-type]

@@ -103,7 +103,7 @@ def test_single_windows_train(files: dict[str, str], tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_another_kind_of_network_is_not_evaluated(run: Any, tmp_path: Path) -> None:
     saved = torch.load(run.last, weights_only=True)
-    saved["skelgraph"]["config"]["network"]["options"]["out_channels"] = 2
+    saved["skelgraph"]["options"]["out_channels"] = 2
     for name in ("model.head.weight", "model.head.bias"):
         saved["state_dict"][name] = saved["state_dict"][name][..., :2]
     torch.save(saved, tmp_path / "flat.ckpt")

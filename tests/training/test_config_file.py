@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +18,9 @@ from skelgraph.__main__ import main
 from skelgraph.datasets import load_dataset, read_motion_file
 from skelgraph.errors import SkelgraphError
 from skelgraph.topology import Skeleton, as_skeleton
-from skelgraph.training import TrainConfig, read_config
+from skelgraph.training import NetworkConfig, TrainConfig, read_config
 
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 ARM = """HIERARCHY
 ROOT Shoulder {
   OFFSET 0 0 0
@@ -48,6 +52,24 @@ optimizer:
 training:
   flip: false
 """
+
+
+def test_the_page_lists_every_setting_in_its_group() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+)", PAGE.read_text("utf-8"), re.MULTILINE)
+    listed = {group: re.findall(r"`(\w+)`", names) for group, names in rows}
+    groups: dict[str, list[str]] = {}
+    for group, member in TrainConfig.declared():
+        groups.setdefault(group, []).append(member.name)
+    assert {group: listed.get(group) for group in groups} == groups
+
+
+def test_a_setting_in_the_place_of_its_group_says_where_it_belongs() -> None:
+    with pytest.raises(TypeError, match=r"network=NetworkConfig\(model=.*TrainConfig\(...\)\.replace\(model="):
+        TrainConfig("runs/z", model="sem_gcn")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'modle'"):
+        TrainConfig("runs/z", modle="sem_gcn")
+    config = TrainConfig("runs/z", network=NetworkConfig("rs_net"))
+    assert copy.deepcopy(config) == pickle.loads(pickle.dumps(config)) == config
 
 
 def test_yaml(tmp_path: Path) -> None:

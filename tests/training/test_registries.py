@@ -16,6 +16,9 @@ from torch.optim.lr_scheduler import LambdaLR, StepLR
 from skelgraph.__main__ import main
 from skelgraph.datasets import DATASETS, MocapNPZ, load_dataset, register_dataset
 from skelgraph.errors import CheckpointError, DataError, SkelgraphError
+from skelgraph.models import load_model
+from skelgraph.models.registry import _MODELS
+from skelgraph.models.saved import naming_imports
 from skelgraph.nn import of_visible
 from skelgraph.options import Count
 from skelgraph.training import (
@@ -27,9 +30,10 @@ from skelgraph.training import (
     register_schedule,
     train,
 )
+from skelgraph.training.folder import claimed
 from skelgraph.training.resume import may_change
 
-TABLES: tuple[dict[str, Any], ...] = (DATASETS, LOSSES, SCHEDULES)
+TABLES: tuple[dict[str, Any], ...] = (DATASETS, LOSSES, SCHEDULES, _MODELS)
 
 
 @pytest.fixture(autouse=True)
@@ -238,8 +242,19 @@ OWN = """
 import torch
 from torch.optim.lr_scheduler import StepLR
 from skelgraph.datasets import SyntheticMocap, register_dataset
+from skelgraph.models import FrameLifter, register_model
 from skelgraph.nn import of_visible
 from skelgraph.training import register_loss, register_schedule
+
+@register_model("flat")
+class Flat(FrameLifter):
+    def __init__(self, skeleton="h36m17", slope: float = 0.2):
+        super().__init__(skeleton)
+        self.slope = slope
+        self.head = torch.nn.Linear(2, 3)
+
+    def lift_frame(self, x):
+        return torch.nn.functional.leaky_relu(self.head(x), self.slope)
 
 @register_dataset("quick", help="less of the generated motion")
 def quick(**options):
@@ -280,6 +295,66 @@ def test_the_command_line_trains_with_entries_of_a_module(module: Path, capsys: 
     assert len(rows(module / "out")) == 2
     last = ["--checkpoint", "out/checkpoints/last.ckpt", "--out", "test", "--no-progress"]
     assert main(["evaluate", *last, "--import", "own_entries"]) == 0
+
+
+def forget() -> None:
+    """What a new process knows."""
+    del sys.modules["own_entries"]
+    for table, name in zip(TABLES, ("quick", "double", "stairs", "flat"), strict=True):
+        del table[name]
+
+
+def test_what_was_imported_is_kept_and_named_and_never_imported_by_a_file(
+    module: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    options = "--model flat --max-epochs 1 --device cpu --threads 1 --no-progress --batch-size 4"
+    data = "--data-option seconds=0.2 --downsample 10 --test-downsample 10"
+    command = ["train", *options.split(), *data.split(), "--import", "own_entries"]
+    assert main([*command, "--out", "own out"]) == 0
+    config = json.loads((module / "own out" / "config.json").read_text())["config"]
+    assert config["machine"]["imports"] == ["own_entries"]
+    assert TrainConfig("").to_dict()["machine"]["imports"] is None
+    last = "own out/checkpoints/last.ckpt"
+    saved = load_model(last)
+    assert saved.config["options"] == {"slope": 0.2}, "the default, which nobody gave"
+    assert saved.config["trained_on"] == "synthetic"
+
+    with pytest.raises(KeyboardInterrupt), claimed(Path("own out"), "train", resume=True, imports=("own_entries",)):
+        raise KeyboardInterrupt
+    assert caplog.messages[-1].endswith(": skelgraph train --resume --out 'own out' --import own_entries")
+    (module / "plain").mkdir()
+    (module / "plain" / "config.json").write_text("{}")
+    with pytest.raises(KeyboardInterrupt), claimed(Path("plain"), "train", resume=True):
+        raise KeyboardInterrupt
+    assert caplog.messages[-1].endswith(": skelgraph train --resume --out plain")
+
+    forget()
+    capsys.readouterr()
+    resume = ["train", "--resume", "--out", "own out", "--max-epochs", "1", "--no-progress"]
+    evaluate = ["evaluate", "--weights", last, "--out", "test", "--no-progress"]
+    export = ["export", "--weights", last, "--out", "x.pt2", "--format", "torch-export"]
+    for again in (resume, evaluate, export, ["pack", "--weights", last, "--out", "packed.safetensors"]):
+        assert main(again) == 2
+        message = capsys.readouterr().err
+        assert "unknown model 'flat'" in message
+        assert "It was made with --import own_entries" in message
+        assert "own_entries" not in sys.modules
+    assert main([*resume, "--import", "own_entries"]) == 0
+    (module / "own_entries.py").write_text(OWN.replace("slope: float = 0.2", "slope: float = 0.9"))
+    forget()
+    pack = ["pack", "--weights", last, "--out", "packed.safetensors"]
+    assert main([*pack, "--import", "own_entries"]) == 0
+    packed = load_model("packed.safetensors")
+    assert packed.slope == load_model(last).slope == 0.2
+    assert packed.config["trained_on"] == "synthetic"
+
+
+@pytest.mark.parametrize("imports", ["own_entries", [3], {"a": 1}, None, ["a b\x1b[2J"] * 100])
+def test_names_of_imports_in_files_are_text(imports: Any) -> None:
+    with pytest.raises(SkelgraphError, match=r"^gone") as caught, naming_imports({"machine": {"imports": imports}}):
+        raise SkelgraphError("gone")
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("name", ["no_such_module_1", "own_entries.no", "", ".x", "a b", "x\x1b[2J"])

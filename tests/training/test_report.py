@@ -36,8 +36,8 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "per_joint_mm": dict.fromkeys(SKELETON.joint_names, 10.0),
         "dataset": {"name": "synthetic", "is_synthetic": True, "subjects": ["S9"], "frames": 1234},
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
-        "root": "subtract", "flip_test": True, "notes": [], "seed": 0,
-        "refine_dropout_at_test": False,
+        "root": "subtract", "predicted_root_mm": 1.0, "mpjpe_root_zero_mm": 51.0, "flip_test": True,
+        "notes": [], "seed": 0, "refine_dropout_at_test": False,
         "protocol": protocol_record(GRAPHMLP), **changes,
     }  # fmt: skip
 
@@ -66,6 +66,22 @@ def test_page_is_complete_and_self_contained(run: Run) -> None:
 def test_synthetic_data_are_called_so(tmp_path: Path) -> None:
     page = write(tmp_path, metrics())
     assert "comparable to no published result" in page
+
+
+@pytest.mark.parametrize(
+    ("root", "off", "zero", "said"),
+    [
+        ("subtract", 49.0, 33.95, True),
+        ("keep", 49.0, 33.95, True),
+        ("subtract", 10.0, 33.95, False),  # less than a fifth of 51.25
+        ("subtract", 49.0, 52.0, False),
+        ("zero", 49.0, 33.95, False),
+    ],
+)
+def test_a_root_that_is_far_off_is_said(root: str, off: float, zero: float, said: bool, tmp_path: Path) -> None:
+    page = write(tmp_path, metrics(root=root, predicted_root_mm=off, mpjpe_root_zero_mm=zero))
+    assert ("The predicted root is 49.0 mm off on average; with --root zero" in page) is said
+    assert ("the error (MPJPE) is 34.0 mm." in page) is said
 
 
 def test_names_from_files_are_escaped(tmp_path: Path) -> None:

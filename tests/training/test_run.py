@@ -21,7 +21,7 @@ from skelgraph.training import LiftingModule, TrainConfig, evaluate, load_checkp
 
 NUMBERS = (
     "mpjpe_mm", "p_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm", "n_mpjpe_mm", "mpjve_mm", "pck", "auc",
-    "mean_pose_mpjpe_mm", "mean_pose_mpjpe_frames_mm",
+    "mean_pose_mpjpe_mm", "mean_pose_mpjpe_frames_mm", "mpjpe_root_zero_mm", "predicted_root_mm",
 )  # fmt: skip
 
 
@@ -55,6 +55,8 @@ def test_metrics_equal_a_computation_by_hand(run: Run, files: dict[str, str]) ->
     train_set, test_set = (load_dataset("mocap", split, **files) for split in ("train", "test"))  # type: ignore[arg-type]
     with torch.no_grad():
         pred = flip_average(model, test_set.keypoints_2d, test_set.skeleton.mirror_index)
+    roots, zeroed = pred[:, 0], pred.clone()
+    zeroed[:, 0] = 0
     pred = pred - pred[:, :1]
     mean = train_set.poses_3d.mean(0).expand_as(pred)
     rows = {action: test_set.action_id == i for i, action in enumerate(test_set.actions)}
@@ -72,6 +74,8 @@ def test_metrics_equal_a_computation_by_hand(run: Run, files: dict[str, str]) ->
         "p_mpjpe_frames_mm": float(M.p_mpjpe(pred, test_set.poses_3d)),
         "mean_pose_mpjpe_mm": over_actions(M.mpjpe, mean),
         "mean_pose_mpjpe_frames_mm": float(M.mpjpe(mean, test_set.poses_3d)),
+        "mpjpe_root_zero_mm": over_actions(M.mpjpe, zeroed),
+        "predicted_root_mm": float(roots.norm(dim=-1).mean() * 1000),
     }
     velocities: dict[str, list[torch.Tensor]] = {}
     for clip in test_set.clips:
