@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SkelgraphError, OSError) as error:
         if debug:
             raise
-        return _fail(str(error))
+        return _fail(getattr(error, "on_command_line", None) or str(error))
     except ModuleNotFoundError as error:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise

@@ -382,7 +382,7 @@ def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsy
     weights, out = tmp_path / "m.safetensors", tmp_path / "out"
     save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), weights)
     evaluate = f"evaluate --checkpoint {weights} --device cpu --no-progress --out {out}"
-    fails(capsys, evaluate, "does not say on what data", "name the dataset")
+    fails(capsys, evaluate, "does not say on what data", "expected --dataset")
     assert not out.exists()
     assert run(f"{evaluate} {options(files)}") == 0
     capsys.readouterr()

@@ -143,8 +143,12 @@ class Train:
         elif self.recipe is not None:
             config = settings_of(self.recipe, given)
         else:
-            config = TrainConfig("") if self.config is None else training.read_config(self.config)
-            config = config.replace(**given)
+            if self.config is not None:
+                config = training.read_config(self.config).replace(**given)
+            elif (weights := given.pop("init_from", None)) is not None:
+                config = training.started_from(weights, **given)
+            else:
+                config = TrainConfig("").replace(**given)
         if self.out is None and not config.out:
             name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
             config = config.replace(out=f"runs/{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -20,6 +21,8 @@ MIN_VOTES, MOST_VOTES = 10, 0.7
 """How many pairs, poses or knees have to tell something, and which share of them has to say the same."""
 BENT_KNEE = 0.3
 """Sine of the least angle of a knee that tells which way it bends."""
+LIKE_LEGS = 1.1
+"""Legs that tell it are bodies': the bones of one are not longer than those of the other one by this factor."""
 ALONG = 0.8
 """Cosine of the largest angle between the legs of somebody who stands and an axis of the world."""
 
@@ -55,8 +58,8 @@ def side_votes(seen: Tensor, given: Tensor, pairs: Sequence[tuple[int, int]]) ->
 
 
 def knee_votes(points: Tensor, skeleton: Skeleton) -> tuple[int, int]:
-    """How many bent knees bend forward, as none can, and how many backward: in a mirrored world all bend forward, and
-    so they do where left and right are exchanged.
+    """How many bent knees bend forward, as none can, and how many backward, of legs that move: in a mirrored world all
+    bend forward, and so they do where left and right are exchanged.
 
     Args:
         points: Positions ``(..., J, 3)`` in right-handed axes; NaN where they are not known.
@@ -66,18 +69,17 @@ def knee_votes(points: Tensor, skeleton: Skeleton) -> tuple[int, int]:
         legs = [limbs(skeleton)[f"{side}_leg"] for side in ("left", "right")]
     except TopologyError:
         return 0, 0
-    left, right = (points[..., leg.start, :] for leg in legs)
-    hips = normalize(left - right, dim=-1)
-    turned = torch.stack(
-        [
-            sine_about(
-                normalize(points[..., leg.middle, :] - points[..., leg.start, :], dim=-1),
-                normalize(points[..., leg.end, :] - points[..., leg.middle, :], dim=-1),
-                hips,
-            )
-            for leg in legs
-        ]
+    thighs, shins = (
+        torch.stack([points[..., getattr(leg, end), :] - points[..., getattr(leg, begin), :] for leg in legs], -2)
+        for begin, end in (("start", "middle"), ("middle", "end"))
     )
+    sides = torch.stack([bones.norm(dim=-1).log().diff(dim=-1).abs() for bones in (thighs, shins)])
+    hips = normalize(points[..., legs[0].start, :] - points[..., legs[1].start, :], dim=-1)
+    turned = sine_about(normalize(thighs, dim=-1), normalize(shins, dim=-1), hips[..., None, :])
+    alike = (sides < math.log(LIKE_LEGS)).all(0) & turned.isfinite()
+    most, least = (torch.where(alike, turned, bound).flatten(0, -2) for bound in (-1.0, 1.0))
+    moves = most.amax(0) - least.amin(0) > BENT_KNEE  # what stands still is one pose, however many frames
+    turned = torch.where(alike & moves, turned, 0)
     return int((turned < -BENT_KNEE).sum()), int((turned > BENT_KNEE).sum())
 
 

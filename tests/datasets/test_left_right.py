@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 
 import pytest
+import tiny_mocap
 import torch
 from test_plausibility import WALK, build, film, unknown
 from torch import Tensor
@@ -125,3 +126,10 @@ def test_somebody_who_lies_is_a_warning_at_most() -> None:
     with pytest.warns(UserWarning, match="the bodies lie in the world .*: is it another axis"):
         build(film(CAMERAS[0], positions=lying), up="z")
     passes(film(CAMERAS[0], positions=[*lying, WALK[0]]), up="z")  # one lies, one stands
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_figures_that_are_no_bodies_tell_nothing(seed: int) -> None:
+    """A fifth of a second of joints that sway each for itself, seen by four cameras."""
+    world = torch.from_numpy(tiny_mocap.motion(11, seed)).double() + torch.tensor([0.0, 0, 1])
+    passes([clip for camera in CAMERAS for clip in film(camera, True, [world])])
