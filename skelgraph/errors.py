@@ -53,6 +53,12 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphErro
     """
     names = sorted(map(plain, known))
     near = difflib.get_close_matches(str(name)[:100], names, n=4, cutoff=0.5) if isinstance(name, str) else []
+    if isinstance(name, str):  # SemGCN: sem_gcn
+        near = [known for known in names if _letters(known) == _letters(name)] or near
     listed = ", ".join(names[:50]) + ", ..." * (len(names) > 50)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {listed}."
     return SkelgraphError(f"unknown {kind} {shown(name)}; {hint}")
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name[:100])).lower()

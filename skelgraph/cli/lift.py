@@ -23,7 +23,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
-from skelgraph.cli.output import answer, complain
+from skelgraph.cli.output import answer, complain, console
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path, read_video
@@ -273,7 +273,6 @@ def _lift_example(settings: LiftSettings, out: Path, overwrite: bool) -> None:
 
 
 def _print_example(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="A real person in four views: error of 12 limb joints (mm)")
@@ -283,5 +282,5 @@ def _print_example(facts: dict[str, Any]) -> None:
         table.add_row(name, *(f"{error:.1f}" for error in view.values()))
     table.add_section()
     table.add_row("mean", *(f"{error:.1f}" for error in facts["mean"].values()))
-    Console().print(table)
+    console().print(table)
     print(f"Results: {plain(str(facts['out']), 500)}")

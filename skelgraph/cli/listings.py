@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import Imports, import_modules, text_option
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console, named
 from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
@@ -92,44 +92,42 @@ def _measured(names: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _print_models(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="Networks", caption="Published MPJPE / P-MPJPE on Human3.6M, by source of the 2D keypoints")
-    table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("parameters", justify="right")
-    table.add_column("skeleton", no_wrap=True)
-    table.add_column("published (mm)")
-    table.add_column("seconds", justify="right")
-    table.add_column("paper")
-    for one in facts["networks"]:
+    networks = facts["networks"]
+    named(table, "name", [one["name"] for one in networks], style="bold")
+    table.add_column("parameters", justify="right", overflow="fold")
+    named(table, "skeleton", [one["skeleton"] for one in networks])
+    table.add_column("published (mm)", overflow="fold")
+    table.add_column("seconds", justify="right", overflow="fold")
+    table.add_column("paper", overflow="fold")
+    for one in networks:
         paper = Text(one["paper"], style=f"link {one['url']}")
         seconds = "" if one["published_seconds"] is None else f"{one['published_seconds']:g}"
         errors = "\n".join(_errors(one))
         table.add_row(one["name"], f"{one['parameters']:,}", one["skeleton"], errors, seconds, paper)
-    Console().print(table)
+    console().print(table)
     _print_shipped(facts["weights"])
     _print_measured(facts["measured"])
 
 
 def _print_shipped(weights: list[dict[str, Any]]) -> None:
     """The weights of the package."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="Weights that come with skelgraph", caption="--weights NAME takes them")
     for column in ("name", "network", "skeleton", "frames", "megabytes"):
-        table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left")
+        table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left", overflow="fold")
     for one in weights:
         size = "missing" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}"
         table.add_row(one["name"], one["network"], one["skeleton"], str(one["frames"]), size)
-    Console().print(table)
+    console().print(table)
 
 
 def _print_measured(rows: list[dict[str, Any]]) -> None:
     """What this project measured of some networks, with the commands."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -137,16 +135,16 @@ def _print_measured(rows: list[dict[str, Any]]) -> None:
         return
     table = Table(title="Measured by this project", caption="MPJPE / P-MPJPE in mm; the commands stand below")
     for column in ("network", "answer", "weights", "data", "frames", "flips", "root", "over actions", "over frames"):
-        table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left")
+        table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left", overflow="fold")
     for row in rows:
         texts = (plain(row[name]) for name in ("model", "answer", "weights", "data"))
         means = (f"{row[f'mpjpe{over}_mm']:.2f} / {row[f'p_mpjpe{over}_mm']:.2f}" for over in ("", "_frames"))
         cells = (f"{row['frames']:,}", "mean" if row["flip_test"] else "none", plain(row["root"]), *means)
         table.add_row(*map(Text, (*texts, *cells)))
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for command in dict.fromkeys(row["command"] for row in rows):
-        console.print(Text(plain(command, 1000)), soft_wrap=True)
+        screen.print(Text(plain(command, 1000)), soft_wrap=True)
 
 
 def _errors(network: dict[str, Any]) -> list[str]:
@@ -175,22 +173,20 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _print_model(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     name = facts["name"]
     table = Table(title=f"Options of {name}", caption="--option key=value; values are JSON", title_justify="left")
-    table.add_column("option", style="bold", no_wrap=True)
-    table.add_column("default")
-    table.add_column("may be")
-    table.add_column("meaning")
+    named(table, "option", [one["option"] for one in facts["options"]], style="bold")
+    for column in ("default", "may be", "meaning"):
+        table.add_column(column, overflow="fold")
     for one in facts["options"]:
         table.add_row(*map(Text, (one["option"], json.dumps(one["default"]), one["may_be"], one["meaning"])))
-    console = Console()
-    console.print(Text(f"{name}: {facts['paper']}\n{facts['url']}", style="bold"), soft_wrap=True)
-    console.print(Text(f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {'; '.join(_errors(facts))}"))
-    console.print(table)
+    screen = console()
+    screen.print(Text(f"{name}: {facts['paper']}\n{facts['url']}", style="bold"), soft_wrap=True)
+    screen.print(Text(f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {'; '.join(_errors(facts))}"))
+    screen.print(table)
     _print_measured(facts["measured"])
 
 
@@ -219,16 +215,15 @@ def _skeletons() -> list[dict[str, Any]]:
 
 
 def _print_skeletons(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="Skeletons")
-    table.add_column("name", style="bold", no_wrap=True)
+    named(table, "name", [plain(one["name"]) for one in facts["skeletons"]], style="bold")
     for column in ("joints", "bones", "symmetric pairs"):
-        table.add_column(column, justify="right")
-    table.add_column("parts")
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("parts", overflow="fold")
     for one in facts["skeletons"]:
         counts = (str(len(one[rows])) for rows in ("joints", "bones", "symmetric_pairs"))
         table.add_row(Text(plain(one["name"])), *counts, Text(", ".join(map(plain, one["parts"]))))
-    Console().print(table)
+    console().print(table)

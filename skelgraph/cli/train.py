@@ -1,7 +1,6 @@
 """`skelgraph train`."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -12,6 +11,7 @@ from skelgraph.cli.options import (
     Given,
     Imports,
     Repeated,
+    dated_folder,
     group_options,
     import_modules,
     parse_options,
@@ -150,8 +150,7 @@ class Train:
             else:
                 config = TrainConfig("").replace(**given)
         if self.out is None and not config.out:
-            name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
-            config = config.replace(out=f"runs/{name}")
+            config = config.replace(out=dated_folder(f"{config.network.model}-{config.data.dataset}"))
         resume: Any = "if-exists" if self.resume_if_exists else self.resume
         if seeds is None:
             print_on_first_process(training.train(config, resume=resume, overwrite=self.overwrite), config.out)

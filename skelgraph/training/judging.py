@@ -29,7 +29,7 @@ MEASURES = {
     "p_mpjpe_mm": "P-MPJPE, mean over actions (mm)",
     "p_mpjpe_frames_mm": "P-MPJPE, mean over frames (mm)",
     "n_mpjpe_mm": "N-MPJPE, scale aligned (mm)",
-    "mpjve_mm": "MPJVE, velocity error per frame (mm)",
+    "mpjve_mm": "MPJVE, error of the step to the next tested frame (mm)",
     "pck_150mm": "PCK, mean over actions (%)",
     "pck_150mm_frames": "PCK, mean over frames (%)",
     "auc": "AUC, mean over actions (%)",
