@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Union
+from typing import Annotated, Union, get_args
 
 import tyro
 from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
@@ -148,7 +148,10 @@ def _message(box: str, arguments: Sequence[str]) -> str:
             for name in unknown
             if name in _options_of_networks()
         ]
-    command = [word for word in arguments[: 1 + (arguments[0] == "data")] if not word.startswith("-")]
+    names = {get_args(command)[1].name for command in get_args(COMMANDS)}
+    command = [
+        word for word in arguments[: 1 + (arguments[0] == "data")] if word in names or word in ("prepare", "check")
+    ]
     return "; ".join([*words, " ".join(["see skelgraph", *command, "--help"])])
 
 

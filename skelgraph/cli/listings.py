@@ -134,13 +134,14 @@ def _print_measured(rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
     table = Table(title="Measured by this project", caption="MPJPE / P-MPJPE in mm; the commands stand below")
-    for column in ("network", "answer", "weights", "data", "frames", "flips", "root", "over actions", "over frames"):
-        table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left", overflow="fold")
+    named(table, "network", [row["model"] for row in rows])
+    for column in ("weights", "tested", "over actions", "over frames"):
+        table.add_column(column, justify="right" if column.startswith("over") else "left", overflow="fold")
     for row in rows:
-        texts = (plain(row[name]) for name in ("model", "answer", "weights", "data"))
+        flips = "with flips" if row["flip_test"] else "without flips"
+        tested = f"{row['answer']}, {row['data']}, {row['frames']:,} frames, {flips}, root: {row['root']}"
         means = (f"{row[f'mpjpe{over}_mm']:.2f} / {row[f'p_mpjpe{over}_mm']:.2f}" for over in ("", "_frames"))
-        cells = (f"{row['frames']:,}", "mean" if row["flip_test"] else "none", plain(row["root"]), *means)
-        table.add_row(*map(Text, (*texts, *cells)))
+        table.add_row(*(Text(plain(text, 200)) for text in (row["model"], row["weights"], tested, *means)))
     screen = console()
     screen.print(table)
     for command in dict.fromkeys(row["command"] for row in rows):

@@ -68,7 +68,7 @@ def console() -> Console:
 def named(table: Table, column: str, names: Iterable[str], **style: Any) -> None:
     """Add a column of names that one has to type, which are never cut, nor broken where the other columns can be
     narrower."""
-    table.add_column(column, overflow="fold", min_width=max(map(len, (column, *names))), **style)
+    table.add_column(column, no_wrap=True, min_width=max(map(len, (column, *names))), **style)
 
 
 def for_people() -> bool:

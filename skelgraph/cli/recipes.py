@@ -150,13 +150,12 @@ def _print_recipes(recipes: "Sequence[Recipe]") -> None:
     caption = "Published: MPJPE / P-MPJPE on Human3.6M in mm, or PCK / AUC on MPI-INF-3DHP in per cent"
     table = Table(title=f"{len(recipes)} recipes", caption=caption)
     named(table, "name", [recipe.name for recipe in recipes], style="bold")
-    for column in ("network", "keypoints", "frames", "published", "exactly"):
+    for column in ("keypoints", "frames", "published", "exact"):
         table.add_column(column, justify="right" if column in ("frames", "published") else "left", overflow="fold")
     for recipe in recipes:
         config, published = recipe.config, recipe.published
         table.add_row(
             recipe.name,
-            Text(config.network.model),
             Text(config.data.keypoints),
             str(published.frames),
             _pair(published.p1_mm, published.p2_mm, 2) or _pair(published.pck, published.auc, 1),

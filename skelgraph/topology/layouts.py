@@ -46,9 +46,10 @@ def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
         except TypeError as error:
             raise TopologyError(f"the data of a skeleton are not the arguments of Skeleton: {error}") from None
     if not isinstance(name_or_skeleton, str):
-        raise TopologyError(
-            f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton (graph layers also take a Graph)"
-        )
+        hint = " (graph layers also take a Graph)"
+        if isinstance(name_or_skeleton, list | tuple):
+            hint = f", which Skeleton({shown(name_or_skeleton)}) makes of parents"
+        raise TopologyError(f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton{hint}")
     if name_or_skeleton not in _REGISTRY:
         raise unknown_name("skeleton", name_or_skeleton, _REGISTRY)
     return _REGISTRY[name_or_skeleton]

@@ -202,7 +202,9 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
     joints = protocol["joints"]
     counted = "all joints, the root among them" if joints is None else f"{len(joints)} joints: {', '.join(joints)}"
     flips = (
-        "the mean of the answers to it and to its mirror image" if metrics["flip_test"] else "the answer to it alone"
+        "the mean of the answers to it and to its mirror image (flip-test)"
+        if metrics["flip_test"]
+        else "the answer to it alone (no-flip-test)"
     )
     said = [
         f"Predicted root: {ROOT_RULES[metrics['root']]}.",
@@ -211,7 +213,12 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
         f"({protocol['name']}).",
     ]
     if "weights_of" in metrics:  # a run says which epoch it reports
-        said.append(f"Choice of the weights: {metrics['weights_of']}.")
+        chosen = metrics["weights_of"]
+        said.append(
+            "On which data these weights were chosen, the file does not say."
+            if chosen == "not known"
+            else f"The weights are those of {chosen}."
+        )
     if (estimated := rows.get("refined_estimated_depth")) is not None:
         without = estimated["frames_without_depth"]
         said.append(
