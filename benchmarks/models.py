@@ -189,7 +189,8 @@ the published formulation, which is written out plainly in `benchmarks/published
 outputs. *compiled* is `skelgraph.optimize(model)` for a forward pass and `torch.compile(model)` for a training step
 (forward, MPJPE, backward, Adam) as `skelgraph train --compile` has it, *compiled bf16* the same under mixed precision.
 Adam is torch's default for the published formulation and `fused=True`, as `skelgraph train` has it, for ours.
-*products* are the matrix products of ours alone, which nothing that does the same arithmetic can undercut.
+*products* are the matrix products of ours alone, one after the other: about what that much arithmetic costs; compiled
+code, which keeps in the caches what lies between them, can be a little below.
 Memory: by how much an eager training step raises the peak resident memory of a process of its own, published
 formulation and ours; multiply-adds are those of one pose or window."""
 AUTHORS = """\
@@ -228,7 +229,7 @@ def paragraphs(results: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     options = parser(__doc__, seconds=3)
-    options.add_argument("--models", nargs="+", default=list_models(), metavar="NAME")
+    options.add_argument("--models", nargs="+", default=list_models(), choices=list_models(), metavar="NAME")
     options.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 256])
     options.add_argument("--published-repos", type=Path, metavar="DIR", help="with clones of the authors' repositories")
     options.add_argument("--no-compile", action="store_true", help="time eager code only")

@@ -27,7 +27,7 @@ from skelgraph.datasets import Detections, four_views
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import read_json, write_file
 from skelgraph.models import load_network
-from skelgraph.training.environment import environment
+from skelgraph.training.environment import versions
 from skelgraph.viz.figures import png
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -175,12 +175,10 @@ def main() -> None:
 
     path = options.docs / "benchmarks" / "open_weights.json"
     earlier = read_json(path, SkelgraphError)["weights"] if path.exists() else {}
-    about, made = machine(), environment()
-    git = made["git"] or {"commit": "unknown", "dirty": False}
-    commit = git["commit"][:12] + " (changed)" * git["dirty"]
+    about = machine()
     results = {
         "command": about["command"],
-        "machine": {**about, "versions": made["versions"], "commit": commit},
+        "machine": {**about, "versions": versions()},
         "weights": earlier | {options.name: entry},
     }
     text = page(results)

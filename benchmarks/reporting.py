@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import platform
 import shlex
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 from torch_geometric.typing import WITH_TORCH_SCATTER
 
 from skelgraph.files import write_file
+from skelgraph.training.environment import environment
 from skelgraph.viz.figures import png
 
 
@@ -56,7 +58,7 @@ def save(
     measured = machine() | results
     made = (
         f"Made by `{measured['command']}`: torch {measured['torch']}, {measured['processor']}, {measured['threads']} "
-        f"thread{'s' if measured['threads'] != 1 else ''}."
+        f"thread{'s' if measured['threads'] != 1 else ''}; commit {measured['commit']}, {measured['date']}."
     )
     image = f"images/benchmark_{name}.png"
     shown = [] if picture is None else [f"![{picture[0]}](../{image})"]
@@ -73,6 +75,7 @@ def save(
 def machine() -> dict[str, Any]:
     """What numbers were measured on, and with which command; of files elsewhere on the machine it has the names."""
     script = Path(sys.argv[0])
+    git = environment()["git"] or {"commit": "unknown", "dirty": False}
     given = [Path(argument).name if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     return {
         "command": " ".join([f"python {script.parent.name}/{script.name}", *map(shlex.quote, given)]),
@@ -80,6 +83,8 @@ def machine() -> dict[str, Any]:
         "torch_scatter": WITH_TORCH_SCATTER,
         "processor": processor(),
         "threads": torch.get_num_threads(),
+        "commit": git["commit"][:12] + " (changed)" * git["dirty"],
+        "date": datetime.date.today().isoformat(),
     }
 
 

@@ -35,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from skelgraph.cli import run
 
-        with ended_by_signals():
-            run([argument for argument in arguments if argument not in given], given)
+        try:
+            with ended_by_signals():
+                run([argument for argument in arguments if argument not in given], given)
+        finally:
+            sys.stdout.flush()  # while there is somebody to tell that nobody reads it
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -144,13 +144,29 @@ def checked(function: Function) -> Function:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(*args, **kwargs)
-        label = type(args[0]).__name__ if is_method else function.__name__
+        label = type(args[0]).__name__ if is_method and args else function.__name__
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            error.args = (f"{label}: {error}{_meant_keyword(function, signature, args[:1], kwargs)}",)
+            raise
         given = check_options(function, bound.arguments, label)
         bound.arguments.update(given)
         return function(*bound.args, **bound.kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _meant_keyword(
+    function: Callable[..., Any], signature: inspect.Signature, first: Sequence[Any], given: Collection[str]
+) -> str:
+    """Which keyword an unknown one may have meant: of the function, or, where it is a constructor, of a call."""
+    known, called = [*signature.parameters], []
+    if function.__name__ == "__init__" and first and callable(first[0]):
+        call = inspect.signature(type(first[0]).__call__)
+        called = [name for name in call.parameters if name not in known]
+    near = next((near_names(name, known + called)[:1] for name in given if name not in known), [])
+    return "".join(f"; did you mean {name}{', of a call' if name in called else ''}?" for name in near)
 
 
 class CheckedOptions:
@@ -193,19 +209,27 @@ def check_option(name: str, value: Any, hint: Any, label: str = "") -> Any:
     try:
         return _adapter(hint).validate_python(_native(value, _depth(hint)))
     except (ValidationError, OverflowError, UnicodeError):
-        near = _near(value, hint) if isinstance(value, str) else []
+        near = _near(value, hint)
         hint_text = f" (did you mean {', '.join(map(repr, near))}?)" if near else ""
         prefix = f"{label}: " if label else ""
         raise SkelgraphError(f"{prefix}{name} is {shown(value)}; expected {describe(hint)}{hint_text}") from None
 
 
-def _near(text: str, hint: Any) -> list[str]:
-    """The names that a text, or the first unknown one in a sum of names, may have meant."""
-    names, words = choices(hint), [text]
+def _near(value: Any, hint: Any) -> list[str]:
+    """The names that a text, or the first unknown one of several or in a sum of names, may have meant."""
+    names = choices(hint)
+    words = [word for word in (value if isinstance(value, list | tuple) else [value]) if isinstance(word, str)]
     for rule in _sums(hint):
         names = [*rule.names]
-        words = [word for word in re.findall(r"[^\W\d]\w*", text[:1000]) if word not in names]
-    return difflib.get_close_matches(words[0], names, n=3, cutoff=0.5) if words else []
+        words = [word for text in words for word in re.findall(r"[^\W\d]\w*", text[:1000])]
+    unknown = next((word for word in words if word not in names), None)
+    return [] if unknown is None else near_names(unknown, names)
+
+
+def near_names(name: str, known: Collection[str]) -> list[str]:
+    """The known names that are spelled nearly as a name, in whatever case, the nearest first."""
+    cased = {one.lower(): one for one in known}
+    return [cased[one] for one in difflib.get_close_matches(name.lower()[:100], cased, n=3, cutoff=0.5)]
 
 
 def option_types(function: Callable[..., Any]) -> dict[str, Any]:
@@ -257,7 +281,7 @@ def describe(hint: Any) -> str:
         limits = [
             limit for field in arguments[1:] for limit in (field.metadata if isinstance(field, FieldInfo) else [field])
         ]
-        if isinstance(limits[0], OneOf):
+        if isinstance(limits[0], OneOf | str):
             return str(limits[0])
         if get_origin(arguments[0]) in _SEQUENCES:
             return f"{describe(arguments[0])},{_range(limits)} of them"

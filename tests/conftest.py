@@ -105,16 +105,27 @@ def blazepose_files() -> Path:
 def clip_videos() -> dict[str, Path]:
     """``clip_videos["cam02"]``: the four videos of one person (100 frames, 60 Hz, portrait) of the wheel of Pose2Sim
     (BSD-3-Clause)."""
-    inside = {f"Pose2Sim/Demo_SinglePerson/videos/cam0{view}.mp4": f"cam0{view}" for view in range(1, 5)}
-    videos = {name: CACHE / "pose2sim-0.10.49" / f"{name}.mp4" for name in inside.values()}
-    if not all(path.exists() for path in videos.values()):
+    inside = [f"videos/cam0{view}.mp4" for view in range(1, 5)]
+    return {path.stem: path for path in _of_single_person_demo(inside)}
+
+
+@pytest.fixture(scope="session")
+def clip_calibration() -> Path:
+    """The calibration of their cameras, in Qualisys' format, of the same wheel."""
+    (path,) = _of_single_person_demo(["calibration/Calib.qca.txt"])
+    return path
+
+
+def _of_single_person_demo(inside: list[str]) -> list[Path]:
+    paths = {f"Pose2Sim/Demo_SinglePerson/{name}": CACHE / "pose2sim-0.10.49" / Path(name).name for name in inside}
+    if not all(path.exists() for path in paths.values()):
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", folder]
             subprocess.run([*command, "--python-version=3.12", "pose2sim==0.10.49"], check=False)
             for wheel in Path(folder).glob("*.whl"):
-                for stored in stored_files(wheel, (), inside.__contains__):
-                    write_file(videos[inside[stored.name]], stored.read())
-    return {name: path if path.exists() else _missing(f"pip cannot download {path}") for name, path in videos.items()}
+                for stored in stored_files(wheel, (), paths.__contains__):
+                    write_file(paths[stored.name], stored.read())
+    return [path if path.exists() else _missing(f"pip cannot download {path}") for path in paths.values()]
 
 
 @pytest.fixture

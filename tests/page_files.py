@@ -181,12 +181,21 @@ def _run(command: str) -> Write:
 def _people_network(path: Path, request: pytest.FixtureRequest) -> None:
     """The network of people, and a double of rtmlib which takes these two for those that it would download."""
     pytest.importorskip("onnxruntime")
-    double = Double(str(people_file(path)), str(path.with_name("rtmpose.onnx")))
+    double = Double(str(people_file(path)), str(path.with_name("rtmpose.onnx")), dark=0)  # they are in any picture
     request.getfixturevalue("monkeypatch").setitem(sys.modules, "rtmlib", double)
 
 
 def _joints_network(path: Path, _: pytest.FixtureRequest) -> None:
     joints_file(path.parent).rename(path)
+
+
+def _calibration(path: Path, _: pytest.FixtureRequest) -> None:
+    """The camera of `walk.mp4`, which has half the size."""
+    path.write_text(
+        '[cam_02]\nname = "cam02"\nsize = [540.0, 960.0]\n'
+        "matrix = [[836.9, 0.0, 267.2], [0.0, 836.9, 481.6], [0.0, 0.0, 1.0]]\n"
+        "distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = [1.3498, 1.5964, -1.1983]\ntranslation = [0.1, 0.5, 3.0]\n"
+    )
 
 
 SEEN = four_views()["cam02"].detections
@@ -217,7 +226,6 @@ FILES: dict[str, dict[str, Write]] = {
     },
     "docs/detectors.md": {
         "walk.mp4": _with_detector,
-        "best.ckpt": _lifter,
         "yolox.onnx": _people_network,
         "rtmpose.onnx": _joints_network,
     },
@@ -233,7 +241,7 @@ FILES: dict[str, dict[str, Write]] = {
     },
     "docs/from_the_papers.md": {"dataset": lambda path, _: published_files.human36m(path)},
     "docs/gpu_and_cluster.md": {"data_3d_h36m.npz": _human36m, "clips": _clips},
-    "docs/lifting.md": {"keypoints.json": _coco},
+    "docs/lifting.md": {"keypoints.json": _coco, "walk.mp4": _with_detector},
     "docs/models/open.md": {
         **_open(CMU_SUBJECTS, "_cmu"),
         **_open(CMU_SUBJECTS),
@@ -252,6 +260,7 @@ FILES: dict[str, dict[str, Write]] = {
         "walk.mp4": _with_detector,
         "clips": _clips,
         "clips.txt": _listing,
+        "Calib.toml": _calibration,
         "best.ckpt": _lifter,
         "ckpt_modulated_gcn_gt.pth.tar": _weights_of("modulated_gcn_gt"),
     },

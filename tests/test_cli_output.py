@@ -62,6 +62,21 @@ def test_skeletons(capsys: Capture) -> None:
         assert [tuple(pair) for pair in one["symmetric_pairs"]] == list(layout.symmetric_pairs)
 
 
+def test_one_skeleton(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = as_skeleton("h36m16")
+    found = document(capsys, "skeletons h36m16")
+    assert (found["joints"], found["parents"]) == (list(layout.joint_names), list(layout.parents))
+    monkeypatch.setenv("COLUMNS", "120")
+    (tmp_path / "mine.json").write_text(
+        '{"joint_names": ["a", "l_b", "r_b"], "parents": [-1, 0, 0], "symmetric_pairs": [[1, 2]]}'
+    )
+    assert main(["skeletons", str(tmp_path / "mine.json")]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if " 1 " in line)
+    assert [cell.strip() for cell in row.split("│")[1:5]] == ["1", "l_b", "a", "r_b"]
+    assert main(["skeletons", "h36m1"]) == 2
+    assert "did you mean h36m17" in capsys.readouterr().err
+
+
 def test_one_network(capsys: Capture) -> None:
     found = document(capsys, "models sem_gcn")
     info = model_info("sem_gcn")

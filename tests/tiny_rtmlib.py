@@ -66,9 +66,10 @@ class Double(ModuleType):
     Args:
         det: The file that it takes for its own network of people.
         pose: And of their joints.
+        dark: As blue as pictures are in which it sees nobody, 0 to 255.
     """
 
-    def __init__(self, det: str = "D", pose: str = "P") -> None:
+    def __init__(self, det: str = "D", pose: str = "P", dark: float = 128) -> None:
         super().__init__("rtmlib")
         self.loaded: list[tuple] = []
 
@@ -90,7 +91,7 @@ class Double(ModuleType):
         class YOLOX(Tool):
             def __call__(tool, image):  # noqa: N805
                 ratio = min(tool.model_input_size[0] / image.shape[0], tool.model_input_size[1] / image.shape[1])
-                found = np.array(BOXES) / ratio if image[..., 0].mean() > 128 else np.array([])
+                found = np.array(BOXES) / ratio if image[..., 0].mean() > dark else np.array([])
                 return found.reshape(-1, 4) if len(found) else found
 
         class RTMPose(Tool):

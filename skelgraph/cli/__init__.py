@@ -126,7 +126,18 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
     except SystemExit as end:
         if not end.code:
             raise
-    raise SkelgraphError(_message(messages.getvalue(), arguments))
+    raise SkelgraphError(_message(messages.getvalue(), arguments) + _stray(arguments))
+
+
+def _stray(arguments: Sequence[str]) -> str:
+    """What to do about words that belong to no option, where a command takes none."""
+    if arguments[0] != "lift" or not any(_is_stray(arguments, index) for index in range(1, len(arguments))):
+        return ""
+    return ". The video is given by --input, one or a folder; several values of an option by commas, npz,trc"
+
+
+def _is_stray(arguments: Sequence[str], index: int) -> bool:
+    return not any(argument.startswith("-") for argument in arguments[index - 1 : index + 1])
 
 
 def _message(box: str, arguments: Sequence[str]) -> str:

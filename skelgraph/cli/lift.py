@@ -1,7 +1,7 @@
 """`skelgraph lift`."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,10 +25,14 @@ from skelgraph.cli.options import (
 )
 from skelgraph.cli.output import answer, complain, console
 from skelgraph.cli.progress import frames_per_second
+from skelgraph.detection.protocol import DETECTORS
 from skelgraph.errors import SkelgraphError
 from skelgraph.files import as_path, read_video
-from skelgraph.lifting.settings import DetectionSettings, LiftSettings
+from skelgraph.lifting.settings import ASSUMED, DetectionSettings, LiftSettings
 from skelgraph.text import plain, shown
+
+_MUCH_BENT = 0.01  # of the longer side of the picture
+_ON_ONE_FLOOR = 0.3  # metres between the feet of people
 
 
 @dataclass
@@ -149,13 +153,21 @@ class Lift:
             with frames_per_second(self.progress) as progress:
                 self._lift(settings, out, progress)
         except (KeyboardInterrupt, SystemExit):
-            complain("stopped; what is finished is kept: the same command goes on from there")
+            complain(
+                "stopped; what is finished is kept: the same command goes on from there (a video in which people were "
+                "being sought is searched anew)"
+            )
             raise
 
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
         from skelgraph.lifting.pipeline import lift_files
 
-        sources, single = self._sources(out, settings.detection)
+        try:
+            sources, single = self._sources(out, settings.detection)
+        except SkelgraphError as error:
+            given = self.input if self.listing is None else self.listing
+            answer({"lifted": [], "failed": [{"source": given, "error": str(error)}]}, lambda facts: None)
+            raise
         if self.cluster:
             from skelgraph.lifting.cluster import lift_on_cluster
 
@@ -175,10 +187,9 @@ class Lift:
         failed: list[dict[str, Any]] = []
         for number, outcome in enumerate(outcomes, 1):
             if outcome.record is None:
-                if single:
-                    raise SkelgraphError(outcome.error or "")
                 failed.append({"source": str(outcome.source), "error": outcome.error})
-                complain(f"{number}/{len(sources)} failed: {outcome.error}")
+                if not single:
+                    complain(f"{number}/{len(sources)} failed: {outcome.error}")
             else:
                 done.append({"source": str(outcome.source), "out": outcome.out, "record": outcome.record})
                 if not single:
@@ -186,10 +197,13 @@ class Lift:
                 _tell(outcome.out, outcome.record)
         answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
         if failed:
+            if single:
+                raise SkelgraphError(failed[0]["error"])
             raise SkelgraphError(f"{len(failed)} of {len(sources)} inputs could not be lifted: see above")
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
+        from skelgraph.datasets.keypoint_files.reading import FORMATS
         from skelgraph.lifting.pipeline import source_kind, sources_in
 
         if self.listing is not None:
@@ -202,7 +216,10 @@ class Lift:
                 _check_video(source, detection)
             return [(source, out)], True
         if not source.is_dir():
-            raise SkelgraphError(f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read")
+            raise SkelgraphError(
+                f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read: "
+                f"{', '.join(FORMATS)}; docs/formats.md says what they are, and how your own table becomes one"
+            )
         return sources_in(source, out), False
 
 
@@ -248,6 +265,10 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
         f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
     )
+    for warning in record.get("warnings", ()):
+        print(f"  warning: {plain(warning, 1000)}")
+    for note in _notes(record):
+        print(f"  {note}")
     for one in record["people"]:
         if missing := one["frames_without_place"]:
             count = one["last_frame"] - one["first_frame"] + 1
@@ -260,6 +281,48 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         frames = f"frames {one['first_frame']} to {one['last_frame']}"
         print(f"  person {one['person']}, {frames}: not lifted, without {joints}")
     print(f"  {', '.join(record['files'])}")
+
+
+def _notes(record: dict[str, Any]) -> Iterator[str]:
+    """What is to be known of a result before it is used."""
+    people, detector = record["people"], record["detector"]
+    if detector is not None and DETECTORS.find(detector).one_person:
+        yield (
+            f"{plain(detector)} sees one person at a time; others in the picture are not lifted (several: --detector "
+            "rtmlib, docs/detectors.md)"
+        )
+        firsts = {one["person"]: one["first_frame"] for one in reversed(people)}  # of each the first stretch
+        if jumps := sorted(firsts.values())[1:]:
+            frames = ", ".join(map(str, jumps[:8])) + (", ..." if len(jumps) > 8 else "")
+            yield (
+                f"it went on somewhere else in {_counted(len(jumps), 'frame')} ({frames}), with another person or the "
+                "same: the numbers of people are stretches of what it saw, not who they are"
+            )
+    if record["camera"] is not None:
+        bend, longest = record["lens_bends_px"], max(record["image_size"] or (0,))
+        lens = f"; its lens bends the picture by up to {bend:.0f} pixels, which is ignored"
+        yield f"camera: {plain(record['camera'])} of the calibration{lens if bend > _MUCH_BENT * longest else ''}"
+    if people and record["gravity_from"] == ASSUMED:
+        yield (
+            "where down is, is not known: people lean as far as the camera is tilted, and stand higher or lower the "
+            "farther away they are (--gravity or --calibration tells it)"
+        )
+    feet = {one["person"]: one["feet_above_floor_m"] for one in people if one["feet_above_floor_m"] is not None}
+    if feet and max(feet.values()) - min(feet.values()) > _ON_ONE_FLOOR:
+        high, low = max(feet, key=feet.__getitem__), min(feet, key=feet.__getitem__)
+        yield (
+            f"the feet of person {high} are {feet[high] - feet[low]:.1f} m above those of person {low}: unless the "
+            "floor is not level, the direction of gravity or the heights of the people are wrong"
+        )
+    if heights := [one["height_m"] for one in people if one["height_m"] is not None]:
+        least, most = f"{min(heights):.2f}", f"{max(heights):.2f}"
+        tall = f"{least} m" if least == most else f"{least} to {most} m"
+        source = "given (--height)" if record["height_from"] == "given" else "as the network says; --height sets it"
+        yield f"height: {tall}, {source}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _lift_example(settings: LiftSettings, out: Path, overwrite: bool) -> None:
@@ -283,4 +346,9 @@ def _print_example(facts: dict[str, Any]) -> None:
     table.add_section()
     table.add_row("mean", *(f"{error:.1f}" for error in facts["mean"].values()))
     console().print(table)
+    print(
+        "MPJPE: how far the 12 joints of arms and legs are from the truth on average, both seen from the middle of the "
+        "hips; P-MPJPE: the same once each pose is turned, moved and scaled to fit best. The pages (viewer.html) show "
+        "every joint that has a truth, so that their mean is another one."
+    )
     print(f"Results: {plain(str(facts['out']), 500)}")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from skelgraph.cli.options import Imports, import_modules, text_option
+from skelgraph.cli.options import Imports, import_modules, text_option, values_of
 from skelgraph.cli.output import answer, console, named
 from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
     from skelgraph.models import ModelInfo
+    from skelgraph.topology import Skeleton
 
 
 @dataclass
@@ -38,14 +39,24 @@ class Models:
 
 @dataclass
 class Skeletons:
-    """List the named skeletons: joints, bones, symmetric pairs, body parts."""
+    """List the named skeletons: joints, bones, symmetric pairs, body parts. With NAME: the joints of one, the parent
+    of each and its counterpart on the other side."""
 
+    name: Annotated[
+        str | None,
+        text_option("name"),
+        Positional,
+        arg(help="A skeleton, or a JSON file of one, to list its joints.", help_behavior_hint=""),
+    ] = None
     imports: Imports = ()
 
     def __call__(self) -> None:
         """Run the command."""
         import_modules(self.imports)
-        answer({"skeletons": _skeletons()}, _print_skeletons)
+        if self.name is None:
+            answer({"skeletons": _skeletons()}, _print_skeletons)
+        else:
+            answer(_skeleton(self.name), _print_skeleton)
 
 
 def _models() -> dict[str, Any]:
@@ -203,16 +214,42 @@ def _plain_value(default: Any) -> Any:
 def _skeletons() -> list[dict[str, Any]]:
     from skelgraph.topology import as_skeleton, list_skeletons
 
-    return [
-        {
-            "name": name,
-            "joints": list(layout.joint_names),
-            "bones": [list(bone) for bone in layout.edges],
-            "symmetric_pairs": [list(pair) for pair in layout.symmetric_pairs],
-            "parts": {part: list(members) for part, members in layout.parts.items()},
-        }
-        for name, layout in ((name, as_skeleton(name)) for name in list_skeletons())
-    ]
+    return [_facts(name, as_skeleton(name)) for name in list_skeletons()]
+
+
+def _facts(name: str, layout: "Skeleton") -> dict[str, Any]:
+    return {
+        "name": name,
+        "joints": list(layout.joint_names),
+        "bones": [list(bone) for bone in layout.edges],
+        "symmetric_pairs": [list(pair) for pair in layout.symmetric_pairs],
+        "parts": {part: list(members) for part, members in layout.parts.items()},
+    }
+
+
+def _skeleton(name: str) -> dict[str, Any]:
+    from skelgraph.topology import as_skeleton
+
+    layout = as_skeleton(values_of({"skeleton": name})["skeleton"])
+    return {**_facts(name, layout), "parents": list(layout.parents)}
+
+
+def _print_skeleton(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    joints = [plain(joint) for joint in facts["joints"]]
+    mirrored = dict(pair for a, b in facts["symmetric_pairs"] for pair in ((a, b), (b, a)))
+    part_of = {joint: part for part, members in facts["parts"].items() for joint in members}
+    table = Table(title=f"Joints of {plain(facts['name'])}", title_justify="left")
+    table.add_column("id", justify="right")
+    for column in ("joint", "parent", "on the other side", "part"):
+        table.add_column(column, style="bold" if column == "joint" else "")
+    for joint, parent in enumerate(facts["parents"]):
+        other = joints[mirrored[joint]] if joint in mirrored else ""
+        above = "" if parent < 0 else joints[parent]
+        table.add_row(str(joint), *map(Text, (joints[joint], above, other, plain(part_of.get(joint, "")))))
+    console().print(table)
 
 
 def _print_skeletons(facts: dict[str, Any]) -> None:

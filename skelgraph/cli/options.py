@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Annotated, Any, TypedDict, get_args, get_origin
 from tyro.conf import DisallowNone, FlagCreatePairsOff, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.registry import DATASETS, read_layout
 from skelgraph.detection.protocol import DETECTORS
 from skelgraph.errors import SkelgraphError
 from skelgraph.options import choices, option_types
@@ -99,12 +100,13 @@ def value_of(name: str, text: str | bool, hint: Any) -> Any:
     if not isinstance(text, str):
         return text
     if name in ("skeleton", "layout"):
-        return _skeleton(text)
+        return read_layout(text)
     kinds = _kinds(hint)
     if text == "none" and type(None) in kinds:
         return None
     if tuple in kinds:
-        return tuple(_number(part.strip(), kinds) for part in text.split(","))
+        between = "[,x×]" if int in kinds and float not in kinds else ","  # 1920x1080
+        return tuple(_number(part.strip(), kinds) for part in re.split(between, text))
     return _number(text, kinds)
 
 
@@ -113,20 +115,6 @@ def _number(text: str, kinds: Collection[Any]) -> Any:
         if kind in kinds:
             with contextlib.suppress(ValueError):
                 return kind(text)
-    return text
-
-
-def _skeleton(text: str) -> Any:
-    """A skeleton from the name of a file of one, or the text itself, the name of a layout."""
-    path = Path(text)
-    if path.suffix == ".json":
-        from skelgraph.topology import read_skeleton
-
-        return read_skeleton(path)
-    if path.suffix.lower() in (".bvh", ".amc"):
-        from skelgraph.datasets import read_motion_file
-
-        return read_motion_file(path).skeleton(path.stem)
     return text
 
 

@@ -88,7 +88,7 @@ def about(recipe: "Recipe", changes: Sequence[str] = ()) -> list[str]:
     return [*lines, *changes]
 
 
-NAMES = {"mpjpe_mm": "MPJPE (mm)", "p_mpjpe_mm": "P-MPJPE (mm)", "pck_150mm": "PCK (%)", "auc": "AUC (%)"}
+NAMES = {"mpjpe_mm": "MPJPE (mm)", "p_mpjpe_mm": "P-MPJPE (mm)", "pck": "PCK (%)", "auc": "AUC (%)"}
 """What the published numbers are called on the screen."""
 
 

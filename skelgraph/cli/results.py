@@ -111,7 +111,7 @@ def _by_scene(rows: dict[str, Any]) -> Table:
     scenes = list(rows["network"]["per_scene"])
     table = _table("Scenes, means over frames", ["", *map(plain, scenes)])
     for row, label in ((row, ROWS[row]) for row in rows):
-        for name, measure in (("MPJPE (mm)", "mpjpe_mm"), ("PCK (%)", "pck_150mm"), ("AUC (%)", "auc")):
+        for name, measure in (("MPJPE (mm)", "mpjpe_mm"), ("PCK (%)", "pck"), ("AUC (%)", "auc")):
             values = (rows[row]["per_scene"][scene][measure] for scene in scenes)
             _add(table, f"{label}: {name}", *(f"{value:.2f}" for value in values))
     return table

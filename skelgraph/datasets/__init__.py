@@ -9,6 +9,7 @@ from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from skelgraph.datasets.bodies import SmplBodies
+    from skelgraph.datasets.calibration_files import CalibratedCamera, read_calibration
     from skelgraph.datasets.cameras import Camera, read_cameras
     from skelgraph.datasets.example_clip import View, four_views
     from skelgraph.datasets.hard_poses import HardPosesNPZ, hardest, rank_by_rareness
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATASETS",
+    "CalibratedCamera",
     "Camera",
     "Clip",
     "DatasetInfo",
@@ -53,6 +55,7 @@ __all__ = [
     "is_keypoints",
     "load_dataset",
     "rank_by_rareness",
+    "read_calibration",
     "read_cameras",
     "read_keypoints",
     "read_motion_file",
@@ -69,6 +72,7 @@ if not TYPE_CHECKING:
         __name__,
         __all__,
         (
+            "calibration_files",
             "cameras",
             "windows",
             "protocol",

@@ -14,7 +14,7 @@ from skelgraph.datasets.units import Axis
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
-from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, matching_joints, read_skeleton
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, matching_joints
 
 #: The joints of h36m16 among those of a stacked hourglass network (mpii16), as SemGCN's preparation takes them. Files
 #: of its keypoints are in either order under one name, and the sides in the metadata tell which it is.
@@ -66,8 +66,6 @@ class MocapNPZ(PoseDataset):
         **options: Any,
     ) -> None:
         check_split(split)
-        if isinstance(layout, str) and layout.endswith(".json"):
-            layout = read_skeleton(layout)
         subjects = (split,) if subjects is None else subjects
         super().__init__(
             read_motion(data_3d, data_2d, read_cameras(cameras, subjects), skeleton, layout=layout),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,13 @@ class Protocol:
     auc_thresholds_mm: tuple[float, ...]
     pck_threshold_mm: float = 150.0
     joints: tuple[str, ...] | None = None
+
+    def up_to(self, threshold_mm: float) -> Protocol:
+        """The same with another threshold of PCK; those of AUC keep their shares of it."""
+        share = threshold_mm / self.pck_threshold_mm
+        thresholds = tuple(share * threshold for threshold in self.auc_thresholds_mm)
+        name = f"{self.name}, up to {threshold_mm:g} mm"
+        return replace(self, name=name, pck_threshold_mm=threshold_mm, auc_thresholds_mm=thresholds)
 
 
 GRAPHMLP = Protocol("GraphMLP", tuple(range(150)))

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from skelgraph.datasets.units import Axis, Unit
@@ -93,6 +94,23 @@ def register_dataset(name: str, *, help: str) -> Callable[[Factory], Factory]:  
     return register
 
 
+def read_layout(layout: SkeletonLike) -> SkeletonLike:
+    """What is meant by a skeleton where data are: the name of a file stands for the joints in it, a JSON file of a
+    skeleton or a motion file (.bvh, .amc); all else is returned as it is."""
+    if not isinstance(layout, str | PathLike):
+        return layout
+    suffix = PurePath(layout).suffix.lower()
+    if suffix in (".bvh", ".amc"):
+        from skelgraph.datasets.motion_files import read_motion_file
+
+        return read_motion_file(layout).skeleton(PurePath(layout).stem)
+    if suffix == ".json":
+        from skelgraph.topology import as_skeleton
+
+        return as_skeleton(layout)
+    return layout
+
+
 def load_dataset(
     name: str,
     split: str,
@@ -111,7 +129,8 @@ def load_dataset(
     Args:
         name: A name of :data:`DATASETS`, such as ``"synthetic"``, ``"human36m"``, ``"mocap"``.
         split: ``"train"`` or ``"test"``.
-        skeleton: The joints that are wanted.
+        skeleton: The joints that are wanted: a skeleton, the name of a layout, or that of a file of one, JSON or a
+            motion file (.bvh, .amc).
         subjects: Subjects of the split, if not the usual ones.
         actions: Keep only these actions.
         downsample: Keep only every so many frames; by default what the dataset itself does.
@@ -127,6 +146,7 @@ def load_dataset(
             says; and what the dataset itself raises.
     """
     info = DATASETS.find(name)
+    skeleton = read_layout(skeleton)
     options = {option: value for option, value in options.items() if value is not None}
     filters = {"actions": actions, "downsample": downsample, "subset": subset}
     filters = {option: value for option, value in filters.items() if value is not None}

@@ -8,7 +8,10 @@ person, the first is not asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -123,8 +126,9 @@ def _network(path: Path, threads: int) -> Callable[[np.ndarray], list[np.ndarray
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         raise DataError("detector blazepose is run by LiteRT: pip install 'skelgraph[lift]'.") from None
-    interpreter = Interpreter(model_path=str(path), num_threads=threads)
-    interpreter.allocate_tensors()
+    with _without_chatter():
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     wanted = [output["index"] for output in interpreter.get_output_details()]
 
@@ -134,3 +138,25 @@ def _network(path: Path, threads: int) -> Callable[[np.ndarray], list[np.ndarray
         return [interpreter.get_tensor(index) for index in wanted]
 
     return run
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Leave out what LiteRT writes to the error stream of the process when all goes well (that it has a delegate), for
+    which it has no switch."""
+    try:
+        before = os.dup(2)
+    except OSError:  # there is no error stream
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(before, said.read(2**16))
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)

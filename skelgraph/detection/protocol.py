@@ -57,6 +57,8 @@ class DetectorInfo:
     name: str
     factory: Callable[..., Detector]
     help: str
+    one_person: bool = False
+    """Whether it follows one person, and may go on with another one when it loses that."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -68,20 +70,26 @@ DETECTORS: Registry[DetectorInfo] = Registry("detector")
 """The registered detectors by name."""
 
 
-def register_detector(name: str, *, help: str) -> Callable[[Factory], Factory]:  # noqa: A002 - as everywhere
+def register_detector(
+    name: str,
+    *,
+    help: str,  # noqa: A002 - as everywhere
+    one_person: bool = False,
+) -> Callable[[Factory], Factory]:
     """Decorate a class or a function that makes a :class:`Detector`: it is used by ``name`` then, from Python and the
     command line. Its parameters are its options, checked by their annotations; all have defaults.
 
     Args:
         name: Name of the detector.
         help: What it is, in a few words, for the help of the command line.
+        one_person: Whether it sees one person at a time, whoever else is in the picture.
 
     Raises:
         SkelgraphError: If the name is taken.
     """
 
     def register(factory: Factory) -> Factory:
-        DETECTORS.add(name, DetectorInfo(name, factory, help), factory)
+        DETECTORS.add(name, DetectorInfo(name, factory, help, one_person), factory)
         return factory
 
     return register
@@ -160,7 +168,7 @@ def _people(detector: Detector, frame: np.ndarray) -> np.ndarray:
     return people[known.any(axis=(1, 2))]
 
 
-@register_detector("blazepose", help="one person, 33 joints, in real time on a CPU")
+@register_detector("blazepose", help="one person, 33 joints, in real time on a CPU", one_person=True)
 def _blazepose(
     least_score: Rate = 0.5,
     least_presence: Rate = 0.5,

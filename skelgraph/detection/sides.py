@@ -37,21 +37,29 @@ class Sides:
         self._age = np.ones(count)  # frames since the one before the jump
         self._majority = np.zeros(count)  # frames for the sides as they are, less those against
 
-    def kept(self, joints: np.ndarray) -> np.ndarray:
+    def kept(self, joints: np.ndarray, frames: int = 1) -> np.ndarray:
         """Give the joints of the next frame the sides that they had.
 
         Args:
-            joints: x and y, and anything else that belongs to the joint.
+            joints: x and y, NaN where they are not known, and anything else that belongs to the joint. A pair of which
+                either is not known is left as it is.
+            frames: Frames since the one before: more than 1 where the person was not seen in between.
 
         Shapes:
             ``joints``: ``(J, 2 or more)``; out the same.
         """
         twins = joints[self._mirror]
         as_given, exchanged = self._moved(joints), self._moved(twins)
-        still = _STILL * float(np.ptp(joints[:, :2], axis=0).max())
+        known = np.isfinite(as_given)  # as those exchanged are: it takes both of a pair
+        if not known.any():
+            self._age += frames
+            return joints
+        self._age += frames - 1
+        still = _STILL * float(np.ptp(joints[known, :2], axis=0).max())
         possible = _FASTER * self._age * np.maximum(self._speed, still)
         agree, differ = as_given <= possible, exchanged <= possible
-        self._majority = np.where(agree & differ, 0, np.minimum(self._majority + np.where(agree, 1, -1), _MOST))
+        votes = known * np.where(agree, 1, -1)
+        self._majority = np.where(agree & differ, 0, np.minimum(self._majority + votes, _MOST))
         lost = self._majority < 0  # those who are against are more by now: the sides are as they are given
         exchange = (exchanged < as_given) & ~(agree & differ) & ~lost
         jump = ~(agree | differ | lost)

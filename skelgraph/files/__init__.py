@@ -9,8 +9,10 @@ from skelgraph.files.mat import read_mat
 from skelgraph.files.npz import npz_members, read_npz
 from skelgraph.files.pickles import RefusedError, Skipped
 from skelgraph.files.regular import as_path, open_regular
+from skelgraph.files.toml_text import read_toml
 from skelgraph.files.video import is_video, read_video, write_video
 from skelgraph.files.writing import write_file, writing
+from skelgraph.files.xml_text import read_xml
 from skelgraph.lazy import lazy_exports
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ __all__ = [
     "read_json",
     "read_mat",
     "read_npz",
+    "read_toml",
     "read_video",
+    "read_xml",
     "stored_files",
     "to_json",
     "write_file",

@@ -20,6 +20,7 @@ from skelgraph.geometry.procrustes import procrustes
 from skelgraph.geometry.rays import box_view, from_rays, rotation_to_axis, to_rays, turn, window_rays
 from skelgraph.geometry.root import estimate_root
 from skelgraph.geometry.segments import segment_distance, sine_about
+from skelgraph.geometry.size import beside_a_body, pose_sizes
 from skelgraph.geometry.turned_answers import turned_answers
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Distortion",
     "back_project",
     "back_project_relative",
+    "beside_a_body",
     "box_view",
     "camera_to_world",
     "denormalize_screen",
@@ -39,6 +41,7 @@ __all__ = [
     "mirror_intrinsics",
     "normalize_intrinsics",
     "normalize_screen",
+    "pose_sizes",
     "procrustes",
     "project",
     "project_linear",

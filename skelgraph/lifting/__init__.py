@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skelgraph.lifting.normalisation import ESTIMATED_FOCAL, HUMAN36M_FOCAL
     from skelgraph.lifting.pipeline import Outcome, Pipeline, lift_file, lift_files, sources_in
     from skelgraph.lifting.settings import LiftSettings
+    from skelgraph.lifting.sides import keep_sides
     from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
     from skelgraph.lifting.tracking import Tracker, longest_seen, track
 
@@ -36,6 +37,7 @@ __all__ = [
     "Tracker",
     "camera_to_upright",
     "judge",
+    "keep_sides",
     "lift_file",
     "lift_files",
     "lift_on_cluster",
@@ -49,5 +51,16 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         __all__,
-        ("lifted", "lifter", "judging", "normalisation", "smoothing", "settings", "tracking", "pipeline", "cluster"),
+        (
+            "lifted",
+            "lifter",
+            "judging",
+            "normalisation",
+            "sides",
+            "smoothing",
+            "settings",
+            "tracking",
+            "pipeline",
+            "cluster",
+        ),
     )

@@ -22,7 +22,7 @@ import numpy as np
 
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular
-from skelgraph.lifting.pipeline import Outcome, Pipeline, begun_record, finished_record
+from skelgraph.lifting.pipeline import Outcome, Pipeline, begun_record, finished_record, naming
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.text import plain, shown
 
@@ -189,7 +189,7 @@ class _Worker:
             try:
                 record = self._lifted(source, Path(out))
             except SkelgraphError as error:
-                reason = str(error)
+                reason = naming(source, error)
             for column, value in zip(done.values(), (source, out, json.dumps(record), reason), strict=True):
                 column.append(value)
         return done

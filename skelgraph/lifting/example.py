@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from skelgraph.datasets import View, four_views
 from skelgraph.errors import SkelgraphError
+from skelgraph.lifting.camera import known_camera
 from skelgraph.lifting.judging import Judgement, judge
 from skelgraph.lifting.lifted import Lifted, LiftedPerson
 from skelgraph.lifting.outputs import Result
 from skelgraph.lifting.pipeline import Pipeline, begun_record, claimed
-from skelgraph.lifting.settings import LiftSettings
+from skelgraph.lifting.settings import CALIBRATED, LiftSettings
 from skelgraph.topology import convert_keypoints
 
 
@@ -30,27 +32,31 @@ def lift_example(settings: LiftSettings, out: Path, *, overwrite: bool = False) 
 
     Returns:
         The errors of each view by its name.
+
+    Raises:
+        SkelgraphError: A calibration is given, or nothing could be lifted.
     """
-    pipeline = Pipeline(settings)
     lifting = settings.lifting
+    if lifting.calibration is not None:
+        raise SkelgraphError("calibration is given, but the four views have their own; expected none")
+    pipeline = Pipeline(settings)
     rows: dict[str, Judgement] = {}
     for name, view in four_views().items():
         start = time.perf_counter()
         fx, fy, cx, cy = view.intrinsics.tolist()
-        lifted = pipeline.lift(
-            view.detections,
-            focal=lifting.focal or (fx, fy),
-            principal_point=lifting.principal_point or (cx, cy),
-        )
+        camera = known_camera(lifting, name, view.detections.image_size)
+        camera = replace(camera, focal=camera.focal or (fx, fy), principal_point=camera.principal_point or (cx, cy))
+        if lifting.gravity is None:
+            camera = replace(camera, gravity=tuple(view.gravity.tolist()), gravity_from=CALIBRATED)
+        lifted = pipeline.lift(view.detections, camera)
         if not lifted.people:
             raise SkelgraphError(f"{name}: nothing of the person could be lifted with these settings")
-        gravity = lifting.gravity or tuple(view.gravity.tolist())
         title = f"four views, {name}"
         begun = begun_record({"name": title}, settings)
         truth = [_truth_of(view, lifted, one) for one in lifted.people]
         with claimed(out / name, begun, overwrite) as found:
             if found is None:
-                pipeline.write(Result(lifted, gravity, title, truth=truth), out / name, begun, start)
+                pipeline.write(Result(lifted, camera, title, truth=truth), out / name, begun, start)
         poses = np.concatenate([one.poses for one in lifted.people])
         frames = np.concatenate([np.arange(one.first_frame, one.last_frame + 1) for one in lifted.people])
         rows[name] = judge(poses, lifted.skeleton, view.truth[frames], view.detections.skeleton)

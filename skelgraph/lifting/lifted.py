@@ -161,9 +161,25 @@ class Lifted:
         index = next((i for i, known in enumerate(self.people) if known is person), None)
         if index is None:
             raise SkelgraphError(f"person is {shown(person)}; expected one of the {len(self.people)} people")
-        positions = self.in_world(gravity)[index]
-        names, parents, deviations = self.skeleton.joint_names, self.skeleton.parents, person.deviations
-        return Motion(positions, names, self.frame_rate, unit=1.0, up="z", parents=parents, deviations=deviations)
+        return self.placed_motion(person, self.in_world(gravity)[index])
+
+    def placed_motion(self, person: LiftedPerson, positions: np.ndarray) -> Motion:
+        """One of the :attr:`people` as motion, where its place in the world is known already.
+
+        Args:
+            person: One of the :attr:`people`.
+            positions: What :meth:`in_world` gave for it.
+        """
+        return Motion(
+            positions,
+            self.skeleton.joint_names,
+            self.frame_rate,
+            unit=1.0,
+            up="z",
+            parents=self.skeleton.parents,
+            deviations=person.deviations,
+            first_frame=person.first_frame,
+        )
 
 
 def camera_to_upright(gravity: Sequence[float]) -> np.ndarray:

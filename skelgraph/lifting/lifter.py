@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from skelgraph.lifting.gaps import fill_gaps, runs
 from skelgraph.lifting.keypoints import as_detections, by_person, people_of_frame
 from skelgraph.lifting.lifted import Lifted, LiftedFrame, LiftedPerson, NotLifted
 from skelgraph.lifting.normalisation import HUMAN36M_FOCAL, NORMALISATIONS, View, check_size, normalisation_of, view_of
+from skelgraph.lifting.plausible import check_focal, check_height, check_picture
 from skelgraph.lifting.prediction import Prediction
 from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
@@ -77,6 +79,8 @@ class Lifter(CheckedOptions):
             direction.
         expected_error: A head that tells the errors to expect of the network's poses, which are the ``deviations`` of
             people then; by default that of the weights, if they are a file that holds one.
+        unchecked: Do not ask whether heights (0.3 to 3 m), the focal length (a field of view of 3 to 150 degrees) and
+            ``image_size`` (most keypoints lie in it) can be.
 
     Raises:
         SkelgraphError: If the weights are not usable, or an option is none.
@@ -110,6 +114,7 @@ class Lifter(CheckedOptions):
         smoothing: OneEuro | None = None,
         rigid_bones: bool = False,
         expected_error: ExpectedError | None = None,
+        unchecked: bool = False,
     ) -> None:
         source = weights if isinstance(weights, PoseLifter) else weights_path(weights)
         network = _network(source, model, skeleton, dict(model_options or {}), device)
@@ -132,6 +137,7 @@ class Lifter(CheckedOptions):
         self.max_gap = max_gap
         self.smoothing = smoothing
         self.rigid_bones = rigid_bones
+        self.unchecked = unchecked
 
     @checked
     def __call__(
@@ -171,9 +177,11 @@ class Lifter(CheckedOptions):
                 needed that is not known.
         """
         seen = as_detections(keypoints_2d, skeleton, confidence, image_size, frame_rate)
-        view = view_of(seen.image_size, focal, principal_point, self.training_focal)
+        view = self._view(seen.image_size, focal, principal_point)
+        if image_size is not None and not self.unchecked and (doubt := check_picture(seen)):
+            warnings.warn(doubt, stacklevel=3)  # of the caller: `checked` is between
         step = self._step(seen.frame_rate)
-        sizes = _Sizes(heights, bone_lengths, self.skeleton)
+        sizes = _Sizes(heights, bone_lengths, self.skeleton, self.unchecked)
         people: list[LiftedPerson] = []
         not_lifted: list[NotLifted] = []
         for person, frames, keypoints in by_person(seen):
@@ -235,7 +243,7 @@ class Lifter(CheckedOptions):
             raise SkelgraphError("rigid_bones are medians over a stretch; expected rigid_bones=False for a stream")
         layout = as_skeleton(skeleton)
         check_size(image_size)
-        view = view_of(image_size, focal, principal_point, self.training_focal)
+        view = self._view(image_size, focal, principal_point)
         return self._stream(frames, layout, view, frame_rate)
 
     def _stream(self, frames: Iterable[Any], layout: Any, view: View, frame_rate: float) -> Iterator[LiftedFrame]:
@@ -259,6 +267,12 @@ class Lifter(CheckedOptions):
                     del people[person]
         for stream in people.values():
             yield from stream.finish()
+
+    def _view(self, image_size: Any, focal: Any, principal_point: Any) -> View:
+        view = view_of(image_size, focal, principal_point, self.training_focal)
+        if image_size is not None and not self.unchecked:
+            check_focal(view.intrinsics[:2], image_size)
+        return view
 
     def _converted(self, keypoints: np.ndarray, layout: Any) -> np.ndarray:
         """Keypoints in the joints of the network, zeros where they are not seen."""
@@ -322,6 +336,7 @@ class _Sizes:
     heights: Any
     lengths: Any
     skeleton: Skeleton
+    unchecked: bool
 
     def __post_init__(self) -> None:
         if self.heights is not None and self.lengths is not None:
@@ -333,6 +348,8 @@ class _Sizes:
             for value in values:
                 if value is not None:
                     check_option(f"a value of {name}", value, Positive, "metres")
+                    if name == "heights" and not self.unchecked:
+                        check_height(name, value)
 
     def height(self, person: int) -> float | None:
         """How tall somebody is."""

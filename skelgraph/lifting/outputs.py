@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from skelgraph.datasets import Motion, write_motion
+from skelgraph.datasets import write_motion
 from skelgraph.errors import DataError
 from skelgraph.files import read_video
 from skelgraph.files.video import Progress
+from skelgraph.lifting.camera import KnownCamera
 from skelgraph.lifting.lifted import Lifted, camera_to_upright
 from skelgraph.lifting.settings import MOTION_FORMATS, OutputSettings
 from skelgraph.viz.clip import clip_frames, write_clip
@@ -40,7 +41,7 @@ class Result:
 
     Args:
         lifted: People in space.
-        gravity: The direction of gravity in camera axes.
+        camera: What is known of the camera; its gravity is that of the world.
         title: Heading of the page.
         video: The video, for the pictures; ``None`` if there are only keypoints.
         truth: Where the joints of each stretch really were, in camera axes and with the root of the prediction,
@@ -48,7 +49,7 @@ class Result:
     """
 
     lifted: Lifted
-    gravity: tuple[float, float, float]
+    camera: KnownCamera
     title: str
     video: Path | None = None
     truth: list[np.ndarray] | None = None
@@ -56,14 +57,14 @@ class Result:
     @cached_property
     def positions(self) -> list[np.ndarray]:
         """The joints of each stretch, metres, z up."""
-        return self.lifted.in_world(self.gravity)
+        return self.lifted.in_world(self.camera.gravity)
 
     @property
     def true_positions(self) -> list[np.ndarray | None]:
         """The true joints of each stretch in the world of :attr:`positions`."""
         if self.truth is None:
             return [None for _ in self.positions]
-        turn = camera_to_upright(self.gravity)
+        turn = camera_to_upright(self.camera.gravity)
         return [
             truth @ turn.T + (there - one.positions @ turn.T)[0, 0]  # to the same floor
             for one, truth, there in zip(self.lifted.people, self.truth, self.positions, strict=True)
@@ -104,7 +105,8 @@ def written_files(result: Result, out: Path, settings: OutputSettings, progress:
                 result.lifted.people, stretch_names(result.lifted), result.positions, strict=True
             ):
                 names.append(f"{name}.{format_name}")
-                write_motion(out / names[-1], _motion(result, positions, person.deviations))
+                motion = replace(result.lifted.placed_motion(person, positions), frame_rate=result.frame_rate)
+                write_motion(out / names[-1], motion)
     for format_name, (name, write) in _SCENES.items():
         if format_name in settings.format:
             write(result, out / name, settings, progress)
@@ -121,11 +123,6 @@ def stretch_names(lifted: Lifted) -> list[str]:
         names.append(f"person{one.person}" + (f"_from_frame{one.first_frame}" if one.person in begun else ""))
         begun.add(one.person)
     return names
-
-
-def _motion(result: Result, positions: np.ndarray, deviations: np.ndarray | None) -> Motion:
-    names, parents = result.lifted.skeleton.joint_names, tuple(result.lifted.skeleton.parents)
-    return Motion(positions, names, result.frame_rate, unit=1.0, up="z", parents=parents, deviations=deviations)
 
 
 def _write_page(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:

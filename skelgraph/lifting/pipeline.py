@@ -13,7 +13,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,25 +25,28 @@ from skelgraph.datasets import Detections, is_keypoints, read_keypoints, write_k
 from skelgraph.detection import Detector, create_detector, detect_video
 from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
-from skelgraph.files import as_path, is_video, open_regular, read_json, write_file
+from skelgraph.files import as_path, is_video, open_regular, read_json, read_video, write_file
 from skelgraph.files.holding import holding
 from skelgraph.files.video import Progress
+from skelgraph.lifting.bones import body_height
+from skelgraph.lifting.camera import KnownCamera, known_camera
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
-from skelgraph.lifting.settings import LiftSettings
+from skelgraph.lifting.plausible import check_focal, check_gravity, check_picture
+from skelgraph.lifting.settings import BETA, MIN_CUTOFF, LiftingSettings, LiftSettings
+from skelgraph.lifting.sides import exchanges, keep_sides
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
 from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.text import plain
+from skelgraph.topology import Skeleton, conversion_weights
 from skelgraph.training.environment import environment
 from skelgraph.training.probe import trial, use_threads
 
 RECORD = "lift.json"
 KEYPOINTS = "keypoints.npz"
-LEVEL = (0.0, 1.0, 0.0)
-"""Gravity in the axes of a level camera."""
 _FORMAT = "skelgraph lift"
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 """The names under which :func:`~skelgraph.files.writing` writes."""
@@ -74,8 +77,9 @@ class Pipeline:
             network_rate=lifting.network_rate,
             min_confidence=lifting.min_confidence,
             max_gap=lifting.max_gap,
-            smoothing=OneEuro(lifting.min_cutoff, lifting.beta) if lifting.smoothing else None,
+            smoothing=_smoothing(lifting),
             rigid_bones=lifting.rigid_bones,
+            unchecked=lifting.unchecked,
         )
         network = self.lifter.prediction.network
         if self.lifter.prediction.device.type == "cpu":
@@ -97,22 +101,39 @@ class Pipeline:
             What ``lift.json`` says.
 
         Raises:
-            DataError: If the source is damaged, or of no known kind.
+            DataError: If the source is damaged, of no known kind, or nobody in it could be lifted.
             SkelgraphError: If a result is there that is not to be replaced, or files that no ``lift.json`` tells of.
             OSError: If a file cannot be written.
         """
-        begun = begun_record(_identity(source), self.settings)
+        video = source if _is_video(source) else None
+        size, rate = _header(video) if video else (None, None)
+        begun = begun_record(_identity(source), self.settings, _unused(video is not None, rate))
         with claimed(out, begun, overwrite, source) as found:
             if found is not None:
                 return found
             start = time.perf_counter()
-            video = source if _is_video(source) else None
-            seen = self._detections(source, out, progress) if video else self._keypoints(source)
-            result = Result(self.lift(seen), self.gravity, title=source.name, video=video)
-            return self.write(result, out, begun, start, progress)
+            doubts: list[str] = []
+            if video:
+                camera = self._camera(source, size)  # before the long work
+                seen = self._detections(video, out, progress)
+            else:
+                seen = self._keypoints(source, doubts)
+                camera = self._camera(source, seen.image_size)
+            seen = self._followed(seen, None if video else doubts)
+            lifted = self._lifted(seen, camera)
+            if not lifted.people:
+                raise DataError(f"{plain(str(source), 1000)}: {self._why_nobody(seen, lifted)}.")
+            result = Result(lifted, camera, title=source.name, video=video)
+            return self.write(result, out, begun, start, progress, doubts)
 
     def write(
-        self, result: Result, out: Path, begun: dict[str, Any], start: float, progress: Progress | None = None
+        self,
+        result: Result,
+        out: Path,
+        begun: dict[str, Any],
+        start: float,
+        progress: Progress | None = None,
+        doubts: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Write the files of a result and, at last, its record.
 
@@ -122,40 +143,101 @@ class Pipeline:
             begun: The record with which :func:`claimed` opened it.
             start: When the work began, in the seconds of ``time.perf_counter``.
             progress: Shows how far it is.
+            doubts: What is odd about the source, in sentences.
 
         Returns:
             What ``lift.json`` says.
         """
         files = written_files(result, out, self.settings.output, progress)
-        record = begun | _told(result, self.settings) | {"files": files}
+        doubt = check_gravity(result.lifted, result.camera.gravity, result.camera.gravity_from)
+        record = (
+            begun | _told(result, self.settings) | {"files": files, "warnings": [*doubts, *([doubt] if doubt else [])]}
+        )
         record |= {"seconds": time.perf_counter() - start, "environment": environment()}
         return _write_record(out, record)
 
-    @property
-    def gravity(self) -> tuple[float, float, float]:
-        """The direction of gravity in camera axes."""
-        return self.settings.lifting.gravity or LEVEL
-
-    def lift(self, seen: Detections, **known: Any) -> Lifted:
+    def lift(self, seen: Detections, camera: KnownCamera | None = None) -> Lifted:
         """Lift what was seen.
 
         Args:
             seen: People in pixels.
-            **known: What is known of the camera, in the place of the settings.
+            camera: What is known of the camera; by default what the settings say.
+        """
+        camera = camera or known_camera(self.settings.lifting, "", seen.image_size)
+        return self._lifted(self._followed(seen, None), camera)
+
+    def _lifted(self, seen: Detections, camera: KnownCamera) -> Lifted:
+        heights = _heights(self.settings.lifting, seen)
+        return self.lifter(seen, heights=heights, focal=camera.focal, principal_point=camera.principal_point)
+
+    def _followed(self, seen: Detections, doubts: list[str] | None) -> Detections:
+        """The same people told apart, as many as are wanted, with their sides kept.
+
+        Args:
+            seen: People in pixels.
+            doubts: Where it is put down that left and right seem to be exchanged; ``None``: it is not asked.
         """
         lifting = self.settings.lifting
         if seen.persons is None:
             seen = track(seen)
         if self.settings.detection.max_people is not None:
             seen = longest_seen(seen, self.settings.detection.max_people)
-        camera = {"focal": lifting.focal, "principal_point": lifting.principal_point} | known
-        return self.lifter(seen, heights=lifting.height, **camera)
+        if lifting.keep_sides:
+            return keep_sides(seen, min_confidence=lifting.min_confidence)
+        if doubts is not None and seen.skeleton.symmetry_known:
+            kept = keep_sides(seen, min_confidence=lifting.min_confidence)
+            doubts += [
+                f"person {person}: left and right seem to be exchanged in {_listed(frames)}; keep_sides (--keep-sides) "
+                "puts them back"
+                for person, frames in exchanges(seen, kept).items()
+            ]
+        return seen
 
-    def _keypoints(self, source: Path) -> Detections:
-        detection = self.settings.detection
-        return read_keypoints(
+    def _why_nobody(self, seen: Detections, lifted: Lifted) -> str:
+        """Why nobody could be lifted."""
+        if not lifted.not_lifted:
+            least = self.settings.lifting.min_confidence
+            return "nobody is seen in it" + (f" with a confidence above {least:g}" if least else "")
+        lost, names = lifted.not_lifted[0], self.lifter.skeleton.joint_names
+        weights = conversion_weights(seen.skeleton, self.lifter.skeleton, "mask", rule=self.lifter.rule)
+        used = (weights != 0).reshape(-1, *weights.shape[-2:]).any(0)
+        made_of = {
+            joint: ", ".join(
+                plain(seen.skeleton.joint_names[source]) for source in np.flatnonzero(used[names.index(joint)])
+            )
+            for joint in lost.joints[:6]
+        }
+        joints = ", ".join(f"{plain(joint)} (made of {sources})" for joint, sources in made_of.items())
+        frames = f"frames {lost.first_frame} to {lost.last_frame}"
+        return f"nobody could be lifted: person {lost.person} has no {joints} that is seen in {frames}"
+
+    def _keypoints(self, source: Path, doubts: list[str]) -> Detections:
+        detection, lifting = self.settings.detection, self.settings.lifting
+        seen = read_keypoints(
             source, skeleton=detection.layout, image_size=detection.image_size, frame_rate=detection.frame_rate
         )
+        is_known = lifting.calibration is not None or None not in (lifting.focal, lifting.principal_point)
+        needs_size = not is_known or lifting.normalisation == "width"
+        lacking = ["image_size (--image-size 1920,1080)"] if seen.image_size is None and needs_size else []
+        lacking += ["frame_rate (--frame-rate 30)"] if seen.frame_rate is None else []
+        if lacking:
+            raise DataError(
+                f"{plain(str(source), 1000)}: does not say all of its video; expected {' and '.join(lacking)}."
+            )
+        if detection.image_size is not None and not lifting.unchecked and (doubt := check_picture(seen)):
+            doubts.append(doubt)
+        return seen
+
+    def _camera(self, source: Path, image_size: tuple[int, int] | None) -> KnownCamera:
+        """What is known of the camera of a source.
+
+        Raises:
+            SkelgraphError: If the focal length cannot be that of its pictures, or the calibration is not of them.
+        """
+        camera = known_camera(self.settings.lifting, source.stem, image_size)
+        if camera.focal is not None and image_size is not None and not self.settings.lifting.unchecked:
+            check_focal(camera.focal if isinstance(camera.focal, tuple) else [camera.focal], image_size)
+        return camera
 
     def _detections(self, source: Path, out: Path, progress: Progress | None) -> Detections:
         """What the detector finds, or found before the last run was stopped."""
@@ -172,6 +254,33 @@ class Pipeline:
         return seen
 
 
+def _smoothing(lifting: LiftingSettings) -> OneEuro | None:
+    if not lifting.smoothing:
+        return None
+    return OneEuro(lifting.min_cutoff or MIN_CUTOFF, BETA if lifting.beta is None else lifting.beta)
+
+
+def _heights(lifting: LiftingSettings, seen: Detections) -> float | dict[int, float] | None:
+    """How tall people are: one number, or one by the number of each."""
+    if len(lifting.heights) < 2:
+        return next(iter(lifting.heights), None)
+    people = [] if seen.persons is None else np.unique(seen.persons).tolist()
+    if len(people) != len(lifting.heights):
+        numbers = ", ".join(map(str, people[:20]))
+        raise SkelgraphError(
+            f"height has {len(lifting.heights)} numbers, and there are {len(people)} people ({numbers}); expected one "
+            "for each, or one for all (max_people, --max-people, keeps those that are seen longest)"
+        )
+    return dict(zip(people, lifting.heights, strict=True))
+
+
+def _listed(frames: list[int]) -> str:
+    """Numbers of frames, as runs."""
+    parts = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    runs = [f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts]
+    return f"frames {', '.join(runs[:8])}{', ...' if len(runs) > 8 else ''}"
+
+
 def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
     """What the record says of a result."""
     lifted = result.lifted
@@ -181,8 +290,12 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
         "image_size": lifted.image_size,
         "intrinsics": lifted.intrinsics.tolist(),
         "focal": lifted.focal_source,
-        "gravity": list(result.gravity),
-        "gravity_from": "a level camera is assumed" if result.gravity == LEVEL else "given",
+        "detector": None if result.video is None else settings.detection.detector,
+        "gravity": list(result.camera.gravity),
+        "gravity_from": result.camera.gravity_from,
+        "camera": result.camera.name,
+        "lens_bends_px": result.camera.bend,
+        "height_from": "the network" if settings.lifting.height is None else "given",
         "people": [
             {
                 "person": one.person,
@@ -190,14 +303,31 @@ def _told(result: Result, settings: LiftSettings) -> dict[str, Any]:
                 "last_frame": one.last_frame,
                 "file": name,
                 "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
+                "height_m": _height(one.poses, lifted.skeleton),
+                "feet_above_floor_m": _above_floor(positions),
             }
-            for one, name in zip(lifted.people, stretch_names(lifted), strict=True)
+            for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
         ],
         "not_lifted": [
             {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
             for one in lifted.not_lifted
         ],
     }
+
+
+def _height(poses: np.ndarray, skeleton: Skeleton) -> float | None:
+    """How tall somebody is over a stretch, metres; ``None`` if these joints do not tell it."""
+    try:
+        return body_height(poses, skeleton)
+    except SkelgraphError:
+        return None
+
+
+def _above_floor(positions: np.ndarray) -> float | None:
+    """How high the lowest joint of somebody is above the floor, the median over the frames, metres; ``None`` if nobody
+    knows where the person is."""
+    known = np.isfinite(positions).all((1, 2))
+    return float(np.median(positions[known, :, 2].min(1))) if known.any() else None
 
 
 @dataclass(frozen=True)
@@ -250,7 +380,13 @@ def lift_files(
         try:
             yield Outcome(source, out, pipeline(source, out, overwrite=overwrite, progress=progress))
         except SkelgraphError as error:
-            yield Outcome(source, out, None, str(error))
+            yield Outcome(source, out, None, naming(source, error))
+
+
+def naming(source: Path | str, error: SkelgraphError) -> str:
+    """What a message says, and of which of many sources it says it."""
+    label, message = plain(str(source), 1000), str(error)
+    return message if message.startswith(label) else f"{label}: {message}"
 
 
 def source_kind(path: Path) -> str | None:
@@ -262,6 +398,20 @@ def source_kind(path: Path) -> str | None:
     if _is_video(path):
         return "video"
     return "keypoints" if is_keypoints(path) else None
+
+
+def _header(video: Path) -> tuple[tuple[int, int], float | None]:
+    """Width, height and frame rate of a video."""
+    with read_video(video) as frames:
+        return frames.image_size, frames.frame_rate
+
+
+def _unused(is_video: bool, frame_rate: float | None) -> list[str]:
+    """The settings that mean nothing to a source: a video says itself what is asked of keypoints, and these need no
+    detector."""
+    if not is_video:
+        return ["detector", "detector_options"]
+    return ["layout", "image_size", *(["frame_rate"] if frame_rate is not None else [])]
 
 
 def _is_video(path: Path) -> bool:
@@ -318,25 +468,36 @@ def _identity(source: Path) -> dict[str, Any]:
     return {"name": source.name, "bytes": sum(file.st_size for file in files), "modified": changed}
 
 
-def begun_record(source: dict[str, Any], settings: LiftSettings) -> dict[str, Any]:
+def begun_record(source: dict[str, Any], settings: LiftSettings, unused: Sequence[str] = ()) -> dict[str, Any]:
     """What ``lift.json`` says from the beginning on.
 
     Args:
         source: What tells whether a source is still the same.
         settings: What decides the results.
+        unused: Those of its detection that mean nothing to this source, and are left out.
     """
     weights = weights_path(settings.weights)
     if weights.is_dir():
         weights /= FILE_NAME
-    status = weights.stat()
-    digest = _digest(weights, status.st_size, status.st_mtime_ns)
-    return _as_json({"format": _FORMAT, "source": source, "weights": digest, "settings": settings.to_dict()})
+    values = settings.to_dict()
+    values["detection"] = {name: value for name, value in values["detection"].items() if name not in unused}
+    begun = {"format": _FORMAT, "source": source, "weights": _digest(weights), "settings": values, "unused": [*unused]}
+    if settings.lifting.calibration is not None:
+        begun["calibration"] = _digest(Path(settings.lifting.calibration))
+    return _as_json(begun)
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, which tells training that went on, or a calibration made anew, under the same name."""
+    with open_regular(path, DataError) as file:
+        status = os.fstat(file.fileno())
+        return _digest_of(path, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)
-def _digest(weights: Path, size: int, modified: int) -> str:
-    """SHA-256 of weights, which tells training that went on under the same name; anew when the file has changed."""
-    with open_regular(weights, DataError) as file:
+def _digest_of(path: Path, size: int, modified: int) -> str:
+    """The same, anew when the file has changed."""
+    with open_regular(path, DataError) as file:
         digest = hashlib.sha256()
         while part := file.read(2**20):
             digest.update(part)
@@ -359,7 +520,8 @@ def claimed(
     out: Path, begun: dict[str, Any], overwrite: bool, source: Path | None = None
 ) -> Iterator[dict[str, Any] | None]:
     """Open the folder of a result and hold it: files of this program that are there and do not belong to it are
-    removed, where that is allowed; no others ever are.
+    removed, where that is allowed; no others ever are. Where what is done there fails, folders that were made for it
+    are removed again, unless there is more in them than the record.
 
     Args:
         out: The folder.
@@ -381,11 +543,27 @@ def claimed(
     if found := finished_record(out, begun):  # also where nothing may be written any more
         yield found
         return
-    with holding(out):
-        found = finished_record(out, begun)  # by the process that held it
-        if found is None:
-            _begin(out, begun, overwrite)
-        yield found
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        with holding(out):
+            found = finished_record(out, begun)  # by the process that held it
+            if found is None:
+                _begin(out, begun, overwrite)
+            yield found
+    except Exception:
+        _remove_empty(made)
+        raise
+
+
+def _remove_empty(made: list[Path]) -> None:
+    """Remove folders, the deepest first, as far as nothing is in them but the record of what came to nothing."""
+    if made and made[0].is_dir() and [path.name for path in made[0].iterdir()] == [RECORD]:
+        (made[0] / RECORD).unlink()
+    for folder in made:
+        try:
+            folder.rmdir()
+        except OSError:  # it is not empty
+            return
 
 
 def _folder_of_own(source: Path) -> list[Path]:
@@ -404,17 +582,20 @@ def _begin(out: Path, begun: dict[str, Any], overwrite: bool) -> None:
     there = sorted(out.iterdir())
     own = [path for path in there if _is_own(path.name)]
     record = _record_in(out)
+    grew = False
     if record is None and own:
         names = ", ".join(plain(path.name) for path in own[:8])
         raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
     if record is not None:
         # what was begun and came to nothing may be begun anew
-        if "files" in record and not _same(record, begun) and not overwrite:
+        grew = "files" in record and _same(record, begun) and _formats(record) < _formats(begun)
+        replaced = not _same(record, begun) or _formats(record) != _formats(begun)
+        if "files" in record and replaced and not grew and not overwrite:
             raise SkelgraphError(
                 f"{where} holds the result of another source or of other settings or weights: replace it (--overwrite) "
                 "or choose another folder"
             )
-        for path in own:
+        for path in own if not grew else ():  # of which none changes where further formats are asked for
             if path.name != KEYPOINTS or not _seen_alike(record, begun):
                 path.unlink()
     for path in there:
@@ -435,7 +616,7 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
         SkelgraphError: If its ``lift.json`` is of another program.
     """
     record = _record_in(out)
-    if record is None or not _same(record, begun):
+    if record is None or not _same(record, begun) or _formats(record) != _formats(begun):
         return None
     files = record.get("files")
     whole = isinstance(files, list) and all((out / str(name)).exists() for name in files)
@@ -443,7 +624,31 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _same(record: dict[str, Any], begun: dict[str, Any]) -> bool:
-    return all(record.get(key) == begun[key] for key in ("source", "weights", "settings"))
+    """Whether a record is of the same people in space, in whatever formats."""
+    alike = all(record.get(key) == begun.get(key) for key in ("source", "weights", "calibration"))
+    return alike and _deciding(record, begun) == _deciding(begun, record)
+
+
+def _deciding(record: dict[str, Any], other: dict[str, Any]) -> Any:
+    """The settings in a record, without formats and what means nothing to the source in this or the other one."""
+    settings = record.get("settings")
+    if not isinstance(settings, dict):
+        return None
+    unused = [*(record.get("unused") or ()), *(other.get("unused") or ()), "format"]
+    return {
+        group: {name: value for name, value in values.items() if name not in unused}
+        if isinstance(values, dict) and group in LiftSettings.groups()
+        else values
+        for group, values in settings.items()
+    }
+
+
+def _formats(record: dict[str, Any]) -> frozenset[str]:
+    """The formats that a record tells of."""
+    settings = record.get("settings")
+    output = settings.get("output") if isinstance(settings, dict) else None
+    formats = output.get("format") if isinstance(output, dict) else None
+    return frozenset(map(str, formats)) if isinstance(formats, list) else frozenset()
 
 
 def _record_in(out: Path) -> dict[str, Any] | None:
@@ -458,6 +663,5 @@ def _record_in(out: Path) -> dict[str, Any] | None:
 
 def _seen_alike(record: dict[str, Any], begun: dict[str, Any]) -> bool:
     """Whether what the detector found for one record is what it will find for another one."""
-    settings = record.get("settings")
-    found = settings.get("detection") if isinstance(settings, dict) else None
-    return bool(record.get("source") == begun["source"] and found == begun["settings"]["detection"])
+    found, wanted = (_deciding(one, other) for one, other in ((record, begun), (begun, record)))
+    return bool(record.get("source") == begun["source"] and found and found.get("detection") == wanted["detection"])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from skelgraph.datasets.units import Axis
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
+from skelgraph.lifting.plausible import check_height
 from skelgraph.options import Count, FrameRate, NotNegative, OneOf, Positive, Side, Threads
 from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 
@@ -22,8 +24,13 @@ MOTION_FORMATS = ("npz", "json", "trc", "c3d", "bvh")
 """Those of :func:`~skelgraph.datasets.write_motion`, a file for each unbroken stretch of a person."""
 Formats = Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=8)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
+MIN_CUTOFF, BETA = 1.0, 2.0
+"""Of the One-Euro filter of the command line, hertz, and hertz for each metre per second."""
+Heights = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]
+ASSUMED, CALIBRATED = "a level camera is assumed", "the calibration"
+"""Who says where down is, where the caller does not."""
 
 
 @settings_group
@@ -80,9 +87,26 @@ class LiftingSettings(CheckedSettings):
         unit="x,y,z",
         absent="that of a level camera, which is said",
     )
-    height: Positive | None = setting(
+    calibration: str | None = setting(
         None,
-        "How tall the people are, which sets their size and distance.",
+        "Calibration file that says the focal length, the principal point and, with up, the direction of gravity: "
+        "Calib.toml of Pose2Sim or AniPose, or Qualisys' .qca.txt.",
+        unit="file",
+        absent="the options above",
+    )
+    camera: str | None = setting(
+        None,
+        "Which camera of the calibration it is.",
+        unit="name",
+        absent="that of the name of the input, or the only one",
+    )
+    up: Axis | None = setting(
+        None, "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's."
+    )
+    height: Positive | Heights | None = setting(
+        None,
+        "How tall the people are, which sets their size and distance: one number, or 1.8,1.6, one for each of them in "
+        "the order of their numbers.",
         unit="metres",
         absent="as the network says",
     )
@@ -108,9 +132,20 @@ class LiftingSettings(CheckedSettings):
     min_confidence: NotNegative = setting(0.0, "Joints of this confidence or less count as not seen.", unit="number")
     max_gap: Seconds = setting(0.25, "Gaps up to this are filled, longer ones end a stretch.", unit="seconds")
     smoothing: bool = setting(False, "Smooth with the One-Euro filter.")
-    min_cutoff: Positive = setting(1.0, "Lowest cutoff frequency of the filter.", unit="hertz")
-    beta: NotNegative = setting(2.0, "How much the cutoff rises with the speed of a joint.", unit="number")
+    min_cutoff: Positive | None = setting(
+        None, "With --smoothing: lowest cutoff frequency of the filter.", unit="hertz", absent=f"{MIN_CUTOFF:g}"
+    )
+    beta: NotNegative | None = setting(
+        None,
+        "With --smoothing: how much the cutoff rises with the speed of a joint.",
+        unit="number",
+        absent=f"{BETA:g}",
+    )
     rigid_bones: bool = setting(False, "Give every bone one length over a stretch, left and right the same.")
+    keep_sides: bool = setting(
+        False, "Put joints of keypoints back where left and right are exchanged, from one frame to the next."
+    )
+    unchecked: bool = setting(False, "Do not ask whether height, focal length and picture can be.")
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "auto takes a GPU if there is one.")
     threads: Threads | None = setting(
         None, "Threads of the CPU.", unit="threads", absent="as many as a short probe finds fastest"
@@ -125,6 +160,28 @@ class LiftingSettings(CheckedSettings):
         super().__post_init__()
         if self.gravity is not None and not any(self.gravity):
             raise SkelgraphError("gravity is 0, 0, 0; expected a direction")
+        for value in self.heights if not self.unchecked else ():
+            check_height("height", value)
+        for name in ("min_cutoff", "beta"):
+            if getattr(self, name) is not None and not self.smoothing:
+                option = name.replace("_", "-")
+                raise SkelgraphError(f"{option} is of the One-Euro filter, which is off; expected smoothing too")
+        calibrated = {"focal": self.focal, "principal-point": self.principal_point, "gravity": self.gravity}
+        told = [name for name, value in calibrated.items() if value is not None]
+        if self.calibration is not None and told:
+            raise SkelgraphError(
+                f"calibration and {told[0]} are given; expected one of them, as the first says the other"
+            )
+        if self.calibration is None and (self.camera is not None or self.up is not None):
+            name = "up" if self.camera is None else "camera"
+            raise SkelgraphError(f"{name} is given, but no calibration that it is of; expected calibration, a file")
+
+    @property
+    def heights(self) -> tuple[float, ...]:
+        """How tall people are, metres: nothing, one number for all, or one for each."""
+        if self.height is None or isinstance(self.height, tuple):
+            return self.height or ()
+        return (self.height,)
 
 
 @settings_group

@@ -13,6 +13,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.models.registry import model_info
 from skelgraph.options import NotNegative, check_option
 from skelgraph.text import plain, shown
+from skelgraph.topology.limbs import LIMBS
 from skelgraph.version import __version__
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
@@ -67,6 +68,7 @@ def model_card(
     if config["name"] is None:
         raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
     info, layout, form = model_info(config["name"]), model.skeleton, model.input_form
+    is_body = layout.parts.keys() >= LIMBS.keys()
     joints = [_cell(name) for name in layout.joint_names]
     rate = "" if model.frame_rate is None else f", {model.frame_rate:g} of them in a second"
     facts = {
@@ -84,7 +86,7 @@ def model_card(
             license=license,
             license_name=license_name,
             license_link=license_link,
-            tags=["2d-to-3d-lifting", "graph-neural-network", "human-pose-estimation"],
+            tags=["2d-to-3d-lifting", "graph-neural-network", *["human-pose-estimation"] * is_body],
         ),
         template_path=str(TEMPLATE),
         marker=MARKER,

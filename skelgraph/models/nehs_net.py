@@ -22,7 +22,10 @@ from skelgraph.topology.hypergraph import DEFAULT_GROUPS
 
 FrameMode = Literal["center", "concat"]
 JointChannels = Annotated[int, Field(ge=2, le=2**16)]
-HyperedgeSpec = str | Sequence[str] | Sequence[Sequence[int]]
+HyperedgeSpec = Annotated[
+    str | Sequence[str] | Sequence[Sequence[int | str]],
+    "names of groups of hyperedges, or a list of joints for each hyperedge (JointHypergraph.hyperedges are such lists)",
+]
 
 
 class NEHSFeatures(NamedTuple):
@@ -66,9 +69,9 @@ class NEHSNet(PoseLifter):
         fusion: How joints fuse the streams: ``"gate"``, ``"mean"`` or ``"concat"``.
         mask: How joints see bones and hyperedges: ``"soft"``, ``"hard"`` (incident ones only) or ``"none"``.
         ffn_ratio: Hidden width of the perceptrons relative to ``d_model``.
-        hyperedges: Names of :func:`~skelgraph.topology.hyperedge_groups`, or lists of joint ids. By default ``parts``,
-            ``sides``, ``halves`` and ``sym``; of these, a skeleton without body parts or symmetry has those that it
-            can have, or else one hyperedge of all joints.
+        hyperedges: Names of :func:`~skelgraph.topology.hyperedge_groups`, or lists of joints, ids or names. By default
+            ``parts``, ``sides``, ``halves`` and ``sym``; of these, a skeleton without body parts or symmetry has those
+            that it can have, or else one hyperedge of all joints.
         frame_mode: ``"center"`` lifts the centre frame of a clip alone; ``"concat"`` joins the features of
             ``in_frames`` frames at the input.
         in_frames: Frames of the window, odd; for ``"concat"`` only, and needed there.

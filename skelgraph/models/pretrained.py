@@ -134,7 +134,7 @@ class Pretrained(ModelHubMixin):
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
                     f"{pretrained_model_name_or_path} is neither a folder nor a repository with {FILE_NAME} in the "
-                    "local cache; local_files_only=False downloads it, load_model reads files and weights of the package"
+                    "local cache; local_files_only=False downloads it, and load_model reads files"
                 ) from error
         model = load_weights(path)
         if not isinstance(model, cls):

@@ -140,6 +140,11 @@ def check_edges(edge_index: Tensor, edge_weight: Tensor | None, num_nodes: int) 
             raise SkelgraphError(f"edge_index holds node {found}; expected nodes from 0 to {num_nodes - 1}")
 
 
+def _looks_like_edges(value: Any) -> bool:
+    """Whether it is no features but PyG's ``edge_index (2, E)``."""
+    return isinstance(value, Tensor) and value.dtype == torch.int64 and value.dim() == 2 and value.size(0) == 2
+
+
 def is_readable(tensor: Tensor) -> bool:
     """Whether values may decide: not on ``meta``, not while a graph is compiled."""
     return tensor.device.type != "meta" and not torch.compiler.is_compiling()
@@ -170,6 +175,11 @@ def accepts_flat_batch(forward: Forward) -> Forward:
         first = given[0]
         features = [value for value in given if value is first or value is not None]
         for x in features:
+            if x is not first and _looks_like_edges(x):
+                raise SkelgraphError(
+                    f"{_short(self)} takes no edge_index, got {x.dtype} of shape {tuple(x.shape)}; it is bound to the "
+                    "graph of its constructor"
+                )
             check_features(self, x, self.in_channels, num_nodes, flat=True)
             if x is not first and x.shape != first.shape:
                 raise SkelgraphError(f"{self} needs inputs of one shape, got {[tuple(x.shape) for x in features]}")

@@ -95,7 +95,7 @@ class Recipe:
         named = {
             "mpjpe_mm": published.p1_mm,
             "p_mpjpe_mm": published.p2_mm,
-            "pck_150mm": published.pck,
+            "pck": published.pck,
             "auc": published.auc,
         }
         return {name: number for name, number in named.items() if number is not None}

@@ -18,7 +18,7 @@ from skelgraph.errors import TopologyError
 from skelgraph.options import checked
 from skelgraph.text import plain, shown
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
-from skelgraph.topology.matching import compared_words, label
+from skelgraph.topology.matching import compared_words, joint_meanings, label
 from skelgraph.topology.skeleton import Skeleton
 
 Missing: TypeAlias = Literal["error", "mask", "interpolate"]
@@ -70,7 +70,8 @@ IMAGE_RULE_LAYOUTS = (
     ("coco17", "coco_wholebody_body23", "openpose_coco18", "blazepose33", "body25"),
     ("h36m17", "h36m16", "mpi_inf_3dhp17"),
 )
-"""From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads."""
+"""From which layouts, which have COCO's joints, into which ones :data:`IMAGE_RULE` leads. Skeletons of the
+same joints in another order or under another name follow it as well."""
 
 BODY_RULE: Mapping[str, Weights] = {"head_top": _sum((3 / 2, _EARS), (-1 / 2, {"neck": 1.0}))}
 """What takes the place of :data:`IMAGE_RULE` for people who are not upright in the image: the top of the head is on the
@@ -188,7 +189,7 @@ def middle_weights(skeleton: SkeletonLike) -> np.ndarray[Any, np.dtype[np.float6
         TopologyError: If the layout has none of them, or not the hips and shoulders that they are made of.
     """
     layout = as_skeleton(skeleton)
-    words = compared_words(layout, layout)[0]
+    words = joint_meanings(layout)
     found = [word for word in words if word not in MIDDLES]
     weights = np.zeros((len(words), len(words)))
     for row, word in enumerate(words):
@@ -223,17 +224,17 @@ def _weights(
     if lacking and missing != "mask":
         ends = " and they lie between no others" if missing == "interpolate" else ""
         names = ", ".join(plain(wanted.joint_names[j]) for j in sorted(lacking))
+        would_do = "; ".join(_needed(asked[j], table) for j in sorted(lacking)[:8])
         raise TopologyError(
             f"layout {label(source)} has nothing that {names} of {label(wanted)} can be made of{ends}; it has "
-            f"{', '.join(map(plain, source.joint_names[:60]))}. "
-            "missing='mask' leaves them unknown"
+            f"{', '.join(map(plain, source.joint_names[:60]))}; expected {would_do}"
         )
     return weights if by_image else weights[0]
 
 
 def _by_image_rule(source: Skeleton, wanted: Skeleton) -> bool:
     return all(
-        skeleton.name in names and as_skeleton(skeleton.name) == skeleton
+        set(joint_meanings(skeleton)) in [set(joint_meanings(as_skeleton(name))) for name in names]
         for skeleton, names in zip((source, wanted), IMAGE_RULE_LAYOUTS, strict=True)
     )
 
@@ -244,6 +245,12 @@ def _resolved(word: str, known: Sequence[str], table: Mapping[str, Weights]) -> 
         return {word: 1.0}
     terms = [(weight, _resolved(part, known, table)) for part, weight in table.get(word, {}).items()]
     return _sum(*terms) if all(part for _, part in terms) else {}
+
+
+def _needed(word: str, table: Mapping[str, Weights]) -> str:
+    """The joint that is lacking, and those that it could be made of."""
+    makers = " and ".join(plain(maker) for maker in table.get(word, ()))
+    return plain(word) + (f" or {makers}" if makers else "")
 
 
 def _between(skeleton: Skeleton, lacking: set[int]) -> tuple[np.ndarray[Any, np.dtype[np.float64]], set[int]]:

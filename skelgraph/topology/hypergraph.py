@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -20,7 +21,7 @@ from skelgraph.topology.graph import Graph, GraphLike, as_graph
 from skelgraph.topology.hyperedge_groups import HYPEREDGE_GROUPS, hyperedge_groups, possible_groups
 from skelgraph.topology.hypergraph_lifting import communities, kept_together, near_in_graph, near_in_space
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
-from skelgraph.topology.skeleton import Skeleton
+from skelgraph.topology.skeleton import Skeleton, as_tuple, joint_ids
 
 DEFAULT_GROUPS = ("parts", "sides", "halves", "sym")
 
@@ -94,21 +95,42 @@ class JointHypergraph:
 
     @classmethod
     @on_cpu
-    def from_lists(cls, num_nodes: int, hyperedges: Iterable[Iterable[int]], **options: Any) -> JointHypergraph:
+    def from_lists(
+        cls,
+        num_nodes: int,
+        hyperedges: Iterable[Iterable[int | str]] | Mapping[str, Iterable[int | str]],
+        **options: Any,
+    ) -> JointHypergraph:
         """Return the hypergraph of node lists.
 
         Args:
             num_nodes: Number of nodes.
-            hyperedges: The nodes of every hyperedge, in any order.
+            hyperedges: The nodes of every hyperedge, in any order: their ids or, on a skeleton, the names of the
+                joints. Hyperedges by name are each a group of their own, unless ``groups`` are given.
             **options: ``hyperedge_weight``, ``groups`` and ``skeleton`` of :class:`JointHypergraph`.
 
         Raises:
-            TopologyError: As :class:`JointHypergraph`.
+            TopologyError: As :class:`JointHypergraph`, or if there is no such joint.
+
+        Example:
+            >>> tips = {"pinch": ["thumb4", "forefinger4"], "grip": ["thumb4", "forefinger4", "middle_finger4"]}
+            >>> grips = JointHypergraph.from_lists(21, tips, skeleton="hand21")
+            >>> grips.hyperedges, dict(grips.groups)
+            (((4, 8), (4, 8, 12)), {'pinch': (0,), 'grip': (1,)})
         """
-        try:
-            lists = [list(members) for members in hyperedges]
-        except TypeError:
-            raise TopologyError(f"hyperedges is {shown(hyperedges)}; expected a list of node ids for each") from None
+        if isinstance(num_nodes, Skeleton):
+            raise TopologyError(
+                f"num_nodes is {num_nodes!r}; expected how many nodes there are, {num_nodes.num_joints}, and "
+                "skeleton= for a skeleton"
+            )
+        layout = options.get("skeleton")
+        names = None if layout is None else as_skeleton(layout).joint_names
+        if isinstance(hyperedges, Mapping):
+            if options.get("groups") is None:
+                options["groups"] = {str(name): [m] for m, name in enumerate(hyperedges)}
+            hyperedges = hyperedges.values()
+        listed = as_tuple("hyperedges", hyperedges)
+        lists = [joint_ids(f"hyperedges[{m}]", members, names) for m, members in enumerate(listed)]
         pairs = [(node, hyperedge) for hyperedge, members in enumerate(lists) for node in members]
         index = to_ids("hyperedges", pairs if pairs else torch.empty(0, 2, dtype=torch.int64)).long().view(-1, 2).t()
         return cls(index, num_nodes, len(lists), **options)
@@ -474,13 +496,15 @@ class JointHypergraph:
         lists = [members for _, members in first]
         return self.from_lists(self.num_nodes, lists, hyperedge_weight=weight, groups=groups, skeleton=self.skeleton)
 
-    def plot(self, positions: Any = None, ax: Any = None) -> Any:
+    def plot(self, positions: Any = None, ax: Any = None, labels: bool = False) -> Any:
         """Draw the hyperedges as coloured areas over the skeleton.
 
         Args:
             positions: Where to draw the joints, array or tensor, ``y`` up; by default those of the skeleton's own plot,
                 or a circle without a skeleton.
             ax: One matplotlib axis for all hyperedges; by default a new figure with one axis per group.
+            labels: Write number and name of each joint beside it, and the hyperedges below the picture, each with its
+                colour.
 
         Shapes:
             ``positions``: ``(J, 2)``.
@@ -490,7 +514,7 @@ class JointHypergraph:
         """
         from skelgraph.viz.hypergraph_drawing import plot_hypergraph
 
-        return plot_hypergraph(self, positions, ax)
+        return plot_hypergraph(self, positions, ax, labels)
 
     def _skeleton(self) -> Skeleton:
         if self.skeleton is None:
@@ -612,9 +636,15 @@ def as_hypergraph(hypergraph: HypergraphLike) -> JointHypergraph:
     """Return a hypergraph as it is, and a skeleton or layout name as the hypergraph of its default groups.
 
     Raises:
-        TopologyError: If the skeleton lacks what these groups are made of; the message says what to do.
-        SkelgraphError: If it is none of these.
+        TopologyError: If it is none of these, or the skeleton lacks what these groups are made of; the message says
+            what to do.
+        SkelgraphError: If there is no such layout.
     """
     if isinstance(hypergraph, JointHypergraph):
         return hypergraph
+    if not isinstance(hypergraph, Skeleton | str | Mapping | PathLike):
+        raise TopologyError(
+            f"hypergraph is {shown(hypergraph)}; expected a JointHypergraph (JointHypergraph.from_lists makes one of "
+            "lists, from_pyg and from_dhg of skelgraph.topology of theirs), a skeleton or the name of a layout"
+        )
     return JointHypergraph.from_skeleton(hypergraph)

@@ -27,16 +27,20 @@ from skelgraph.options import checked
 from skelgraph.text import plain, shown
 from skelgraph.topology.skeleton import Skeleton
 
-SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any]
+SkeletonLike: TypeAlias = Skeleton | str | Mapping[str, Any] | PathLike[str]
 
 _REGISTRY: dict[str, Skeleton] = {}
 
 
 def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
-    """Return a named skeleton or that of plain data, :meth:`Skeleton.to_dict`; a :class:`Skeleton` comes back as it is.
+    """Return a named skeleton, that of a JSON file (:func:`read_skeleton`) or that of plain data,
+    :meth:`Skeleton.to_dict`; a :class:`Skeleton` comes back as it is.
+
+    Args:
+        name_or_skeleton: Which one; a text that ends in ``.json``, and a path, are the name of a file.
 
     Raises:
-        SkelgraphError: If no skeleton has that name (near names are listed), or the data make none.
+        SkelgraphError: If no skeleton has that name (near names are listed), or the file or the data make none.
     """
     if isinstance(name_or_skeleton, Skeleton):
         return name_or_skeleton
@@ -45,14 +49,18 @@ def as_skeleton(name_or_skeleton: SkeletonLike) -> Skeleton:
             return Skeleton(**name_or_skeleton)
         except TypeError as error:
             raise TopologyError(f"the data of a skeleton are not the arguments of Skeleton: {error}") from None
+    if isinstance(name_or_skeleton, PathLike):
+        return read_skeleton(name_or_skeleton)
     if not isinstance(name_or_skeleton, str):
-        hint = " (graph layers also take a Graph)"
-        if isinstance(name_or_skeleton, list | tuple):
-            hint = f", which Skeleton({shown(name_or_skeleton)}) makes of parents"
-        raise TopologyError(f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton{hint}")
-    if name_or_skeleton not in _REGISTRY:
-        raise unknown_name("skeleton", name_or_skeleton, _REGISTRY)
-    return _REGISTRY[name_or_skeleton]
+        raise TopologyError(
+            f"skeleton is {shown(name_or_skeleton)}; expected a name or a Skeleton, such as Skeleton(parents) (graph "
+            "layers also take a Graph)"
+        )
+    if name_or_skeleton in _REGISTRY:
+        return _REGISTRY[name_or_skeleton]
+    if name_or_skeleton.endswith(".json"):
+        return read_skeleton(name_or_skeleton)
+    raise unknown_name("skeleton", name_or_skeleton, _REGISTRY)
 
 
 def skeleton_config(layout: SkeletonLike) -> str | dict[str, Any]:

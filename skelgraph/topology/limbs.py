@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from skelgraph.errors import TopologyError
 from skelgraph.text import shown
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
-from skelgraph.topology.matching import compared_words, spoken
+from skelgraph.topology.matching import joint_meanings, spoken
 from skelgraph.topology.skeleton import Skeleton
 
 LIMBS = {"left_leg": "*hip", "right_leg": "*hip", "left_arm": "*shoulder", "right_arm": "*shoulder"}
@@ -35,8 +35,8 @@ class Limb:
 def limbs(skeleton: SkeletonLike) -> dict[str, Limb]:
     """Find the limbs of a body: the parts :data:`LIMBS` of its skeleton, from hip and shoulder outwards.
 
-    Hips and shoulders are found by what the joints of a named layout mean, and by their names in other skeletons. Where
-    no joint of the part is called so, the limb starts at the joint of the part that is nearest to the root.
+    Hips and shoulders are found by what the joints mean (:func:`~skelgraph.topology.matching.joint_meanings`). Where no
+    joint of the part is called so, the limb starts at the joint of the part that is nearest to the root.
 
     Args:
         skeleton: The skeleton, or the name of a layout.
@@ -62,7 +62,7 @@ def limbs(skeleton: SkeletonLike) -> dict[str, Limb]:
 
 def _limb(skeleton: Skeleton, part: str, word: str) -> Limb:
     members, side = skeleton.parts[part], part.split("_")[0]
-    words = [spoken(name) for name in compared_words(skeleton, skeleton)[0]]
+    words = [spoken(word) for word in joint_meanings(skeleton)]
     tops = [joint for joint in members if skeleton.parents[joint] not in members]
     start = next((joint for joint in members if words[joint] == (word, side)), tops[0])
     joints: list[int] = []

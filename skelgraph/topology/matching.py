@@ -1,12 +1,14 @@
 """Which joints of a layout are those of another one.
 
 Names alone do not tell: the ``left_foot`` of Human3.6M is the ankle, that of SMPL the ball of the foot, and their
-``head`` are two points as well. So each named layout says what its joints mean; names that it does not list mean what
-they say. ``*`` stands for left and right.
+``head`` are two points as well. So each named layout says what its joints mean, in :data:`MEANINGS`; names that it does
+not list mean what they say. A skeleton of the user's own has its joints understood by their names alone: as a named
+layout has them, if it has all of these names, else by :data:`ALIASES`. ``*`` stands for left and right.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -52,11 +54,30 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
 }
 """What the joints of the named layouts mean, in the words of mpi_inf_3dhp28."""
 
+ALIASES: Mapping[str, str] = {
+    "hip": "pelvis",
+    "mid_hip": "pelvis",
+    "hips": "pelvis",
+    "root": "pelvis",
+    "spine_base": "pelvis",
+    "spine_mid": "spine",
+    "thorax": "neck",
+    "spine_shoulder": "neck",
+    "mid_shoulder": "neck",
+    "upper_neck": "upper neck",
+    "head": "head_top",
+    "neck_nose": "head",
+    "*_foot": "*_ankle",
+}
+"""What names of joints mean in a skeleton that has other names than the named layouts, one after the other: each as
+long as no joint of the skeleton means that already. So ``left_foot`` is the ankle where there is no ``left_ankle``."""
+
 
 def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ...]:
     """The joint of a layout that each joint of another one is.
 
-    Two of the named layouts are compared by what their joints mean, others by the names themselves.
+    Two of the named layouts are compared by what their joints mean. Another skeleton is compared by the names
+    themselves where those of all joints are there, else by what they mean, see :func:`joint_meanings`.
 
     Args:
         source: The layout that there is.
@@ -84,13 +105,44 @@ def matching_joints(source: SkeletonLike, wanted: SkeletonLike) -> tuple[int, ..
 
 def compared_words(source: Skeleton, wanted: Skeleton) -> tuple[Sequence[str], Sequence[str]]:
     """The words by which the joints of two layouts are compared, one for each joint: their meanings, or their names
-    where one of the two is no named layout that says what its joints mean."""
-    tables = [_meanings(skeleton) for skeleton in (source, wanted)]
-    known, asked = (
-        skeleton.joint_names if None in tables else [table[name] for name in skeleton.joint_names]  # type: ignore[index]
-        for skeleton, table in zip((source, wanted), tables, strict=True)
-    )
-    return known, asked
+    where one of the two is no named layout and the first has joints of all names of the second."""
+    if None in map(_meanings, (source, wanted)) and set(wanted.joint_names) <= set(source.joint_names):
+        return source.joint_names, wanted.joint_names
+    return joint_meanings(source), joint_meanings(wanted)
+
+
+@functools.lru_cache(maxsize=256)
+def joint_meanings(skeleton: Skeleton) -> tuple[str, ...]:
+    """What the joints of any skeleton mean, in the words of :data:`MEANINGS`, one for each joint.
+
+    Names are read as :func:`spoken` reads them (``LeftKnee`` is ``left_knee``). If all of them are names of a layout,
+    they mean what they mean there (if those of several such layouts mean the same); else they are what :data:`ALIASES`
+    say. What is in neither means what it says.
+
+    Example:
+        >>> joint_meanings(Skeleton([-1, 0, 1, 0], ["hip", "neck", "head", "LFoot"]))
+        ('pelvis', 'neck', 'head_top', 'left_ankle')
+    """
+    if table := _meanings(skeleton):
+        return tuple(table[name] for name in skeleton.joint_names)
+    known = _vocabulary()
+    names = [known.get(spoken(name), name) for name in skeleton.joint_names]
+    if len(set(names)) < len(names):  # two spellings of one name
+        names = [*skeleton.joint_names]
+    layouts = [_meanings(as_skeleton(name)) for name in MEANINGS]
+    fitting = {tuple(table[name] for name in names) for table in layouts if table and table.keys() >= set(names)}
+    if len(fitting) == 1:
+        return fitting.pop()
+    for alias, meaning in _both_sides(ALIASES).items():
+        if alias in names and meaning not in names:
+            names[names.index(alias)] = meaning
+    return tuple(names)
+
+
+def _vocabulary() -> dict[tuple[str, str], str]:
+    """All names of joints that are understood, by the way they are compared."""
+    layouts = (as_skeleton(name).joint_names for name in MEANINGS)
+    return {spoken(name): name for name in (*_both_sides(ALIASES), *(name for names in layouts for name in names))}
 
 
 def spoken(joint_name: str) -> tuple[str, str]:
@@ -115,9 +167,14 @@ def _meanings(skeleton: Skeleton) -> dict[str, str] | None:
     """What each joint of a named layout means; ``None`` of another skeleton."""
     if skeleton.name not in MEANINGS or skeleton.name not in list_skeletons() or as_skeleton(skeleton.name) != skeleton:
         return None
-    written = {
+    written = _both_sides(MEANINGS[skeleton.name])
+    return {name: written.get(name, name) for name in skeleton.joint_names}
+
+
+def _both_sides(table: Mapping[str, str]) -> dict[str, str]:
+    """A table of names with left and right written out."""
+    return {
         pattern.replace("*", side): word.replace("*", side)
-        for pattern, word in MEANINGS[skeleton.name].items()
+        for pattern, word in table.items()
         for side in ("left", "right")
     }
-    return {name: written.get(name, name) for name in skeleton.joint_names}

@@ -46,16 +46,22 @@ class Skeleton:
     - the lengths of left and right bones are not compared when data are checked, and drawings have one colour.
 
     Args:
-        parents: Parent of each joint, ``-1`` for a root; a parent may come after its children.
+        parents: Parent of each joint, its id or its name, ``-1`` or ``None`` for a root; a parent may come after its
+            children.
         joint_names: One unique name per joint; by default ``joint_0``, ``joint_1``, ...
-        symmetric_pairs: ``(left, right)`` joint ids that swap in a mirror image; every other joint is its own mirror
-            image (with ``()`` all are). ``"names"``: the joints whose names differ only in left and right, such as
-            ``left_hip`` and ``right_hip``, ``LHip`` and ``RHip``, ``hip.l`` and ``hip.r``. ``None``: not known.
-        parts: Body parts by name, each a group of joint ids; parts may overlap.
+        symmetric_pairs: ``(left, right)`` joints, ids or names, that swap in a mirror image; every other joint is its
+            own mirror image (with ``()`` all are). ``"names"``: the joints whose names differ only in left and right,
+            such as ``left_hip`` and ``right_hip``, ``LHip`` and ``RHip``, ``hip.l`` and ``hip.r``. ``None``: not known.
+        parts: Body parts by name, each a group of joints, ids or names; parts may overlap.
         name: Name of the layout.
 
     Raises:
         TopologyError: If the parents are no forest, or names, pairs or parts do not fit them.
+
+    Example:
+        >>> names = ["wrist", "thumb", "thumb_tip"]
+        >>> Skeleton([None, "wrist", "thumb"], names, parts={"thumb": names[1:]}).to_dict()["parts"]
+        {'thumb': [1, 2]}
     """
 
     parents: tuple[int, ...]
@@ -67,24 +73,24 @@ class Skeleton:
 
     def __init__(
         self,
-        parents: Iterable[int],
+        parents: Iterable[int | str | None],
         joint_names: Iterable[str] | None = None,
-        symmetric_pairs: Iterable[Sequence[int]] | Literal["names"] | None = None,
-        parts: Mapping[str, Iterable[int]] | None = None,
+        symmetric_pairs: Iterable[Sequence[int | str]] | Literal["names"] | None = None,
+        parts: Mapping[str, Iterable[int | str]] | None = None,
         name: str | None = None,
     ) -> None:
-        checked_parents = _check_parents(parents)
-        num_joints = len(checked_parents)
-        names = _check_names(joint_names, num_joints)
+        parents = as_tuple("parents", parents)
+        names = _check_names(joint_names, len(parents))
+        checked_parents = _check_parents(parents, names)
         if isinstance(symmetric_pairs, str):
             symmetric_pairs = _pairs_by_name(symmetric_pairs, names)
-        pairs = _check_pairs(() if symmetric_pairs is None else symmetric_pairs, num_joints)
+        pairs = _check_pairs(() if symmetric_pairs is None else symmetric_pairs, names)
         fields = {
             "parents": checked_parents,
             "joint_names": names,
             "symmetric_pairs": pairs,
             "symmetry_known": symmetric_pairs is not None,
-            "parts": MappingProxyType(_check_parts({} if parts is None else parts, num_joints)),
+            "parts": MappingProxyType(_check_parts({} if parts is None else parts, names)),
             "name": _check_name(name),
         }
         for field, value in fields.items():
@@ -114,7 +120,7 @@ class Skeleton:
         if num_joints is not None:
             num_joints = check_option("num_joints", num_joints, Joints)
         bones = [
-            _check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(_as_tuple("edges", edges))
+            _check_ids(f"edges[{i}]", edge, num_joints, length=2) for i, edge in enumerate(as_tuple("edges", edges))
         ]
         if num_joints is None:
             num_joints = max((max(bone) for bone in bones), default=root) + 1
@@ -327,8 +333,7 @@ class Skeleton:
         Raises:
             SkelgraphError: If a joint does not exist or is named twice, or none is kept.
         """
-        named = [self.index(joint) if isinstance(joint, str) else joint for joint in _as_tuple("joints", joints)]
-        kept = _check_ids("joints", named, self.num_joints)
+        kept = _check_ids("joints", joints, self.num_joints, names=self.joint_names)
         if not kept:
             raise TopologyError("joints is empty; expected at least one joint")
         _check_unique("joints", kept)
@@ -422,25 +427,51 @@ def check_hops(k: object, mode: object) -> None:
         raise TopologyError(f"mode is {shown(mode)}; expected 'exact', 'within' or 'walk'")
 
 
-def _as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:
+def as_tuple(what: str, items: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the items of a sequence; a text is none."""
     try:
+        if isinstance(items, str):  # its letters are no items
+            raise TypeError
         return tuple(items)
     except TypeError:
         raise TopologyError(f"{what} is {shown(items)}; expected a sequence") from None
 
 
-def _as_integers(what: str, items: Iterable[int]) -> tuple[int, ...]:
+def joint_ids(what: str, joints: Iterable[int | str], names: Sequence[str] | None = None) -> tuple[int, ...]:
+    """Return joints that are given by their ids or names as ids.
+
+    Args:
+        what: What is given, for the message.
+        joints: The joints.
+        names: The names of all joints; without them ids alone are taken.
+
+    Raises:
+        TopologyError: If one is neither; near names are listed.
+    """
+    given = as_tuple(what, joints)
+    if names is not None and (strange := [j for j in given if isinstance(j, str) and j not in names]):
+        raise TopologyError(str(unknown_name(f"joint in {what}:", strange[0], names)))
     try:
-        return tuple(operator.index(item) for item in items)
+        return tuple(
+            names.index(joint) if names is not None and isinstance(joint, str) else operator.index(joint)
+            for joint in given
+        )
     except TypeError:
-        raise TopologyError(f"{what} is {shown(items)}; expected integers") from None
+        expected = "joint ids" if names is None else "joint ids or names"
+        raise TopologyError(f"{what} is {shown(joints)}; expected {expected}") from None
 
 
-def _check_ids(what: str, ids: Iterable[int], num_joints: int | None, length: int | None = None) -> tuple[int, ...]:
-    """Return ``ids`` as plain integers, each a joint."""
-    checked = _as_integers(what, ids)
+def _check_ids(
+    what: str,
+    ids: Iterable[int | str],
+    num_joints: int | None,
+    length: int | None = None,
+    names: Sequence[str] | None = None,
+) -> tuple[int, ...]:
+    """Return ``ids``, or names, as plain integers, each a joint."""
+    checked = joint_ids(what, ids, names)
     if length is not None and len(checked) != length:
-        raise TopologyError(f"{what} is {checked}; expected {length} joint ids")
+        raise TopologyError(f"{what} is {shown(ids)}; expected {length} joints")
     for joint in checked:
         if joint < 0 or (num_joints is not None and joint >= num_joints):
             limit = "at least 0" if num_joints is None else f"0 to {num_joints - 1}"
@@ -454,8 +485,8 @@ def _check_unique(what: str, items: Sequence[int | str]) -> None:
             raise TopologyError(f"{what}: {shown(item)} occurs {items.count(item)} times; expected once")
 
 
-def _check_parents(parents: Iterable[int]) -> tuple[int, ...]:
-    checked = _as_integers("parents", parents)
+def _check_parents(parents: Sequence[int | str | None], names: Sequence[str]) -> tuple[int, ...]:
+    checked = joint_ids("parents", [-1 if parent is None else parent for parent in parents], names)
     if not checked:
         raise TopologyError("parents is empty; expected at least one joint")
     for joint, parent in enumerate(checked):
@@ -480,7 +511,7 @@ def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...
         return tuple(f"joint_{joint}" for joint in range(num_joints))
     if isinstance(names, str):
         raise TopologyError(f"joint_names is the string {shown(names)}; expected one name per joint")
-    checked = _as_tuple("joint_names", names)
+    checked = as_tuple("joint_names", names)
     if len(checked) != num_joints:
         raise TopologyError(f"joint_names has {len(checked)} names; expected one for each of {num_joints} joints")
     for joint, name in enumerate(checked):
@@ -490,10 +521,10 @@ def _check_names(names: Iterable[str] | None, num_joints: int) -> tuple[str, ...
     return checked
 
 
-def _check_pairs(pairs: Iterable[Sequence[int]], num_joints: int) -> tuple[tuple[int, int], ...]:
+def _check_pairs(pairs: Iterable[Sequence[int | str]], names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     checked = []
-    for i, pair in enumerate(_as_tuple("symmetric_pairs", pairs)):
-        left, right = _check_ids(f"symmetric_pairs[{i}]", pair, num_joints, length=2)
+    for i, pair in enumerate(as_tuple("symmetric_pairs", pairs)):
+        left, right = _check_ids(f"symmetric_pairs[{i}]", pair, len(names), length=2, names=names)
         if left == right:
             raise TopologyError(f"symmetric_pairs[{i}] is {(left, right)}; expected two different joints")
         checked.append((left, right))
@@ -520,7 +551,7 @@ def _by_side(names: Sequence[str]) -> dict[str, dict[str, int]]:
 
 def _pairs_by_name(word: str, names: Sequence[str]) -> list[tuple[int, int]]:
     if word != "names":
-        raise TopologyError(f"symmetric_pairs is {shown(word)}; expected pairs of joint ids or 'names'")
+        raise TopologyError(f"symmetric_pairs is {shown(word)}; expected pairs of joints or 'names'")
     sides = _by_side(names)
     alone = [names[joint] for pair in sides.values() if len(pair) < 2 for joint in pair.values()]
     if alone or not sides:
@@ -529,14 +560,14 @@ def _pairs_by_name(word: str, names: Sequence[str]) -> list[tuple[int, int]]:
     return sorted((pair["l"], pair["r"]) for pair in sides.values())
 
 
-def _check_parts(parts: Mapping[str, Iterable[int]], num_joints: int) -> dict[str, tuple[int, ...]]:
+def _check_parts(parts: Mapping[str, Iterable[int | str]], names: Sequence[str]) -> dict[str, tuple[int, ...]]:
     if not isinstance(parts, Mapping):
-        raise TopologyError(f"parts is {shown(parts)}; expected a mapping from part name to joint ids")
+        raise TopologyError(f"parts is {shown(parts)}; expected a mapping from part name to joints")
     checked = {}
     for part, joints in parts.items():
         if not isinstance(part, str) or not part:
             raise TopologyError(f"parts has the name {shown(part)}; expected a text that is not empty")
-        checked[part] = _check_ids(f"parts[{shown(part)}]", joints, num_joints)
+        checked[part] = _check_ids(f"parts[{shown(part)}]", joints, len(names), names=names)
         if not checked[part]:
             raise TopologyError(f"parts[{shown(part)}] is empty; expected at least one joint")
         _check_unique(f"parts[{shown(part)}]", checked[part])

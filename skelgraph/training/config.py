@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
-from skelgraph.datasets.registry import DATASETS
+from skelgraph.datasets.registry import DATASETS, read_layout
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
@@ -240,9 +240,11 @@ class DataConfig(CheckedSettings):
         """Check the settings.
 
         Raises:
-            SkelgraphError: If one is not what it should be, or is given as an option of the data set too.
+            SkelgraphError: If one is not what it should be, or is given as an option of the data set too, or there is
+                no such file of a skeleton.
         """
         super().__post_init__()
+        object.__setattr__(self, "skeleton", read_layout(self.skeleton))
         check_named(self, "data_options")
         check_named(self, "extra_options")
         if self.extra_options and self.extra_motion is None:
@@ -384,6 +386,14 @@ class EvaluationConfig(CheckedSettings):
         "subtract",
         "What is done with the predicted root: it is subtracted from all joints, set to zero while the others stay "
         "(GraphMLP, ST-GCN), or kept (VideoPose3D).",
+    )
+    pck_threshold: Positive | None = setting(
+        None,
+        "Error below which PCK counts a joint as right; the thresholds of AUC are shares of it. Of hands, whose joints "
+        "are all nearer than 150 mm, another one tells more.",
+        unit="mm",
+        absent="150, that of the literature",
+        resume=True,
     )
     save_obj: Number | None = setting(
         None,

@@ -30,8 +30,8 @@ MEASURES = {
     "p_mpjpe_frames_mm": "P-MPJPE, mean over frames (mm)",
     "n_mpjpe_mm": "N-MPJPE, scale aligned (mm)",
     "mpjve_mm": "MPJVE, error of the step to the next tested frame (mm)",
-    "pck_150mm": "PCK, mean over actions (%)",
-    "pck_150mm_frames": "PCK, mean over frames (%)",
+    "pck": "PCK, mean over actions (%)",
+    "pck_frames": "PCK, mean over frames (%)",
     "auc": "AUC, mean over actions (%)",
     "auc_frames": "AUC, mean over frames (%)",
 }
@@ -133,7 +133,7 @@ class Judge:
         self.of_scenes: dict[str, JointMetric] = {}
         if scenes:
             pck, auc = pck_and_auc(scenes)
-            self.of_scenes = {"mpjpe_mm": MPJPE(joints, scenes).to(device), "pck_150mm": pck, "auc": auc}
+            self.of_scenes = {"mpjpe_mm": MPJPE(joints, scenes).to(device), "pck": pck, "auc": auc}
 
     def update(
         self,
@@ -170,9 +170,9 @@ class Judge:
             "p_mpjpe_frames_mm": float(self.p_mpjpe.over_frames()),
             "n_mpjpe_mm": float(self.n_mpjpe.compute()),
             "mpjve_mm": float(self.mpjve.compute()),
-            "pck_150mm": float(self.pck.compute()),
+            "pck": float(self.pck.compute()),
             "auc": float(self.auc.compute()),
-            "pck_150mm_frames": float(self.pck.over_frames()),
+            "pck_frames": float(self.pck.over_frames()),
             "auc_frames": float(self.auc.over_frames()),
         }
         p1, p2 = self.mpjpe.per_action(), self.p_mpjpe.per_action()
@@ -187,7 +187,7 @@ class Judge:
 
 def protocol_record(protocol: Protocol) -> dict[str, Any]:
     """A protocol as it stands in ``metrics.json``."""
-    each = [f"{threshold:g}" for threshold in protocol.auc_thresholds_mm]
+    each = [f"{threshold:.4g}" for threshold in protocol.auc_thresholds_mm]
     thresholds = ", ".join(each if len(each) < 5 else [*each[:2], "...", each[-1]])
     return dataclasses.asdict(protocol) | {"auc_thresholds_mm": thresholds}
 

@@ -8,7 +8,9 @@ import math
 from skelgraph.datasets import PoseDataset, SyntheticMocap, load_dataset
 from skelgraph.datasets.joining import joined, of_share
 from skelgraph.datasets.motion_dataset import find_motion_files
+from skelgraph.datasets.synthetic.landmarks import attach
 from skelgraph.errors import DataError
+from skelgraph.text import plain
 from skelgraph.training.config import DataConfig
 
 GENERATED = "generated "
@@ -23,7 +25,8 @@ def with_more_motion(data: PoseDataset, settings: DataConfig) -> PoseDataset:
         settings: What more: ``extra_motion``, all of it; then ``generated_share`` of all.
 
     Raises:
-        DataError: If files are not usable, or generated motion is asked for and the frame rate of the data not known.
+        DataError: If files are not usable, or generated motion is asked for and the frame rate of the data not known or
+            their skeleton none of a body.
     """
     if settings.extra_motion is not None:
         data = joined(data, _of_files(settings.extra_motion, data, settings))
@@ -50,6 +53,13 @@ def _generated(data: PoseDataset, share: float) -> PoseDataset:
     """As much motion as makes this share, of as many performances as it takes."""
     if data.frame_rate is None:
         raise DataError("generated motion is asked for (generated-share), but the data do not say their frame rate.")
+    placed = sum(place is not None for place in attach(data.skeleton))
+    if 2 * placed < data.skeleton.num_joints:
+        raise DataError(
+            "generated motion is asked for (generated-share), which is that of a body, and of the "
+            f"{data.skeleton.num_joints} joints of {plain(data.skeleton.name or 'the skeleton')} {placed} are named as "
+            "those of bodies; expected at least half of them, or no generated-share."
+        )
     wanted = len(data) * share / (1 - share)
     parts = [_performances(data, data.frame_rate, seed=0)]
     parts += [_performances(data, data.frame_rate, seed) for seed in range(1, math.ceil(wanted / len(parts[0])))]

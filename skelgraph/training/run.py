@@ -302,7 +302,11 @@ def _load(config: TrainConfig, split: Literal["train", "validation", "test"]) ->
         middles=data.middles,
         **data.sources(),
     )
-    return with_more_motion(found, data) if split == "train" else found
+    if split == "train":
+        return with_more_motion(found, data)
+    if config.evaluation.pck_threshold is not None:
+        found.protocol = found.protocol.up_to(config.evaluation.pck_threshold)
+    return found
 
 
 def _load_test(config: TrainConfig) -> PoseDataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Literal
@@ -20,7 +21,8 @@ from skelgraph.viz.viewer import ViewerPerson, ViewerScene
 
 TRUTH = "#C0C0C0"
 CUBE = 1.7
-"""Metres that a panel shows at least, as the published programs' pictures do."""
+"""Metres of bodies that a panel shows at least, as the published programs' pictures do; of what is smaller than a body
+it shows what there is."""
 _MOST_FLOOR = 200  # lines of the floor in each direction
 _LEGEND = [("left", LEFT), ("right", RIGHT), ("centre", CENTRE)]
 
@@ -57,14 +59,15 @@ def clip_frames(
     """
     people = [_Drawn(person, scene, follow) for person in scene.people]
     has_truth = any(person.truth is not None for person in people)
-    panels = [_SpacePanel(camera, people, height, over=has_truth and truth == "over") for camera in cameras]
+    over = has_truth and truth == "over"
+    panels = [_SpacePanel(camera, people, height, scene.scale, over=over) for camera in cameras]
     if has_truth and truth == "beside":
-        panels += [
-            _SpacePanel(Camera("truth", cameras[0].azimuth, cameras[0].elevation), people, height, shows="truth")
-        ]
+        camera = Camera("truth", cameras[0].azimuth, cameras[0].elevation)
+        panels += [_SpacePanel(camera, people, height, scene.scale, shows="truth")]
     has_input = pictures is not None or any(person.keypoints is not None for person in people)
     screen = _ScreenPanel(scene, people, height) if has_input else None
-    legend = [*_LEGEND, *([("truth", TRUTH)] if has_truth and truth == "over" else [])]
+    has_sides = any(person.skeleton.symmetric_pairs for person in people)
+    legend = [*(_LEGEND if has_sides else []), *([("truth", TRUTH)] if over else [])]
     behind = None if pictures is None else iter(pictures)
     for frame in range(scene.num_frames):
         picture = None if behind is None else next(behind, None)
@@ -184,10 +187,17 @@ def _followed(scene: ViewerScene) -> np.ndarray:
 
 
 class _SpacePanel:
-    """People in space, seen from one side."""
+    """People in space, seen from one side; ``scale`` is that of the scene."""
 
     def __init__(
-        self, camera: Camera, people: Sequence[_Drawn], height: int, *, over: bool = False, shows: str = "positions"
+        self,
+        camera: Camera,
+        people: Sequence[_Drawn],
+        height: int,
+        scale: float,
+        *,
+        over: bool = False,
+        shows: str = "positions",
     ) -> None:
         self.camera, self.people, self.over, self.shows = camera, people, over, shows
         moved = [
@@ -202,10 +212,10 @@ class _SpacePanel:
             points = np.zeros((1, 3))
         picture = camera.project(points)[:, :2]
         low, high = picture.min(0), picture.max(0)
-        centre, half = (low + high) / 2, max(CUBE / 2, 0.54 * float((high - low).max()))
-        self.panel = Panel(
-            camera.name, (height, height), centre - half, centre + half, _floor(camera, points[:, :2], half)
-        )
+        centre, half = (low + high) / 2, 0.54 * float((high - low).max())
+        half = max(half, CUBE / 2 if scale == 1 else 0.3 * CUBE * scale)
+        floor = _floor(camera, points[:, :2], half, scale)
+        self.panel = Panel(camera.name, (height, height), centre - half, centre + half, floor)
 
     def frame(self, frame: int) -> Image.Image:
         image = self.panel.begin()
@@ -243,11 +253,11 @@ class _ScreenPanel:
         return image
 
 
-def _floor(camera: Camera, around: np.ndarray, half: float) -> list[np.ndarray]:
-    """A grid of half metres on the floor, around what is drawn."""
-    low, high = around.min(0) - 0.3, around.max(0) + 0.3
+def _floor(camera: Camera, around: np.ndarray, half: float, scale: float) -> list[np.ndarray]:
+    """A grid on the floor, around what is drawn: of half metres, or half decimetres or less below what is small."""
+    low, high = around.min(0) - 0.3 * scale, around.max(0) + 0.3 * scale
     low, high = np.minimum(low, (low + high) / 2 - half / 2), np.maximum(high, (low + high) / 2 + half / 2)
-    step = max(0.5, float((high - low).max()) / _MOST_FLOOR)
+    step = max(0.5 * 10.0 ** round(math.log10(scale)), float((high - low).max()) / _MOST_FLOOR)
     low, high = np.floor(low / step) * step, np.ceil(high / step) * step
     lines = [[(x, low[1], 0.0), (x, high[1], 0.0)] for x in np.arange(low[0], high[0] + step / 2, step)]
     lines += [[(low[0], y, 0.0), (high[0], y, 0.0)] for y in np.arange(low[1], high[1] + step / 2, step)]

@@ -142,11 +142,21 @@ def plot_topology(skeleton: Body, positions: Any = None, ax: Any = None) -> Axes
     points = rest_positions(skeleton) if positions is None else _checked_positions(skeleton, positions, 2)
     draw_skeleton(skeleton, points, ax, linewidth=2)
     ax.scatter(points[:, 0], points[:, 1], c=joint_colors(skeleton), s=40, zorder=3, edgecolors="white")
+    label_joints(ax, skeleton.joint_names, points)
+    ax.set_title(f"{plain(skeleton.name or 'skeleton')}: {skeleton.num_joints} joints", parse_math=False)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(x=0.3, y=0.05)
+    ax.set_axis_off()
+    return ax
+
+
+def label_joints(ax: Any, names: Sequence[str], points: np.ndarray) -> None:
+    """Write number and name of each joint beside its place ``(J, 2)`` on a 2D axis."""
     middle = points[:, 0].mean()
-    for joint, (name, (x, y)) in enumerate(zip(skeleton.joint_names, points, strict=True)):
+    for joint, (name, (x, y)) in enumerate(zip(names, points, strict=True)):
         side = np.sign(np.round(x - middle, 9))  # names stand outside the figure, those of the middle right above it
         ax.annotate(
-            f"{joint} {plain(name, 40)}",
+            f"{joint} {plain(name, 40)}".strip(),
             (x, y),
             xytext=(-6, 0) if side < 0 else (6, 0) if side > 0 else (5, 2),
             textcoords="offset points",
@@ -155,17 +165,21 @@ def plot_topology(skeleton: Body, positions: Any = None, ax: Any = None) -> Axes
             fontsize=7,
             parse_math=False,
         )
-    ax.set_title(f"{plain(skeleton.name or 'skeleton')}: {skeleton.num_joints} joints", parse_math=False)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.margins(x=0.3, y=0.05)
-    ax.set_axis_off()
-    return ax
 
 
 def rest_positions(skeleton: Body) -> np.ndarray:
     """Return where the joints are drawn by default: a standing figure that looks at us, else the tree.
 
-    The figure is drawn if every joint has a usual name, as in the named layouts; its left side is on our right.
+    Shapes:
+        ``(J, 2)``, ``y`` up.
+    """
+    figure = standing_figure(skeleton)
+    return _tree_positions(skeleton) if figure is None else figure
+
+
+def standing_figure(skeleton: Body) -> np.ndarray | None:
+    """Return where the joints of a standing figure that looks at us are, its left side on our right; ``None`` unless
+    every joint has a usual name, as in the named layouts of bodies.
 
     Shapes:
         ``(J, 2)``, ``y`` up.
@@ -179,7 +193,7 @@ def rest_positions(skeleton: Body) -> np.ndarray:
         elif name in _CENTRE:
             points.append((0.0, _CENTRE[name]))
         else:
-            return _tree_positions(skeleton)
+            return None
     return np.array(points)
 
 

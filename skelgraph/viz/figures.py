@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from skelgraph.text import plain
 from skelgraph.topology import SkeletonLike, as_skeleton
-from skelgraph.viz.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions
+from skelgraph.viz.drawing import CENTRE, draw_skeleton, joint_colors, rest_positions, standing_figure
 
 P1, P2 = "#0072B2", "#E69F00"
 """Colours of MPJPE and P-MPJPE, of the palette of Okabe and Ito."""
@@ -66,7 +66,8 @@ def learning_curve(
 
 
 def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figure:
-    """Draw the error of each joint: as a disc on a drawn skeleton, and as a bar.
+    """Draw the error of each joint: as a disc on a drawn skeleton, and as a bar. Where the skeleton is drawn as a tree,
+    the discs have numbers, which stand before the names, too.
 
     Args:
         per_joint: Joint name to error in mm, in the order of the skeleton.
@@ -76,10 +77,16 @@ def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figu
     names, errors = list(per_joint), np.array(list(per_joint.values()))
     figure = Figure(figsize=(9, max(4.6, 0.27 * len(names))), layout="constrained")
     body, bars = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    is_figure = standing_figure(skeleton) is not None
     points = rest_positions(skeleton)
     draw_skeleton(skeleton, points, body, linewidth=3, alpha=0.45)
     discs = body.scatter(*points.T, c=errors, s=150, cmap="YlOrRd", vmin=0, edgecolors="black", zorder=3)
-    body.set_title("Error on the body (facing us)")
+    body.set_title("Error on the body (facing us)" if is_figure else "Error on the skeleton")
+    if not is_figure:
+        names = [f"{joint} {plain(name, 30)}" for joint, name in enumerate(names)]
+        for joint, (point, error) in enumerate(zip(points, errors, strict=True)):
+            ink = "white" if error > 0.6 * errors.max() else "black"
+            body.annotate(f"{joint}", point, ha="center", va="center", fontsize=6.5, color=ink, zorder=4)
     body.set_aspect("equal")
     body.margins(0.12, 0.06)
     body.set_axis_off()
@@ -91,7 +98,8 @@ def joint_errors(per_joint: Mapping[str, float], skeleton: SkeletonLike) -> Figu
     bars.invert_yaxis()
     bars.margins(x=0.1, y=0.02)
     _hide_spines(bars)
-    bars.set(xlabel="MPJPE (mm)", title="Left blue, right orange, centre grey")
+    has_sides = bool(skeleton.symmetric_pairs)
+    bars.set(xlabel="MPJPE (mm)", title="Left blue, right orange, centre grey" if has_sides else "Error of each joint")
     return figure
 
 

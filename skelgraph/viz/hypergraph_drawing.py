@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from skelgraph.errors import TopologyError
 from skelgraph.text import plain
-from skelgraph.viz.drawing import CENTRE, draw_skeleton, rest_positions
+from skelgraph.viz.drawing import CENTRE, draw_skeleton, label_joints, rest_positions
 
 
 class Hypergraph(Protocol):
@@ -27,19 +27,21 @@ class Hypergraph(Protocol):
     def skeleton(self) -> Any: ...  # noqa: D102
 
 
-def plot_hypergraph(hypergraph: Hypergraph, positions: Any = None, ax: Any = None) -> Any:
+def plot_hypergraph(hypergraph: Hypergraph, positions: Any = None, ax: Any = None, labels: bool = False) -> Any:
     """Draw the hyperedges of a hypergraph; see :meth:`JointHypergraph.plot`."""
     points = _positions(hypergraph, positions)
     if ax is not None:
-        _draw(hypergraph, range(hypergraph.num_hyperedges), points, ax)
+        _draw(hypergraph, range(hypergraph.num_hyperedges), points, ax, labels)
         return ax
     from matplotlib import pyplot as plt
 
     panels = max(len(hypergraph.groups), 1)
-    _, grid = plt.subplots(1, panels, figsize=(4 * panels, 5), layout="constrained", squeeze=False)
+    _, grid = plt.subplots(
+        1, panels, figsize=(6 * panels, 7) if labels else (4 * panels, 5), layout="constrained", squeeze=False
+    )
     axes = list(grid[0])
     for panel, (name, ids) in zip(axes, hypergraph.groups.items(), strict=False):
-        _draw(hypergraph, ids, points, panel)
+        _draw(hypergraph, ids, points, panel, labels)
         panel.set_title(f"{plain(name, 40)}: {len(ids)} hyperedge{'' if len(ids) == 1 else 's'}", parse_math=False)
     limits = np.array([(panel.get_xlim(), panel.get_ylim()) for panel in axes])
     low, high = limits[..., 0].min(axis=0), limits[..., 1].max(axis=0)
@@ -50,9 +52,9 @@ def plot_hypergraph(hypergraph: Hypergraph, positions: Any = None, ax: Any = Non
     return axes
 
 
-def _draw(hypergraph: Hypergraph, ids: Any, points: np.ndarray, ax: Any) -> None:
+def _draw(hypergraph: Hypergraph, ids: Any, points: np.ndarray, ax: Any, labels: bool) -> None:
     from matplotlib import colormaps
-    from matplotlib.patches import Polygon
+    from matplotlib.patches import Patch, Polygon
 
     reach = 0.04 * np.ptp(points, axis=0).max() if len(points) > 1 else 1.0
     hyperedges = hypergraph.hyperedges
@@ -72,8 +74,33 @@ def _draw(hypergraph: Hypergraph, ids: Any, points: np.ndarray, ax: Any) -> None
     ax.scatter(points[:, 0], points[:, 1], c=colors, s=np.where(member, 26, 9), zorder=3)
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
+    if labels:
+        ax.margins(x=0.3)
+        names = [""] * len(points) if hypergraph.skeleton is None else hypergraph.skeleton.joint_names
+        label_joints(ax, names, points)
+        areas = [
+            (_in_words(hypergraph, m, names), Patch(facecolor=(*color_of[m], 0.25), edgecolor=color_of[m])) for m in ids
+        ]
+        legend = ax.legend(
+            [area for _, area in areas],
+            [words for words, _ in areas],
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            fontsize=7,
+            frameon=False,
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     ax.autoscale_view()
     ax.set_axis_off()
+
+
+def _in_words(hypergraph: Hypergraph, m: int, names: Sequence[str]) -> str:
+    """A hyperedge by its joints, and by its name where its group has no other."""
+    group = next(name for name, ids in hypergraph.groups.items() if m in ids)
+    joints = ", ".join(names[joint] or f"{joint}" for joint in hypergraph.hyperedges[m])
+    own = f"{group}: " * (len(hypergraph.groups) > 1 and len(hypergraph.groups[group]) == 1)
+    return plain(own + joints, 70)
 
 
 def _positions(hypergraph: Hypergraph, positions: Any) -> np.ndarray:

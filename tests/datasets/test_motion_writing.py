@@ -92,6 +92,44 @@ def test_trc(tmp_path: Path, motion: Motion) -> None:
         assert result.frame_rate == pytest.approx(29.97)
 
 
+@pytest.mark.parametrize("end", [".npz", ".json", ".trc", ".c3d"])
+@pytest.mark.parametrize("first", [0, 167, 70000])
+def test_a_stretch_says_where_it_begins_in_the_video(tmp_path: Path, motion: Motion, end: str, first: int) -> None:
+    if end == ".c3d":
+        pytest.importorskip("ezc3d")
+    result = back(tmp_path / f"a{end}", replace(motion, first_frame=first))
+    assert result.first_frame == first
+    slower = result.at_rate(29.97 / 2, "a")
+    assert (slower.first_frame, len(slower.positions)) == (round(first / 2), 20)
+
+
+def test_other_programs_see_the_time_of_the_video(tmp_path: Path, motion: Motion) -> None:
+    trc, ezc3d = pytest.importorskip("trc"), pytest.importorskip("ezc3d")
+    late = replace(motion, first_frame=167)
+    write_motion(tmp_path / "a.trc", late)
+    data = trc.TRCData()
+    data.load(str(tmp_path / "a.trc"))
+    assert data["OrigDataStartFrame"] == 168
+    np.testing.assert_allclose(data["Time"], np.arange(167, 207) / 29.97, atol=1e-6)
+    write_motion(tmp_path / "a.c3d", late)
+    points = ezc3d.c3d(str(tmp_path / "a.c3d"))["header"]["points"]
+    assert (points["first_frame"], points["last_frame"]) == (167, 206)
+
+
+def test_trc_counts_from_the_time_whatever_its_first_number_is(tmp_path: Path, motion: Motion) -> None:
+    """Pose2Sim numbers frames from 0, others from 1, some cut a file and keep its numbers."""
+    path = tmp_path / "a.trc"
+    write_motion(path, replace(motion, first_frame=3))
+    text = path.read_text()
+    path.write_text(text.replace("\n4\t", "\n0\t", 1))
+    assert read_motion_file(path).first_frame == 3
+    path.write_text(text.replace("\n4\t", "\n4\t-", 1))  # before a trigger
+    assert read_motion_file(path).first_frame == -3
+    path.write_text(text.replace("\n4\t0", "\n4\tnoon ", 1))
+    with pytest.raises(DataError, match="line 7: found 'noon"):
+        read_motion_file(path)
+
+
 def test_trc_by_another_reader(tmp_path: Path, motion: Motion) -> None:
     trc = pytest.importorskip("trc")
     write_motion(tmp_path / "a.trc", motion)
@@ -173,6 +211,7 @@ def test_bvh_by_another_reader(tmp_path: Path, motion: Motion) -> None:
         ("a.trc", {"frame_rate": None}, "frame rate"),
         ("a.trc", {"up": None}, "points up"),
         ("a.c3d", {"unit": None}, "unit"),
+        ("a.c3d", {"first_frame": -3}, "first_frame is -3; C3D counts"),
         ("a.json", {"joint_names": ("x",) * 17}, "different"),
         ("a.trc", {"joint_names": ("x\ty", *H36M.joint_names[1:])}, "printable"),
         ("a.npz", {"positions": np.full((1, 17, 3), np.inf)}, "finite"),
@@ -196,6 +235,9 @@ def test_bvh_has_no_gaps(tmp_path: Path, motion: Motion) -> None:
         ('"unit": 1.0', '"unit": "cm"', "unit is 'cm'"),
         ('"unit": 1.0', '"unit": -1', "unit is -1"),
         ('"up": "z"', '"up": "x"', "up is 'x'"),
+        ('"up": "z"', '"up": "z", "first_frame": 1.5', "first_frame is 1.5"),
+        ('"up": "z"', '"up": "z", "first_frame": true', "first_frame is True"),
+        ('"up": "z"', f'"up": "z", "first_frame": {10**400}', r"first_frame is 2\*\*1328"),
         ('"parents": [-1, 0', '"parents": [-1, 99', "parents are"),
         ('"joint_names": ["hip"', '"joint_names": [7', "joint_names are"),
         ('"positions": [[[', '"positions": [[[1e999, 0, ', "no table|positions are"),

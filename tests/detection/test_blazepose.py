@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from skelgraph.detection import create_detector, detect_video
-from skelgraph.detection.blazepose import BlazePose
+from skelgraph.detection.blazepose import BlazePose, _without_chatter
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import read_video, write_video
 
@@ -46,6 +47,26 @@ def test_joints_are_those_of_mediapipe(
     distance = np.linalg.norm((joints - expected)[..., :2], axis=-1)
     assert np.median(distance) < 12
     assert np.abs((joints - expected)[..., 2]).mean() < 0.1
+
+
+def test_nothing_is_written_to_the_error_stream(
+    blazepose_files: Path, clip_videos: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert len(create_detector("blazepose", folder=blazepose_files)(first_frame(clip_videos["cam02"]))) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_litert_writes_is_kept_where_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        os.write(2, b"ERROR: why\n")
+        raise ValueError("no model")
+
+    with _without_chatter():
+        os.write(2, b"INFO: created\n")
+    with pytest.raises(ValueError, match="no model"), _without_chatter():
+        fails()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "ERROR: why\nafter\n"
 
 
 def test_a_whole_video(detector: BlazePose, clip_videos: dict[str, Path], mediapipe: np.ndarray) -> None:

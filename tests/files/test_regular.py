@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from skelgraph import load_model, load_official
-from skelgraph.datasets import MocapNPZ, read_cameras, read_npz, read_smpl
+from skelgraph.datasets import MocapNPZ, read_calibration, read_cameras, read_npz, read_smpl
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular
 from skelgraph.models import PoseLifter
@@ -23,6 +23,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "read_npz": read_npz,
     "read_smpl": read_smpl,
     "read_cameras": lambda path: read_cameras(path, ["me"]),
+    "read_calibration": read_calibration,
     "read_skeleton": read_skeleton,
     "cameras of a data set": lambda path: MocapNPZ("none.npz", None, path),
     "load_model": load_model,

@@ -17,7 +17,7 @@ import torch
 
 from skelgraph import training
 from skelgraph.__main__ import main
-from skelgraph.datasets import Human36M, MocapNPZ, read_cameras, read_npz, read_smpl
+from skelgraph.datasets import Human36M, MocapNPZ, read_calibration, read_cameras, read_npz, read_smpl
 from skelgraph.datasets.protocol import Protocol
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import create_model, list_models, load_official, model_info
@@ -351,7 +351,7 @@ def names(rng: random.Random, number: int, room: Room) -> Case:
 ERRORS = ("mpjpe_mm", "p_mpjpe_mm", "mean_pose_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm", "n_mpjpe_mm")
 REPORTED = (
     *ERRORS,
-    *("mean_pose_mpjpe_frames_mm", "mpjve_mm", "pck_150mm", "auc"),
+    *("mean_pose_mpjpe_frames_mm", "mpjve_mm", "pck", "auc"),
     *("best_epoch", "best_mpjpe_mm", "num_parameters", "seed", "epochs", "seconds"),
 )
 """The numbers of metrics.json."""
@@ -388,6 +388,7 @@ def paths(rng: random.Random, number: int, room: Room) -> Case:
         "Human36M data_3d": Human36M,
         "Human36M cpn": lambda path: Human36M(path, keypoints="cpn"),
         "read_cameras": lambda path: read_cameras(path, ["train"]),
+        "read_calibration": read_calibration,
         "read_smpl": read_smpl,
         "load_official": lambda path: load_official("sem_gcn", path),
         "load_weights": load_weights,

@@ -71,6 +71,7 @@ def test_every_format_of_motion_holds_the_same_people(weights, tmp_path):
             motion = read_motion_file(out / f"{name}.{form}")
             motion = motion.in_world(*said.get(form, (None, None)), form)
             assert motion.frame_rate == pytest.approx(60, rel=1e-3)
+            assert motion.first_frame == (None if form == "bvh" else 80 if "frame80" in name else 0)
             if form != "bvh":  # whose bones have one length
                 assert np.abs(motion.positions - positions).max() < 1e-4, form
     assert record["focal"] == "given"
@@ -397,6 +398,87 @@ def test_what_cannot_be_is_told_before_anything_is_written(weights, video, tmp_p
     assert not out.exists()
 
 
+def test_nobody_lifted_is_a_failure(weights, tmp_path, capsys):
+    """COCO's joints without ears, of which the top of the head is made; and nobody at all."""
+    coco = as_skeleton("coco17")
+    keypoints = skelgraph.convert_keypoints(SEEN.keypoints, SEEN.skeleton, coco)
+    keypoints[:, [coco.index("left_ear"), coco.index("right_ear")]] = 0
+    source, out = tmp_path / "walk.npz", tmp_path / "deep" / "out"
+    write_keypoints(source, replace(SEEN, keypoints=keypoints, skeleton=coco))
+    arguments = ["lift", "--input", str(source), "--weights", weights, "--out", str(out)]
+    assert main([*arguments, "--quiet", "--json"]) == 2
+    said, error = capsys.readouterr()
+    assert json.loads(said)["failed"][0]["source"] == str(source)
+    assert f"{source}: nobody could be lifted: person 0 has no head (made of left_ear, right_ear, " in error
+    assert not (tmp_path / "deep").exists()  # nothing of it is kept
+    out.mkdir(parents=True)
+    (out / "notes.txt").write_text("mine")
+    assert main(arguments) == 2
+    assert (out / "notes.txt").read_text() == "mine"
+    write_keypoints(source, replace(SEEN, keypoints=SEEN.keypoints * (1, 1, 1e-3)))
+    with pytest.raises(DataError, match=r"walk\.npz: nobody is seen in it with a confidence above 0\.5"):
+        lift_file(source, out, LiftSettings.of(weights, min_confidence=0.5))
+
+
+def test_what_a_keypoint_file_does_not_say_is_asked_for_at_once(weights, keypoints, tmp_path, capsys):
+    write_keypoints(keypoints, replace(SEEN, image_size=None, frame_rate=None))
+    arguments = [
+        "lift",
+        "--input",
+        str(keypoints),
+        "--weights",
+        weights,
+        "--format",
+        "npz",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert main(arguments) == 2
+    assert "image_size (--image-size 1920,1080) and frame_rate (--frame-rate 30)" in capsys.readouterr().err
+    assert main([*arguments, "--image-size", "1080x1920", "--frame-rate", "60"]) == 0
+    assert json.loads((tmp_path / "o" / "lift.json").read_text())["image_size"] == [1080, 1920]
+
+
+def test_further_formats_are_added(weights, keypoints, tmp_path):
+    out = tmp_path / "out"
+    lift_file(keypoints, out, LiftSettings.of(weights, format=("npz",)))
+    first = (out / "person0.npz").read_bytes()
+    record = lift_file(keypoints, out, LiftSettings.of(weights, format=("trc", "npz")))
+    assert record["files"] == ["person0.npz", "person0.trc"]
+    assert (out / "person0.npz").read_bytes() == first
+    stamp = (out / "person0.npz").stat().st_mtime_ns
+    lift_file(keypoints, out, LiftSettings.of(weights, format=("npz", "trc")))  # the same, in another order
+    assert (out / "person0.npz").stat().st_mtime_ns == stamp
+    for other in ({"format": ("trc",)}, {"format": ("npz", "trc", "json"), "focal": 1500.0}):
+        with pytest.raises(SkelgraphError, match="--overwrite"):
+            lift_file(keypoints, out, LiftSettings.of(weights, **other))
+    assert files_in(out) == ["lift.json", "person0.npz", "person0.trc"]
+
+
+def test_what_means_nothing_to_a_source_makes_no_other_result_of_it(weights, keypoints, video, tmp_path, replaying):
+    """A folder of both: what the keypoints lack is said later, and the video is left alone; and every error names its
+    file."""
+    replaying.stops_at = -1
+    write_keypoints(keypoints, replace(SEEN, image_size=None, frame_rate=None))
+    out, given = tmp_path / "out", {"detector": "replaying", "format": ("npz",)}
+    found = [(video, out / "video"), (keypoints, out / "keypoints")]
+    done, failed = lift_files(found, LiftSettings.of(weights, **given))
+    assert done.error is None
+    assert failed.error.startswith(f"{keypoints}: does not say")
+    assert files_in(out) == ["video"]
+    later = LiftSettings.of(weights, **given, image_size=(1080, 1920), frame_rate=60.0)
+    again, mended = lift_files(found, later)
+    assert again.record == done.record
+    assert (mended.error, replaying.frames) == (None, 20)
+    told = json.loads((out / "keypoints" / "lift.json").read_text())["settings"]["detection"]
+    assert "detector" not in told
+    assert told["frame_rate"] == 60
+    other = LiftSettings.of(weights, **given | {"detector": "blazepose"}, image_size=(1080, 1920), frame_rate=60.0)
+    refused, same = lift_files(found, other)
+    assert refused.error.startswith(f"{video}: ")
+    assert same.record == mended.record
+
+
 def test_what_failed_is_begun_anew(weights, tmp_path):
     source, settings = tmp_path / "walk.json", LiftSettings.of(weights, format=("npz",))
     source.write_text('{"people": [')
@@ -464,4 +546,3 @@ def test_settings_are_declared_as_what_takes_them():
         LiftSettings.of("w", focal=-1.0)
     plain = LiftSettings.of("w", skeleton="h36m16", layout=as_skeleton("coco17"), gravity=(0, 1, 0)).to_dict()
     assert json.loads(json.dumps(plain))["detection"]["layout"] == "coco17"
-    assert pipeline.LEVEL == (0.0, 1.0, 0.0)

@@ -40,7 +40,7 @@ def test_a_card_says_what_the_model_is(model, tmp_path):
     assert card.data.to_dict() == {
         "library_name": "skelgraph",
         "license": "cc-by-4.0",
-        "tags": ["2d-to-3d-lifting", "graph-neural-network", "human-pose-estimation"],
+        "tags": ["2d-to-3d-lifting", "graph-neural-network"],
     }
     rows = cells(card.text)
     assert rows["parameters"] == f"{sum(p.numel() for p in model.parameters()):,}"

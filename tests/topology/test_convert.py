@@ -24,6 +24,7 @@ from skelgraph.topology import (
 
 COCO = {name: i for i, name in enumerate(as_skeleton("coco17").joint_names)}
 H36M = {name: i for i, name in enumerate(as_skeleton("h36m17").joint_names)}
+H36M16 = as_skeleton("h36m16").joint_names
 PAIRS = [*itertools.product(list_skeletons(), repeat=2)]
 
 
@@ -107,6 +108,30 @@ def test_the_rule_of_the_body_holds_however_it_is_turned(source: str, neck: tupl
     turned = np.concatenate([keypoints[..., :axes] @ turn, keypoints[..., axes:]], -1)
     again = convert_keypoints(turned, source, "h36m17", rule="body")
     np.testing.assert_allclose(again[..., :axes], made[..., :axes] @ turn, atol=1e-9)
+
+
+@pytest.mark.parametrize("rule", ["published", "body"])
+@pytest.mark.parametrize("source", ["coco17", "blazepose33", "halpe26", "body25"])
+def test_joints_of_ones_own_follow_the_same_rules(source: str, rule: Any) -> None:
+    """The joints of a layout under another name and in another order, in the spelling of another program."""
+    given = as_skeleton(source)
+    order = np.random.default_rng(2).permutation(given.num_joints)
+    names = ["".join(map(str.capitalize, given.joint_names[i].split("_"))) for i in order]
+    mine = Skeleton([-1] + [0] * (len(names) - 1), names, name="mine")
+    for wanted in ("h36m16", "h36m17", "mpi_inf_3dhp17"):
+        expected = conversion_weights(source, wanted, "mask", rule=rule)
+        np.testing.assert_array_equal(conversion_weights(mine, wanted, "mask", rule=rule), expected[..., order])
+
+
+def test_few_joints_of_ones_own_are_enough_for_a_network() -> None:
+    names = [f"{side}_{joint}" for side in "LR" for joint in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle")]
+    mine = Skeleton([-1] + [0] * 14, ["Hip", "Neck", "Head", *names])
+    weights = conversion_weights(mine, "h36m16", rule="body")
+    made = {name: {mine.joint_names[i] for i in row.nonzero()[0]} for name, row in zip(H36M16, weights, strict=True)}
+    assert (made["hip"], made["thorax"], made["head"]) == ({"Hip"}, {"Neck"}, {"Head"})
+    assert (made["spine"], made["left_foot"]) == ({"Hip", "Neck"}, {"L_Ankle"})
+    with pytest.raises(TopologyError, match=r"; expected head_top or left_ear and right_ear and neck$"):
+        conversion_weights(Skeleton([-1] + [0] * 13, ["Hip", "Neck", *names]), "h36m16", rule="body")
 
 
 def test_the_rule_of_the_body_takes_over_what_there_is() -> None:

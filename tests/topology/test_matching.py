@@ -9,6 +9,7 @@ import pytest
 from skelgraph.datasets.mpi_inf_3dhp import OFFICIAL_JOINTS
 from skelgraph.errors import TopologyError
 from skelgraph.topology import Skeleton, as_skeleton, list_skeletons, matching, matching_joints
+from skelgraph.topology.matching import joint_meanings
 
 
 def named(source: str, wanted: str) -> dict[str, str]:
@@ -64,6 +65,39 @@ def test_every_layout_says_what_its_joints_mean() -> None:
         words = matching._meanings(as_skeleton(name))
         assert words is not None
         assert len(set(words.values())) == len(joints), "no two joints mean the same"
+
+
+def star(names: str | tuple[str, ...], name: str | None = None) -> Skeleton:
+    """Joints of these names that all hang from the first."""
+    names = tuple(names.split()) if isinstance(names, str) else names
+    return Skeleton([-1] + [0] * (len(names) - 1), names, name=name)
+
+
+@pytest.mark.parametrize("layout", matching.MEANINGS)
+def test_joints_of_a_layout_mean_the_same_under_another_name_and_in_another_order(layout: str) -> None:
+    given = as_skeleton(layout)
+    order = [*range(1, given.num_joints), 0]
+    shuffled = star(tuple(given.joint_names[i] for i in order), name="mine")
+    assert joint_meanings(shuffled) == tuple(joint_meanings(given)[i] for i in order)
+    assert matching_joints(shuffled, given) == tuple(order.index(i) for i in range(given.num_joints))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("hip neck head LeftKnee r_ankle tail", "pelvis neck head_top left_knee right_ankle tail"),
+        ("Root Thorax left_foot right_foot whisker", "pelvis neck left_ankle right_ankle whisker"),
+        ("root left_ankle left_foot thorax neck", "pelvis left_ankle left_foot thorax neck"),  # each as long as free
+        ("root head head_top neck_nose", "pelvis head head_top neck_nose"),
+        ("root head neck_nose", "pelvis head_top head"),
+        ("pelvis spine1 neck head left_foot", "pelvis spine1 neck upper_neck left_foot"),  # some of SMPL's alone
+        ("hip Hip left_knee", "pelvis Hip left_knee"),  # two spellings of one name: as they are written
+        ("0 1 2", "0 1 2"),
+    ],
+)
+def test_names_of_own_joints_are_understood(names: str, expected: str) -> None:
+    meant = [word.replace(" ", "_") for word in joint_meanings(star(names))]
+    assert meant == expected.split()
 
 
 def test_docstring_example() -> None:

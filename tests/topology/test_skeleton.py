@@ -271,8 +271,8 @@ def test_to_networkx(arms: Skeleton) -> None:
 
 BAD_SKELETONS = {
     "no joints": (([],), {}, r"parents is empty; expected at least one joint"),
-    "no integers": (([-1, 0.5],), {}, r"parents is \[-1, 0.5\]; expected integers"),
-    "no sequence": ((3,), {}, r"parents is 3; expected integers"),
+    "no integers": (([-1, 0.5],), {}, r"parents is \[-1, 0.5\]; expected joint ids or names"),
+    "no sequence": ((3,), {}, r"parents is 3; expected a sequence"),
     "parent too large": (([-1, 2],), {}, r"parents\[1\] is 2; expected -1 \(a root\) or 0 to 1"),
     "parent too small": (([-1, -2],), {}, r"parents\[1\] is -2; expected -1"),
     "cycle": (([-1, 2, 3, 1],), {}, r"parents: the joints 1 -> 2 -> 3 -> 1 form a cycle; expected a tree"),
@@ -292,9 +292,13 @@ BAD_SKELETONS = {
     "three in a pair": (
         ([-1, 0, 0],),
         {"symmetric_pairs": [(0, 1, 2)]},
-        r"pairs\[0\] is \(0, 1, 2\); expected 2 joint ids",
+        r"pairs\[0\] is \(0, 1, 2\); expected 2 joints",
     ),
-    "number for a pair": (([-1, 0, 0],), {"symmetric_pairs": [1, 2]}, r"symmetric_pairs\[0\] is 1; expected integers"),
+    "number for a pair": (
+        ([-1, 0, 0],),
+        {"symmetric_pairs": [1, 2]},
+        r"symmetric_pairs\[0\] is 1; expected a sequence",
+    ),
     "own partner": (([-1, 0, 0],), {"symmetric_pairs": [(1, 1)]}, r"symmetric_pairs\[0\] .* expected two different"),
     "pairs overlap": (([-1, 0, 0, 0],), {"symmetric_pairs": [(1, 2), (2, 3)]}, r"symmetric_pairs: 2 occurs 2 times"),
     "bone not mirrored": (
@@ -306,7 +310,7 @@ BAD_SKELETONS = {
     "pairs no sequence": (([-1],), {"symmetric_pairs": 0}, r"symmetric_pairs is 0; expected a sequence"),
     "parts no mapping": (([-1],), {"parts": [[0]]}, r"parts is \[\[0\]\]; expected a mapping"),
     "part out of range": (([-1, 0],), {"parts": {"arm": [2]}}, r"parts\['arm'\] holds the joint id 2; expected 0 to 1"),
-    "part by name": (([-1, 0],), {"parts": {"arm": ["a"]}}, r"parts\['arm'\] is \['a'\]; expected integers"),
+    "part by name": (([-1, 0],), {"parts": {"arm": ["a"]}}, r"unknown joint in parts\['arm'\]: 'a'; known: joint_0"),
     "joint twice in part": (([-1, 0],), {"parts": {"arm": [1, 1]}}, r"parts\['arm'\]: 1 occurs 2 times"),
     "empty part": (([-1, 0],), {"parts": {"arm": []}}, r"parts\['arm'\] is empty; expected at least one joint"),
     "part without name": (([-1, 0],), {"parts": {"": [1]}}, r"parts has the name ''; expected a text"),
@@ -327,7 +331,7 @@ BAD_EDGES = {
     "self loop": (([(0, 1), (1, 1)],), r"edges: the bone \(1, 1\) joins a joint to itself"),
     "out of range": (([(0, 5)], 3), r"edges\[0\] holds the joint id 5; expected 0 to 2"),
     "negative": (([(0, 1), (0, -1)],), r"edges\[1\] holds the joint id -1; expected at least 0"),
-    "triple": (([(0, 1, 2)],), r"edges\[0\] is \(0, 1, 2\); expected 2 joint ids"),
+    "triple": (([(0, 1, 2)],), r"edges\[0\] is \(0, 1, 2\); expected 2 joints"),
     "no sequence": ((3,), r"edges is 3; expected a sequence"),
     "root out of range": (([(0, 1)], 2, 2), r"root holds the joint id 2; expected 0 to 1"),
 }
@@ -350,7 +354,7 @@ BAD_CALLS = {
     "subset twice": (("subset", [1, 1]), r"joints: 1 occurs 2 times"),
     "subset out of range": (("subset", [6]), r"joints holds the joint id 6; expected 0 to 5"),
     "subset unknown name": (("subset", ["tail"]), r"unknown joint"),
-    "subset no joints": (("subset", [None]), r"joints is \[None\]; expected integers"),
+    "subset no joints": (("subset", [None]), r"joints is \[None\]; expected joint ids or names"),
     "joint count": (
         ("to_data", torch.zeros(5, 2)),
         r"x has shape \(5, 2\); expected \(J, C\) or .* J = 6",

@@ -12,9 +12,30 @@ import pytest
 from tiny_mocap import Run
 
 from skelgraph.__main__ import main
+from skelgraph.datasets import load_dataset, read_motion_file
 from skelgraph.errors import SkelgraphError
+from skelgraph.topology import Skeleton, as_skeleton
 from skelgraph.training import TrainConfig, read_config
 
+ARM = """HIERARCHY
+ROOT Shoulder {
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Yrotation Xrotation
+  JOINT Hand {
+    OFFSET 0.3 0 0
+    CHANNELS 3 Zrotation Yrotation Xrotation
+    End Site {
+      OFFSET 0.1 0 0
+    }
+  }
+}
+MOTION
+Frames: 3
+Frame Time: 0.04
+0 1 0 0 0 0 0 0 0
+0 1 0 20 0 0 10 0 0
+0 1 0 40 0 0 20 0 0
+"""
 YAML = """
 # how it is done
 network: {model: rs_net, options: {hidden_channels: 16}}
@@ -145,3 +166,21 @@ def test_settings_are_declared_without_pytorch() -> None:
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
+
+
+def test_a_skeleton_of_a_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a file stands for the skeleton, read once: of a JSON file, or the joints of a motion file."""
+    monkeypatch.chdir(tmp_path)
+    claw = Skeleton([None, "palm", "palm"], ["palm", "thumb", "index"], name="claw")
+    Path("claw.json").write_text(json.dumps(claw.to_dict()))
+    Path("settings.yaml").write_text("data: {skeleton: claw.json}\n")
+    config = read_config("settings.yaml")
+    Path("claw.json").unlink()
+    assert config.data.skeleton == claw
+    assert as_skeleton(config.to_dict()["data"]["skeleton"]) == claw
+    with pytest.raises(SkelgraphError, match=r"settings\.yaml: claw\.json: there is no such file"):
+        read_config("settings.yaml")
+    Path("arm.bvh").write_text(ARM)
+    assert TrainConfig("").replace(skeleton="arm.bvh").data.skeleton == read_motion_file("arm.bvh").skeleton("arm")
+    data = load_dataset("motion", "train", data_3d="arm.bvh", skeleton="arm.bvh", subjects=["arm"], up="y", unit="m")
+    assert data.skeleton.joint_names == ("Shoulder", "Hand", "Hand_end")

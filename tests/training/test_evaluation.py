@@ -123,7 +123,7 @@ def test_network_and_head_are_judged_in_one_command(
             assert found[f"{name}_mm"] == pytest.approx(np.mean(means), rel=1e-4)
             assert f"{found[f'{name}_mm']:.2f}" in printed
             assert f"<td>{found[f'{name}_mm']:.2f}</td>" in page
-        for name, metric in (("pck_150mm", M.pck), ("auc", M.auc)):
+        for name, metric in (("pck", M.pck), ("auc", M.auc)):
             assert found[f"{name}_frames"] == pytest.approx(float(metric(answer, data.poses_3d)), abs=0.02)
     assert len({row["mpjpe_mm"] for row in metrics["rows"].values()}) == 3
     assert metrics["mpjpe_mm"] == metrics["rows"]["refined_true_depth"]["mpjpe_mm"]
@@ -302,7 +302,7 @@ def test_the_rule_of_poseaug_matches_the_released_code(golden: Any) -> None:
         zeros = torch.zeros(len(rows), dtype=torch.long)
         judge.update(pred[rows], target[rows], zeros, zeros)
     results = judge.results()
-    for name, key in (("pck_150mm", "out/pck_percent"), ("auc", "out/auc_percent")):
+    for name, key in (("pck", "out/pck_percent"), ("auc", "out/auc_percent")):
         assert results[name] == pytest.approx(float(reference[key]), rel=1e-5)
         assert results[f"{name}_frames"] == pytest.approx(float(reference[key]), rel=1e-5)
     assert results["mpjpe_mm"] == pytest.approx(float(reference["out/hard_mpjpe_mm"]), rel=1e-5)
@@ -323,7 +323,7 @@ def test_joints_that_the_protocol_leaves_out_and_scenes(files: dict[str, str]) -
     error = 1000 * (pred - data.poses_3d).norm(dim=-1)[:, chosen]
     known = data.visible_3d[:, chosen]
     assert results["mpjpe_frames_mm"] == pytest.approx(float(error[known].mean()), rel=1e-5)
-    assert results["pck_150mm_frames"] == pytest.approx(float((error[known] < 120).float().mean() * 100), rel=1e-5)
+    assert results["pck_frames"] == pytest.approx(float((error[known] < 120).float().mean() * 100), rel=1e-5)
     below = torch.stack([(error < threshold).float() for threshold in (0, 50, 100, 150)]).mean(0) * 100
     assert list(results["per_scene"]) == ["green screen", "outdoor"]
     for i, scene in enumerate(data.scenes):
@@ -356,7 +356,7 @@ def test_scenes_reach_table_and_page(
     assert "0, 5, ..., 150 mm (PoseAug)" in printed
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<th>no green screen</th>" in page
-    assert f"<td>{scenes['no green screen']['pck_150mm']:.2f}</td>" in page
+    assert f"<td>{scenes['no green screen']['pck']:.2f}</td>" in page
     assert {name for name, error in metrics["per_joint_mm"].items() if error is not None} == {"head", "left_knee"}
 
 
@@ -414,14 +414,14 @@ def test_a_network_of_human36m_on_mpi_inf_3dhp(
     assert error.shape[1] == 14
     row = metrics["rows"]["network"]
     assert row["mpjpe_frames_mm"] == pytest.approx(float(error.mean()), rel=1e-4)
-    assert row["pck_150mm_frames"] == pytest.approx(float((error < 150).float().mean() * 100), abs=1e-3)
+    assert row["pck_frames"] == pytest.approx(float((error < 150).float().mean() * 100), abs=1e-3)
     thresholds = torch.arange(0, 151, 5)
     assert row["auc_frames"] == pytest.approx(float((error[..., None] < thresholds).float().mean() * 100), abs=1e-3)
     scenes = ("green screen", "no green screen", "outdoor")
     for i, scene in enumerate(scenes):
         part = error[12 * i : 12 * (i + 1)]
         assert row["per_scene"][scene]["mpjpe_mm"] == pytest.approx(float(part.mean()), rel=1e-4)
-        assert row["per_scene"][scene]["pck_150mm"] == pytest.approx(float((part < 150).float().mean() * 100), abs=1e-3)
+        assert row["per_scene"][scene]["pck"] == pytest.approx(float((part < 150).float().mean() * 100), abs=1e-3)
     line = next(line for line in printed.splitlines() if "network: MPJPE (mm)" in line)
     cells = [cell.strip() for cell in line.split("│")[2:5]]
     assert cells == [f"{row['per_scene'][scene]['mpjpe_mm']:.2f}" for scene in scenes]
@@ -443,3 +443,27 @@ def test_a_network_of_human36m_on_files_of_another_layout(run: Run, tmp_path: Pa
     with pytest.raises(SkelgraphError, match=r"coco17.* has no joint for hip, spine, thorax, neck_nose, head of"):
         evaluate(run.last, tmp_path / "again", data_options={"layout": "coco17"}, **changes)
     assert not (tmp_path / "again").exists()
+
+
+def test_another_threshold_of_pck(run: Run, files: dict[str, str], tmp_path: Path, capsys: Any) -> None:
+    """The thresholds of AUC are shares of it, and the report says which they were."""
+    run_command(
+        f"evaluate --weights {run.last} --pck-threshold 300 --no-flip-test --device cpu --no-progress "
+        f"--out {tmp_path}/out"
+    )
+    metrics, printed = json.loads((tmp_path / "out" / "metrics.json").read_text()), capsys.readouterr().out
+    data = load_dataset("mocap", "test", **files)  # type: ignore[arg-type]
+    with torch.no_grad():
+        pred = load_network(run.last)(data.keypoints_2d)
+    error = 1000 * (pred - pred[:, :1] - data.poses_3d).norm(dim=-1)
+    assert 1 < float((error < 150).float().mean() * 100) < metrics["pck_frames"] - 1
+    assert metrics["pck_frames"] == pytest.approx(float((error < 300).float().mean() * 100), abs=1e-3)
+    thresholds = torch.arange(0, 300, 2)
+    assert metrics["auc_frames"] == pytest.approx(float((error[..., None] < thresholds).float().mean() * 100), abs=1e-3)
+    assert metrics["protocol"]["pck_threshold_mm"] == 300
+    assert "PCK: errors below 300 mm; AUC: mean over 0, 2, ..., 298 mm (GraphMLP, up to 300 mm)" in " ".join(
+        printed.split()
+    )
+    assert "joints within 300 mm (PCK)" in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(SkelgraphError, match="pck-threshold is 0; expected a number above 0"):
+        run.config.replace(pck_threshold=0)

@@ -75,6 +75,9 @@ def test_what_cannot_be_done_is_said(files: dict[str, str], tmp_path: Path) -> N
     data.frame_rate = None
     with pytest.raises(DataError, match="do not say their frame rate"):
         with_more_motion(data, TrainConfig("").replace(generated_share=0.5).data)
+    data.frame_rate, data.skeleton = 50.0, as_skeleton("hand21")
+    with pytest.raises(DataError, match="of the 21 joints of hand21 0 are named as those of bodies"):
+        with_more_motion(data, TrainConfig("").replace(generated_share=0.5).data)
     with pytest.raises(SkelgraphError, match="extra-motion, whose options they are, is not"):
         TrainConfig("").replace(extra_options={"unit": "cm"})
     with pytest.raises(SkelgraphError, match="generated-share is 1"):

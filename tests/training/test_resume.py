@@ -234,7 +234,7 @@ def test_a_run_that_was_stopped_in_its_first_epoch(run: Run, tmp_path: Path, scr
 
 def test_settings_that_may_change_change_nothing(run: Run, tmp_path: Path, script: Callable[..., None]) -> None:
     """All but the device and the number of processes, which have tests of their own."""
-    changes = {"out": str(tmp_path / "b"), "progress": True, "unchecked": True, "save_obj": None}
+    changes = {"out": str(tmp_path / "b"), "progress": True, "unchecked": True, "pck_threshold": 20.0, "save_obj": None}
     machine = {"device", "devices", "gpus", "threads"}
     assert may_change("exponential") == {*changes, *machine, "max_epochs", "save_every", "early_stopping"}
     assert may_change("onecycle") == may_change("exponential") - {"max_epochs"}

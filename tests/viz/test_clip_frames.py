@@ -69,12 +69,12 @@ def test_the_projection() -> None:
     np.testing.assert_allclose(axes[0], [-np.sin(a), -np.sin(e) * np.cos(a), np.cos(e) * np.cos(a)], atol=1e-12)
 
 
-def test_a_cube_of_1_7_metres_around_small_things() -> None:
-    """A hand of 0.17 m fills a tenth of its panel."""
-    hand = 0.1 * standing()
-    (image,) = clip_frames(scene({"positions": hand[None]}), height=400)
+def test_a_cube_of_1_7_metres_around_small_bodies() -> None:
+    """A child of 0.5 m fills a third of its panel."""
+    child = 0.25 * standing()
+    (image,) = clip_frames(scene({"positions": child[None]}), height=400)
     rows = np.concatenate([where(image, LEFT), where(image, RIGHT)])[:, 0]
-    tall = np.ptp(hand[:, 2])
+    tall = np.ptp(child[:, 2])
     assert 0.5 * tall / 1.7 * 400 < np.ptp(rows) < 1.3 * tall / 1.7 * 400 + 6
 
 

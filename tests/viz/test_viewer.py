@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -326,6 +327,26 @@ def centre(page: Any, selector: str) -> np.ndarray:
     return np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2])
 
 
+def test_a_hand_is_as_large_as_a_body(opened: Callable[..., Any]) -> None:
+    """In space and beside its floor of centimetres; it has no sides."""
+    hand = as_skeleton("hand21")
+    flat = 0.04 * rest_positions(hand)
+    still = np.stack([flat[:, 0], 0.1 * flat[:, 1], flat[:, 1] + 0.2], axis=-1)
+    page = opened(
+        ViewerScene([ViewerPerson("", 0, np.stack([still, still + 0.01]), hand, np.stack([still] * 2))], 2, RATE)
+    )
+    ends = np.array([place(page, joint) for joint in range(21)])
+    stage = page.locator("#stage").bounding_box()
+    assert np.ptp(ends, axis=0).max() > 0.4 * min(stage["width"], stage["height"])
+    assert stage["x"] < ends[:, 0].min() < ends[:, 0].max() < stage["x"] + stage["width"]
+    assert page.locator("#legend").inner_text().split() == ["truth"]
+    assert page.locator("#colour option").all_inner_texts() == ["one colour", "error"]
+    assert page.evaluate("viewer.view.distance") < 0.6
+    for _ in range(12):  # near enough to see a finger
+        page.keyboard.press("+")
+    assert page.evaluate("viewer.view.distance") < 0.25
+
+
 SCREENS = {
     "desktop": {"width": 1280, "height": 800},
     "dark": {"width": 1000, "height": 700, "color_scheme": "dark"},
@@ -538,6 +559,17 @@ def test_errors_are_those_of_numpy_and_colour_the_joints(opened: Any) -> None:
     page.mouse.move(*place(page, LEFT_WRIST))
     settle(page)
     assert share(pixels(page, "#stage"), "#ffffff") != share(image, "#ffffff")  # the name of the joint is shown
+
+
+def test_joints_without_a_truth_are_said_to_be_grey(opened: Any) -> None:
+    scene = video()
+    (person,) = scene.people
+    truth = person.truth.copy()
+    truth[:, LEFT_WRIST] = np.nan
+    page = opened(dataclasses.replace(scene, people=[dataclasses.replace(person, truth=truth)]))
+    page.select_option("#colour", "error")
+    assert page.locator("#scale-end").text_content().endswith(" mm; grey: no truth")
+    assert page.evaluate("judged") == len(person.skeleton.joint_names) - 1
 
 
 def test_the_picture_of_the_frame_with_the_keypoints_over_it(opened: Any) -> None:

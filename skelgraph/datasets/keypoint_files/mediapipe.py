@@ -45,14 +45,14 @@ def read_mediapipe(source: Source, asked: Asked) -> Detections:
             say its size.
     """
     label = source.label
+    rows = rows_of(source)
+    titles = [title.strip().lower() for title in next(rows)[1]]
+    found = _long(rows, titles, source) if "landmark" in titles else _wide(rows, titles, _places(titles, label), label)
     if asked.image_size is None:
         raise DataError(
             f"{label}: MediaPipe's landmarks are shares of the size of the picture; expected image_size "
             "(--image-size): width and height in pixels."
         )
-    rows = rows_of(source)
-    titles = [title.strip().lower() for title in next(rows)[1]]
-    found = _long(rows, titles, source) if "landmark" in titles else _wide(rows, titles, label)
     width, height = asked.image_size
 
     def in_pixels() -> Iterator[Sighting]:
@@ -81,7 +81,8 @@ def _long(rows: Rows, titles: Sequence[str], source: Source) -> Iterator[Sightin
     yield from (Sighting(frame, shares, person) for (frame, person), shares in found.items())
 
 
-def _wide(rows: Rows, titles: Sequence[str], label: str) -> Iterator[Sighting]:
+def _places(titles: Sequence[str], label: str) -> np.ndarray:
+    """The columns of x, y and, if there is one, the visibility of each landmark."""
     places = np.full((_LAYOUT.num_joints, len(_CHANNELS)), -1)
     for at, title in enumerate(titles):
         name, _, channel = title.rpartition("_")
@@ -91,8 +92,14 @@ def _wide(rows: Rows, titles: Sequence[str], label: str) -> Iterator[Sighting]:
     places = places[:, : 2 + has_visibility]
     if lacking := [name for name, place in zip(_LAYOUT.joint_names, places, strict=True) if (place < 0).any()]:
         raise DataError(
-            f"{label}: has no columns _{', _'.join(_CHANNELS[: 2 + has_visibility])} of {', '.join(lacking)}."
+            f"{label}: is taken for landmarks of MediaPipe, for its columns nose_x and nose_y, but has no columns "
+            f"_{', _'.join(_CHANNELS[: 2 + has_visibility])} of {', '.join(lacking)}; docs/formats.md says how your "
+            "own table is read."
         )
+    return places
+
+
+def _wide(rows: Rows, titles: Sequence[str], places: np.ndarray, label: str) -> Iterator[Sighting]:
     for number, (line, row) in enumerate(rows):
         row += [""] * (len(titles) - len(row))
         shares = cell_numbers([row[at] for at in places.ravel()], label, line).reshape(places.shape)

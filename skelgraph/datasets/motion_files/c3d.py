@@ -73,11 +73,13 @@ def c3d_content(motion: Motion, label: str) -> bytes:
         import ezc3d
     except ImportError:
         raise DataError(f"{label}: C3D is written with ezc3d: pip install 'skelgraph[mocap]'.") from None
-    frames, joints = motion.positions.shape[:2]
+    (frames, joints), first = motion.positions.shape[:2], motion.first_frame or 0
     if frames > 65535 or joints > 255:
         raise DataError(
             f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints."
         )
+    if not 0 <= first < 2**32 - frames:
+        raise DataError(f"{label}: first_frame is {first}; C3D counts frames of a recording from 0 up to 32 bits.")
     document = ezc3d.c3d()
     document["parameters"]["POINT"]["RATE"]["value"] = [motion.frame_rate]
     document["parameters"]["POINT"]["LABELS"]["value"] = list(motion.joint_names)
@@ -85,6 +87,10 @@ def c3d_content(motion: Motion, label: str) -> bytes:
     if motion.up is not None:
         document.add_parameter("POINT", "X_SCREEN", ["+X"])
         document.add_parameter("POINT", "Y_SCREEN", [f"+{motion.up.upper()}"])
+    document["header"]["points"]["first_frame"] = first
+    if first + frames > 65535:  # for which the head has too few bits
+        for end, number in (("START", first + 1), ("END", first + frames)):
+            document.add_parameter("TRIAL", f"ACTUAL_{end}_FIELD", [number % 2**16, number // 2**16])
     points = np.ones((4, joints, frames))
     points[:3] = motion.positions.transpose(2, 1, 0) * (motion.unit / 0.001)
     document["data"]["points"] = points
@@ -114,7 +120,7 @@ def _read(content: bytes, size: int, label: str) -> Motion:
     ends: list[Any] = [parameters.get(("TRIAL", f"ACTUAL_{end}_FIELD")) for end in ("START", "END")]
     if all(isinstance(end, np.ndarray) and end.size == 2 for end in ends):  # where 16 bits are too few
         low, high = (int(end[0]) % 2**16 + int(end[1]) % 2**16 * 2**16 for end in ends)
-        frames = high - low + 1
+        first, frames = low, high - low + 1
     if not points or frames < 1 or not 0 < rate < 1e6 or not np.isfinite(scale) or not scale:
         raise _Damaged(f"it has {points} markers, {frames} frames, the rate {rate:g} and the scale {scale:g}")
 
@@ -143,6 +149,7 @@ def _read(content: bytes, size: int, label: str) -> Motion:
         rate,
         unit=metres_of(_text(parameters, "UNITS"), label) if _text(parameters, "UNITS") else None,
         up=_up(parameters, label),
+        first_frame=max(first - 1, 0),  # C3D counts from 1
     )
 
 

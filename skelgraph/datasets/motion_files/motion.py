@@ -16,6 +16,7 @@ from skelgraph.topology import Skeleton
 _WRITTEN = {"meters": "m", "millimeters": "mm", "centimeters": "cm", "in": "inch", "inches": "inch"}
 """Other spellings of units in files."""
 
+_MOST_FRAMES = 2**40
 _ROOM = (2**22, 16)  # bytes that the positions may take: a constant, and times the size of the file
 
 
@@ -32,6 +33,8 @@ class Motion:
         parents: Parent of each joint, -1 for a root; ``None`` if the file knows no bones.
         deviations: How far each joint is to be expected from where it is, relative to the root of its person, in the
             unit of the positions; ``None`` if the file does not say.
+        first_frame: Which frame of its recording (a video) it begins with, counted from 0, so that its first frame is
+            ``first_frame / frame_rate`` seconds after that of the recording; ``None`` if the file does not say.
 
     Shapes:
         ``positions``: ``(T, J, 3)``, ``deviations``: ``(T, J)``, float64.
@@ -44,6 +47,7 @@ class Motion:
     up: Axis | None = None
     parents: tuple[int, ...] | None = None
     deviations: np.ndarray | None = None
+    first_frame: int | None = None
 
     def __post_init__(self) -> None:  # noqa: D105
         prefixes = {name.partition(":")[0] for name in self.joint_names if ":" in name}
@@ -109,7 +113,8 @@ class Motion:
 
     def at_rate(self, frame_rate: float | None, label: str) -> Motion:
         """The same motion at another frame rate, by linear interpolation between the frames: of a multiple of the rate
-        frames are just left out. A joint is known where it is in the frames around.
+        frames are just left out. A joint is known where it is in the frames around. Where it begins in its recording is
+        the nearest frame of the new rate.
 
         Args:
             frame_rate: The rate that is wanted, and that of a file that does not say it; ``None``: as it is.
@@ -138,7 +143,8 @@ class Motion:
         positions, deviations = np.where(weight > 0, blended, self.positions[before]), self.deviations
         if deviations is not None:
             deviations = (1 - weight[..., 0]) * deviations[before] + weight[..., 0] * deviations[after]
-        return replace(self, positions=positions, frame_rate=frame_rate, deviations=deviations)
+        first = None if self.first_frame is None else round(self.first_frame / step)
+        return replace(self, positions=positions, frame_rate=frame_rate, deviations=deviations, first_frame=first)
 
 
 def metres_of(unit: str, label: str) -> float:
@@ -156,6 +162,17 @@ def metres_of(unit: str, label: str) -> float:
 def is_same_rate(a: float | None, b: float | None) -> bool:
     """Whether two frame rates are one up to the few digits that files give their frame times with."""
     return a == b if a is None or b is None else abs(a - b) <= 5e-4 * b
+
+
+def check_first_frame(number: float, label: str) -> int:
+    """The number of the frame of a recording that a file begins with.
+
+    Raises:
+        DataError: If it is none.
+    """
+    if not -_MOST_FRAMES <= number <= _MOST_FRAMES or number != int(number):
+        raise DataError(f"{label}: first_frame is {shown(number)}, expected the number of a frame.")
+    return int(number)
 
 
 def check_room(frames: int, joints: int, size: int, label: str) -> None:

@@ -1,8 +1,8 @@
 """This library's own files of motion: the fields of :class:`Motion`, as arrays in npz or as JSON.
 
 Both hold ``positions`` ``(T, J, 3)`` and ``joint_names``, and as far as they are known ``frame_rate``, ``unit`` (metres
-of the unit of length), ``up``, ``parents`` and ``deviations`` ``(T, J)``. Where a joint is not known there is NaN, in
-JSON ``null`` in place of its three numbers. JSON also has ``"format": "skelgraph motion"``.
+of the unit of length), ``up``, ``parents``, ``first_frame`` and ``deviations`` ``(T, J)``. Where a joint is not known
+there is NaN, in JSON ``null`` in place of its three numbers. JSON also has ``"format": "skelgraph motion"``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from skelgraph.datasets.motion_files.motion import Motion
+from skelgraph.datasets.motion_files.motion import Motion, check_first_frame
 from skelgraph.errors import DataError
 from skelgraph.files import read_json, read_npz
 from skelgraph.text import plain, shown
 
 _FORMAT = "skelgraph motion"
 _LARGEST = 2**28  # bytes of JSON
-_SAID = ("frame_rate", "unit", "up", "parents")
+_SAID = ("frame_rate", "unit", "up", "parents", "first_frame")
 
 
 def is_motion_npz(head: bytes) -> bool:
@@ -122,6 +122,9 @@ def _motion(data: Mapping[str, Any], label: str) -> Motion:
             raise DataError(f"{label}: {name} is {shown(number)}, expected a number above 0.")
     if data.get("up") not in (None, "y", "z"):
         raise DataError(f"{label}: up is {shown(data['up'])}, expected y or z.")
+    first = data.get("first_frame")
+    if first is not None and type(first) is not int:
+        raise DataError(f"{label}: first_frame is {shown(first)}, expected the number of a frame.")
     deviations = data.get("deviations")
     if deviations is not None and not (
         isinstance(deviations, np.ndarray)
@@ -145,6 +148,7 @@ def _motion(data: Mapping[str, Any], label: str) -> Motion:
         up=data.get("up"),
         parents=None if parents is None else tuple(parents),
         deviations=None if deviations is None else deviations.astype(np.float64),
+        first_frame=None if first is None else check_first_frame(first, label),
     )
 
 

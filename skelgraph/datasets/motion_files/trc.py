@@ -1,7 +1,8 @@
 """TRC, the marker trajectories of Motion Analysis, as OpenSim and Pose2Sim write them: a table between tabs.
 
 The format is that of https://opensimconfluence.atlassian.net/wiki/spaces/OpenSim/pages/53089972/Marker+.trc+Files. It
-says the unit of length, and nothing of the axes (where OpenSim reads one, y points up).
+says the unit of length, and nothing of the axes (where OpenSim reads one, y points up). Programs count frames from 0 or
+from 1; the times tell which frame of its recording a file begins with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from os import PathLike
 
 import numpy as np
 
-from skelgraph.datasets.motion_files.motion import Motion, check_room, metres_of
+from skelgraph.datasets.motion_files.motion import Motion, check_first_frame, check_room, metres_of
 from skelgraph.datasets.motion_files.text_file import TextFile
 from skelgraph.datasets.units import UNITS
 from skelgraph.errors import DataError
@@ -53,6 +54,9 @@ def read_trc(path: str | PathLike[str]) -> Motion:
                 f"{text.label}: says {key} {shown(head.get(key))}, and has {count}; is it a part of a file?"
             )
     check_room(len(rows), len(names), text.size, text.label)
+    line, row = rows[0]
+    (time,) = text.numbers(line, row.split("\t")[1:2], 1)
+    first = check_first_frame(round(time * rate), f"{text.label}: line {line + 1}: the time {time:g} s")
     positions = np.full((len(rows), 3 * len(names)), np.nan)
     for frame, (line, row) in enumerate(rows):
         cells = [cell.strip() for cell in row.rstrip().split("\t")]
@@ -61,7 +65,7 @@ def read_trc(path: str | PathLike[str]) -> Motion:
             raise text.error(line, f"found {len(cells) - 2} numbers, expected 3 for each of {len(names)} markers.")
         known = [i for i, cell in enumerate(found) if cell.lower() not in _MISSING]
         positions[frame, known] = text.numbers(line, [found[i] for i in known])
-    return Motion(positions.reshape(len(rows), -1, 3), tuple(names), rate, unit=unit)
+    return Motion(positions.reshape(len(rows), -1, 3), tuple(names), rate, unit=unit, first_frame=first)
 
 
 def trc_content(motion: Motion, name: str, label: str) -> bytes:
@@ -81,6 +85,7 @@ def trc_content(motion: Motion, name: str, label: str) -> bytes:
     positions = motion.positions * (1 if units else motion.unit)
     frames, joints = positions.shape[:2]
     rate = f"{motion.frame_rate:.10g}"
+    first = motion.first_frame or 0
     axes = [f"{axis}{joint + 1}" for joint in range(joints) for axis in "XYZ"]
     head = [
         ["PathFileType", "4", "(X/Y/Z)", name],
@@ -94,13 +99,13 @@ def trc_content(motion: Motion, name: str, label: str) -> bytes:
             "OrigDataStartFrame",
             "OrigNumFrames",
         ],
-        [rate, rate, str(frames), str(joints), units or "m", rate, "1", str(frames)],
+        [rate, rate, str(frames), str(joints), units or "m", rate, str(first + 1), str(frames)],
         ["Frame#", "Time", *(cell for joint in motion.joint_names for cell in (joint, "", ""))],
         ["", "", *axes],
         [],
     ]
     rows = (
         [str(frame + 1), f"{frame / motion.frame_rate:.6f}", *("" if np.isnan(x) else f"{x:.6f}" for x in row)]
-        for frame, row in enumerate(positions.reshape(frames, -1))
+        for frame, row in enumerate(positions.reshape(frames, -1), first)
     )
     return "".join("\t".join(cells) + "\n" for cells in [*head, *rows]).encode()

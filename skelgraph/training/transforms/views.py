@@ -9,13 +9,14 @@ import roma
 import torch
 from torch import Generator, Tensor
 
-from skelgraph.geometry import project
+from skelgraph.geometry import beside_a_body, pose_sizes, project
 from skelgraph.training.transforms.random import normal, uniform
 
 ELEVATION = (-15.0, 45.0)
 """Of the camera above the horizon, as the middle of the body sees it, degrees."""
 DISTANCE = (2.0, 10.0)
-"""From the middle of the body, metres; larger where the whole body is not in view."""
+"""From the middle of the body, metres; larger where the whole body is not in view, and nearer by its size to what is
+smaller than a body."""
 FOCAL = (0.8, 2.5)
 """Focal length in widths of the picture, log-uniform."""
 ASPECT = (9 / 16, 16 / 9)
@@ -23,7 +24,7 @@ ASPECT = (9 / 16, 16 / 9)
 MARGIN = 0.97
 """The part of the picture, around its middle, that all joints are in."""
 NEAREST = 0.3
-"""Smallest depth of a joint, metres."""
+"""Smallest depth of a joint, metres, likewise."""
 
 
 class Views(NamedTuple):
@@ -54,8 +55,10 @@ def new_views(
     The middle of the window is that of the box around all its joints. Drawn are: azimuth (uniform), elevation
     :data:`ELEVATION` and distance :data:`DISTANCE` of the camera as seen from the middle (uniform), :data:`FOCAL` and
     :data:`ASPECT` (log-uniform), the roll about the optical axis (normal), and where in the picture the middle is
-    (uniform where the body leaves room). Azimuth and elevation are exact wherever that is: for a middle seen along
-    :math:`c` (camera axes after the roll was taken back) the optical axis dips below the horizon by
+    (uniform where the body leaves room). Distances are those of bodies; cameras come nearer to smaller poses, such as
+    hands, in the proportion of :func:`~skelgraph.geometry.beside_a_body`. Azimuth and elevation are exact wherever that
+    is: for a middle seen along :math:`c` (camera axes after the roll was taken back) the optical axis dips below the
+    horizon by
 
     .. math::
         \arcsin\frac{\sin e}{\sqrt{c_y^2 + c_z^2}} - \operatorname{atan2}(c_y, c_z)
@@ -80,7 +83,8 @@ def new_views(
 
     azimuth = draw(-math.pi, math.pi)
     elevation = draw(*map(math.radians, ELEVATION))
-    distance = draw(*DISTANCE)
+    scale = beside_a_body(pose_sizes(positions, visible)).to(positions)
+    distance = scale * draw(*DISTANCE)
     focal = 2 * draw(*map(math.log, FOCAL)).exp()  # in half widths
     height = draw(*map(math.log, ASPECT)).exp()
     place = uniform(positions, count, 2, low=-1, high=1, generator=generator)
@@ -92,7 +96,7 @@ def new_views(
 
     ahead = torch.nn.functional.pad(positions.new_ones(count, 1), (2, 0))  # the optical axis
     centred = points @ (_level(azimuth, elevation) @ rolled)
-    distance = torch.maximum(distance, _needed(centred, ahead, edge))
+    distance = torch.maximum(distance, _needed(centred, ahead, edge, scale))
     seen, aside = centred + (distance[:, None] * ahead)[:, None], torch.zeros_like(place)
     for _ in range(2):  # beside the middle of the picture a body is larger than in it
         extent = (seen[..., :2] / seen[..., 2:] - aside[:, None]).abs().amax(1)
@@ -102,7 +106,7 @@ def new_views(
         dip = (elevation.sin() / torch.hypot(down, forward)).clamp(-1, 1).arcsin() - torch.atan2(down, forward)
         rotation = _level(azimuth, dip) @ rolled
         turned = points @ rotation
-        needed = torch.maximum(distance, _needed(turned, towards, edge))
+        needed = torch.maximum(distance, _needed(turned, towards, edge, scale))
         seen = turned + (needed[:, None] * towards)[:, None]
     seen, distance = seen.view_as(positions), needed
 
@@ -137,7 +141,7 @@ def _level(azimuth: Tensor, dip: Tensor) -> Tensor:
     return torch.stack((right, down, forward), -1)
 
 
-def _needed(points: Tensor, towards: Tensor, edge: Tensor) -> Tensor:
+def _needed(points: Tensor, towards: Tensor, edge: Tensor, scale: Tensor) -> Tensor:
     """The least distance ``(B,)`` of the middle, seen towards ``(B, 3)``, at which points around it ``(B, P, 3)``,
     camera axes, are within the edges ``(B, 2)``."""
     across, ahead = points.split((2, 1), -1)
@@ -145,4 +149,4 @@ def _needed(points: Tensor, towards: Tensor, edge: Tensor) -> Tensor:
     room = torch.stack((edge * on - aside, edge * on + aside), -1)  # (B, 2, 2): x and y, on either side
     beyond = torch.stack(((across - edge[:, None] * ahead).amax(1), (-across - edge[:, None] * ahead).amax(1)), -1)
     inside = (beyond / torch.maximum(room, 1e-3 * edge[..., None])).amax((1, 2))
-    return torch.maximum(inside, ((NEAREST - ahead).amax((1, 2))) / on[:, 0])
+    return torch.maximum(inside, ((NEAREST * scale - ahead).amax((1, 2))) / on[:, 0])

@@ -28,7 +28,7 @@ function showLegend() {
     return item;
   };
   if (names.length > 1) for (const name of names) entry(name, people.find((person) => person.name === name).colour, name);
-  if (state.colour === "side") for (const side of ["left", "right"]) entry(side, scene.colors[side]);
+  if (state.colour === "side" && hasSides) for (const side of ["left", "right"]) entry(side, scene.colors[side]);
   if (state.truth === "over") entry("truth", "").classList.add("ghost");
   byId("legend").replaceChildren(...entries);
 }
@@ -50,7 +50,7 @@ function showScale() {
   HEAT.forEach((colour, index) => colours.addColorStop(index / (HEAT.length - 1), colour));
   g.fillStyle = colours;
   g.fillRect(0, 0, 120, 8);
-  byId("scale-end").textContent = `${errorScale} mm`;
+  byId("scale-end").textContent = `${errorScale} mm${isPartlyJudged ? "; grey: no truth" : ""}`;
 }
 
 function listen() {
@@ -133,7 +133,7 @@ function listenToStage() {
 }
 
 byId("scrub").max = scene.numFrames - 1;
-options("colour", [["side", "left, right"], ["person", "person"], ["error", "error"]].filter(([kind]) => (kind !== "person" || names.length > 1) && (kind !== "error" || hasTruth)), "colour");
+options("colour", [["side", hasSides ? "left, right" : "one colour"], ["person", "person"], ["error", "error"]].filter(([kind]) => (kind !== "person" || names.length > 1) && (kind !== "error" || hasTruth)), "colour");
 options("truth", [], "truth");
 options("follow", names.map((name) => [name, name]), "follow");
 byId("colour-option").hidden = names.length < 2 && !hasTruth;

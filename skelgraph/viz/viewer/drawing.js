@@ -114,7 +114,7 @@ function drawPane(g, pane) {
   }
   bones.sort((a, b) => b.depth - a.depth); // the near ones over the far ones
   for (const { a, b, person, bone, ghost, kind, depth } of bones) {
-    const width = Math.min(Math.max((0.08 * focalLength(pane.w, pane.h)) / depth, 2), 16);
+    const width = Math.min(Math.max((0.08 * SCALE * focalLength(pane.w, pane.h)) / depth, 2), 16);
     if (ghost) line(g, a, b, Math.max(0.4 * width, 1.5), palette.ghost);
     else tube(g, a, b, width, kind === "truth" && state.colour === "error" ? [palette.ghost, palette.ghost] : boneColours(person, state.frame, bone));
   }
@@ -131,12 +131,12 @@ function drawPane(g, pane) {
   g.restore();
 }
 
-/** A grid of whole metres, with numbers at the edges behind the people and to their right. */
+/** A grid of whole metres, or of decimetres or less below what is small, with numbers at the edges behind the people and to their right. */
 function drawFloor(g, pane) {
   const extent = Math.max(bounds.high[0] - bounds.low[0], bounds.high[1] - bounds.low[1]);
-  const step = roundUp(extent / 15) < 1 ? 1 : roundUp(extent / 15);
-  const [x0, y0] = [0, 1].map((k) => step * Math.floor((bounds.low[k] - 0.4) / step));
-  const [x1, y1] = [0, 1].map((k) => step * Math.ceil((bounds.high[k] + 0.4) / step));
+  const step = Math.max(roundUp(extent / 15), roundUp(SCALE));
+  const [x0, y0] = [0, 1].map((k) => step * Math.floor((bounds.low[k] - 0.4 * SCALE) / step));
+  const [x1, y1] = [0, 1].map((k) => step * Math.ceil((bounds.high[k] + 0.4 * SCALE) / step));
   const corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].map(([x, y]) => pane.project([x, y, floor]));
   if (corners.every(Boolean)) {
     g.fillStyle = palette.floor;
@@ -148,19 +148,22 @@ function drawFloor(g, pane) {
     const [a, b] = [pane.project([...from, floor]), pane.project([...to, floor])];
     if (a && b) line(g, a, b, width, palette.grid);
   };
-  for (let x = x0; x <= x1; x += step / 2) for (let y = y0; y < y1; y += step) segment([x, y], [x, y + step], x % step ? 0.4 : 1);
-  for (let y = y0; y <= y1; y += step / 2) for (let x = x0; x < x1; x += step) segment([x, y], [x + step, y], y % step ? 0.4 : 1);
+  const [nx, ny] = [(x1 - x0) / step, (y1 - y0) / step].map(Math.round); // counted, as sums of small steps are inexact
+  const [xAt, yAt] = [x0, y0].map((start) => (i) => start + i * step);
+  for (let i = 0; i <= nx; i += 0.5) for (let j = 0; j < ny; j++) segment([xAt(i), yAt(j)], [xAt(i), yAt(j + 1)], i % 1 ? 0.4 : 1);
+  for (let j = 0; j <= ny; j += 0.5) for (let i = 0; i < nx; i++) segment([xAt(i), yAt(j)], [xAt(i + 1), yAt(j)], j % 1 ? 0.4 : 1);
   const { forward, right } = axesOfView();
   // x is written along one of the edges that run with x, y along one of the others
-  const edgeY = forward[1] > 0 ? y1 : y0, edgeX = right[0] > 0 ? x1 : x0, gap = 0.16 * step;
+  const edgeY = forward[1] > 0 ? ny : 0, edgeX = right[0] > 0 ? nx : 0, gap = 0.16 * step;
   g.fillStyle = palette.muted;
   g.textAlign = "center";
   const write = (text, x, y) => {
     const place = pane.project([x, y, floor]);
     if (place) g.fillText(text.replace("-", "−"), place.x, place.y + 4);
   };
-  for (let x = x0; x <= x1; x += step) write(`${x} m`, x, edgeY + (edgeY === y0 ? -gap : gap));
-  for (let y = y0; y <= y1; y += step) if (y !== edgeY) write(`${y} m`, edgeX + (edgeX === x0 ? -gap : gap), y);
+  const length = (metres) => (step < 1 ? `${+(100 * metres).toFixed(1)} cm` : `${metres} m`);
+  for (let i = 0; i <= nx; i++) write(length(xAt(i)), xAt(i), yAt(edgeY) + (edgeY ? gap : -gap));
+  for (let j = 0; j <= ny; j++) if (j !== edgeY) write(length(yAt(j)), xAt(edgeX) + (edgeX ? gap : -gap), yAt(j));
 }
 
 /** The bones from straight above, as one path, so that they do not darken each other. */
@@ -173,7 +176,7 @@ function drawShadow(g, pane, person, joints) {
     if (!a || !b) continue;
     g.moveTo(a.x, a.y);
     g.lineTo(b.x, b.y);
-    width = Math.min(Math.max(0.05 * a.scale, 2), 18);
+    width = Math.min(Math.max(0.05 * SCALE * a.scale, 2), 18);
   }
   g.lineWidth = width;
   g.strokeStyle = palette.shadow;
@@ -292,7 +295,7 @@ function drawPlot() {
   g.fillStyle = palette.muted;
   g.textAlign = "left";
   const now = mean(shownPeople().map((person) => poseError(person, state.frame)).filter((error) => error !== null));
-  g.fillText(`error ${now?.toFixed(0) ?? "–"} mm, mean ${mean(allErrors)?.toFixed(0) ?? "–"} mm`, MARGIN, 10);
+  g.fillText(`error of ${judged} joints ${now?.toFixed(0) ?? "–"} mm, mean ${mean(allErrors)?.toFixed(0) ?? "–"} mm`, MARGIN, 10);
   g.textAlign = "right";
   g.fillText(`${most} mm`, width - MARGIN, 10);
   line(g, { x: x(state.frame), y: top - 4 }, { x: x(state.frame), y: bottom }, 1.2, palette.ink);

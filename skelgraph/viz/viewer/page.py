@@ -79,6 +79,7 @@ def _pieces(scene: ViewerScene) -> Iterator[str]:
         scene={
             "numFrames": int(scene.num_frames),
             "frameRate": float(scene.frame_rate),
+            "scale": scene.scale,
             "imageSize": None if scene.image_size is None else [int(side) for side in scene.image_size],
             "pictureStep": int(scene.picture_step),
             "colors": {"left": LEFT, "right": RIGHT, "centre": CENTRE},

@@ -18,6 +18,7 @@ function floats(base64) {
   return new Float32Array(bytes.buffer);
 }
 
+const SCALE = scene.scale; // how large is what is filmed beside a body: lengths that are made for bodies are multiplied by it
 const names = [...new Set(scene.people.map((person) => person.name))];
 const people = scene.people.map((person) => ({
   ...person,
@@ -29,6 +30,7 @@ const people = scene.people.map((person) => ({
 }));
 const hasDeviations = people.some((person) => person.deviations);
 const hasTruth = people.some((person) => person.truth);
+const hasSides = people.some((person) => person.sides.some((side) => side !== "centre"));
 const hasPicture = pictures.length > 0 || people.some((person) => person.keypoints);
 
 /** Three numbers of a joint in a frame of the video, or null where they are not known. */
@@ -54,6 +56,17 @@ function jointError(person, frame, joint) {
 function poseError(person, frame) {
   const known = person.joints.map((_, joint) => jointError(person, frame, joint)).filter((error) => error !== null);
   return mean(known);
+}
+
+/** How many joints of a person have a truth in some frame. */
+function judgedJoints(person) {
+  const isJudged = (_, joint) => {
+    for (let frame = person.first; frame < person.first + person.count; frame++) {
+      if (jointError(person, frame, joint) !== null) return true;
+    }
+    return false;
+  };
+  return person.truth ? person.joints.filter(isJudged).length : 0;
 }
 
 const mean = (numbers) => (numbers.length ? numbers.reduce((sum, number) => sum + number, 0) / numbers.length : null);
@@ -87,5 +100,7 @@ const bounds = measure();
 const floor = bounds.low[2]; // the lowest joints stand on it
 const errors = people.map((person) => Array.from({ length: person.truth ? person.count : 0 }, (_, t) => poseError(person, person.first + t)));
 const allErrors = errors.flat().filter((error) => error !== null);
+const judged = Math.max(0, ...people.map(judgedJoints));
+const isPartlyJudged = people.some((person) => person.truth && judgedJoints(person) < person.joints.length);
 const largestError = allErrors.reduce((most, error) => Math.max(most, error), 0);
 const errorScale = roundUp(2 * (quantile([...allErrors].sort((a, b) => a - b), 0.9) ?? 50)); // mm of the darkest red

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from skelgraph.errors import DataError
+from skelgraph.geometry import beside_a_body, pose_sizes
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton
 
@@ -121,3 +124,10 @@ class ViewerScene:
                 f"image_size is {shown(self.image_size)}; expected width and height of the video, in whose pixels the "
                 "keypoints are."
             )
+
+    @cached_property
+    def scale(self) -> float:
+        """How large the people are beside a body, see :func:`~skelgraph.geometry.beside_a_body`."""
+        poses = (torch.tensor(np.asarray(person.positions)) for person in self.people)
+        sizes = [pose_sizes(pose).double() for pose in poses]
+        return float(beside_a_body(torch.cat([*sizes, torch.full((1,), torch.nan)])))

@@ -77,7 +77,7 @@ function panes() {
     const project = (point) => {
       const d = [point[0] - focus[0], point[1] - focus[1], point[2] - focus[2]];
       const depth = state.distance + dot(d, forward);
-      if (depth < 0.05) return null; // behind the camera
+      if (depth < 0.05 * SCALE) return null; // behind the camera
       return { x: x + w / 2 + (dot(d, right) * focal) / depth, y: y + h / 2 - (dot(d, up) * focal) / depth, depth, scale: focal / depth };
     };
     return { x, y, w, h, kinds: shown, label: beside ? ["Prediction", "Truth"][index] : "", project };
@@ -95,13 +95,13 @@ function reset() {
 /** Put the camera where every place of the people is inside the picture. */
 function fit() {
   state.framed = true;
-  const size = bounds.high.map((high, k) => Math.max(high - bounds.low[k], 0.5));
+  const size = bounds.high.map((high, k) => Math.max(high - bounds.low[k], 0.5 * SCALE));
   const middle = bounds.low.map((low, k) => low + size[k] / 2);
-  if (state.follow) [size[0], size[1]] = [1.2, 1.2];
+  if (state.follow) [size[0], size[1]] = [1.2 * SCALE, 1.2 * SCALE];
   state.focus = state.follow ? [0, 0, middle[2]] : middle;
   const { right, up, forward } = axesOfView(), { w, h } = panes()[0];
   const [wide, high] = [right, up].map((_, k) => (0.42 * [w, h][k]) / focalLength(w, h));
-  state.distance = 0.5;
+  state.distance = 0.5 * SCALE;
   for (let corner = 0; corner < 8; corner++) {
     const d = size.map((side, k) => (corner & (1 << k) ? 0.5 : -0.5) * side);
     const needed = Math.max(Math.abs(dot(d, right)) / wide, Math.abs(dot(d, up)) / high) - dot(d, forward);
@@ -125,7 +125,7 @@ function move(right, down) {
 }
 
 function zoom(factor) {
-  state.distance = Math.min(Math.max(state.distance * factor, 0.3), 500);
+  state.distance = Math.min(Math.max(state.distance * factor, 0.3 * SCALE), 500);
   state.framed = false;
   redraw();
 }
