@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 2 for an error in the arguments or files or a training that diverged, 130 for Ctrl-C, 143 for
-        a program that was asked to end (SIGTERM).
+        a program that was asked to end (SIGTERM), 141 where nobody reads on.
     """
     # Threads that wait sleep: spinning beside a busy process took a step of two threads from 0.04 s to 4 s. What
     # computes reads it when torch is imported.
@@ -35,17 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from skelgraph.cli import run
 
-        with ended_by_signals():
-            run([argument for argument in arguments if argument not in given], given)
+        try:
+            with ended_by_signals():
+                run([argument for argument in arguments if argument not in given], given)
+        finally:
+            sys.stdout.flush()  # while there is somebody to tell that nobody reads it
         return 0
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who reads has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (SkelgraphError, OSError) as error:
         if debug:
             raise
-        return _fail(str(error))
+        return _fail(getattr(error, "on_command_line", None) or str(error))
     except ModuleNotFoundError as error:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise

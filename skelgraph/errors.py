@@ -9,7 +9,13 @@ from skelgraph.text import plain, shown
 
 
 class SkelgraphError(ValueError):
-    """Base of every error caused by the caller's input: an argument, a file, a name."""
+    """Base of every error caused by the caller's input: an argument, a file, a name.
+
+    Attributes:
+        on_command_line: The message where settings are options, ``--data-3d``; ``None``: the same.
+    """
+
+    on_command_line: str | None = None
 
 
 class TopologyError(SkelgraphError):
@@ -22,6 +28,19 @@ class DataError(SkelgraphError):
 
 class CheckpointError(SkelgraphError):
     """A weight file or state dict that does not fit the model it is meant for."""
+
+
+def not_given(kind: type[SkelgraphError], message: str, *names: str) -> SkelgraphError:
+    """Return the error for settings that are missing, which the command line calls by its options.
+
+    Args:
+        kind: The class of the error.
+        message: The message, with ``{}`` where the names stand.
+        *names: Names of the settings: ``"data_3d"``.
+    """
+    error = kind(message.replace("{}", " and ".join(names)))
+    error.on_command_line = message.replace("{}", " and ".join("--" + name.replace("_", "-") for name in names))
+    return error
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> SkelgraphError:

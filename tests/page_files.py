@@ -254,6 +254,7 @@ FILES: dict[str, dict[str, Write]] = {
         "runs/first": _run(SEM_GCN),
         "dataset": _prepared_human36m,
         "data_3d_h36m.npz": _human36m,
+        "ckpt_modulated_gcn_gt.pth.tar": _weights_of("modulated_gcn_gt"),
     },
     "docs/video.md": {
         "walk.mp4": _with_detector,

@@ -68,6 +68,8 @@ def _trained(command: str, given: list[str]) -> list[str]:
     if "--dataset" in given:
         dataset = given[given.index("--dataset") + 1]
     sizes = _shrink(given, TINY.get(model, {}))  # none of a network of the page itself
+    if "--init-from" in given and "--recipe" not in given:  # as wide as the weights
+        sizes = {}
     added = ["--device", "cpu", "--max-epochs", "1"]
     added += [word for name, value in sizes.items() for word in ("--option", f"{name}={json.dumps(value)}")]
     added += ["--refine-channels", "8"]

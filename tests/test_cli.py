@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shlex
 import subprocess
@@ -23,6 +24,8 @@ from skelgraph.datasets import DATASETS
 from skelgraph.models import create_model, list_models, load_head, load_official, model_info
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.options import choices, meanings, option_types
+from skelgraph.recipes import list_recipes
+from skelgraph.topology import list_skeletons
 from skelgraph.training import LOSSES, SCHEDULES, TrainConfig
 
 SMALL = "--model sem_gcn --option hidden_channels=8 --option num_blocks=1 --device cpu --no-progress"
@@ -181,7 +184,7 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("--max-epochs 0", ["max-epochs is 0"]),
         ("--lr -1", ["lr is -1.0"]),
         ("--model sem_gnc", ["sem_gnc", "did you mean sem_gcn"]),
-        ("--dataset human36m", ["data_3d"]),
+        ("--dataset human36m", ["needs --data-3d", "dataset 'synthetic' needs no files"]),
         ("--dataset mocap --data-3d no.npz --cameras no.json", ["no.json"]),
         ("--option hidden", ["--option", "key=value"]),
         ("--option hidden=3", ["hidden", "hidden_channels"]),
@@ -196,6 +199,10 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("--model martinez --batch-size 1", ["batch-size", "at least 2"]),
         ("--option in_channels=3", ["in_channels of the model is 3", "expected 2"]),
         ("--resume", ["--resume needs --out"]),
+        ("--init-from open --skeleton h36m17", ["'h36m16' of 16 joints, expected 'h36m17' of 17"]),
+        ("--recipe mine.yaml", ["mine.yaml", "a file of settings is --config"]),
+        ("--model SemGCN", ["did you mean sem_gcn?"]),
+        ("--import mine.py", ["there is no module of this name; its name is mine"]),
         ("--resume --overwrite --out x", ["--overwrite"]),
         ("--data-3d x.npz", ["synthetic", "data_3d"]),
     ],
@@ -210,6 +217,42 @@ def test_wrong_arguments(arguments: str, words: list[str], tmp_path: Path, capsy
 def test_usage_errors(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_unknown_options_are_answered_with_those_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("evaluate --weights open --test-subject S02") == 2
+    assert capsys.readouterr().err == (
+        "error: Unrecognized options: --test-subject, S02; Perhaps you meant: --test-subjects NAMES; see skelgraph "
+        "evaluate --help\n"
+    )
+    fails(capsys, "train --non-local", "an option of a network is given as --option non_local=VALUE")
+    assert run("train --qqq") == 2
+    assert capsys.readouterr().err == "error: Unrecognized options: --qqq; see skelgraph train --help\n"
+
+
+@pytest.mark.parametrize("arguments", [["train", "--help"], ["--version"], ["--json", "skeletons"]])
+def test_who_reads_may_stop(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "skelgraph", *arguments]
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("columns", ["80", None])
+def test_names_in_tables_are_whole(
+    columns: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    for command, names in (("recipes", list_recipes()), ("models", list_models()), ("skeletons", list_skeletons())):
+        assert run(command) == 0
+        out = capsys.readouterr().out
+        found = {cell.strip() for line in out.splitlines() for cell in line.split("│")[1:2]}
+        assert found >= set(names)
+        assert columns is None or max(map(len, (line for line in out.splitlines() if "│" in line))) <= int(columns)
 
 
 @pytest.mark.parametrize("command", ["--debug train --lr -1", "train --lr -1 --debug"])
@@ -382,7 +425,7 @@ def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsy
     weights, out = tmp_path / "m.safetensors", tmp_path / "out"
     save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), weights)
     evaluate = f"evaluate --checkpoint {weights} --device cpu --no-progress --out {out}"
-    fails(capsys, evaluate, "does not say on what data", "name the dataset")
+    fails(capsys, evaluate, "does not say on what data", "expected --dataset")
     assert not out.exists()
     assert run(f"{evaluate} {options(files)}") == 0
     capsys.readouterr()

@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Union
+from typing import Annotated, Union, get_args
 
 import tyro
 from tyro.conf import HelptextFromCommentsOff, OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
@@ -31,6 +31,7 @@ from skelgraph.cli.train import Train
 from skelgraph.cli.visualize import Visualize
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.text import shown
+from skelgraph.training.config import TrainConfig
 
 SHELLS = ("bash", "zsh")
 """The shells that tyro writes scripts for without further packages."""
@@ -125,7 +126,7 @@ def _parse(arguments: Sequence[str]) -> Callable[[], None]:
     except SystemExit as end:
         if not end.code:
             raise
-    raise SkelgraphError(_message(messages.getvalue()) + _stray(arguments))
+    raise SkelgraphError(_message(messages.getvalue(), arguments) + _stray(arguments))
 
 
 def _stray(arguments: Sequence[str]) -> str:
@@ -139,11 +140,34 @@ def _is_stray(arguments: Sequence[str], index: int) -> bool:
     return not any(argument.startswith("-") for argument in arguments[index - 1 : index + 1])
 
 
-def _message(box: str) -> str:
+def _message(box: str, arguments: Sequence[str]) -> str:
     """The sentence in what tyro draws, in lines or, where they cannot be printed, in dashes: a title, parts with rules
-    between them, the last of them the help."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
-    parts = re.split("[─-]{3,}", " ".join(line.strip("│╰╯ ") for line in lines))
-    words = [" ".join(part.split()).rstrip(".") for part in parts if part.strip()]
-    footer = words.pop().replace("For full helptext, run", "see").replace("For full helptext, see", "see")
-    return "; ".join([*words, footer])
+    between them, the last of them the help. Of options with near names, which it describes for every command that has
+    them, the names alone; and what options of networks are called."""
+    lines = [line.strip("│╰╯ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]]
+    parts = [part.split("\n") for part in re.split(r"[─-]{3,}", "\n".join(lines)) if part.strip()]
+    words = []
+    for part in parts[:-1]:
+        rows = [row for row in part if row]
+        if rows[0].startswith("Perhaps you meant"):
+            rows = [rows[0], ", ".join(row for row in rows if row.startswith("--"))]
+        words.append(" ".join(" ".join(rows).split()).rstrip("."))
+    unknown = [word.lstrip("-").replace("-", "_") for word in arguments if word.startswith("--")]
+    if any("Unrecognized options" in word for word in words):
+        words += [
+            f"an option of a network is given as --option {name}=VALUE, see `skelgraph models NAME`"
+            for name in unknown
+            if name in _options_of_networks()
+        ]
+    names = {get_args(command)[1].name for command in get_args(COMMANDS)}
+    command = [
+        word for word in arguments[: 1 + (arguments[0] == "data")] if word in names or word in ("prepare", "check")
+    ]
+    return "; ".join([*words, " ".join(["see skelgraph", *command, "--help"])])
+
+
+def _options_of_networks() -> set[str]:
+    from skelgraph.models import list_models, model_info
+
+    declared = {member.name for _, member in TrainConfig.declared()}
+    return {option for name in list_models() for option in model_info(name).options} - declared

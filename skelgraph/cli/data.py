@@ -20,7 +20,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
-from skelgraph.cli.output import answer, complain
+from skelgraph.cli.output import answer, complain, console
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.text import plain
@@ -171,31 +171,30 @@ def _findings(name: str, given: dict[str, Any], root: str | None) -> "list[Findi
 
 
 def _print_findings(findings: "list[Finding]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     styles = {"right": "green", "wrong": "bold red", "look": "yellow", "told": ""}
     table = Table(title="Files of the data set", show_lines=False)
-    for column in ("of", "what", "verdict", "found", "what to do"):
+    advised = any(finding.advice for finding in findings)
+    for column in ("of", "what", "verdict", "found", *["what to do"] * advised):
         table.add_column(column, overflow="fold")
     for finding in findings:
         verdict = Text("" if finding.verdict == "told" else finding.verdict, style=styles[finding.verdict])
-        found = map(Text, map(plain, (finding.found, finding.advice), (1000, 1000)))
+        found = [Text(plain(text, 1000)) for text in (finding.found, *[finding.advice] * advised)]
         table.add_row(Text(plain(finding.where)), Text(plain(finding.what)), verdict, *found)
-    Console().print(table)
+    console().print(table)
 
 
 @contextmanager
 def _shown(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Show progress: a bar on a terminal, else a line for each subject."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console()
+    screen = console()
     if not wanted:
         yield lambda what, done, total: None
-    elif not console.is_terminal:
+    elif not screen.is_terminal:
         begun: set[str] = set()
 
         def tell(what: str, done: int, total: int) -> None:
@@ -207,7 +206,7 @@ def _shown(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield tell
     else:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
+        with Progress(*columns, TimeRemainingColumn(), console=screen) as bars:
             bar = bars.add_task("reading", total=None)
 
             def draw(what: str, done: int, total: int) -> None:
@@ -220,7 +219,6 @@ def _shown(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _print_prepared(prepared: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -229,9 +227,9 @@ def _print_prepared(prepared: dict[str, Any]) -> None:
     table.add_column("frames", justify="right")
     for subject, frames in prepared["frames"].items():
         table.add_row(Text(subject), f"{frames:,}")
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for note in prepared["notes"]:
-        console.print(Text(f"Not as published: {note}."), soft_wrap=True)
+        screen.print(Text(f"Not as published: {note}."), soft_wrap=True)
     for path in prepared["files"]:
-        console.print(Text(plain(str(path), 1000)), soft_wrap=True, highlight=False)
+        screen.print(Text(plain(str(path), 1000)), soft_wrap=True, highlight=False)

@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -20,6 +19,7 @@ from skelgraph.cli.options import (
     WeightsModel,
     WeightsOptions,
     WeightsSkeleton,
+    dated_folder,
     group_options,
     import_modules,
     parse_options,
@@ -109,7 +109,7 @@ class Evaluate:
 
         if self.record is not None and os.path.exists(self.record):
             read_measured(self.record)  # refused before anything is done
-        out = self.out or f"runs/evaluate-{datetime.now():%Y%m%d-%H%M%S}"
+        out = self.out or dated_folder("evaluate")
         options = parse_options(self.option)
         metrics = training.evaluate(
             self.weights, out, self.model, self.refine, options=options, overwrite=self.overwrite, **given, **machine

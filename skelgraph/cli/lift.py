@@ -23,7 +23,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
-from skelgraph.cli.output import answer, complain
+from skelgraph.cli.output import answer, complain, console
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.detection.protocol import DETECTORS
 from skelgraph.errors import SkelgraphError
@@ -336,7 +336,6 @@ def _lift_example(settings: LiftSettings, out: Path, overwrite: bool) -> None:
 
 
 def _print_example(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="A real person in four views: error of 12 limb joints (mm)")
@@ -346,7 +345,7 @@ def _print_example(facts: dict[str, Any]) -> None:
         table.add_row(name, *(f"{error:.1f}" for error in view.values()))
     table.add_section()
     table.add_row("mean", *(f"{error:.1f}" for error in facts["mean"].values()))
-    Console().print(table)
+    console().print(table)
     print(
         "MPJPE: how far the 12 joints of arms and legs are from the truth on average, both seen from the middle of the "
         "hips; P-MPJPE: the same once each pose is turned, moved and scaled to fit best. The pages (viewer.html) show "

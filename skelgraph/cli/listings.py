@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import Imports, import_modules, text_option, values_of
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console, named
 from skelgraph.text import plain, shown
 
 if TYPE_CHECKING:
@@ -105,61 +105,60 @@ def _measured(names: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _print_models(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="Networks", caption="Published MPJPE / P-MPJPE on Human3.6M, by source of the 2D keypoints")
-    table.add_column("name", style="bold", no_wrap=True)
-    table.add_column("parameters", justify="right")
-    table.add_column("skeleton", no_wrap=True)
-    table.add_column("published (mm)")
-    table.add_column("seconds", justify="right")
-    table.add_column("paper")
-    for one in facts["networks"]:
+    networks = facts["networks"]
+    named(table, "name", [one["name"] for one in networks], style="bold")
+    table.add_column("parameters", justify="right", overflow="fold")
+    named(table, "skeleton", [plain(one["skeleton"] or "") for one in networks])
+    table.add_column("published (mm)", overflow="fold")
+    table.add_column("seconds", justify="right", overflow="fold")
+    table.add_column("paper", overflow="fold")
+    for one in networks:
         paper = Text(one["paper"], style=f"link {one['url']}" if one["url"] else "")
         seconds = "" if one["published_seconds"] is None else f"{one['published_seconds']:g}"
         errors = "\n".join(_errors(one))
         table.add_row(one["name"], f"{one['parameters']:,}", Text(plain(one["skeleton"] or "")), errors, seconds, paper)
-    Console().print(table)
+    console().print(table)
     _print_shipped(facts["weights"])
     _print_measured(facts["measured"])
 
 
 def _print_shipped(weights: list[dict[str, Any]]) -> None:
     """The weights of the package."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="Weights that come with skelgraph", caption="--weights NAME takes them")
     for column in ("name", "network", "skeleton", "frames", "megabytes"):
-        table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left")
+        table.add_column(column, justify="right" if column in ("frames", "megabytes") else "left", overflow="fold")
     for one in weights:
         size = "missing" if one["bytes"] is None else f"{one['bytes'] / 1e6:.1f}"
         table.add_row(one["name"], one["network"], one["skeleton"], str(one["frames"]), size)
-    Console().print(table)
+    console().print(table)
 
 
 def _print_measured(rows: list[dict[str, Any]]) -> None:
     """What this project measured of some networks, with the commands."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     if not rows:
         return
     table = Table(title="Measured by this project", caption="MPJPE / P-MPJPE in mm; the commands stand below")
-    for column in ("network", "answer", "weights", "data", "frames", "flips", "root", "over actions", "over frames"):
-        table.add_column(column, justify="right" if column.startswith(("frames", "over")) else "left")
+    named(table, "network", [row["model"] for row in rows])
+    for column in ("weights", "tested", "over actions", "over frames"):
+        table.add_column(column, justify="right" if column.startswith("over") else "left", overflow="fold")
     for row in rows:
-        texts = (plain(row[name]) for name in ("model", "answer", "weights", "data"))
+        flips = "with flips" if row["flip_test"] else "without flips"
+        tested = f"{row['answer']}, {row['data']}, {row['frames']:,} frames, {flips}, root: {row['root']}"
         means = (f"{row[f'mpjpe{over}_mm']:.2f} / {row[f'p_mpjpe{over}_mm']:.2f}" for over in ("", "_frames"))
-        cells = (f"{row['frames']:,}", "mean" if row["flip_test"] else "none", plain(row["root"]), *means)
-        table.add_row(*map(Text, (*texts, *cells)))
-    console = Console()
-    console.print(table)
+        table.add_row(*(Text(plain(text, 200)) for text in (row["model"], row["weights"], tested, *means)))
+    screen = console()
+    screen.print(table)
     for command in dict.fromkeys(row["command"] for row in rows):
-        console.print(Text(plain(command, 1000)), soft_wrap=True)
+        screen.print(Text(plain(command, 1000)), soft_wrap=True)
 
 
 def _errors(network: dict[str, Any]) -> list[str]:
@@ -188,25 +187,23 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _print_model(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     name = facts["name"]
     table = Table(title=f"Options of {name}", caption="--option key=value; values are JSON", title_justify="left")
-    table.add_column("option", style="bold", no_wrap=True)
-    table.add_column("default")
-    table.add_column("may be")
-    table.add_column("meaning")
+    named(table, "option", [one["option"] for one in facts["options"]], style="bold")
+    for column in ("default", "may be", "meaning"):
+        table.add_column(column, overflow="fold")
     for one in facts["options"]:
         table.add_row(*map(Text, (one["option"], json.dumps(one["default"]), one["may_be"], one["meaning"])))
-    console = Console()
+    screen = console()
     paper = "\n".join(filter(None, (facts["paper"], facts["url"])))
-    console.print(Text(f"{name}: {paper}" if paper else name, style="bold"), soft_wrap=True)
+    screen.print(Text(f"{name}: {paper}" if paper else name, style="bold"), soft_wrap=True)
     errors = "; ".join(_errors(facts))
     on = f"Published on {facts['skeleton']}, MPJPE / P-MPJPE in mm: {errors}" if errors else f"On {facts['skeleton']}"
-    console.print(Text(on))
-    console.print(table)
+    screen.print(Text(on))
+    screen.print(table)
     _print_measured(facts["measured"])
 
 
@@ -243,7 +240,6 @@ def _skeleton(name: str) -> dict[str, Any]:
 
 
 def _print_skeleton(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -258,20 +254,19 @@ def _print_skeleton(facts: dict[str, Any]) -> None:
         other = joints[mirrored[joint]] if joint in mirrored else ""
         above = "" if parent < 0 else joints[parent]
         table.add_row(str(joint), *map(Text, (joints[joint], above, other, plain(part_of.get(joint, "")))))
-    Console().print(table)
+    console().print(table)
 
 
 def _print_skeletons(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="Skeletons")
-    table.add_column("name", style="bold", no_wrap=True)
+    named(table, "name", [plain(one["name"]) for one in facts["skeletons"]], style="bold")
     for column in ("joints", "bones", "symmetric pairs"):
-        table.add_column(column, justify="right")
-    table.add_column("parts")
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("parts", overflow="fold")
     for one in facts["skeletons"]:
         counts = (str(len(one[rows])) for rows in ("joints", "bones", "symmetric_pairs"))
         table.add_row(Text(plain(one["name"])), *counts, Text(", ".join(map(plain, one["parts"]))))
-    Console().print(table)
+    console().print(table)

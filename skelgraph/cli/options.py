@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, get_args, get_origin
 
@@ -185,7 +186,8 @@ def import_modules(modules: Sequence[str]) -> None:
             name = getattr(error, "name", None)
             if name is not None and not module.startswith(name):
                 raise
-            raise SkelgraphError(f"--import is {shown(module)}; there is no module of this name") from error
+            hint = f"; its name is {plain(module.removesuffix('.py'))}" if module.endswith(".py") else ""
+            raise SkelgraphError(f"--import is {shown(module)}; there is no module of this name{hint}") from error
 
 
 _SPELLINGS = {"True": "true", "False": "false", "None": "null"}
@@ -206,6 +208,11 @@ def parse_options(items: Sequence[str], flag: str = "--option") -> dict[str, Any
         except (ValueError, RecursionError):
             options[key] = value
     return options
+
+
+def dated_folder(what: str) -> str:
+    """A name for the folder of a run, by the millisecond, so that runs that are started together have their own."""
+    return f"runs/{what}-{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]
 
 
 def new_file(name: str, overwrite: bool) -> Path:

@@ -8,17 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from skelgraph.files import to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 Facts = TypeVar("Facts")
 SWITCHES = {"--json": "the answer as one JSON document on stdout", "--quiet": "nothing but errors (and JSON)"}
 """What may stand anywhere on the command line, before the command and behind it."""
+
+
+PIPED = 200
+"""Columns of a table that no terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,20 @@ def answer(facts: Facts, show: Callable[[Facts], None]) -> None:
         print(to_json(facts), file=voice.out, flush=True)
     elif not voice.is_quiet:
         show(facts)
+
+
+def console() -> Console:
+    """Where tables and sentences are printed: as wide as the terminal, and wide enough for whole rows in a file or a
+    pipe, unless ``COLUMNS`` says how wide."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+
+
+def named(table: Table, column: str, names: Iterable[str], **style: Any) -> None:
+    """Add a column of names that one has to type, which are never cut, nor broken where the other columns can be
+    narrower."""
+    table.add_column(column, no_wrap=True, min_width=max(map(len, (column, *names))), **style)
 
 
 def for_people() -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from skelgraph.cli.options import text_option, written
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console, named
+from skelgraph.errors import SkelgraphError
 from skelgraph.text import shown
 from skelgraph.training.config import TrainConfig
 
@@ -68,8 +69,9 @@ def _settings(recipe: "Recipe") -> dict[str, dict[str, Any]]:
     return columns
 
 
-def about(recipe: "Recipe") -> list[str]:
-    """What a user has to know of a recipe: its number, whether it trains exactly as published, and why not."""
+def about(recipe: "Recipe", changes: Sequence[str] = ()) -> list[str]:
+    """What a user has to know of a recipe: its number, whether it trains exactly as published, and why not, as far as
+    that is not said by the changes."""
     published = recipe.published
     numbers = ", ".join(f"{NAMES[name]} {number:g}" for name, number in recipe.numbers.items())
     lines = [
@@ -77,11 +79,13 @@ def about(recipe: "Recipe") -> list[str]:
         f"Published as {published.system}: {numbers or 'no number'} ({published.source}).",
         *(f"Not exactly as published: {reason}." for reason in published.reasons),
     ]
-    if published.exact:
-        lines.append("Trained exactly as published.")
+    if published.exact and not changes:
+        lines.append("All settings are as published.")
     if numbers and not published.certain:
         lines.append("That the number belongs to these settings is not certain.")
-    return lines if published.note is None else [*lines, f"Note: {published.note}"]
+    if published.note is not None:
+        lines.append(f"Note: {published.note}")
+    return [*lines, *changes]
 
 
 NAMES = {"mpjpe_mm": "MPJPE (mm)", "p_mpjpe_mm": "P-MPJPE (mm)", "pck": "PCK (%)", "auc": "AUC (%)"}
@@ -96,11 +100,13 @@ def settings_of(name: str, given: Mapping[str, Any]) -> TrainConfig:
     from skelgraph.recipes import read_recipe
     from skelgraph.recipes.recipe import changed
 
+    if name.endswith((".yaml", ".yml", ".json")):
+        raise SkelgraphError(f"--recipe is {shown(name)}, which is no name of a recipe; a file of settings is --config")
     recipe = read_recipe(name)
     is_first = recipe.first_stage is not None and given.get("init_from") is None
     stage = recipe.stages[0] if is_first else recipe.config
     config = changed(stage, given)
-    lines = [*about(recipe), *about_changes(stage, config)]
+    lines = about(recipe, about_changes(stage, config))
     if is_first:
         lines.append(
             "This is the first of two stages; the second starts from its checkpoints/best.ckpt: --init-from FILE. "
@@ -115,7 +121,14 @@ def about_changes(published: TrainConfig, ours: TrainConfig) -> list[str]:
     from skelgraph.recipes.recipe import differences
 
     changes = differences(published, ours)
-    lines = [f"Changed: {name} is {shown(mine)}, not {shown(theirs)}." for name, (theirs, mine) in changes.items()]
+    absent = {member.name: member.metadata["absent"] for _, member in TrainConfig.declared()}
+
+    def said(name: str, value: Any) -> str:
+        return absent.get(name) or "none" if value is None else shown(value)
+
+    lines = [
+        f"Changed: {name} is {said(name, mine)}, not {said(name, theirs)}." for name, (theirs, mine) in changes.items()
+    ]
     if "dataset" in changes:
         lines.append("On other data: the error is not comparable to the published one.")
     return lines
@@ -124,36 +137,33 @@ def about_changes(published: TrainConfig, ours: TrainConfig) -> list[str]:
 def print_lines(lines: Sequence[str]) -> None:
     """Print lines of text, once for all processes of a run."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
-    from rich.console import Console
     from rich.text import Text
 
     for line in lines:
-        rank_zero_only(Console().print)(Text(line), soft_wrap=True, highlight=False)
+        rank_zero_only(console().print)(Text(line), soft_wrap=True, highlight=False)
 
 
 def _print_recipes(recipes: "Sequence[Recipe]") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     caption = "Published: MPJPE / P-MPJPE on Human3.6M in mm, or PCK / AUC on MPI-INF-3DHP in per cent"
     table = Table(title=f"{len(recipes)} recipes", caption=caption)
-    table.add_column("name", style="bold", no_wrap=True)
-    for column in ("network", "keypoints", "frames", "published", "exactly"):
-        table.add_column(column, justify="right" if column in ("frames", "published") else "left", no_wrap=True)
+    named(table, "name", [recipe.name for recipe in recipes], style="bold")
+    for column in ("keypoints", "frames", "published", "exact"):
+        table.add_column(column, justify="right" if column in ("frames", "published") else "left", overflow="fold")
     for recipe in recipes:
         config, published = recipe.config, recipe.published
         table.add_row(
             recipe.name,
-            Text(config.network.model),
             Text(config.data.keypoints),
             str(published.frames),
             _pair(published.p1_mm, published.p2_mm, 2) or _pair(published.pck, published.auc, 1),
             "yes" if published.exact else "no",
         )
-    Console().print(table)
+    console().print(table)
     exact = sum(recipe.published.exact for recipe in recipes)
-    Console().print(
+    console().print(
         f"{exact} train exactly as published; skelgraph recipes NAME tells of the others why not.", soft_wrap=True
     )
 
@@ -164,7 +174,6 @@ def _pair(first: float | None, second: float | None, digits: int) -> str:
 
 
 def _print_recipe(recipe: "Recipe", columns: Mapping[str, Mapping[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -176,7 +185,7 @@ def _print_recipe(recipe: "Recipe", columns: Mapping[str, Mapping[str, Any]]) ->
         values = [settings[member.name] for settings in columns.values()]
         if group != "machine":
             table.add_row(group, member.name, *(Text(_cell(value, member.metadata["absent"])) for value in values))
-    Console().print(table)
+    console().print(table)
 
 
 def _cell(value: Any, absent: str) -> str:

@@ -17,7 +17,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console
 from skelgraph.cli.recipes import NAMES, about, about_changes, print_lines
 
 
@@ -74,7 +74,7 @@ class Reproduce:
         from skelgraph.recipes.recipe import changed
 
         recipe = read_recipe(self.name)
-        print_lines([*about(recipe), *about_changes(recipe.config, changed(recipe.config, given))])
+        print_lines(about(recipe, about_changes(recipe.config, changed(recipe.config, given))))
         out = self.out or f"runs/{self.name}"
         _print_on_first_process(reproduce(self.name, out, data_root=self.data_root, **given), out)
 
@@ -86,7 +86,6 @@ def _print_on_first_process(result: Mapping[str, Any], out: str) -> None:
 
 
 def _print(result: Mapping[str, Any], out: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -100,12 +99,12 @@ def _print(result: Mapping[str, Any], out: str) -> None:
         theirs = published.get(name)
         apart = "" if theirs is None or not result["comparable"] else f"{ours[name] - theirs:+.2f}"
         table.add_row(NAMES[name], "-" if theirs is None else f"{theirs:.2f}", f"{ours[name]:.2f}", apart)
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     lines = [f"Not exactly as published: {reason}." for reason in result["reasons"]]
     if not result["comparable"]:
         lines.append("On other data: not comparable to the published number.")
     elif result["changes"]:
         lines.append(f"With other settings than the recipe: {', '.join(result['changes'])}.")
     for line in (*lines, f"Result: {plain(str(out), 1000)}/reproduction.json"):
-        console.print(Text(line), soft_wrap=True, highlight=False)
+        screen.print(Text(line), soft_wrap=True, highlight=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console
 from skelgraph.text import plain
 
 if TYPE_CHECKING:
@@ -28,48 +28,46 @@ def print_seeds_on_first_process(summary: dict[str, Any], out: str) -> None:
 
 
 def _print_seeds(summary: dict[str, Any], out: str) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     columns = {"MPJPE": "mpjpe_mm", "P-MPJPE": "p_mpjpe_mm", "MPJPE over frames": "mpjpe_frames_mm"}
     table = Table(title=f"{len(summary['finished'])} of {len(summary['seeds'])} seeds: error (mm)")
     for column in ("seed", *columns):
-        table.add_column(column, justify="left" if column == "seed" else "right")
+        table.add_column(column, justify="left" if column == "seed" else "right", overflow="fold")
     for seed, metrics in summary["runs"].items():
         table.add_row(seed, *(f"{metrics[name]:.1f}" for name in columns.values()))
     table.add_section()
     table.add_row("mean", *(f"{summary['mean'][name]:.1f}" for name in columns.values()), style="bold")
     if summary["std"]:
         table.add_row("standard deviation", *(f"{summary['std'][name]:.2f}" for name in columns.values()))
-    console = Console()
-    console.print(table)
+    screen = console()
+    screen.print(table)
     for seed, why in summary["failed"].items():
-        console.print(Text(f"Seed {seed} counts nowhere: {plain(why, 500)}"), style="bold", soft_wrap=True)
-    console.print(Text(f"Report: {plain(str(out), 1000)}/seeds.html"), soft_wrap=True, highlight=False)
+        screen.print(Text(f"Seed {seed} counts nowhere: {plain(why, 500)}"), style="bold", soft_wrap=True)
+    screen.print(Text(f"Report: {plain(str(out), 1000)}/seeds.html"), soft_wrap=True, highlight=False)
 
 
 def _print_results(metrics: dict[str, Any], out: str) -> None:
-    from rich.console import Console
     from rich.text import Text
 
     from skelgraph.training.judging import statements
     from skelgraph.training.report import beats_mean_pose
     from skelgraph.training.selection import sentences
 
-    console = Console()
-    console.print(_by_action(metrics))
-    console.print(_by_measure(metrics["rows"]))
+    screen = console()
+    screen.print(_by_action(metrics))
+    screen.print(_by_measure(metrics["rows"]))
     if "per_scene" in metrics:
-        console.print(_by_scene(metrics["rows"]))
+        screen.print(_by_scene(metrics["rows"]))
     for sentence in (*sentences(metrics), *statements(metrics)):
-        console.print(Text(plain(sentence, 500)), soft_wrap=True, highlight=False)
+        screen.print(Text(plain(sentence, 500)), soft_wrap=True, highlight=False)
     if metrics["dataset"]["is_synthetic"]:
-        console.print("Synthetic data: comparable to no published result.")
+        screen.print("Synthetic data: comparable to no published result.")
     if not beats_mean_pose(metrics):
         worse = "Worse than no network: always answering the mean training pose has a lower error."
-        console.print(worse, style="bold", soft_wrap=True)
-    console.print(Text(f"Report: {plain(str(out), 1000)}/report.html"), soft_wrap=True, highlight=False)
+        screen.print(worse, style="bold", soft_wrap=True)
+    screen.print(Text(f"Report: {plain(str(out), 1000)}/report.html"), soft_wrap=True, highlight=False)
 
 
 def _by_action(metrics: dict[str, Any]) -> Table:
@@ -125,7 +123,7 @@ def _table(title: str, heads: Iterable[str]) -> Table:
 
     table = Table(title=Text(title))
     for column, head in enumerate(heads):
-        table.add_column(Text(head), justify="right" if column else "left")
+        table.add_column(Text(head), justify="right" if column else "left", overflow="fold")
     return table
 
 

@@ -1,7 +1,6 @@
 """`skelgraph train`."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -12,6 +11,7 @@ from skelgraph.cli.options import (
     Given,
     Imports,
     Repeated,
+    dated_folder,
     group_options,
     import_modules,
     parse_options,
@@ -145,11 +145,14 @@ class Train:
         elif self.recipe is not None:
             config = settings_of(self.recipe, given)
         else:
-            config = TrainConfig("") if self.config is None else training.read_config(self.config)
-            config = config.replace(**given)
+            if self.config is not None:
+                config = training.read_config(self.config).replace(**given)
+            elif (weights := given.pop("init_from", None)) is not None:
+                config = training.started_from(weights, **given)
+            else:
+                config = TrainConfig("").replace(**given)
         if self.out is None and not config.out:
-            name = f"{config.network.model}-{config.data.dataset}-{datetime.now():%Y%m%d-%H%M%S}"
-            config = config.replace(out=f"runs/{name}")
+            config = config.replace(out=dated_folder(f"{config.network.model}-{config.data.dataset}"))
         resume: Any = "if-exists" if self.resume_if_exists else self.resume
         if seeds is None:
             print_on_first_process(training.train(config, resume=resume, overwrite=self.overwrite), config.out)

@@ -21,7 +21,7 @@ from skelgraph.cli.options import (
     text_option,
     values_of,
 )
-from skelgraph.cli.output import answer
+from skelgraph.cli.output import answer, console
 from skelgraph.cli.progress import frames_per_second
 from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
@@ -171,15 +171,14 @@ def _list(weights: str | None, model: str | None, options: dict[str, Any], given
 
 
 def _print_clips(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title="What can be drawn")
     for column in ("subject", "action", "frames", "cameras"):
-        table.add_column(column, justify="right" if column == "frames" else "left")
+        table.add_column(column, justify="right" if column == "frames" else "left", overflow="fold")
     for clip in facts["clips"]:
         cameras = ", ".join(plain(camera, 50) for camera in clip["cameras"])
         cells = (clip["subject"], clip["action"], str(clip["frames"]), cameras)
         table.add_row(*(Text(plain(cell, 500)) for cell in cells))
-    Console().print(table)
+    console().print(table)

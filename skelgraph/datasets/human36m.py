@@ -72,7 +72,7 @@ class Human36M(PoseDataset):
             name="human36m",
             split=split,
             frame_rate=50.0,
+            up="z",
             sources=(str(data_3d), str(data_2d)),
             **options,
         )
-        self.up = "z"

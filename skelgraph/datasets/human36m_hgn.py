@@ -138,10 +138,10 @@ class Human36MHGN(PoseDataset):
             name="human36m_hgn",
             split=split,
             frame_rate=FRAME_RATE / every,
+            up="z",
             sources=(f"{folder}", f"{folder}"),
             unchecked=unchecked,
         )
-        self.up = "z"
         if smpl is not None:
             self.bodies = self._bodies(smpl, np.concatenate([take.bodies for take in takes]))
 

@@ -73,10 +73,10 @@ class MocapNPZ(PoseDataset):
             name="mocap",
             split=split,
             frame_rate=frame_rate,
+            up=up,
             sources=(str(data_3d), str(data_2d)),
             **options,
         )
-        self.up = up
 
 
 def check_split(split: str) -> None:

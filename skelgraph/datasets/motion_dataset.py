@@ -133,10 +133,10 @@ class MotionFiles(PoseDataset):
             name="motion",
             split=split,
             frame_rate=first.frame_rate,
+            up="z",
             sources=(str(data_3d), str(data_3d)),
             **options,
         )
-        self.up = "z"
 
 
 class MotionFile(NamedTuple):

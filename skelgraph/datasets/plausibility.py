@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skelgraph.datasets.left_right import extents, knee_votes, say_so, side_votes, standing_axis
 from skelgraph.datasets.pose_arrays import PoseArrays
 from skelgraph.errors import DataError
 from skelgraph.geometry import camera_to_world, normalize_intrinsics, project, world_to_camera
@@ -54,6 +55,8 @@ UNSTEADY_SKELETON = 0.35
 """The same deviation of the median bone: above it the joints may be in another order, and there is a warning."""
 MAX_OFFSET = 0.15
 """Largest distance of the keypoints from the projected joints, as a share of the skeleton's extent in the image."""
+UPRIGHT_CAMERA = 0.7
+"""Cosine of the largest angle between an axis and the picture's upward direction at which a camera stands upright."""
 
 _SAMPLED = 512  # frames in all, but at least two of each clip
 _OFF = "If the data are right, --unchecked (unchecked=True) turns this check off."
@@ -94,7 +97,7 @@ class Report:
         """The error of a joint in or behind its camera."""
         clip = int(self.dataset.clip_id[row])
         (clips,) = (clips for clips in _by_camera(self.dataset) if clip in clips)
-        size = float(_extents(_sampled_points(self.dataset, _sample(self.dataset)[clip])).nanmedian())
+        size = float(extents(_sampled_points(self.dataset, _sample(self.dataset)[clip])).nanmedian())
         if reason := _other_unit(self, clip, size):
             reason = f" The skeleton has an extent of {size:.3g} m.{reason}"
         else:
@@ -142,11 +145,14 @@ def check_plausible(report: Report) -> None:
     points = _sampled_points(dataset, rows)
     _check_sizes(report, points)
     _check_depths(report)
+    _check_sides(report, rows, points)
     _check_images(report, rows, points + dataset.root_3d[rows][..., None, :])
     _check_axes(report, rows, points)
     _check_lenses(report)
     _check_outliers(report)
     _check_bones(report, points)
+    _check_knees(report, points)
+    _check_up(report, points)
 
 
 def check_splits(one: PoseArrays, other: PoseArrays, first: str = "training", second: str = "test") -> None:
@@ -164,7 +170,7 @@ def check_splits(one: PoseArrays, other: PoseArrays, first: str = "training", se
 
 
 def _check_sizes(report: Report, points: Tensor) -> None:
-    sizes = _extents(points).nanmedian(-1).values
+    sizes = extents(points).nanmedian(-1).values
     for (low, high), is_error in ((POSSIBLE_SIZE, True), (USUAL_SIZE, False)):
         outside = (sizes < low) | (sizes > high)
         if not outside.any():
@@ -222,7 +228,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
     for clips in _by_camera(dataset):
         first, known = clips[0], points[clips].isfinite().all(-1)
         near = (view.is_near(seen, NEAR_IMAGE)[clips] & known).sum() / known.sum()
-        screen = _extents(seen[clips]).nanmedian() / 2
+        screen = extents(seen[clips]).nanmedian() / 2
         if dataset.clips[first].intrinsics is not None and (near < MIN_NEAR or screen < MIN_EXTENT):
             raise DataError(
                 f"{report.clip(first)}: the camera sees {near:.0%} of the joints in or near its image, and the "
@@ -239,7 +245,7 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
             continue
         known = given[clips].isfinite().all(-1)
         near = (view.is_near(given, NEAR_IMAGE)[clips] & known).sum() / known.sum()
-        screen = _extents(given[clips]).nanmedian() / 2
+        screen = extents(given[clips]).nanmedian() / 2
         if near < MIN_NEAR or screen < MIN_EXTENT:
             reason = ""
             if screen < MIN_EXTENT:
@@ -267,6 +273,43 @@ def _check_images(report: Report, rows: Tensor, points: Tensor) -> None:
         more = f", and so do {len(outside) - 1} more" if outside[1:] else ""
         warnings.warn(
             f"{outside[0]}{more}: is the orientation that of camera to world, and the image size that of the file?",
+            stacklevel=5,
+        )
+
+
+def _check_sides(report: Report, rows: Tensor, points: Tensor) -> None:
+    """Check that keypoints do not fit the positions much better with left and right exchanged."""
+    dataset, pairs = report.dataset, report.dataset.skeleton.symmetric_pairs
+    if not pairs or all(report.projected):
+        return
+    given, votes = _given(report, rows), {}
+    bent = _View(dataset, range(len(dataset.clips))).lens(points + dataset.root_3d[rows][..., None, :])
+    for clips in _by_camera(dataset):
+        seen = bent[clips]
+        if not seen.isfinite().any():  # the camera or the root is not known
+            seen = _laid_on(points[clips][..., :2], given[clips])
+            if _offset(_laid_on(seen * seen.new_tensor([-1, 1]), given[clips]), given[clips]) < _offset(
+                seen[..., list(dataset.skeleton.mirror_index), :], given[clips]
+            ):  # x points left
+                continue
+        votes[clips[0]] = side_votes(seen, given[clips], pairs)
+    if not votes:
+        return
+    every = torch.stack(list(votes.values())).sum(0).tolist()
+    found = [pair for pair, (exchanged, as_is) in zip(pairs, every, strict=True) if say_so(exchanged, as_is)]
+    if say_so(*map(sum, zip(*every, strict=True))):
+        found = [pair for pair, (exchanged, as_is) in zip(pairs, every, strict=True) if exchanged > as_is]
+    if found:
+        names = ", ".join(" and ".join(plain(dataset.skeleton.joint_names[joint]) for joint in pair) for pair in found)
+        raise DataError(
+            f"{report.sources[1]}: the keypoints fit the positions of {report.sources[0]} with left and right "
+            f"exchanged ({names}): one of the two files has its sides exchanged. {_OFF}"
+        )
+    if odd := [clip for clip, counts in votes.items() if say_so(*counts.sum(0).tolist())]:
+        more = f", and so do those of {len(odd) - 1} more cameras" if odd[1:] else ""
+        warnings.warn(
+            f"{report.clip(odd[0], 1)}: the keypoints of this camera fit the positions with left and right "
+            f"exchanged{more}: is its picture mirrored, or did a detector mix up the sides?",
             stacklevel=5,
         )
 
@@ -366,6 +409,38 @@ def _check_bones(report: Report, points: Tensor) -> None:
         raise DataError(f"{message}: are the joints in another order? {_OFF}")
     if typical > UNSTEADY_SKELETON:
         warnings.warn(f"{message}: are the joints in the order of the skeleton?", stacklevel=5)
+
+
+def _check_knees(report: Report, points: Tensor) -> None:
+    """Check that knees bend backward."""
+    forward, backward = knee_votes(points, report.dataset.skeleton)
+    if say_so(forward, backward):
+        raise DataError(
+            f"{report.sources[0]}: {forward / (forward + backward):.0%} of the bent knees bend forward: the world is "
+            f"mirrored (two axes exchanged, or one turned round), or left and right are exchanged. {_OFF}"
+        )
+
+
+def _check_up(report: Report, points: Tensor) -> None:
+    """Check that the axis that is said to point up is not another one than that along which people stand."""
+    dataset = report.dataset
+    orientations = [clip.orientation for clip in dataset.clips]
+    if dataset.up is None or None in orientations:
+        return
+    turned = torch.tensor(orientations)[:, None]
+    axis = standing_axis(camera_to_world(points, turned, torch.zeros(3)), dataset.skeleton)
+    up = ("xyz".index(dataset.up), 1)
+    if axis is None or axis == up:
+        return
+    found = (
+        f"{report.sources[0]}: the bodies stand upside down"
+        if axis[0] == up[0]
+        else f"{report.sources[0]}: the bodies lie"
+    ) + " in the world if its axis up is the one that it is said to be (up)"
+    down = camera_to_world(torch.tensor([[0.0, 1, 0]]), turned[:, 0], torch.zeros(3))  # in the picture
+    if -axis[1] * down[:, 0, axis[0]].median() > UPRIGHT_CAMERA:
+        raise DataError(f"{found}, and so do the cameras: is it another axis? {_OFF}")
+    warnings.warn(f"{found}: is it another axis?", stacklevel=5)
 
 
 def _bones(report: Report, skeleton: Skeleton, points: Tensor) -> tuple[float, float, float]:
@@ -488,7 +563,7 @@ def _explanation(report: Report, clips: Sequence[int]) -> str:
         camera = world_to_camera(world, *convention.applied(orientation, translation)).float()[None]
         seen = view.pinhole(camera)
         near = (view.is_near(seen, 1.1)[0] & known).sum() / known.sum()
-        is_seen = bool(near >= 0.9 and _extents(seen).nanmedian() / 2 > 4 * MIN_EXTENT)
+        is_seen = bool(near >= 0.9 and extents(seen).nanmedian() / 2 > 4 * MIN_EXTENT)
         return is_seen and not _offset(view.lens(camera)[0], given) > MAX_OFFSET
 
     ours, *others = _conventions()
@@ -544,17 +619,9 @@ def _largest(array: Tensor) -> float:
     return max(-float(low), float(high))
 
 
-def _extents(points: Tensor) -> Tensor:
-    """The longest side of the box around each pose of which half of the joints are known, else NaN; ``(..., J, D)``."""
-    known = points.isfinite().all(-1)
-    unknown = ~known[..., None]
-    low, high = points.masked_fill(unknown, torch.inf).amin(-2), points.masked_fill(unknown, -torch.inf).amax(-2)
-    return torch.where(known.sum(-1) * 2 >= points.shape[-2], (high - low).amax(-1), torch.nan)
-
-
 def _offset(seen: Tensor, given: Tensor) -> float:
     """How far apart two sets of keypoints ``(..., J, 2)`` typically are, of the extent of a pose."""
-    return float((seen - given).norm(dim=-1).nanmedian() / _extents(seen).nanmedian())
+    return float((seen - given).norm(dim=-1).nanmedian() / extents(seen).nanmedian())
 
 
 def _likeness(seen: Tensor, given: Tensor) -> list[float]:
@@ -567,6 +634,15 @@ def _likeness(seen: Tensor, given: Tensor) -> list[float]:
     )
     cosine = (one * other).sum(-2) / (one.norm(dim=-2) * other.norm(dim=-2))
     return cosine.flatten(0, -2).nanmedian(0).values.tolist()
+
+
+def _laid_on(seen: Tensor, given: Tensor) -> Tensor:
+    """Points ``(..., J, 2)``, moved and scaled to lie where the given ones do, as far as both are known."""
+    known = (seen.isfinite() & given.isfinite()).all(-1, keepdim=True)
+    one, other = (torch.where(known, points, torch.nan) for points in (seen, given))
+    one, other = (points - points.nanmean(-2, keepdim=True) for points in (one, other))
+    size, wanted = (points.square().nanmean((-2, -1), keepdim=True).sqrt() for points in (one, other))
+    return one * wanted / size + torch.where(known, given, torch.nan).nanmean(-2, keepdim=True)
 
 
 def _turning_point(k1: float, k2: float, k3: float) -> float:

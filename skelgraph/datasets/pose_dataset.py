@@ -136,6 +136,7 @@ class PoseDataset(InMemoryDataset):
         subset: Keep only this share of each clip, in one piece, from a place that the clip's length decides
             (:func:`kept_frames`).
         is_synthetic: Whether the motion was generated, which reports then state.
+        up: Axis of the world that points up, ``"y"`` or ``"z"``; ``None`` if it is not known.
         sources: Names of the origins of positions and keypoints in error messages, such as their files.
         unchecked: Skip the plausibility checks.
 
@@ -167,6 +168,7 @@ class PoseDataset(InMemoryDataset):
         downsample: Int64 = 1,
         subset: Share = 1.0,
         is_synthetic: bool = False,
+        up: Axis | None = None,
         sources: tuple[str, str] = ("positions", "keypoints"),
         unchecked: bool = False,
     ) -> None:
@@ -179,6 +181,7 @@ class PoseDataset(InMemoryDataset):
         self.split = split
         self.frame_rate = None if frame_rate is None else frame_rate / downsample
         self.is_synthetic = is_synthetic
+        self.up = up
 
         self.clips: list[Clip] = []
         found: dict[str, None] = {}

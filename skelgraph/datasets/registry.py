@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
-from skelgraph.errors import DataError, close_names
+from skelgraph.errors import DataError, close_names, not_given
 from skelgraph.options import Count, Int64, OneOf, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
@@ -161,7 +161,8 @@ def load_dataset(
         if isinstance(names, str):
             raise DataError(f"{kind} is the text {shown(names)}; expected a sequence of names, [{shown(names)}].")
     if missing := [option for option in info.needs if option not in options]:
-        raise DataError(f"dataset {shown(name)} needs {' and '.join(missing)}.")
+        hint = "" if "data_3d" not in missing else "; dataset 'synthetic' needs no files, to try things with"
+        raise not_given(DataError, f"dataset {shown(name)} needs {{}}{hint}.", *missing)
     options = {**options, **check_options(info.factory, options, f"dataset {name}")}
     try:
         data = info.factory(

@@ -19,7 +19,7 @@ from skelgraph.geometry.mirror import flip_average, mirror, mirror_intrinsics
 from skelgraph.geometry.procrustes import procrustes
 from skelgraph.geometry.rays import box_view, from_rays, rotation_to_axis, to_rays, turn, window_rays
 from skelgraph.geometry.root import estimate_root
-from skelgraph.geometry.segments import segment_distance
+from skelgraph.geometry.segments import segment_distance, sine_about
 from skelgraph.geometry.size import beside_a_body, pose_sizes
 from skelgraph.geometry.turned_answers import turned_answers
 
@@ -47,6 +47,7 @@ __all__ = [
     "project_linear",
     "rotation_to_axis",
     "segment_distance",
+    "sine_about",
     "to_rays",
     "turn",
     "turned_answers",

@@ -1,4 +1,4 @@
-"""Distances of straight segments."""
+"""Distances and angles of straight segments."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ def segment_distance(first: Tensor, second: Tensor) -> Tensor:
     t = ((uv * s + on_v) / vv).clamp(0, 1)
     s = ((uv * t - on_u) / uu).clamp(0, 1)
     return torch.linalg.vector_norm(between + s[..., None] * u - t[..., None] * v, dim=-1)
+
+
+def sine_about(first: Tensor, second: Tensor, axis: Tensor) -> Tensor:
+    """How far a direction is turned from another one about an axis: the sine of the angle times that of the angles to
+    the axis, positive counter-clockwise as seen from its tip.
+
+    Args:
+        first: Unit vectors ``(..., 3)``.
+        second: Likewise.
+        axis: Likewise.
+    """
+    return (torch.linalg.cross(first, second, dim=-1) * axis).sum(-1)

@@ -15,12 +15,12 @@ from skelgraph.files import read_checkpoint
 from skelgraph.models.factory import create_model
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.pretrained import PARTS
-from skelgraph.models.registry import model_info
-from skelgraph.models.saved import load_checked, on_meta
+from skelgraph.models.registry import list_models, model_info
+from skelgraph.models.saved import StateDict, check_fits, load_checked, on_meta
 from skelgraph.models.state_dicts import OfficialLayout, inner_weights, unread_entries, unwrap_state_dict
 from skelgraph.nn import PostRefine
 from skelgraph.text import plain
-from skelgraph.topology import SkeletonLike
+from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, list_skeletons
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,11 @@ def load_official(
         The model in evaluation mode, in torch's default precision.
 
     Raises:
-        CheckpointError: If the file cannot be read safely, or tensors are missing, unexpected or misshapen; all are
-            listed.
+        CheckpointError: If the file cannot be read safely, or tensors are missing, unexpected or misshapen: the first
+            of them are listed, behind the layout or the network that they fit, where there is one.
         SkelgraphError: If the model or the skeleton is unknown.
     """
-    if isinstance(name, str) and name in OFFICIAL_PARTS:
-        target = OFFICIAL_PARTS[name]
-    else:
-        info = model_info(name)
-        if info.cls.official is None:
-            raise CheckpointError(f"model {name!r} has no official checkpoints to import")
-        target = OfficialPart(functools.partial(create_model, name), info.cls.official, info.published_skeleton)
+    target = _target(name)
     label = "the given state dict" if isinstance(source, Mapping) else plain(str(source), 500)
     content = source if isinstance(source, Mapping) else read_checkpoint(source)
     official = unwrap_state_dict(content, label)
@@ -102,15 +96,62 @@ def load_official(
     except Exception as error:  # as many as there are ways for tensors not to be those expected
         reason = f"{plain(str(error), 200)} not found" if isinstance(error, KeyError) else plain(str(error), 200)
         raise CheckpointError(
-            f"{label} is not an official {name} checkpoint: {reason} among its {len(official)} tensors "
-            f"({', '.join(plain(key) for key in list(official)[:3])}, ...)"
+            f"{_of_others(name, official, label)}{label} is not an official {name} checkpoint: {reason} among its "
+            f"{len(official)} tensors ({', '.join(plain(key) for key in list(official)[:3])}, ...)"
             f"{unread_entries(inner_weights(content, label))}"
         ) from error
-    model = on_meta(
-        lambda: target.build(target.published_skeleton if skeleton is None else skeleton, **(inferred | options))
-    )
+    layout = as_skeleton(target.published_skeleton if skeleton is None else skeleton)
+    model = on_meta(lambda: target.build(layout, **(inferred | options)))
     try:
         load_checked(model, state, f"{label} as official {name}")
     except CheckpointError as error:
-        raise CheckpointError(f"{error}{unread_entries(inner_weights(content, label))}") from error
+        raise CheckpointError(
+            f"{_fitting(name, layout, official, target, inferred | options, label)}{error}"
+            f"{unread_entries(inner_weights(content, label))}"
+        ) from error
     return model.eval()
+
+
+def _target(name: str) -> OfficialPart:
+    """How the official checkpoints of a module are read."""
+    if isinstance(name, str) and name in OFFICIAL_PARTS:
+        return OFFICIAL_PARTS[name]
+    info = model_info(name)
+    if info.cls.official is None:
+        raise CheckpointError(f"model {name!r} has no official checkpoints to import")
+    return OfficialPart(functools.partial(create_model, name), info.cls.official, info.published_skeleton)
+
+
+def _fitting(
+    name: str, skeleton: Skeleton, state: StateDict, target: OfficialPart, options: Mapping[str, Any], label: str
+) -> str:
+    """A sentence that names the layouts of other joints, or else the networks, that tensors fit; empty if none does."""
+
+    layouts = [as_skeleton(layout) for layout in list_skeletons()]
+    others = [
+        other for other in layouts if other.num_joints != skeleton.num_joints and _fits(target, other, state, options)
+    ]
+    if others:
+        names = " or ".join(plain(other.name) for other in others)
+        return (
+            f"{label}: these weights are of {others[0].num_joints} joints, {plain(skeleton.name)} has "
+            f"{skeleton.num_joints}; expected skeleton {names}; "
+        )
+    return _of_others(name, state, label)
+
+
+def _of_others(name: str, state: StateDict, label: str) -> str:
+    """A sentence that names the other networks that tensors are of; empty if they are of none."""
+    others = [other for other in list_models() if other != name and model_info(other).cls.official is not None]
+    found = [other for other in others if _fits(part := _target(other), part.published_skeleton, state)]
+    return f"{label}: these weights are of {' or '.join(found)}, not of {plain(name)}; " if found else ""
+
+
+def _fits(part: OfficialPart, layout: SkeletonLike, state: StateDict, options: Mapping[str, Any] | None = None) -> bool:
+    """Whether tensors are those of a module, by default with the options that they tell."""
+    try:
+        options = part.official.options(state) if options is None else options
+        check_fits(on_meta(lambda: part.build(layout, **options)), part.official.translate(state), "")
+    except Exception:  # as many as there are ways for tensors not to be those expected
+        return False
+    return True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from skelgraph.errors import CheckpointError, SkelgraphError
+from skelgraph.errors import CheckpointError, SkelgraphError, not_given
 from skelgraph.files import as_path, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, load_model, refine_of_run
@@ -54,8 +54,10 @@ def load_network(
     label, origin = plain(str(path), 500), origin_of(path)
     if origin == "official":
         if name is None:
-            raise CheckpointError(
-                f"{label} was not written by skelgraph and does not say what network it holds: name the model"
+            raise not_given(
+                CheckpointError,
+                f"{label} was not written by skelgraph and does not say what network it holds: expected {{}}, its name",
+                "model",
             )
         return load_official(name, path, skeleton, **options)
     model = load_model(path)
@@ -87,7 +89,7 @@ def check_asked(
     if options:
         raise SkelgraphError(f"{label} knows the options of its network: leave out {', '.join(map(plain, options))}")
     if name is not None and name != model.registered_name:
-        raise CheckpointError(f"{label} holds a {model.registered_name}, expected a {plain(name)}")
+        raise CheckpointError(f"{label} holds weights of {model.registered_name}, expected those of {plain(name)}")
     _check_skeleton(model.skeleton, skeleton, label)
 
 

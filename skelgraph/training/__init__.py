@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from skelgraph.training.resume import saved_config
     from skelgraph.training.run import evaluate, train
     from skelgraph.training.seeds import saved_seeds, train_seeds
+    from skelgraph.training.warm_start import started_from
 
 __all__ = [
     "LOSSES",
@@ -55,6 +56,7 @@ __all__ = [
     "register_schedule",
     "saved_config",
     "saved_seeds",
+    "started_from",
     "train",
     "train_seeds",
     "visualize",
@@ -64,5 +66,5 @@ if not TYPE_CHECKING:
     __getattr__ = lazy_exports(
         __name__,
         __all__,
-        ("data", "module", "history", "checkpoint", "config_file", "resume", "run", "seeds", "pictures"),
+        ("data", "module", "history", "checkpoint", "config_file", "resume", "run", "seeds", "pictures", "warm_start"),
     )

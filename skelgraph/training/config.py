@@ -553,6 +553,10 @@ class TrainConfig(GroupedSettings):
             known = [member for member, group in home.items() if group == name]
             for member in members:
                 if member not in known:
+                    if member in home:
+                        raise SkelgraphError(
+                            f"the setting {member} belongs into the group {home[member]!r}, not {name!r}"
+                        )
                     raise unknown_name(f"setting of {name}:", member, known)
             made[name] = groups[name](**members)
         return cls(values["out"], **made)

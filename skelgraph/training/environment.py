@@ -16,7 +16,7 @@ from skelgraph.version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """What ``config.json`` holds beside the settings."""
+    """What ``config.json`` holds beside the settings; the commands that went on with a run are ``resumed`` there."""
     return {
         "command": shlex.join(sys.argv),
         "versions": versions(),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import SkelgraphError, not_given
 from skelgraph.models import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, model_of_run, refine_of_run
 from skelgraph.models.shipped import weights_path
@@ -86,7 +86,10 @@ def evaluated(
     else:
         model = load_network(path, name, skeleton, **network_options(options, changes.get("smpl")))
         if changes.get("dataset") is None:
-            raise SkelgraphError(f"{plain(str(path), 500)} does not say on what data to evaluate it: name the dataset")
+            label = plain(str(path), 500)
+            raise not_given(
+                SkelgraphError, f"{label} does not say on what data to evaluate it: expected {{}}", "dataset"
+            )
         about = model.config
         network = NetworkConfig(about["name"], about["options"], input_form=model.input_form)
         config = TrainConfig("", network).replace(skeleton=model.skeleton)

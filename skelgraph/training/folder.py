@@ -26,6 +26,8 @@ Kind = Literal["train", "evaluate", "seeds"]
 
 CONFIG = "config.json"
 LAST, BEST = "checkpoints/last.ckpt", "checkpoints/best.ckpt"
+CURVE = "logs/metrics.csv"
+"""The learning curve, a row for each epoch."""
 OF_EPOCHS = tuple(f"checkpoints/epoch-{'[0-9]' * digits}.ckpt" for digits in range(4, 8))
 """Patterns of the checkpoints of single epochs."""
 RESULTS = (
@@ -48,8 +50,7 @@ WRITTEN: dict[str, tuple[str, ...]] = {
         LAST,
         BEST,
         *OF_EPOCHS,
-        "logs/csv/version_*/metrics.csv",
-        "logs/csv/version_*/hparams.yaml",
+        CURVE,
         "logs/tensorboard/events.out.tfevents.*",
         "logs/tensorboard/hparams.yaml",
     ),

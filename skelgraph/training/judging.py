@@ -29,7 +29,7 @@ MEASURES = {
     "p_mpjpe_mm": "P-MPJPE, mean over actions (mm)",
     "p_mpjpe_frames_mm": "P-MPJPE, mean over frames (mm)",
     "n_mpjpe_mm": "N-MPJPE, scale aligned (mm)",
-    "mpjve_mm": "MPJVE, velocity error per frame (mm)",
+    "mpjve_mm": "MPJVE, error of the step to the next tested frame (mm)",
     "pck": "PCK, mean over actions (%)",
     "pck_frames": "PCK, mean over frames (%)",
     "auc": "AUC, mean over actions (%)",
@@ -208,7 +208,9 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
     joints = protocol["joints"]
     counted = "all joints, the root among them" if joints is None else f"{len(joints)} joints: {', '.join(joints)}"
     flips = (
-        "the mean of the answers to it and to its mirror image" if metrics["flip_test"] else "the answer to it alone"
+        "the mean of the answers to it and to its mirror image (flip-test)"
+        if metrics["flip_test"]
+        else "the answer to it alone (no-flip-test)"
     )
     said = [
         f"Predicted root: {ROOT_RULES[metrics['root']]}.",
@@ -223,7 +225,12 @@ def statements(metrics: Mapping[str, Any]) -> list[str]:
             f"stay, the error (MPJPE) is {zero:.1f} mm."
         )
     if "weights_of" in metrics:  # a run says which epoch it reports
-        said.append(f"Choice of the weights: {metrics['weights_of']}.")
+        chosen = metrics["weights_of"]
+        said.append(
+            "On which data these weights were chosen, the file does not say."
+            if chosen == "not known"
+            else f"The weights are those of {chosen}."
+        )
     if (estimated := rows.get("refined_estimated_depth")) is not None:
         without = estimated["frames_without_depth"]
         said.append(

@@ -373,6 +373,7 @@ class LiftingModule(pl.LightningModule):
         for count in (made.total, made.current):
             count.ready += len(rows)
             count.completed += len(rows)
+        self.trainer.fit_loop.epoch_loop._batches_that_stepped += len(rows) - 1  # the step that loggers write
         return mean
 
     def _losses(

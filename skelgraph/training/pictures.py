@@ -96,7 +96,8 @@ def visualize(
         elevation: How high, degrees above the horizon.
         options: Options of the network that weights of the authors cannot tell.
         progress: Given the frames and their number, gives them on and shows how far it is.
-        **changes: Settings of :class:`TrainConfig`, by their names: those of the data, the device.
+        **changes: Settings of :class:`TrainConfig`, by their names: those of the data, the device. All frames of the
+            test part are drawn, also where a run was tested on every n-th, unless ``test_downsample`` is given.
 
     Returns:
         How many frames were drawn.
@@ -199,7 +200,8 @@ def _prepared(
     options: Mapping[str, Any] | None,
     changes: Mapping[str, Any],
 ) -> tuple[Evaluated | None, TrainConfig]:
-    """What answers, if there is anything, and the settings."""
+    """What answers, if there is anything, and the settings: all frames of the test part, unless less is asked for."""
+    changes = {"test_downsample": None, **changes}
     if weights is not None:
         judged = evaluated(weights, Path(), model, refine, options or {}, changes)
         check_causal(judged.config, judged.model)

@@ -76,7 +76,8 @@ def write_report(
         pictures["expected_errors.png"] = lambda: png(expected_errors(metrics["expected_error"]["groups"]))
     if history:
         loss = loss_label(config["loss"], config["refine_loss"] if config.get("refine") else None)
-        pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss, config["select_by"]))
+        judged = metrics["selection"]["judged_each_epoch"]
+        pictures["learning_curve.png"] = lambda: png(learning_curve(history, loss, config["select_by"], judged))
     files: dict[str, bytes] = {}
     missing: dict[str, str] = {}
     for name, draw in pictures.items():

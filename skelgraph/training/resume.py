@@ -135,6 +135,14 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], epochs: i
         differences = "; ".join(
             f"{key} was {shown(before[key])}, now {shown(now[key])}" for key in before if key in changed
         )
-        raise CheckpointError(f"{plain(str(out), 500)} cannot be resumed with other settings: {differences}")
+        hint = ""
+        if "max_epochs" in changed:
+            spans = (
+                f"the learning rate of schedule {shown(now['schedule'])}"
+                if SCHEDULES[now["schedule"]].spans_run
+                else "the momentum of normalisation (norm-momentum)"
+            )
+            hint = f"; {spans} spans the run: a new one may start from its weights (init-from {plain(out / LAST, 500)})"
+        raise CheckpointError(f"{plain(str(out), 500)} cannot be resumed with other settings: {differences}{hint}")
     if epochs > now["max_epochs"]:
         raise CheckpointError(f"{plain(str(out), 500)} has {epochs} epochs, more than max-epochs {now['max_epochs']}")

@@ -40,7 +40,7 @@ from skelgraph.training.data import PoseData
 from skelgraph.training.elastic import join_workers
 from skelgraph.training.environment import environment, versions
 from skelgraph.training.evaluated import evaluated
-from skelgraph.training.folder import CONFIG, Kind, check_free, claimed, read_record
+from skelgraph.training.folder import CONFIG, CURVE, Kind, check_free, claimed, read_record
 from skelgraph.training.history import History
 from skelgraph.training.judging import lacking, protocol_record
 from skelgraph.training.meshes import check_mesh, write_meshes
@@ -51,7 +51,7 @@ from skelgraph.training.probe import settled, threads_as_before
 from skelgraph.training.report import write_json, write_report
 from skelgraph.training.resume import as_found_before, resumable_checkpoint
 from skelgraph.training.sample import typical_clip
-from skelgraph.training.selection import check_selection, judged_checkpoint, selection
+from skelgraph.training.selection import check_selection, judged_checkpoint, judged_each_epoch, selection
 from skelgraph.training.trainer import hide_lightning_noise, make_trainer, reraise_interrupt
 from skelgraph.training.warm_start import warm_start
 
@@ -145,7 +145,12 @@ def train(
         augmentation=config.augmentation,
         steps_at_once=STEPS_AT_ONCE if config.machine.compile else 0,
     )
-    history = History(verbose=config.machine.progress and not sys.stdout.isatty())
+    history = History(
+        verbose=config.machine.progress and not sys.stdout.isatty(),
+        judged=judged_each_epoch(config),
+        table=out / CURVE,
+        settings=config.settings(),
+    )
     with hide_lightning_noise():
         trainer = make_trainer(config, history, callbacks)
         windows = data.training_windows()
@@ -159,7 +164,7 @@ def train(
                 data.trainer = trainer
                 steps = len(data.training_batches()) // config.training.accumulate
                 check_state(load_checkpoint(checkpoint), module, trainer, steps, checkpoint)
-            _write_config(config, "train")
+            _write_config(config, "train", resume=bool(resume))
             join_workers(trainer)
             reraise_interrupt(trainer.fit, module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
             # What is tested is what is in the file. The first process says when it is written, and where.
@@ -257,9 +262,12 @@ def evaluate(
 
 
 @rank_zero_only
-def _write_config(config: TrainConfig, kind: Kind) -> None:
-    """Record what is about to run, and on what."""
-    write_json(Path(config.out) / CONFIG, {"kind": kind, "config": config.to_dict(), **environment()})
+def _write_config(config: TrainConfig, kind: Kind, resume: bool = False) -> None:
+    """Record what is about to run, and on what; of a run that goes on, the command that began it stays."""
+    out, now = Path(config.out), environment()
+    if resume and (before := read_record(out) or {}).get("command"):
+        now |= {"command": before["command"], "resumed": [*before.get("resumed", []), now["command"]]}
+    write_json(out / CONFIG, {"kind": kind, "config": config.to_dict(), **now})
 
 
 @rank_zero_only

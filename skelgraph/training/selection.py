@@ -10,7 +10,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.text import plain
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.folder import BEST, LAST
-from skelgraph.training.history import best_epoch
+from skelgraph.training.history import Judged, best_epoch
 
 
 def check_selection(config: TrainConfig) -> None:
@@ -34,6 +34,11 @@ def judged_checkpoint(config: TrainConfig) -> str:
     return LAST if config.evaluation.select == "last" else BEST
 
 
+def judged_each_epoch(config: TrainConfig) -> Judged:
+    """What is judged after every epoch: the test set, unless there are subjects to validate on."""
+    return "test" if config.data.val_subjects is None else "validation"
+
+
 def selection(config: TrainConfig, rows: Sequence[Mapping[str, float]], val_set: PoseDataset) -> dict[str, Any]:
     """What ``metrics.json`` says of the choice of the epoch.
 
@@ -50,7 +55,7 @@ def selection(config: TrainConfig, rows: Sequence[Mapping[str, float]], val_set:
         "selection": {
             "select": select,
             "select_by": config.evaluation.select_by,
-            "judged_each_epoch": "test" if config.data.val_subjects is None else "validation",
+            "judged_each_epoch": judged_each_epoch(config),
             "subjects": list(val_set.subjects),
             "epoch": last if select == "last" else best["epoch"],
             "max_epochs": config.training.max_epochs,

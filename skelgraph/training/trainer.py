@@ -15,7 +15,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from skelgraph.device import chosen_device
 from skelgraph.errors import SkelgraphError
@@ -52,7 +52,7 @@ def make_trainer(config: TrainConfig, history: History | None = None, more: Sequ
             callbacks.append(StopEarly(history, config.training.early_stopping))
         callbacks += [*more, Checkpoints(Path(config.out), config.training.save_every)]
         logs = Path(config.out) / "logs"
-        loggers += [CSVLogger(logs, name="csv"), TensorBoardLogger(logs, name="tensorboard", version="")]
+        loggers.append(TensorBoardLogger(logs, name="tensorboard", version="", default_hp_metric=False))
     progress_bar = machine.progress and sys.stdout.isatty()
     if progress_bar:
         callbacks.append(ProgressBar())

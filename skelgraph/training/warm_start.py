@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from torch import nn
 
-from skelgraph.errors import SkelgraphError
+from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models import PoseLifter
 from skelgraph.models.saved import check_fits
+from skelgraph.models.shipped import weights_path
 from skelgraph.models.weights import load_head, load_network, origin_of
 from skelgraph.nn import PostRefine
-from skelgraph.text import plain
+from skelgraph.text import plain, shown
+from skelgraph.training.checkpoint import load_checkpoint
 from skelgraph.training.config import TrainConfig
+from skelgraph.training.network import network_options
+from skelgraph.training.resume import config_of
 
 
 def warm_start(config: TrainConfig, model: PoseLifter, head: PostRefine | None) -> None:
@@ -42,7 +49,49 @@ def warm_start(config: TrainConfig, model: PoseLifter, head: PostRefine | None) 
         _take(head, load_head(path, model.skeleton), f"refine-from {plain(path, 500)}")
 
 
+def started_from(weights: str | Path, **given: Any) -> TrainConfig:
+    """The settings of a run that starts from weights. Network, options, skeleton and input form are those of the
+    weights, unless they are given; of the authors' files the network has to be.
+
+    Args:
+        weights: As ``init_from``: a file of any origin, or a name of weights that come with skelgraph.
+        **given: Settings of :class:`TrainConfig` by their names; options of the network are added to those of the
+            weights.
+
+    Raises:
+        SkelgraphError: If the weights are not usable, or are of another network or skeleton than is given.
+
+    Example:
+        >>> started_from("open", lr=1e-4).data.skeleton
+        Skeleton(h36m16, num_joints=16)
+    """
+    name, skeleton, options = (given.get(setting) for setting in ("model", "skeleton", "options"))
+    path, options = weights_path(weights), dict(options or {})
+    if origin_of(path) == "official":
+        model = load_network(path, name, skeleton, **network_options(options, given.get("smpl")))
+    else:
+        model = load_network(path, name, skeleton)
+    about = model.config["options"]
+    if origin_of(path) == "run":  # what its options stand for is in the checkpoint
+        about = config_of(load_checkpoint(path)["skelgraph"], path).network.options
+    known = {"model": model.registered_name, "skeleton": model.skeleton, "input_form": model.input_form}
+    return TrainConfig("").replace(**{**known, **given, "options": {**about, **options}, "init_from": str(weights)})
+
+
 def _take(module: nn.Module, start: nn.Module, label: str) -> None:
     state = start.state_dict()
-    check_fits(module, state, label)
+    found, expected = (part.config["options"] if isinstance(part, PoseLifter) else {} for part in (start, module))
+    try:
+        check_fits(module, state, label)
+    except CheckpointError as error:
+        others = [
+            f"{name} is {shown(value)}, expected {shown(expected[name])}"
+            for name, value in found.items()
+            if name in expected and expected[name] != value
+        ]
+        if not others:
+            raise
+        raise CheckpointError(
+            f"{label} has other options than the network of this run: {', '.join(others)}; {error}"
+        ) from error
     module.load_state_dict(state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,13 +29,19 @@ def png(figure: Figure, dpi: int = 130) -> bytes:
     return buffer.getvalue()
 
 
-def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss", mean_over: str = "actions") -> Figure:
-    """Draw training loss and validation error over the epochs.
+def learning_curve(
+    history: Sequence[Mapping[str, float]],
+    loss: str = "loss",
+    mean_over: str = "actions",
+    judged: Literal["test", "validation"] = "validation",
+) -> Figure:
+    """Draw the training loss, and the error that is judged after every epoch.
 
     Args:
         history: One row per epoch with ``epoch``, ``train_loss`` and ``val_mpjpe_mm``.
         loss: Name of the loss, with its unit, for the axis.
-        mean_over: What the validation error is the mean over, for the axis.
+        mean_over: What the error is the mean over, for the axis.
+        judged: On what it is judged.
     """
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -49,7 +56,7 @@ def learning_curve(history: Sequence[Mapping[str, float]], loss: str = "loss", m
     best = int(np.argmin(errors))
     right.plot(epochs[best], errors[best], "o", markersize=10, fillstyle="none", color=P2)
     right.set_ylabel(f"MPJPE (mm), mean over {mean_over}")
-    right.set_title(f"Validation: best {errors[best]:.1f} mm in epoch {epochs[best]:.0f}")
+    right.set_title(f"{judged.capitalize()}: best {errors[best]:.1f} mm in epoch {epochs[best]:.0f}")
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -189,7 +189,7 @@ def test_the_command_takes_the_authors_files(golden, tmp_path, capsys):
     torch.save(reference.state_dict(), checkpoint)
     export = ["export", "--weights", str(checkpoint), "--out", str(out)]
     assert main(export) == 2
-    assert "name the model" in capsys.readouterr().err
+    assert "expected --model, its name" in capsys.readouterr().err
     assert main([*export, "--model", "rs_net", "--skeleton", "h36m16", "--option", "dropout=null"]) == 0
     x = reference["in/x"].squeeze(2).squeeze(-1).movedim(1, 2)
     found = session(out).run(None, {"keypoints_2d": x.float().numpy()})[0]

@@ -54,8 +54,17 @@ def test_every_fault_is_listed(state):
 def test_wrong_network_and_wrong_skeleton(state, golden):
     with pytest.raises(CheckpointError, match="not an official sem_gcn checkpoint"):
         load_official("sem_gcn", golden("martinez_model").state_dict())
-    with pytest.raises(CheckpointError, match=r"attention\.logits"):
+    with pytest.raises(
+        CheckpointError, match=r"^the given state dict: these weights are of martinez, not of sem_gcn; "
+    ):
+        load_official("sem_gcn", golden("martinez_model").state_dict())
+    told = "these weights are of 16 joints, h36m17 has 17; expected skeleton .*h36m16"
+    with pytest.raises(CheckpointError, match=rf"{told}.*; .*attention\.logits"):
         load_official("sem_gcn", state, skeleton="h36m17")
+    with pytest.raises(CheckpointError, match=f"{told}.*misshapen tensors"):
+        load_official("post_refine", golden("rs_net_post_refine").state_dict(), "h36m17")
+    with pytest.raises(CheckpointError, match=r"of 17 joints, h36m16 has 16; expected skeleton .*h36m17"):
+        load_official("rs_net", golden("rs_net_model_17").state_dict(), "h36m16")
     with pytest.raises(CheckpointError, match="holds no tensors"):
         load_official("sem_gcn", {"epoch": 1})
     with pytest.raises(SkelgraphError, match="unknown model"):

@@ -116,10 +116,10 @@ def test_what_does_not_fit_is_refused(official: Path, head: Path, tmp_path: Path
     save_weights(PostRefine("h36m16", hidden_channels=4), own_head)
     run_checkpoint(run)
     cases: list[tuple[Any, type[Exception], str]] = [
-        (lambda: load_network(official), SkelgraphError, "does not say what network it holds: name the model"),
+        (lambda: load_network(official), SkelgraphError, "does not say what network it holds: expected model, its"),
         (lambda: load_network(official, "sem_gcn"), CheckpointError, "not an official sem_gcn checkpoint"),
-        (lambda: load_network(own, "rs_net"), CheckpointError, "holds a sem_gcn, expected a rs_net"),
-        (lambda: load_network(run, "rs_net"), CheckpointError, "holds a sem_gcn, expected a rs_net"),
+        (lambda: load_network(own, "rs_net"), CheckpointError, "holds weights of sem_gcn, expected those of rs_net"),
+        (lambda: load_network(run, "rs_net"), CheckpointError, "holds weights of sem_gcn, expected those of rs_net"),
         (lambda: load_network(own, None, "h36m17"), CheckpointError, "'h36m16' of 16 joints, expected 'h36m17' of 17"),
         (lambda: load_network(own, hidden_channels=8), SkelgraphError, "knows the options of its network: leave out"),
         (lambda: load_network(own_head), CheckpointError, "holds a PostRefine, expected a network"),

@@ -43,13 +43,8 @@ def test_the_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     for name, row in rows.items():
         recipe = read_recipe(name)
         cells = [cell.strip() for cell in row.split("│")[1:-1]]
-        assert cells[:4] == [
-            name,
-            recipe.config.network.model,
-            recipe.config.data.keypoints,
-            str(recipe.published.frames),
-        ]
-        assert cells[5] == ("yes" if recipe.published.exact else "no")
+        assert cells[:3] == [name, recipe.config.data.keypoints, str(recipe.published.frames)]
+        assert cells[4] == ("yes" if recipe.published.exact else "no")
     assert "47.00 / 38.60" in rows["rs_net_h36m_hr_refine"]
     assert "44.14 / -" in rows["mlp_graph_h36m_hr_f243_refine"]
     assert "85.6 / 53.2" in rows["rs_net_3dhp_gt"]
@@ -65,7 +60,7 @@ def test_one_recipe(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: 
         assert words(part) in printed
     for stage in recipe.stages:
         assert f" {stage.training.loss} " in printed
-    assert ("Trained exactly as published." in printed) == recipe.published.exact
+    assert ("All settings are as published." in printed) == recipe.published.exact
 
 
 def test_training_by_a_recipe(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,7 +100,8 @@ def test_reproducing(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     ours = result["ours"]["mpjpe_mm"]
     assert f"MPJPE (mm) │ 42.14 │ {ours:.2f} │ {ours - 42.14:+.2f}" in printed
     assert "With other settings than the recipe: options, max_epochs." in printed
-    assert "Trained exactly as published." in printed
+    assert "All settings are as published." not in printed
+    assert "Changed: max_epochs is 1, not" in printed
     assert run(command) == 0  # nothing is left to do
     assert words(capsys.readouterr().out).endswith(printed[-200:])
 
@@ -123,7 +119,7 @@ def test_reproducing(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         ("train --recipe rs_net_gt", "unknown recipe 'rs_net_gt'; did you mean rs_net_h36m_gt"),
         ("train --recipe rs_net_h36m_gt --config x.yaml", "--config and --recipe both are settings to start from"),
         ("train --recipe rs_net_h36m_gt --resume --out x", "leave out --config and --recipe"),
-        ("train --recipe rs_net_h36m_gt", "needs data_3d"),
+        ("train --recipe rs_net_h36m_gt", "needs --data-3d"),
         ("recipes rs_net", "unknown recipe 'rs_net'"),
         ("reproduce rs_net_h36m_gt", "name their folder (data-root)"),
         ("reproduce rs_net_h36m_gt --data-root /nowhere", "/nowhere has no data_3d_h36m.npz"),

@@ -196,6 +196,6 @@ def test_one_loader_takes_what_a_run_leaves(run: Run, tmp_path: Path) -> None:
     assert metrics["mpjpe_mm"] == pytest.approx(run.metrics["mpjpe_mm"], rel=1e-6)
     assert metrics["epochs"] is None
     assert "epoch" not in (tmp_path / "out" / "report.html").read_text().split("</p>")[0]
-    with pytest.raises(SkelgraphError, match=r"model\.safetensors does not say on what data .* name the dataset"):
+    with pytest.raises(SkelgraphError, match=r"model\.safetensors does not say on what data .* expected dataset"):
         evaluate(tmp_path / "model" / "model.safetensors", tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -65,6 +66,12 @@ def test_the_run_is_that_of_steps_one_by_one(tmp_path: Path, changes: dict[str, 
     for before, after in zip(*rows, strict=True):
         assert after["train_loss"] == pytest.approx(before["train_loss"], rel=1e-5)
         assert after["lr"] == before["lr"]
+    logged = []
+    for name in ("plain", "at_once"):
+        events = EventAccumulator(str(tmp_path / name / "logs" / "tensorboard")).Reload()
+        logged.append({tag: [event.step for event in events.Scalars(tag)] for tag in ("train_loss", "lr")})
+    assert logged[0] == logged[1]
+    assert logged[0]["lr"][-1] + 1 == one["global_step"]
 
 
 OUTSIDE: dict[str, Any] = {

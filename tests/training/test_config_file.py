@@ -122,6 +122,7 @@ def test_options_override_the_file(run: Run, tmp_path: Path, monkeypatch: pytest
     ("text", "message"),
     [
         ("lr: 1", "the setting lr belongs into the group 'optimizer'"),
+        ("training: {lr: 1}", "the setting lr belongs into the group 'optimizer', not 'training'"),
         ("optimiser: {lr: 1}", "unknown setting 'optimiser'; did you mean optimizer"),
         ("optimizer: {learning_rate: 1}", "unknown setting of optimizer: 'learning_rate'"),
         ("optimizer: {lr: .nan}", "lr is nan; expected a number above 0"),

@@ -215,7 +215,7 @@ def test_what_cannot_be_judged_is_refused(
     save_weights(PostRefine("h36m16", hidden_channels=4), tmp_path / "head16")
     save_weights(PostRefine("h36m17", hidden_channels=4), tmp_path / "head17")
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"model": "rs_net"}, CheckpointError, "holds a sem_gcn, expected a rs_net"),
+        ({"model": "rs_net"}, CheckpointError, "holds weights of sem_gcn, expected those of rs_net"),
         ({"skeleton": "h36m16"}, CheckpointError, "'h36m17' of 17 joints, expected 'h36m16'"),
         ({"options": {"hidden_channels": 8}}, SkelgraphError, "knows the options of its network"),
         ({"refine": tmp_path / "head16"}, CheckpointError, "of 16 joints, expected 'h36m17'"),

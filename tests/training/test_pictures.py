@@ -16,6 +16,7 @@ from full_disk import fill_disk
 from matplotlib.colors import to_rgb
 from PIL import Image
 from published_files import human36m
+from tiny_mocap import Run
 
 from skelgraph.__main__ import main
 from skelgraph.datasets import Human36M, load_dataset
@@ -222,6 +223,16 @@ def test_the_list(data: str, capsys: pytest.CaptureFixture[str], monkeypatch: py
         ["S11", "Sitting", "10", cameras], ["S11", "Walking", "9", cameras],
     ]  # fmt: skip
     assert len(clips_to_draw(**options_of(data))) == 16
+
+
+def test_all_frames_are_drawn_of_a_run_that_was_tested_on_some(run: Run, tmp_path: Path) -> None:
+    saved = torch.load(run.last, weights_only=True)
+    saved["skelgraph"]["config"]["data"]["test_downsample"] = 5
+    torch.save(saved, tmp_path / "last.ckpt")
+    lengths = list(tiny_mocap.LENGTHS["test"].values())
+    for asked, step in (({}, 1), ({"test_downsample": 4}, 4)):
+        found = [clip.length for clip in clips_to_draw(tmp_path / "last.ckpt", **asked)]
+        assert sorted(set(found)) == sorted(-(-length // step) for length in lengths)
 
 
 def video(path: Path, size: tuple[int, int], rate: float = 50.0, frames: int = 14) -> str:

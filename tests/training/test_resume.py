@@ -68,13 +68,21 @@ def copy(run: Run, tmp_path: Path) -> Run:
     return Run(run.config.replace(out=str(out)), run.metrics, out, out / "checkpoints" / "last.ckpt")
 
 
-def test_resume_can_add_epochs_where_the_schedule_does_not_depend_on_them(copy: Run, tmp_path: Path) -> None:
+def test_resume_can_add_epochs_where_the_schedule_does_not_depend_on_them(
+    copy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = copy.config.replace(out=str(tmp_path / "grows"), schedule="exponential", max_epochs=1)
+    monkeypatch.setattr(sys, "argv", ["skelgraph", "first"])
     train(config)
+    monkeypatch.setattr(sys, "argv", ["skelgraph", "second"])
     metrics = train(config.replace(max_epochs=2), resume=True)
     rows = load_checkpoint(tmp_path / "grows" / "checkpoints" / "last.ckpt")["callbacks"]["History"]["rows"]
     assert metrics["epochs"] == 2
     assert [row["epoch"] for row in rows] == [1, 2]
+    curve = (tmp_path / "grows" / "logs" / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in curve] == ["epoch", "1", "2"]
+    record = json.loads((tmp_path / "grows" / "config.json").read_text())
+    assert (record["command"], record["resumed"]) == ("skelgraph first", ["skelgraph second"])
     with pytest.raises(CheckpointError, match="has 2 epochs, more than max-epochs 1"):
         train(config, resume=True)
 
@@ -92,7 +100,9 @@ def test_resume_refuses(copy: Run, tmp_path: Path) -> None:
         train(other, resume=True)
     with pytest.raises(CheckpointError, match="downsample was None, now 2"):
         train(copy.config.replace(downsample=2), resume=True)
-    with pytest.raises(CheckpointError, match="max_epochs was 3, now 4"):  # the learning rate would be another one
+    with pytest.raises(
+        CheckpointError, match=r"max_epochs was 3, now 4; the learning rate of .*init-from"
+    ):  # the learning rate would be another one
         train(copy.config.replace(max_epochs=4), resume=True)
     with pytest.raises(SkelgraphError, match=r"nothing to resume: .*last.ckpt does not exist"):
         train(copy.config.replace(out=str(tmp_path / "nowhere")), resume=True)

@@ -34,8 +34,11 @@ def test_every_file_is_there_and_whole(run: Run) -> None:
     assert {path.name for path in (run.out / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(run.out.rglob("*.tmp"))
     assert json.loads((run.out / "metrics.json").read_text()) == run.metrics
-    with open(run.out / "logs" / "csv" / "version_0" / "metrics.csv", newline="") as file:
-        assert [row["val_mpjpe_mm"] != "" for row in csv.DictReader(file)].count(True) == 3
+    with open(run.out / "logs" / "metrics.csv", newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows == load_checkpoint(run.last)["callbacks"]["History"]["rows"]
+    assert "max_epochs: 3" in (run.out / "logs" / "tensorboard" / "hparams.yaml").read_text()
     assert list((run.out / "logs" / "tensorboard").glob("events.*"))
 
 
@@ -240,7 +243,8 @@ def test_a_finished_run_is_not_overwritten_by_accident(run: Run, tmp_path: Path)
     metrics = train(config.replace(seed=9), overwrite=True)
     assert metrics["seed"] == 9
     assert (out / "mine.txt").read_text() == "kept"
-    assert [path.name for path in (out / "logs" / "csv").iterdir()] == ["version_0"]
+    assert {path.name for path in (out / "logs").iterdir()} == {"metrics.csv", "tensorboard"}
+    assert len((out / "logs" / "metrics.csv").read_text().splitlines()) == 2
 
 
 def test_config_round_trip() -> None:

@@ -18,7 +18,7 @@ from skelgraph.models import load_official
 from skelgraph.models.pretrained import save_weights
 from skelgraph.nn import PostRefine
 from skelgraph.training import LiftingModule, TrainConfig, load_checkpoint, train
-from skelgraph.training.warm_start import warm_start
+from skelgraph.training.warm_start import started_from, warm_start
 
 
 def same(first: nn.Module, second: nn.Module) -> bool:
@@ -28,7 +28,8 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 
 def make(config: TrainConfig) -> Any:
     torch.manual_seed(99)
-    return create_model(config.network.model, config.data.skeleton, **config.network.options)
+    network = config.network
+    return create_model(network.model, config.data.skeleton, input_form=network.input_form, **network.options)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,35 @@ def test_from_files_of_the_authors(golden: Callable[[str], Any], tmp_path: Path)
         warm_start(config, create_model("rs_net", "h36m16", hidden_channels=4), None)
 
 
+def test_weights_say_what_their_network_is(run: Run, golden: Callable[[str], Any], tmp_path: Path) -> None:
+    config = started_from("open", lr=1e-4)
+    about = (config.network.model, config.network.input_form, config.data.skeleton.name, config.optimizer.lr)
+    assert about == ("any_gcn", "rays", "h36m16", 1e-4)
+    assert config.network.options["hidden_channels"] == 80
+    config = started_from(run.last, options={"dropout": 0.25})
+    assert config.network.options == {**run.config.network.options, "dropout": 0.25}
+    official = tmp_path / "model.pth"
+    torch.save(golden("modulated_gcn_gt").state_dict(), official)
+    config = started_from(official, model="modulated_gcn")
+    model = make(config)
+    warm_start(config, model, None)
+    assert same(model, load_official("modulated_gcn", official))
+    wrong: list[tuple[Any, dict[str, Any], str]] = [
+        (official, {}, "does not say what network it holds: expected model, its name"),
+        ("open", {"model": "sem_gcn"}, "holds weights of any_gcn, expected those of sem_gcn"),
+        ("open", {"skeleton": "h36m17"}, "'h36m16' of 16 joints, expected 'h36m17' of 17"),
+        (official, {"model": "sem_gcn"}, "these weights are of any_gcn or modulated_gcn, not of sem_gcn"),
+    ]
+    for weights, given, message in wrong:
+        with pytest.raises(SkelgraphError, match=message):
+            started_from(weights, **given)
+    config = started_from("open", options={"hidden_channels": 64})
+    with pytest.raises(
+        CheckpointError, match=r"open has other options .*: hidden_channels is 80, expected 64; .*misshap"
+    ):
+        warm_start(config, make(config), None)
+
+
 def test_what_does_not_fit_is_named_and_nothing_is_written(run: Run, joint: Run, tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.pth"
     torch.save({"weight": torch.zeros(3)}, foreign)
@@ -89,10 +119,11 @@ def test_what_does_not_fit_is_named_and_nothing_is_written(run: Run, joint: Run,
     for wrong, message in (
         (
             {"options": small},
-            r"init-from .*last\.ckpt does not fit SemGCN: misshapen tensors: .*found \(2, 2, 16\), exp",
+            r"init-from .*last\.ckpt has other options than the network of this run: hidden_channels is 16, "
+            r".*misshapen tensors: .*found \(2, 2, 16\), exp",
         ),
         ({"options": options | {"num_blocks": 2}}, r"does not fit SemGCN: missing tensors: blocks\.1"),
-        ({"model": "martinez", "options": {}}, r"last\.ckpt holds a sem_gcn, expected a martinez"),
+        ({"model": "martinez", "options": {}}, r"last\.ckpt holds weights of sem_gcn, expected those of martinez"),
         ({"init_from": str(own)}, "is for the skeleton 'mpi_inf_3dhp17' of 17 joints, expected 'h36m17'"),
         ({"init_from": str(foreign)}, r"foreign\.pth is not an official sem_gcn checkpoint"),
         ({"init_from": str(tmp_path / "none.ckpt")}, "there is no such file"),

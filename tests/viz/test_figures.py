@@ -32,6 +32,7 @@ def test_learning_curve() -> None:
     assert list(right.lines[0].get_xydata()[3]) == [4, 50.0]
     assert left.get_yscale() == "log"
     assert right.get_title() == "Validation: best 50.0 mm in epoch 4"
+    assert axes_of(learning_curve(HISTORY, judged="test"))[1].get_title() == "Test: best 50.0 mm in epoch 4"
     assert (left.get_ylabel(), right.get_ylabel()) == ("training loss (m²)", "MPJPE (mm), mean over actions")
 
 

@@ -152,10 +152,10 @@ class SyntheticMocap(PoseDataset):
             frame_rate=frame_rate,
             downsample=downsample,
             is_synthetic=True,
+            up="z",
             sources=("synthetic", "synthetic"),
             **options,
         )
-        self.up = "z"
 
     def __repr__(self) -> str:  # noqa: D105
         return (

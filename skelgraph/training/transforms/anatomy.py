@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from skelgraph.geometry import segment_distance
+from skelgraph.geometry import segment_distance, sine_about
 from skelgraph.topology import Skeleton, limbs
 
 MOST_BENT = 160.0
@@ -61,8 +61,8 @@ class BodyLimits:
         upper, lower = directions.split(4, dim=-2)
         bent = (upper * lower).sum(-1) < math.cos(math.radians(MOST_BENT))
         left_hip, right_hip, low, high = self.landmarks(positions)[:4]
-        hinge = torch.linalg.cross(upper[..., :2, :], lower[..., :2, :], dim=-1)
-        forward = (hinge * normalize(left_hip - right_hip, dim=-1)[..., None, :]).sum(-1) < -KNEE_BACK
+        hips = normalize(left_hip - right_hip, dim=-1)[..., None, :]
+        forward = sine_about(upper[..., :2, :], lower[..., :2, :], hips) < -KNEE_BACK
         trunk = torch.stack((low, high), -2)
         segments = torch.cat((segments, trunk[..., None, :, :]), -3)
         between = segment_distance(segments[..., self.first, :, :], segments[..., self.second, :, :])
