@@ -21,16 +21,16 @@ from reporting import parser, save, table
 
 from skelgraph import Lifter
 from skelgraph.datasets import Detections, four_views
-from skelgraph.lifting import LiftSettings, OneEuro
+from skelgraph.lifting import OneEuro
+from skelgraph.lifting.settings import BETA, MIN_CUTOFF
 from skelgraph.lifting.judging import LIMB_JOINTS, joints_of
 from skelgraph.topology import Skeleton
 
-_SETTINGS = LiftSettings().lifting
 WAYS: dict[str, dict[str, Any]] = {
     "default": {},
-    "--smoothing": {"smoothing": OneEuro(_SETTINGS.min_cutoff, _SETTINGS.beta)},
+    "--smoothing": {"smoothing": OneEuro(MIN_CUTOFF, BETA)},
     "--rigid-bones": {"rigid_bones": True},
-    "both": {"smoothing": OneEuro(_SETTINGS.min_cutoff, _SETTINGS.beta), "rigid_bones": True},
+    "both": {"smoothing": OneEuro(MIN_CUTOFF, BETA), "rigid_bones": True},
 }
 """The options of ``skelgraph lift``, as ``Lifter`` takes them."""
 SIDES = ("left", "right")

@@ -110,7 +110,12 @@ def _check_class(name: str, cls: Any) -> None:
         )
     parameters = inspect.signature(cls).parameters
     names = list(parameters)
-    required = [name for name in names[1:] if parameters[name].default is inspect.Parameter.empty]
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [
+        one.name
+        for one in list(parameters.values())[1:]
+        if one.default is inspect.Parameter.empty and one.kind not in open_ended
+    ]
     if names[:1] != ["skeleton"] or required:
         raise SkelgraphError(
             f"model {shown(name)} is made by {cls.__name__}({', '.join(names)}); expected skeleton first"

@@ -213,4 +213,4 @@ def test_weights_travel_with_graphs_that_are_plain_lists(reference, tmp_path):
     x = reference["in/x"].float()
     torch.testing.assert_close(HGN.from_pretrained(tmp_path)(x), model(x))
     with pytest.raises(SkelgraphError, match="cannot be saved"):
-        HGN(hidden_channels=8, adjacency=[torch.eye(17)] * 3).save_pretrained(tmp_path)
+        HGN(hidden_channels=8, adjacency=[torch.eye(17)] * 3).save_pretrained(tmp_path / "other")
