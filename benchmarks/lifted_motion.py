@@ -22,8 +22,8 @@ from reporting import parser, save, table
 from skelgraph import Lifter
 from skelgraph.datasets import Detections, four_views
 from skelgraph.lifting import OneEuro
-from skelgraph.lifting.settings import BETA, MIN_CUTOFF
 from skelgraph.lifting.judging import LIMB_JOINTS, joints_of
+from skelgraph.lifting.settings import BETA, MIN_CUTOFF
 from skelgraph.topology import Skeleton
 
 WAYS: dict[str, dict[str, Any]] = {
