@@ -319,7 +319,7 @@ def _initialisation(subject: _Subject) -> None:
     fresh = dict(subject.layer().named_parameters())
     for name, value in layer.named_parameters():
         assert not torch.equal(value, before[name]), f"{name} is left as it was"
-        found, expected = (float(t.detach().double().std().nan_to_num()) for t in (value, fresh[name]))
+        found, expected = (float(t.detach().double().std(correction=0).nan_to_num()) for t in (value, fresh[name]))
         close = math.isclose(found, expected, rel_tol=0.6)
         assert close, f"{name} has the standard deviation {found:.3g}; {expected:.3g} when the layer is made"
     with torch.device("meta"):
