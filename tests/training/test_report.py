@@ -38,6 +38,11 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
         "root": "subtract", "flip_test": True, "notes": [], "seed": 0,
         "refine_dropout_at_test": False,
+        "best_epoch": 1, "best_mpjpe_mm": 51.25,
+        "selection": {
+            "select": "last", "select_by": "actions", "judged_each_epoch": "test", "subjects": ["S9"],
+            "epoch": 1, "max_epochs": 1, "stopped_early": False,
+        },
         "protocol": protocol_record(GRAPHMLP), **changes,
     }  # fmt: skip
 
