@@ -42,5 +42,9 @@ def sine_about(first: Tensor, second: Tensor, axis: Tensor) -> Tensor:
         first: Unit vectors ``(..., 3)``.
         second: Likewise.
         axis: Likewise.
+
+    Raises:
+        SkelgraphError: If one is no tensor.
     """
+    check_tensors(first=first, second=second, axis=axis)
     return (torch.linalg.cross(first, second, dim=-1) * axis).sum(-1)

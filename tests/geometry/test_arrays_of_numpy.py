@@ -32,6 +32,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "project_linear": {"points_camera": (5, 3), "intrinsics": (4,)},
     "rotation_to_axis": {"ray": (2,)},
     "segment_distance": {"first": (2, 3), "second": (2, 3)},
+    "sine_about": {"first": (3,), "second": (3,), "axis": (3,)},
     "to_rays": {"keypoints_2d": (5, 2), "rotation": (3, 3), "size": (), "intrinsics": (4,)},
     "turn": {"points": (5, 3), "rotation": (3, 3)},
     "turned_answers": {"rays": (1, 1, 5, 3)},

@@ -352,7 +352,7 @@ def test_weights_from_files(tmp_path: Any) -> None:
     (ours,), (same,) = Lifter(tmp_path)(pixels, **camera).people, Lifter(network)(pixels, **camera).people
     np.testing.assert_array_equal(ours.poses, same.poses)
     assert Lifter(tmp_path, model="sem_gcn", skeleton="h36m16").skeleton == as_skeleton("h36m16")
-    with pytest.raises(SkelgraphError, match="holds a sem_gcn, expected a hgcn"):
+    with pytest.raises(SkelgraphError, match="holds weights of sem_gcn, expected those of hgcn"):
         Lifter(tmp_path, model="hgcn")
     network.train()
     Lifter(network)
