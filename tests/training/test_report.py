@@ -36,18 +36,13 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "per_joint_mm": dict.fromkeys(SKELETON.joint_names, 10.0),
         "dataset": {"name": "synthetic", "is_synthetic": True, "subjects": ["S9"], "frames": 1234},
         "model": "sem_gcn", "num_parameters": 267373, "epochs": 1, "seconds": 1.0, "versions": {"torch": "2"},
-<<<<<<< HEAD
         "root": "subtract", "predicted_root_mm": 1.0, "mpjpe_root_zero_mm": 51.0, "flip_test": True,
         "notes": [], "seed": 0, "refine_dropout_at_test": False,
-=======
-        "root": "subtract", "flip_test": True, "notes": [], "seed": 0,
-        "refine_dropout_at_test": False,
         "best_epoch": 1, "best_mpjpe_mm": 51.25,
         "selection": {
             "select": "last", "select_by": "actions", "judged_each_epoch": "test", "subjects": ["S9"],
             "epoch": 1, "max_epochs": 1, "stopped_early": False,
         },
->>>>>>> runs
         "protocol": protocol_record(GRAPHMLP), **changes,
     }  # fmt: skip
 
