@@ -201,7 +201,7 @@ def test_bad_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         ("--resume", ["--resume needs --out"]),
         ("--init-from open --skeleton h36m17", ["'h36m16' of 16 joints, expected 'h36m17' of 17"]),
         ("--recipe mine.yaml", ["mine.yaml", "a file of settings is --config"]),
-        ("--model SemGCN", ["did you mean sem_gcn?"]),
+        ("--model SemGCN", ["did you mean sem_gcn"]),
         ("--import mine.py", ["there is no module of this name; its name is mine"]),
         ("--resume --overwrite --out x", ["--overwrite"]),
         ("--data-3d x.npz", ["synthetic", "data_3d"]),

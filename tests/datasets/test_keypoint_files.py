@@ -655,6 +655,7 @@ def test_trc_of_sports2d(tmp_path: Path) -> None:
         (b"frame,x\n1,2\n", "is like no file"),
         (b"\xff\xfe\x00", "is like no file"),
         (b"HIERARCHY\n", "is like no file"),
+        (b"[camera]\nsize = [1, 2]\n", "is like no file"),  # a calibration beside the videos
     ],
 )
 def test_files_of_other_kinds(tmp_path: Path, content: bytes, message: str) -> None:

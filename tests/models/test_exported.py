@@ -171,7 +171,7 @@ def test_the_command(tmp_path, capsys):
     np.testing.assert_allclose(session(out).run(None, {"keypoints_2d": x.numpy()})[0], model(x).detach(), atol=1e-4)
     for arguments, words in (
         ([], "exists already: replace it (--overwrite)"),
-        (["--overwrite", "--model", "hgcn"], "holds a sem_gcn, expected a hgcn"),
+        (["--overwrite", "--model", "hgcn"], "holds weights of sem_gcn, expected those of hgcn"),
         (["--overwrite", "--format", "tflite"], "tflite"),
     ):
         before = out.read_bytes()

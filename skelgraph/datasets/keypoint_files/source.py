@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from skelgraph.files import as_path, npz_members, open_regular, read_json
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 
+_JSON = re.compile(r"\s*(\{|\[\s*[\[{\]])")  # an object or a list of some; [camera] heads a table of TOML
 _LARGEST = 2**28  # bytes of JSON
 
 
@@ -62,8 +64,7 @@ class Source:
         Raises:
             DataError: If it begins as JSON and is damaged.
         """
-        begins = self.text.lstrip()[:1]
-        return read_json(self.path, DataError, _LARGEST) if begins and begins in "[{" else None
+        return read_json(self.path, DataError, _LARGEST) if _JSON.match(self.text) else None
 
     @functools.cached_property
     def members(self) -> tuple[str, ...]:
