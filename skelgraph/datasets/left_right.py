@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from skelgraph.errors import TopologyError
-from skelgraph.geometry import sine_about
+from skelgraph.geometry import pose_sizes, sine_about
 from skelgraph.topology import Skeleton, limbs
 
 APART = 0.1
@@ -108,7 +108,5 @@ def standing_axis(points: Tensor, skeleton: Skeleton) -> tuple[int, int] | None:
 
 def extents(points: Tensor) -> Tensor:
     """The longest side of the box around each pose of which half of the joints are known, else NaN; ``(..., J, D)``."""
-    known = points.isfinite().all(-1)
-    unknown = ~known[..., None]
-    low, high = points.masked_fill(unknown, torch.inf).amin(-2), points.masked_fill(unknown, -torch.inf).amax(-2)
-    return torch.where(known.sum(-1) * 2 >= points.shape[-2], (high - low).amax(-1), torch.nan)
+    known = points.isfinite().all(-1).sum(-1)
+    return torch.where(known * 2 >= points.shape[-2], pose_sizes(points).nan_to_num(0.0), torch.nan)

@@ -21,7 +21,7 @@ def pose_sizes(poses: Tensor, visible: Tensor | None = None) -> Tensor:
         visible: Which joints are known; by default those that are finite.
 
     Shapes:
-        ``poses`` ``(..., J, 3)``, ``visible`` ``(..., J)``; returns ``(...)``.
+        ``poses`` ``(..., J, D)``, ``visible`` ``(..., J)``; returns ``(...)``.
     """
     check_tensors(poses=poses)
     unknown = ~(poses.isfinite().all(-1) if visible is None else visible)[..., None]
