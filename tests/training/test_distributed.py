@@ -60,7 +60,7 @@ def test_train_and_test_in_two_processes(two: Path, tmp_path: Path) -> None:
     one = evaluate(out / "checkpoints" / "last.ckpt", tmp_path / "one", devices=1, progress=False)
     both = json.loads((out / "metrics.json").read_text())
     numbers = [key for key, value in one.items() if isinstance(value, float) and key != "seconds"]
-    assert len(numbers) == 12
+    assert len(numbers) == 14
     assert {key: both[key] for key in numbers} == pytest.approx({key: one[key] for key in numbers}, abs=1e-4)
     assert both["per_joint_mm"] == pytest.approx(one["per_joint_mm"], abs=1e-4)
     for action, row in one["per_action"].items():
