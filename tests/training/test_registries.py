@@ -337,7 +337,7 @@ def test_what_was_imported_is_kept_and_named_and_never_imported_by_a_file(
         assert main(again) == 2
         message = capsys.readouterr().err
         assert "unknown model 'flat'" in message
-        assert "It was made with --import own_entries" in message
+        assert "was made with --import own_entries" in message
         assert "own_entries" not in sys.modules
     assert main([*resume, "--import", "own_entries"]) == 0
     (module / "own_entries.py").write_text(OWN.replace("slope: float = 0.2", "slope: float = 0.9"))
