@@ -169,9 +169,8 @@ def load_dataset(
             **options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked
         )
     except DataError as error:
-        if subjects is None and f"subject {shown(split)}" in str(
-            error
-        ):  # which stands for the split where none is named
+        of_split = f"subject {shown(split)}"  # which stands for the split where none is named
+        if subjects is None and of_split in str(error):
             raise DataError(f"{error} Name those of the split: subjects (--{split}-subjects).") from error
         raise
     return data.put_in_middles() if middles else data
