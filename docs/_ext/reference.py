@@ -129,7 +129,7 @@ def diagram(name: str, layer: nn.Module) -> bytes:
         y = layer.eval()(x, *others)
         return y[0] if isinstance(y, tuple) else y
 
-    return drawn(name, joint_influence(answer, skeleton.num_joints, CHANNELS), skeleton)
+    return picture(name, joint_influence(answer, skeleton.num_joints, CHANNELS), skeleton)
 
 
 def network_diagram(name: str) -> bytes:
@@ -141,10 +141,10 @@ def network_diagram(name: str) -> bytes:
     def answer(x: torch.Tensor) -> torch.Tensor:
         return network(x[:, None].expand(-1, frames, -1, -1))
 
-    return drawn(name, joint_influence(answer, skeleton.num_joints, network.in_channels, samples=4), skeleton)
+    return picture(name, joint_influence(answer, skeleton.num_joints, network.in_channels, samples=4), skeleton)
 
 
-def drawn(name: str, influence: torch.Tensor, skeleton: Skeleton) -> bytes:
+def picture(name: str, influence: torch.Tensor, skeleton: Skeleton) -> bytes:
     """The picture of who sends to whom."""
     from matplotlib import pyplot as plt
 
@@ -340,7 +340,7 @@ def open_motion(runs: Sequence[Mapping[str, Any]]) -> str:
     names = list(runs[0]["sets"])
     rows = [
         [str(run["seed"]), f"{run['steps']:,}", f"{run['parameters']:,}"]
-        + [f"{errors['mpjpe_mm']:.1f} / {errors['p_mpjpe_mm']:.1f}" for errors in (*run["sets"].values(), run["clip"])]
+        + [pair(errors, "mpjpe_mm") for errors in (*run["sets"].values(), run["clip"])]
         for run in runs
     ]
     budget = measured("open_results")["settings"]["budget"]
@@ -350,6 +350,11 @@ def open_motion(runs: Sequence[Mapping[str, Any]]) -> str:
         "actions or views."
     )
     return "\n".join([text, "", table(["seed", "steps", "parameters", *names, "clip"], rows)])
+
+
+def pair(errors: Mapping[str, float], measure: str) -> str:
+    """MPJPE / P-MPJPE."""
+    return f"{errors[measure]:.1f} / {errors[f'p_{measure}']:.1f}"
 
 
 def signature(info: ModelInfo) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from reference import measured, open_runs, parameters, table
+from reference import measured, open_runs, pair, parameters, table
 
 from skelgraph import list_models
 from skelgraph.files import write_file
@@ -95,11 +94,6 @@ def lifter_table() -> str:
         ["a real person in four views, from a detector's keypoints", pair(of["clip"], "mpjpe_mm")],
     ]
     return table(["tested on", "error"], rows)
-
-
-def pair(errors: Mapping[str, float], measure: str) -> str:
-    """MPJPE / P-MPJPE."""
-    return f"{errors[measure]:.1f} / {errors[f'p_{measure}']:.1f}"
 
 
 def written(text: str, base: str) -> str:

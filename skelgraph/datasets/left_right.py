@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from skelgraph.errors import TopologyError
 from skelgraph.geometry import pose_sizes, sine_about
 from skelgraph.topology import Skeleton, limbs
+from skelgraph.topology.limbs import Limb
 
 APART = 0.1
 """A pair of joints tells the sides of keypoints if it is so far apart in the picture, as a share of the skeleton."""
@@ -65,9 +66,8 @@ def knee_votes(points: Tensor, skeleton: Skeleton) -> tuple[int, int]:
         points: Positions ``(..., J, 3)`` in right-handed axes; NaN where they are not known.
         skeleton: Their joints; one whose legs are not known has no votes.
     """
-    try:
-        legs = [limbs(skeleton)[f"{side}_leg"] for side in ("left", "right")]
-    except TopologyError:
+    legs = _legs(skeleton)
+    if legs is None:
         return 0, 0
     thighs, shins = (
         torch.stack([points[..., getattr(leg, end), :] - points[..., getattr(leg, begin), :] for leg in legs], -2)
@@ -91,9 +91,8 @@ def standing_axis(points: Tensor, skeleton: Skeleton) -> tuple[int, int] | None:
         points: Positions ``(..., J, 3)`` in the axes of the world; NaN where they are not known.
         skeleton: Their joints.
     """
-    try:
-        legs = [limbs(skeleton)[f"{side}_leg"] for side in ("left", "right")]
-    except TopologyError:
+    legs = _legs(skeleton)
+    if legs is None:
         return None
     hips, feet = (points[..., [getattr(leg, end) for leg in legs], :].mean(-2) for end in ("start", "end"))
     upward = normalize(hips - feet, dim=-1).flatten(0, -2)
@@ -104,6 +103,14 @@ def standing_axis(points: Tensor, skeleton: Skeleton) -> tuple[int, int] | None:
             if say_so(along, len(upward) - along):
                 return axis, sign
     return None
+
+
+def _legs(skeleton: Skeleton) -> list[Limb] | None:
+    """The left and the right leg; ``None`` if they are not known."""
+    try:
+        return [limbs(skeleton)[f"{side}_leg"] for side in ("left", "right")]
+    except TopologyError:
+        return None
 
 
 def extents(points: Tensor) -> Tensor:

@@ -2,9 +2,8 @@
 
 The declaration of a setting says whether it may (``resume=True`` in :mod:`skelgraph.training.config`). ``out``,
 ``progress``, ``save_every``, ``unchecked`` and ``imports`` decide nothing: a folder that was moved is resumed where it
-is.
-``device``, ``devices``, ``gpus`` and ``threads`` decide no step: the windows, their order and the size of a batch over
-all processes are the same, so that the schedule fits; rounding differs between devices and numbers of threads, and
+is. ``device``, ``devices``, ``gpus`` and ``threads`` decide no step: the windows, their order and the size of a batch
+over all processes are the same, so that the schedule fits; rounding differs between devices and numbers of threads, and
 dropout and batch normalisation see the share of each process. ``early_stopping`` decides where a run ends, and no step
 before.
 ``max_epochs`` is free where nothing depends on the length of the run: the learning rate
