@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import random
 import stat
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from owners import tgz
 
 from skelgraph.errors import DataError
 from skelgraph.files import archives, stored_files
@@ -32,13 +32,7 @@ def zipped(path: Path, files: dict[str, bytes] = FILES, **options: int) -> Path:
 
 
 def tarred(path: Path, files: dict[str, bytes] = FILES) -> Path:
-    mode = "w:gz" if path.suffix == ".tgz" else "w"
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
+    return tgz(path, files, "w:gz" if path.suffix == ".tgz" else "w")
 
 
 def folder(path: Path, files: dict[str, bytes] = FILES) -> Path:
