@@ -64,12 +64,14 @@ def save(
     shown = [] if picture is None else [f"![{picture[0]}](../{image})"]
     page = "\n\n".join([f"# {title}", made, *shown, *paragraphs]) + "\n"
     print(page)
+    # drawn once: another layout of the same figure need not be the same to the pixel
+    drawn = None if picture is None else png(picture[1], dpi=100)
     for path in (options.out / f"{name}.md", options.docs):
         if path is not None:
             write_file(path, page.encode())
             write_file(path.with_suffix(".json"), (json.dumps(measured, indent=1) + "\n").encode())
-            if picture is not None:
-                write_file(path.parent.parent / image, png(picture[1], dpi=100))
+            if drawn is not None:
+                write_file(path.parent.parent / image, drawn)
 
 
 def machine() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import types
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from skelgraph import create_model
 
@@ -37,6 +38,17 @@ def _run(monkeypatch, tmp_path, load):
         return json.loads(page.with_suffix(".json").read_text()), page.read_text()
 
     return run
+
+
+def test_picture_is_drawn_once(load, monkeypatch, tmp_path):
+    """The layout of a figure moves with every drawing, so that two drawings are two pictures."""
+    reporting, drawings = load("reporting"), iter([b"first", b"second"])
+    monkeypatch.setattr(reporting, "png", lambda figure, dpi: next(drawings))
+    page = tmp_path / "docs" / "benchmarks" / "page.md"
+    options = reporting.parser("", 1.0).parse_args(["--out", str(tmp_path / "runs" / "out"), "--docs", str(page)])
+    reporting.save("name", "Title", [], {}, options, ("what it shows", Figure()))
+    pictures = [path.read_bytes() for path in sorted(tmp_path.rglob("*.png"))]
+    assert pictures == [b"first", b"first"]
 
 
 def test_hypergraph(run, load, require):
