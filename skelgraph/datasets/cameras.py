@@ -25,6 +25,19 @@ _H36M_FORMULA = (
 )
 """Human3.6M's model as older camera files spell it out, in which no camera names its lens model."""
 
+_FIELDS = (
+    "id",
+    "res_w",
+    "res_h",
+    "focal_length",
+    "center",
+    "radial_distortion",
+    "tangential_distortion",
+    "orientation",
+    "translation",
+)
+"""What the entry of a camera in a file has."""
+
 _LARGEST_IMAGE = 10**6
 
 
@@ -143,6 +156,12 @@ def _camera(entry: Any, distortion: str, where: str) -> Camera:
         raise DataError(f"{where}: is {shown(entry)}, expected an object.")
     if entry.get("distortion") == "none":
         entry = {"radial_distortion": [0, 0, 0], "tangential_distortion": [0, 0]} | entry
+    if missing := [field for field in _FIELDS if field not in entry]:
+        raise DataError(
+            f"{where}: has no {', '.join(missing)}; expected are {', '.join(_FIELDS)}, the coefficients of the lens "
+            'only where "distortion" is not "none" (docs/data.md, Cameras); found: '
+            f"{', '.join(map(plain, list(entry)[:20])) or 'nothing'}."
+        )
     try:
         return Camera(
             id=name("id"),
@@ -158,8 +177,6 @@ def _camera(entry: Any, distortion: str, where: str) -> Camera:
             translation=numbers("translation", 3),
             distortion=entry.get("distortion", distortion),
         )
-    except KeyError as error:
-        raise DataError(f"{where}: has no {error}.") from error
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
 

@@ -81,8 +81,9 @@ def test_bad_camera_files(tmp_path: Path) -> None:
     path.write_text('{"cameras": 3}')
     with pytest.raises(DataError, match="no cameras for subject 'me'"):
         read_cameras(path, ["me"])
-    path.write_text('{"cameras": {"me": [{"id": 1}]}}')
-    with pytest.raises(DataError, match="subject me, camera 0: has no 'res_w'"):
+    path.write_text('{"cameras": {"me": [{"id": 1, "resolution": [640, 480], "orientation": [1, 0, 0, 0]}]}}')
+    missing = "res_w, res_h, focal_length, center, radial_distortion, tangential_distortion, translation"
+    with pytest.raises(DataError, match=f"subject me, camera 0: has no {missing}; .*; found: id, resolution, orient"):
         read_cameras(path, ["me"])
 
 
@@ -100,7 +101,7 @@ def test_cameras_name_their_lens(tmp_path: Path, shared_dir: Callable[[str], Pat
     bare = {key: value for key, value in camera.items() if not key.endswith("_distortion")}
     assert lens({"cameras": [bare | {"distortion": "none"}]}) == "none"
     assert read_cameras(path, ["me"])["me"][0].intrinsics == (*camera["focal_length"], *camera["center"], *[0] * 5)
-    with pytest.raises(DataError, match="has no 'radial_distortion'"):
+    with pytest.raises(DataError, match="has no radial_distortion, tangential_distortion;"):
         lens({"cameras": [bare]})  # of a lens that was measured nothing is guessed
     # a file that spells Human3.6M's formula out, without a name for it
     real = json.loads((shared_dir("data") / "cameras_cmu.json").read_text())
