@@ -17,7 +17,7 @@ from skelgraph.datasets.motion_files import Motion
 from skelgraph.errors import DataError
 from skelgraph.files import read_json
 from skelgraph.text import plain, shown
-from skelgraph.topology import Skeleton, as_skeleton
+from skelgraph.topology import Skeleton, as_skeleton, list_skeletons
 from skelgraph.topology.convert import combine_joints
 
 JointMap = Mapping[str, Mapping[str, float]]
@@ -209,11 +209,30 @@ def find_joint_map(motion: Motion, wanted: Skeleton, label: str) -> JointMap:
         label: Name of the file, for messages.
 
     Raises:
-        DataError: If there is none; the message names the joints that the nearest convention lacks.
+        DataError: If there is none; the message names what the nearest convention lacks, and layouts whose joints the
+            file has.
     """
+    found, lacking = _known_map(motion, wanted)
+    if found is not None:
+        return found
+    reason = "no names are known for its joints"
+    if lacking:
+        nearest = min(lacking, key=lambda known: len(lacking[known]))
+        reason = f"of the names of {nearest} it lacks {', '.join(lacking[nearest])}"
+    layouts = [name for name in list_skeletons() if _known_map(motion, as_skeleton(name))[0] is not None]
+    instead = f"skeleton {' or '.join(layouts)} (--skeleton), whose joints it has, " if layouts else ""
+    raise DataError(
+        f"{label}: the joints of skeleton {plain(wanted.name or 'without a name')} are not found by their names: "
+        f"{reason}; it has {', '.join(map(plain, motion.joint_names[:60]))}. Expected {instead}a joint_map "
+        "(--joint-map), or the skeleton of the file itself."
+    )
+
+
+def _known_map(motion: Motion, wanted: Skeleton) -> tuple[JointMap | None, dict[str, list[str]]]:
+    """The map by the skeleton's own names or by a convention, and what the file lacks of the names of each one."""
     names = set(motion.joint_names)
     if names.issuperset(wanted.joint_names):
-        return {name: {name: 1.0} for name in wanted.joint_names}
+        return {name: {name: 1.0} for name in wanted.joint_names}, {}
     lacking: dict[str, list[str]] = {}
     for known, convention in CONVENTIONS.items():
         joints = convention_map(convention)
@@ -222,16 +241,8 @@ def find_joint_map(motion: Motion, wanted: Skeleton, label: str) -> JointMap:
         joints = {name: joints[name] for name in wanted.joint_names}
         lacking[known] = list(dict.fromkeys(s for sources in joints.values() for s in sources if s not in names))
         if not lacking[known]:
-            return joints
-    reason = "no names are known for its joints"
-    if lacking:
-        nearest = min(lacking, key=lambda known: len(lacking[known]))
-        reason = f"of the names of {nearest} it lacks {', '.join(lacking[nearest])}"
-    raise DataError(
-        f"{label}: the joints of skeleton {plain(wanted.name or 'without a name')} are not found by their names: "
-        f"{reason}; it has {', '.join(map(plain, motion.joint_names[:60]))}. Expected a joint_map (--joint-map), or "
-        "the skeleton of the file itself."
-    )
+            return joints, {}
+    return None, lacking
 
 
 def map_joints(motion: Motion, joint_map: JointMap, wanted: Skeleton, label: str) -> Motion:

@@ -96,11 +96,17 @@ def test_sixteen_joints_need_sixteen() -> None:
     ):
         find_joint_map(motion, H36M, "a")
     assert "head" in find_joint_map(motion, as_skeleton("h36m16"), "a")  # it has no neck/nose, which Head is
+    with pytest.raises(DataError, match=r"Expected skeleton h36m16 \(--skeleton\), whose joints it has, a joint_map"):
+        find_joint_map(motion, H36M, "a")
+    lifted = named(*as_skeleton("h36m16").joint_names)  # files of `skelgraph lift` have the names of its network
+    with pytest.raises(DataError, match=r"Expected skeleton h36m16 \(--skeleton\), whose joints it has, a joint_map"):
+        find_joint_map(lifted, H36M, "a")
 
 
 def test_names_that_nobody_knows() -> None:
     with pytest.raises(
-        DataError, match=r"a: the joints of skeleton coco17 are .*no names are known for its joints; it has x, y"
+        DataError,
+        match=r"joints of skeleton coco17 are .*no names are known for its joints; it has x, y\. Expected a joint_map",
     ):
         find_joint_map(named("x", "y"), as_skeleton("coco17"), "a")
 
