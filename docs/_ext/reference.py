@@ -8,8 +8,10 @@ parameters are counted, errors and times come from the files that commands of th
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,23 @@ MADE: dict[str, Callable[[], nn.Module]] = {
 """How the layers are made whose arguments are not ``(in_channels, out_channels, skeleton or hypergraph)``."""
 
 
+API: dict[str, tuple[str, ...]] = {
+    "topology": (),
+    "ops": (),
+    "geometry": (),
+    "models": (),
+    "datasets": (),
+    "metrics": (),
+    "training": (),
+    "recipes": (),
+    "detection": (),
+    "lifting": (),
+    "viz": ("animation", "drawing", "figures", "messages", "viewer"),
+    "testing": (),
+}
+"""The packages that have a page, and the modules that are used by their names where the package exports nothing."""
+PROJECT = ("changelog", "contributing", "security")
+
 OTHERS: dict[str, tuple[str, ...]] = {
     "NodeEdgeHyperedgeConv": ("bones", "hyperedges"),
     "EdgeVertexConv": ("bones",),
@@ -89,7 +108,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
 def write(folder: Path) -> None:
     """Write all pages below a folder, and remove those of layers that are gone."""
     made: dict[Path, bytes] = {}
-    for pages in (layer_pages(), model_pages(), table_pages()):
+    for pages in (layer_pages(), model_pages(), table_pages(), api_pages(), project_pages()):
         made |= {folder / name: content.encode() if isinstance(content, str) else content for name, content in pages}
     for path in folder.rglob("*.*"):
         if path not in made:
@@ -408,22 +427,46 @@ def table_pages() -> Iterable[tuple[str, str]]:
         "datasets.md",
         "\n".join(["# Data sets", "", text, "", table(["name", "what it is", "options of its own"], rows), ""]),
     )
-    for package in ("topology", "geometry", "metrics", "training", "lifting", "testing"):
-        yield f"{package}.md", package_page(package)
 
 
-def package_page(package: str) -> str:
-    """All that a package exports."""
-    import importlib
+def api_pages() -> Iterable[tuple[str, str]]:
+    """A page for each package with all that it exports, networks and layers aside, which have pages of their own."""
+    for package, modules in API.items():
+        yield f"api/{package}.md", package_page(package, modules)
+    where = [f"[`skelgraph.{name}`]({name}.md)" for name in API]
+    whats = [first_sentence(importlib.import_module(f"skelgraph.{name}")) for name in API]
+    text = ["# What packages export", "", table(["package", "what it is"], zip(where, whats, strict=True)), ""]
+    text += [
+        "Layers (`skelgraph.nn`) and networks have [pages](../layers/index.md) of their",
+        "[own](../models/index.md).",
+    ]
+    yield "api/index.md", "\n".join([*text, "", "```{toctree}", ":hidden:", "", *API, "```", ""])
 
-    module = importlib.import_module(f"skelgraph.{package}")
-    text = [f"# skelgraph.{package}", "", (inspect.getdoc(module) or "").partition("\n\n")[0], ""]
-    for name in sorted(module.__all__):
-        member = getattr(module, name)
-        kind = "class" if inspect.isclass(member) else "function" if inspect.isroutine(member) else ""
-        if kind and inspect.getdoc(member):
-            text.append(auto(kind, f"skelgraph.{package}", ":members:" if kind == "class" else "")(name))
+
+def package_page(package: str, modules: Sequence[str]) -> str:
+    """All that a package exports, or that these modules of it define for their callers."""
+    top = importlib.import_module(f"skelgraph.{package}")
+    text = [f"# skelgraph.{package}", "", first_sentence(top), ""]
+    paged = {type(on_meta(name)).__name__ for name in list_models()}
+    for module in [importlib.import_module(f"{top.__name__}.{name}") for name in modules] or [top]:
+        exported = getattr(module, "__all__", None) or [
+            name for name, member in vars(module).items() if getattr(member, "__module__", "") == module.__name__
+        ]
+        for name in sorted(name for name in exported if not name.startswith("_") and name not in paged):
+            member = getattr(module, name)
+            kind = "class" if inspect.isclass(member) else "function" if inspect.isroutine(member) else ""
+            if kind and inspect.getdoc(member):
+                text.append(auto(kind, module.__name__, ":members:" if kind == "class" else "")(name))
     return "\n".join(text)
+
+
+def project_pages() -> Iterable[tuple[str, str]]:
+    """The files at the top of the repository, with links as they are on the site."""
+    for name in PROJECT:
+        text = (DOCS.parent / f"{name.upper()}.md").read_text(encoding="utf-8")
+        text = re.sub(r"\]\(docs/([^)]+)\)", r"](../../\1)", text)
+        text = re.sub(r"\]\(([A-Z]+)\.md\)", lambda found: f"]({found[1].lower()}.md)", text)
+        yield f"project/{name}.md", re.sub(r"\[([^\]]+)\]\([A-Z]+\)", r"\1", text)  # NOTICE and LICENSE
 
 
 def layer_times() -> dict[str, str]:
@@ -490,8 +533,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def first_sentence(member: Any) -> str:
     """The first sentence of a docstring, as Markdown."""
-    import re
-
     text = " ".join((inspect.getdoc(member) or "").partition("\n\n")[0].split())
     text = re.sub(r"`(.+?) <(.+?)>`_+", r"[\1](\2)", text)
     text = re.sub(r":\w+:`~?([^`]+)`", lambda found: f"`{found[1].rpartition('.')[2]}`", text).replace("``", "`")
