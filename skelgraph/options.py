@@ -225,6 +225,13 @@ def _near(value: Any, hint: Any) -> list[str]:
     return [] if unknown is None else close_names(unknown, names)
 
 
+def constructor(cls: type) -> inspect.Signature:
+    """What a class is made with. Python 3.10 takes for it the ``__new__`` of a base where a class inherits its
+    ``__init__``, as a network may that derives from another one."""
+    _self, *parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return inspect.Signature(parameters)
+
+
 def option_types(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations of the parameters of a function (of the constructor of a class) that can be checked."""
     constructor = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]

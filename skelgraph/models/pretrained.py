@@ -23,7 +23,7 @@ from skelgraph.models.card import is_generated, model_card
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
-from skelgraph.options import FrameRate, check_option, check_options, option_types
+from skelgraph.options import FrameRate, check_option, check_options, constructor, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import skeleton_config
 
@@ -58,7 +58,7 @@ class Pretrained(ModelHubMixin):
     def __new__(cls, *args: Any, **kwargs: Any) -> Pretrained:
         """Store the arguments in ``config``, so that every model can be rebuilt."""
         instance = object.__new__(cls)  # not the mixin's, which stores arguments in a form of its own
-        signature = inspect.signature(cls)
+        signature = constructor(cls)
         given = signature.bind_partial(*args, **kwargs).arguments
         options = given | check_options(cls, given, cls.__name__)
         usual_options = _defaults(cls)  # type: ignore[arg-type] # mypy takes it for an instance, which has no hash
@@ -185,7 +185,7 @@ def _defaults(cls: type) -> dict[str, Any]:
     """What the options of a model are that nobody gives, as far as a file can say it: kept with the weights, which a
     default that is changed later would make another network of."""
     hints, defaults = option_types(cls), {}
-    for name, parameter in inspect.signature(cls).parameters.items():
+    for name, parameter in constructor(cls).parameters.items():
         if name == "skeleton":  # which is no option
             continue
         value = parameter.default

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from skelgraph.errors import SkelgraphError, unknown_name
-from skelgraph.options import InputForm, check_option
+from skelgraph.options import InputForm, check_option, constructor
 from skelgraph.registry import Registry
 from skelgraph.text import shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
@@ -48,7 +48,7 @@ class ModelInfo:
     @property
     def options(self) -> dict[str, Any]:
         """The options that the model takes, with the published values as defaults."""
-        parameters = list(inspect.signature(self.cls).parameters.values())[1:]
+        parameters = list(constructor(self.cls).parameters.values())[1:]
         return {p.name: p.default for p in parameters}
 
 
@@ -85,7 +85,7 @@ def register_model(
 
     def register(cls: Model) -> Model:
         _check_class(name, cls)
-        usual = inspect.signature(cls).parameters.get("skeleton")
+        usual = constructor(cls).parameters.get("skeleton")
         by_default = "h36m17" if usual is None or usual.default is inspect.Parameter.empty else usual.default
         layout = by_default if published_skeleton is None else published_skeleton
         info = ModelInfo(name, cls, paper, url, layout, dict(published or {}), published_seconds)
@@ -108,7 +108,7 @@ def _check_class(name: str, cls: Any) -> None:
             f"model {shown(name)} is {shown(cls)}; expected a class that derives from skelgraph.models.PoseLifter or "
             "FrameLifter"
         )
-    parameters = inspect.signature(cls).parameters
+    parameters = constructor(cls).parameters
     names = list(parameters)
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     required = [

@@ -69,18 +69,23 @@ EVERYTHING = {"ema": 0.5, "accumulate": 2, "save_every": 3, "early_stopping": 19
 @pytest.fixture(scope="module", params=[{}, EVERYTHING], ids=["plain", "everything"])
 def restless(run: Run, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Run:
     """A run whose error goes up and down and whose last epoch is not the best."""
-    out = tmp_path_factory.mktemp("restless") / "out"
-    config = run.config.replace(
-        out=str(out),
-        seed=8,
-        max_epochs=20,
-        lr=0.3,
-        schedule="exponential",
-        lr_decay=1.0,
-        clip_grad=0.0,
-        **request.param,
-    )
-    return Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
+    for seed in range(8, 16):  # on which of them that is so, the last bits of a processor decide
+        out = tmp_path_factory.mktemp("restless") / "out"
+        config = run.config.replace(
+            out=str(out),
+            seed=seed,
+            max_epochs=20,
+            lr=0.3,
+            schedule="exponential",
+            lr_decay=1.0,
+            clip_grad=0.0,
+            **request.param,
+        )
+        made = Run(config, train(config), out, out / "checkpoints" / "last.ckpt")
+        errors = [row["val_mpjpe_mm"] for row in rows(made.last)]
+        if min(errors) < errors[-1]:
+            break
+    return made
 
 
 def rows(checkpoint: Path) -> list[dict[str, float]]:
@@ -114,11 +119,13 @@ def check_whole(finished: Run, undisturbed: Run) -> None:
     assert rows(best)[-1]["val_mpjpe_mm"] == results["best_mpjpe_mm"]
 
 
-def killed(restless: Run, folder: Path, kills: int, seed: int) -> tuple[Run, list[Any]]:
+def killed(restless: Run, folder: Path, kills: int, seed: int, share: float) -> tuple[Run, list[Any]]:
+    """A run that was killed within that share of the time that it takes, again and again."""
     out = folder / "out"
+    folder.mkdir()
     config = restless.config.replace(out=str(out))
     (folder / "settings.json").write_text(json.dumps(config.to_dict()))
-    longest = 0.25 * restless.metrics["seconds"] + 0.5
+    longest = share * restless.metrics["seconds"] + 0.5
     process = subprocess.run(
         [sys.executable, "-c", KILLER, str(folder / "settings.json"), str(kills), str(longest), str(seed)],
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -133,7 +140,10 @@ def killed(restless: Run, folder: Path, kills: int, seed: int) -> tuple[Run, lis
 
 @pytest.mark.slow
 def test_twelve_kills(restless: Run, tmp_path: Path) -> None:
-    finished, moments = killed(restless, tmp_path, 12, seed=0)
+    for share in (0.25, 0.5, 1.0):  # a machine that has become busy since is slower than it was
+        finished, moments = killed(restless, tmp_path / str(share), 12, 0, share)
+        if len(set(moments)) > 1:
+            break
     print("epochs finished before each kill:", moments)
     assert len(moments) == 12
     assert len(set(moments)) > 1  # not all in the same epoch
