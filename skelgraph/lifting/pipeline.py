@@ -34,7 +34,7 @@ from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, is_of_a_result, stretch_names, written_files
 from skelgraph.lifting.plausible import check_focal, check_gravity, check_picture
-from skelgraph.lifting.settings import BETA, MIN_CUTOFF, LiftingSettings, LiftSettings
+from skelgraph.lifting.settings import LiftingSettings, LiftSettings
 from skelgraph.lifting.sides import exchanges, keep_sides
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.tracking import longest_seen, track
@@ -257,7 +257,8 @@ class Pipeline:
 def _smoothing(lifting: LiftingSettings) -> OneEuro | None:
     if not lifting.smoothing:
         return None
-    return OneEuro(lifting.min_cutoff or MIN_CUTOFF, BETA if lifting.beta is None else lifting.beta)
+    given = {"min_cutoff": lifting.min_cutoff, "beta": lifting.beta}
+    return OneEuro(**{name: value for name, value in given.items() if value is not None})
 
 
 def _heights(lifting: LiftingSettings, seen: Detections) -> float | dict[int, float] | None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
 from skelgraph.detection import DETECTORS, register_detector
 from skelgraph.files import write_video
-from skelgraph.lifting import LiftSettings, Pipeline, lift_file, lift_files, pipeline, sources_in
+from skelgraph.lifting import LiftSettings, OneEuro, Pipeline, lift_file, lift_files, pipeline, sources_in
 from skelgraph.lifting.outputs import stretch_names
 from skelgraph.topology import as_skeleton
 
@@ -531,6 +531,17 @@ def test_the_command(weights, keypoints, tmp_path, capsys):
     assert (lifted["source"], lifted["record"]["files"]) == (str(keypoints), ["person0.npz"])
     assert failed["source"].endswith("nothing.mp4")
     assert err.splitlines() == [f"2/2 failed: {failed['error']}", "error: 1 of 2 inputs could not be lifted: see above"]
+
+
+@pytest.mark.parametrize("given", [{}, {"beta": 0.0}, {"min_cutoff": 0.5}])
+def test_the_filter_of_the_command_is_that_of_python(weights, given):
+    from skelgraph.lifting.settings import LiftingSettings
+
+    assert Pipeline(LiftSettings.of(weights, smoothing=True, **given)).lifter.smoothing == OneEuro(**given)
+    told = {member.name: member.metadata.get("absent") for member in fields(LiftingSettings)}
+    for name in ("min_cutoff", "beta"):
+        assert told[name] == f"{getattr(OneEuro(), name):g}"
+    assert Pipeline(LiftSettings.of(weights)).lifter.smoothing is None
 
 
 def test_settings_are_declared_as_what_takes_them():
