@@ -204,7 +204,7 @@ class Lift:
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
         from skelgraph.datasets.keypoint_files.reading import FORMATS
-        from skelgraph.lifting.pipeline import source_kind, sources_in
+        from skelgraph.lifting.sources import source_kind, sources_in
 
         if self.listing is not None:
             from skelgraph.lifting.cluster import listed_sources

@@ -22,7 +22,9 @@ import numpy as np
 
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular
-from skelgraph.lifting.pipeline import Outcome, Pipeline, begun_record, finished_record, naming
+from skelgraph.lifting.claiming import finished_record
+from skelgraph.lifting.pipeline import Outcome, Pipeline, naming
+from skelgraph.lifting.record import begun_record
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.text import plain, shown
 

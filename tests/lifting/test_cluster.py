@@ -16,7 +16,8 @@ from skelgraph import DataError, SkelgraphError
 from skelgraph.datasets import four_views, read_motion_file, write_keypoints
 from skelgraph.lifting import LiftSettings, Pipeline, lift_file, lift_on_cluster, listed_sources
 from skelgraph.lifting import cluster as cluster_file
-from skelgraph.lifting.pipeline import _identity, begun_record
+from skelgraph.lifting.record import begun_record
+from skelgraph.lifting.sources import identity_of
 
 SEEN = four_views()["cam02"].detections
 
@@ -53,7 +54,7 @@ class Noted:
             if died < self.deaths:
                 (self.folder / f"died{died}").touch()
                 out.mkdir(parents=True, exist_ok=True)
-                (out / "lift.json").write_text(json.dumps(begun_record(_identity(source), self.pipeline.settings)))
+                (out / "lift.json").write_text(json.dumps(begun_record(identity_of(source), self.pipeline.settings)))
                 os.kill(os.getpid(), signal.SIGKILL)
         before = (out / "person0.npz").exists()
         record = self.pipeline(source, out, overwrite=overwrite)

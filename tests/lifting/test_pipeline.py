@@ -16,8 +16,9 @@ from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
 from skelgraph.detection import DETECTORS, register_detector
 from skelgraph.files import write_video
-from skelgraph.lifting import LiftSettings, OneEuro, Pipeline, lift_file, lift_files, pipeline, sources_in
+from skelgraph.lifting import LiftSettings, OneEuro, Pipeline, lift_file, lift_files, sources_in
 from skelgraph.lifting.outputs import stretch_names
+from skelgraph.lifting.sources import source_kind
 from skelgraph.topology import as_skeleton
 
 SEEN = four_views()["cam02"].detections
@@ -342,7 +343,7 @@ def test_folders_with_other_things_in_them(weights, keypoints, video, tmp_path, 
     lift_file(folder / "walk.mp4", folder / "earlier", settings)
     lift_file(folder / "walk.npz", folder, settings)  # beside the sources
     (folder / "person0.npz").rename(folder / "animation.mp4")
-    assert pipeline.source_kind(folder) is None
+    assert source_kind(folder) is None
     assert [source.name for source, _ in sources_in(folder, out)] == ["walk.mp4", "walk.npz"]
 
 
@@ -353,7 +354,7 @@ def test_results_inside_the_folder_of_openpose(weights, tmp_path):
     for frame in range(1, 4):
         person = {"pose_keypoints_2d": SEEN.keypoints[frame, :25].ravel().tolist()}
         (folder / f"a_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
-    assert pipeline.source_kind(folder) == "keypoints"
+    assert source_kind(folder) == "keypoints"
     (folder / "a_000000000000_keypoints.json").unlink()
     (folder / "dangling").symlink_to("nothing")
     settings = LiftSettings.of(weights, format=("npz",), image_size=(1080, 1920), frame_rate=60.0)
@@ -490,7 +491,12 @@ def test_what_failed_is_begun_anew(weights, tmp_path):
     (tmp_path / "out" / "lift.json").write_text('{"format": "skelgraph lift", "settings": "damaged", "files": 3}')
     with pytest.raises(SkelgraphError, match="--overwrite"):
         lift_file(source, tmp_path / "out", settings)
-    assert lift_file(source, tmp_path / "out", settings, overwrite=True)["files"] == ["person0.npz"]
+    record = lift_file(source, tmp_path / "out", settings, overwrite=True)
+    assert record["files"] == ["person0.npz"]
+    for damaged in (5, "detection", [["layout"]], None):
+        (tmp_path / "out" / "lift.json").write_text(json.dumps(record | {"unused": damaged, "weights": "of others"}))
+        with pytest.raises(SkelgraphError, match="--overwrite"):
+            lift_file(source, tmp_path / "out", settings)
 
 
 def test_the_command(weights, keypoints, tmp_path, capsys):
