@@ -1,6 +1,7 @@
 """`skelgraph lift`."""
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,24 +204,18 @@ class Lift:
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
-        from skelgraph.datasets.keypoint_files.reading import FORMATS
-        from skelgraph.lifting.sources import source_kind, sources_in
+        from skelgraph.lifting.sources import is_video_file, source_kind, sources_in
 
         if self.listing is not None:
             from skelgraph.lifting.cluster import listed_sources
 
             return listed_sources(self.listing, out), False
         source = as_path(self.input or "")
-        if (kind := source_kind(source)) is not None:
-            if kind == "video":
-                _check_video(source, detection)
-            return [(source, out)], True
-        if not source.is_dir():
-            raise SkelgraphError(
-                f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read: "
-                f"{', '.join(FORMATS)}; docs/formats.md says what they are, and how your own table becomes one"
-            )
-        return sources_in(source, out), False
+        if os.path.isdir(source) and source_kind(source) is None:  # no folder of OpenPose's
+            return sources_in(source, out), False
+        if is_video_file(source):
+            _check_video(source, detection)
+        return [(source, out)], True
 
 
 def _check_video(source: Path, detection: DetectionSettings) -> None:

@@ -7,6 +7,7 @@ end what was written. So a run that is stopped goes on where it was: what the de
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from skelgraph.datasets import Detections, read_keypoints, write_keypoints
+from skelgraph.datasets.keypoint_files.reading import FORMATS, reader_of
+from skelgraph.datasets.keypoint_files.source import Asked
 from skelgraph.detection import Detector, create_detector, detect_video
 from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
@@ -35,7 +38,7 @@ from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.sources import identity_of, is_video_file, video_header
 from skelgraph.lifting.tracking import longest_seen, track
 from skelgraph.text import plain
-from skelgraph.topology import conversion_weights
+from skelgraph.topology import as_skeleton, conversion_weights
 from skelgraph.training.environment import environment
 from skelgraph.training.probe import trial, use_threads
 
@@ -201,9 +204,14 @@ class Pipeline:
 
     def _keypoints(self, source: Path, doubts: list[str]) -> Detections:
         detection, lifting = self.settings.detection, self.settings.lifting
-        seen = read_keypoints(
-            source, skeleton=detection.layout, image_size=detection.image_size, frame_rate=detection.frame_rate
-        )
+        read = reader_of(source)
+        if read is None:
+            raise DataError(
+                f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read: "
+                f"{', '.join(FORMATS)}; docs/formats.md says what they are, and how your own table becomes one."
+            )
+        layout = None if detection.layout is None else as_skeleton(detection.layout)
+        seen = read(Asked(layout, detection.image_size, detection.frame_rate))
         is_known = lifting.calibration is not None or None not in (lifting.focal, lifting.principal_point)
         needs_size = not is_known or lifting.normalisation == "width"
         lacking = ["image_size (--image-size 1920,1080)"] if seen.image_size is None and needs_size else []
@@ -307,25 +315,37 @@ def lift_files(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
-    """Lift several sources, one after the other. One that fails does not stop those behind it.
+    """Lift several sources, one after the other. One that fails, or may not be read, does not stop those behind it.
 
     Args:
         sources: Each source and the folder of its result, as :func:`sources_in` finds them.
         settings: What decides the results.
         overwrite: Replace results of other sources or settings.
         progress: Shows how far the detector is with each.
+
+    Raises:
+        OSError: If the disk is full.
     """
     pipeline = Pipeline(settings)
     for source, out in sources:
         try:
             yield Outcome(source, out, pipeline(source, out, overwrite=overwrite, progress=progress))
-        except SkelgraphError as error:
-            yield Outcome(source, out, None, naming(source, error))
+        except (SkelgraphError, OSError) as error:
+            yield Outcome(source, out, None, why_failed(source, error))
 
 
-def naming(source: Path | str, error: SkelgraphError) -> str:
-    """What a message says, and of which of many sources it says it."""
+def why_failed(source: Path | str, error: SkelgraphError | OSError) -> str:
+    """What a message says, and of which of many sources it says it.
+
+    Raises:
+        OSError: The error itself, if the disk is full, as it would be for the next sources.
+    """
     label, message = plain(str(source), 1000), str(error)
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise error
+        name = "" if error.filename is None else f"{plain(str(error.filename), 1000)}: "
+        message = f"{name}{error.strerror or error}."
     return message if message.startswith(label) else f"{label}: {message}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def is_video_file(path: Path) -> bool:
     Raises:
         DataError: If it cannot be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return False
     with open_regular(path, DataError) as file:
         return is_video(file.read(64))
@@ -55,25 +56,25 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
         DataError: If there are none.
     """
     found: list[tuple[Path, Path]] = []
-    todo = [folder]
+    todo = [_entries(folder)]
     while todo:
-        there = sorted(todo.pop().iterdir(), reverse=True)
+        there = todo.pop()
         is_result = any(path.name == RECORD for path in there)
         for path in there:
-            if path.name.startswith(".") or path.is_symlink() or path.resolve() == out.resolve():
-                continue
-            if is_result and (path.name == RECORD or is_own(path.name)):
-                continue
-            if not path.is_dir() and not path.is_file():  # a pipe, a device
+            if path.name.startswith(".") or (is_result and (path.name == RECORD or is_own(path.name))):
                 continue
             try:
+                if path.is_symlink() or path.resolve() == out.resolve():
+                    continue
+                if not path.is_dir() and not path.is_file():  # a pipe, a device
+                    continue
                 is_source = source_kind(path) is not None
-            except DataError:
+                if not is_source and path.is_dir():
+                    todo.append(_entries(path))
+            except (DataError, OSError):
                 is_source = True  # which tells what is wrong when its turn comes
             if is_source:
                 found.append((path, out / path.relative_to(folder)))
-            elif path.is_dir():
-                todo.append(path)
     if not found:
         raise DataError(f"{plain(str(folder), 1000)}: holds no videos and no files of keypoints.")
     return sorted(found)
@@ -82,8 +83,21 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
 def identity_of(source: Path) -> dict[str, Any]:
     """What tells whether a source is still the same."""
     try:
-        files = [path.stat() for path in source.glob("*.json")] if source.is_dir() else [source.stat()]
+        paths = [path for path in _entries(source) if path.suffix == ".json"] if source.is_dir() else [source]
+        files = [path.stat() for path in paths]
     except OSError as error:
-        raise DataError(f"{plain(str(source), 1000)}: cannot be read ({error.strerror}).") from None
+        raise DataError(f"{plain(str(source), 1000)}: cannot be read: {error.strerror}.") from None
     changed = max((file.st_mtime for file in files), default=0.0)
     return {"name": source.name, "bytes": sum(file.st_size for file in files), "modified": changed}
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, the last name first.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir(), reverse=True)
+    except OSError as error:
+        raise DataError(f"{plain(str(folder), 1000)}: cannot be read: {error.strerror}.") from None

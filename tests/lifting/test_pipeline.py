@@ -1,19 +1,24 @@
 """`skelgraph lift`: from a source to its files, restarts, folders of sources."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from full_disk import fill_disk
+from keypoint_writers import coco_results, people
 
 import skelgraph
 from skelgraph import DataError, SkelgraphError
 from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
+from skelgraph.datasets.keypoint_files import source
 from skelgraph.detection import DETECTORS, register_detector
 from skelgraph.files import write_video
 from skelgraph.lifting import LiftSettings, OneEuro, Pipeline, lift_file, lift_files, sources_in
@@ -421,6 +426,21 @@ def test_nobody_lifted_is_a_failure(weights, tmp_path, capsys):
         lift_file(source, out, LiftSettings.of(weights, min_confidence=0.5))
 
 
+def test_a_file_of_keypoints_is_parsed_once(weights, tmp_path, monkeypatch):
+    path, parsed = tmp_path / "walk.json", []
+    path.write_text(json.dumps(coco_results(people(17))))
+
+    def read_json(*given):
+        parsed.append(given[0])
+        return read(*given)
+
+    read = source.read_json
+    monkeypatch.setattr(source, "read_json", read_json)
+    said = ["--image-size", "1080,1920", "--frame-rate", "30", "--format", "npz", "--weights", weights]
+    assert main(["lift", "--input", str(path), "--out", str(tmp_path / "out"), *said]) == 0
+    assert parsed == [path]
+
+
 def test_what_a_keypoint_file_does_not_say_is_asked_for_at_once(weights, keypoints, tmp_path, capsys):
     write_keypoints(keypoints, replace(SEEN, image_size=None, frame_rate=None))
     arguments = [
@@ -478,6 +498,38 @@ def test_what_means_nothing_to_a_source_makes_no_other_result_of_it(weights, key
     refused, same = lift_files(found, other)
     assert refused.error.startswith(f"{video}: ")
     assert same.record == mended.record
+
+
+def test_what_the_machine_does_to_one_input_stops_no_other(weights, keypoints, tmp_path, monkeypatch, capsys):
+    """A folder that may not be listed, a result that has no place; and a full disk, which stops all."""
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    for deep in ("a", "locked", "z"):
+        (folder / deep).mkdir(parents=True)
+        write_keypoints(folder / deep / "walk.npz", SEEN)
+    out.mkdir()
+    (out / "a").write_text("a file where a folder should be")
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    arguments = ["lift", "--input", str(folder), "--weights", weights, "--format", "npz", "--out", str(out)]
+    assert main(arguments) == 2
+    said, errors = capsys.readouterr()
+    assert f"1/3 failed: {folder / 'a' / 'walk.npz'}: {out / 'a' / 'walk.npz'}: Not a directory." in errors
+    assert f"2/3 failed: {folder / 'locked'}: cannot be read: Permission denied." in errors
+    assert f"3/3 {out / 'z' / 'walk.npz'}: 1 person" in said
+    assert main(["--json", "--quiet", *arguments[:2], str(folder / "locked"), *arguments[3:]]) == 2
+    assert json.loads(capsys.readouterr().out)["failed"][0]["error"].endswith("cannot be read: Permission denied.")
+    fill_disk(monkeypatch, lambda path: path.name.startswith(".person0.npz"))
+    found = [(keypoints, tmp_path / "full"), (keypoints, tmp_path / "later")]
+    outcomes = lift_files(found, LiftSettings.of(weights, format=("npz",)))
+    with pytest.raises(OSError, match="No space left"):
+        next(outcomes)
+    assert not (tmp_path / "later").exists()
 
 
 def test_what_failed_is_begun_anew(weights, tmp_path):
