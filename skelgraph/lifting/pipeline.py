@@ -24,13 +24,13 @@ from skelgraph.detection import Detector, create_detector, detect_video
 from skelgraph.device import chosen_device
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import as_path
-from skelgraph.files.video import Progress
+from skelgraph.files.video import Progress, frame_times
 from skelgraph.lifting.camera import KnownCamera, known_camera
 from skelgraph.lifting.claiming import KEYPOINTS, claimed
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, written_files
-from skelgraph.lifting.plausible import check_focal, check_gravity, check_picture
+from skelgraph.lifting.plausible import check_focal, check_gravity, check_picture, check_times
 from skelgraph.lifting.record import begun_record, told, write_record
 from skelgraph.lifting.settings import LiftingSettings, LiftSettings
 from skelgraph.lifting.sides import exchanges, keep_sides
@@ -107,6 +107,8 @@ class Pipeline:
             if video:
                 camera = self._camera(source, size)  # before the long work
                 seen = self._detections(video, out, progress)
+                doubt = check_times(frame_times(video), seen.frame_rate)
+                doubts += [doubt] if doubt else []
             else:
                 seen = self._keypoints(source, doubts)
                 camera = self._camera(source, seen.image_size)

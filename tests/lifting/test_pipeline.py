@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from dataclasses import fields, replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -183,6 +185,31 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(weights, video, tmp_path,
     lift_file(video, out, LiftSettings.of(weights, detector="replaying", format=("npz",)), overwrite=True)
     assert replaying.frames == 12 + 20  # other files of the same keypoints
     assert files_in(out) == ["keypoints.npz", "lift.json", "person0.npz"]
+
+
+def test_frames_that_are_not_evenly_spaced_are_told(weights, video, tmp_path, replaying, capsys):
+    """Half of them at 30 a second, half at 15; also where the run is stopped after the detector."""
+    replaying.stops_at = -1
+    uneven = tmp_path / "uneven.mp4"
+    with av.open(str(uneven), "w") as container:
+        stream = container.add_stream("h264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 136, 240, "yuv420p"
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((240, 136, 3), 10 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = index + max(0, index - 10), Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    settings = ["--detector", "replaying", "--weights", weights, "--format", "npz", "--out"]
+    assert main(["lift", "--input", str(uneven), *settings, str(tmp_path / "out")]) == 0
+    told, *others = json.loads((tmp_path / "out" / "lift.json").read_text())["warnings"]
+    assert "not as far apart as its frame rate says: they count as" in told
+    assert f"warning: {told}" in capsys.readouterr().out
+    (tmp_path / "out" / "person0.npz").unlink()
+    assert main(["lift", "--input", str(uneven), *settings, str(tmp_path / "out")]) == 0
+    assert replaying.frames == 20
+    assert json.loads((tmp_path / "out" / "lift.json").read_text())["warnings"] == [told, *others]
+    assert main(["lift", "--input", str(video), *settings, str(tmp_path / "even")]) == 0
+    assert json.loads((tmp_path / "even" / "lift.json").read_text())["warnings"] == others
 
 
 def test_a_killed_process_goes_on(weights, tmp_path):
