@@ -13,7 +13,7 @@ from skelgraph.errors import SkelgraphError
 from skelgraph.files.holding import holding
 from skelgraph.lifting.earlier import Earlier
 from skelgraph.lifting.outputs import is_of_a_result
-from skelgraph.lifting.record import RECORD, read_record, write_record
+from skelgraph.lifting.record import RECORD, is_told, read_record, write_record
 from skelgraph.text import plain
 
 KEYPOINTS = "keypoints.npz"
@@ -74,9 +74,7 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
     record = read_record(out)
     if record is None or not Earlier(record, begun).is_same:
         return None
-    files = record.get("files")
-    whole = isinstance(files, list) and all((out / str(name)).exists() for name in files)
-    return record if whole else None
+    return record if is_told(record) and all(map(os.path.exists, (out / name for name in record["files"]))) else None
 
 
 def _begin(out: Path, begun: dict[str, Any], overwrite: bool) -> None:

@@ -143,11 +143,9 @@ class Pipeline:
         """
         files = written_files(result, out, self.settings.output, progress)
         doubt = check_gravity(result.lifted, result.camera.gravity, result.camera.gravity_from)
-        record = (
-            begun | told(result, self.settings) | {"files": files, "warnings": [*doubts, *([doubt] if doubt else [])]}
-        )
-        record |= {"seconds": time.perf_counter() - start, "environment": environment()}
-        return write_record(out, record)
+        facts = told(result, self.settings, files, [*doubts, *([doubt] if doubt else [])])
+        made = {"seconds": time.perf_counter() - start, "environment": environment()}
+        return write_record(out, begun | facts | made)
 
     def lift(self, seen: Detections, camera: KnownCamera | None = None) -> Lifted:
         """Lift what was seen.

@@ -7,18 +7,21 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular, read_json, write_file
 from skelgraph.lifting.bones import body_height
+from skelgraph.lifting.lifted import FocalSource
 from skelgraph.lifting.outputs import Result, stretch_names
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
+from skelgraph.options import check_options, option_types
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 
@@ -45,38 +48,107 @@ def begun_record(source: dict[str, Any], settings: LiftSettings, unused: Sequenc
     return _as_json(begun)
 
 
-def told(result: Result, settings: LiftSettings) -> dict[str, Any]:
-    """What the record says of a result."""
+@dataclass(frozen=True)
+class _Stretch:
+    """What the record says of an unbroken stretch of a person."""
+
+    person: int
+    first_frame: int
+    last_frame: int
+    file: str
+    frames_without_place: int
+    height_m: float | None
+    feet_above_floor_m: float | None
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """What it says of a person who was not lifted."""
+
+    person: int
+    first_frame: int
+    last_frame: int
+    joints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What it says besides of a result."""
+
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+    num_frames: int
+    frame_rate: float | None
+    image_size: tuple[int, int] | None
+    intrinsics: tuple[float, float, float, float]
+    focal: FocalSource
+    detector: str | None
+    gravity: tuple[float, float, float]
+    gravity_from: str
+    camera: str | None
+    lens_bends_px: float | None
+    height_from: Literal["the network", "given"]
+
+
+def told(result: Result, settings: LiftSettings, files: Sequence[str], warnings: Sequence[str]) -> dict[str, Any]:
+    """What the record says of a result.
+
+    Args:
+        result: The result.
+        settings: What decided it.
+        files: The names of its files.
+        warnings: What is odd about it.
+    """
     lifted = result.lifted
-    return {
-        "num_frames": lifted.num_frames,
-        "frame_rate": lifted.frame_rate,
-        "image_size": lifted.image_size,
-        "intrinsics": lifted.intrinsics.tolist(),
-        "focal": lifted.focal_source,
-        "detector": None if result.video is None else settings.detection.detector,
-        "gravity": list(result.camera.gravity),
-        "gravity_from": result.camera.gravity_from,
-        "camera": result.camera.name,
-        "lens_bends_px": result.camera.bend,
-        "height_from": "the network" if settings.lifting.height is None else "given",
-        "people": [
-            {
-                "person": one.person,
-                "first_frame": one.first_frame,
-                "last_frame": one.last_frame,
-                "file": name,
-                "frames_without_place": int(np.isnan(one.root).any(-1).sum()),
-                "height_m": _height(one.poses, lifted.skeleton),
-                "feet_above_floor_m": _above_floor(positions),
-            }
-            for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
-        ],
-        "not_lifted": [
-            {"person": one.person, "first_frame": one.first_frame, "last_frame": one.last_frame, "joints": one.joints}
-            for one in lifted.not_lifted
-        ],
-    }
+    fx, fy, cx, cy = lifted.intrinsics.tolist()
+    facts = _Facts(
+        files=tuple(files),
+        warnings=tuple(warnings),
+        num_frames=lifted.num_frames,
+        frame_rate=lifted.frame_rate,
+        image_size=lifted.image_size,
+        intrinsics=(fx, fy, cx, cy),
+        focal=lifted.focal_source,
+        detector=None if result.video is None else settings.detection.detector,
+        gravity=result.camera.gravity,
+        gravity_from=result.camera.gravity_from,
+        camera=result.camera.name,
+        lens_bends_px=result.camera.bend,
+        height_from="the network" if settings.lifting.height is None else "given",
+    )
+    stretches = [
+        _Stretch(
+            person=one.person,
+            first_frame=one.first_frame,
+            last_frame=one.last_frame,
+            file=name,
+            frames_without_place=int(np.isnan(one.root).any(-1).sum()),
+            height_m=_height(one.poses, lifted.skeleton),
+            feet_above_floor_m=_above_floor(positions),
+        )
+        for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
+    ]
+    lost = [_Lost(one.person, one.first_frame, one.last_frame, one.joints) for one in lifted.not_lifted]
+    return asdict(facts) | {"people": [*map(asdict, stretches)], "not_lifted": [*map(asdict, lost)]}
+
+
+def is_told(record: dict[str, Any]) -> bool:
+    """Whether a record that is read says all that :func:`told` says: it may be damaged, or of another version."""
+    people, lost = record.get("people"), record.get("not_lifted")
+    if not isinstance(people, list) or not isinstance(lost, list):
+        return False
+    pairs = [(_Facts, record), *((_Stretch, one) for one in people), *((_Lost, one) for one in lost)]
+    return all(_says(kind, values) for kind, values in pairs)
+
+
+def _says(kind: type, values: Any) -> bool:
+    if not isinstance(values, dict) or not option_types(kind).keys() <= values.keys():
+        return False
+    try:
+        check_options(kind, values, RECORD)
+    except SkelgraphError:
+        return False
+    return True
 
 
 def _height(poses: np.ndarray, skeleton: Skeleton) -> float | None:

@@ -578,6 +578,31 @@ def test_what_failed_is_begun_anew(weights, tmp_path):
             lift_file(source, tmp_path / "out", settings)
 
 
+def test_a_damaged_record_of_a_whole_result_is_made_anew(weights, keypoints, tmp_path, capsys):
+    """Whatever became of what it says; as one of another version would be."""
+    out = tmp_path / "out"
+    arguments = ["lift", "--input", str(keypoints), "--weights", weights, "--format", "npz", "--out", str(out)]
+    assert main(arguments) == 0
+    record = json.loads((out / "lift.json").read_text())
+    facts = set(record) - {"format", "source", "weights", "settings", "unused", "seconds", "environment"}
+    assert {"people", "not_lifted", "files", "warnings", "intrinsics", "gravity_from"} <= facts
+    person = record["people"][0]
+    damaged = [{key: value for key, value in record.items() if key != name} for name in facts - {"files"}]
+    damaged += [record | {name: value} for name in facts for value in ({"a": 1}, [None], [[1]])]
+    damaged += [record | {"people": [person | {name: [1]}]} for name in person]
+    damaged += [record | {"people": [{key: person[key] for key in person if key != name}]} for name in person]
+    for one in damaged:
+        (out / "lift.json").write_text(json.dumps(one))
+        assert main(arguments) == 0
+        again = json.loads((out / "lift.json").read_text())
+        assert {name: again[name] for name in facts} == {name: record[name] for name in facts}
+    capsys.readouterr()
+    for name in facts:  # what may be true is believed
+        (out / "lift.json").write_text(json.dumps(record | {name: "\x1b[31m"}))
+        assert main(arguments) == 2 * (name == "detector")  # of which nothing is known
+        assert "\x1b" not in "".join(capsys.readouterr())
+
+
 def test_the_command(weights, keypoints, tmp_path, capsys):
     def run(*arguments):
         code = main(["lift", *map(str, arguments)])
