@@ -167,6 +167,7 @@ def angle_from_up(lifted: Lifted, gravity: Sequence[float]) -> float | None:
         lifted: The people.
         gravity: The direction of gravity in camera axes.
     """
+    from skelgraph.lifting.lifted import camera_to_upright
     from skelgraph.topology.matching import joint_meanings
 
     words = joint_meanings(lifted.skeleton)
@@ -176,7 +177,7 @@ def angle_from_up(lifted: Lifted, gravity: Sequence[float]) -> float | None:
     if top is None or feet is None or not lifted.people:
         return None
     body = np.concatenate([one.poses[:, top] - one.poses[:, feet].mean(1) for one in lifted.people])
-    up = -np.array(gravity, dtype=np.float64)
-    lengths = np.linalg.norm(body, axis=-1) * np.linalg.norm(up)
+    up = camera_to_upright(gravity)[2]
+    lengths = np.linalg.norm(body, axis=-1)
     cosines = (body @ up)[lengths > 0] / lengths[lengths > 0]
     return float(np.degrees(np.arccos(np.clip(np.median(cosines), -1, 1)))) if len(cosines) else None

@@ -104,6 +104,7 @@ def test_the_angle_from_up(lifter):
     upright = angle_from_up(lifted, GRAVITY)
     assert upright < 20
     assert angle_from_up(lifted, -3 * GRAVITY) == pytest.approx(180 - upright)
+    assert angle_from_up(lifted, 1e308 * GRAVITY) == pytest.approx(upright)
     assert angle_from_up(replace(lifted, people=[]), GRAVITY) is None
     strange = Skeleton(lifted.skeleton.parents)  # whose joints nobody knows
     assert angle_from_up(replace(lifted, skeleton=strange), GRAVITY) is None
