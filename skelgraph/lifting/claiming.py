@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ def claimed(
     out: Path, begun: dict[str, Any], overwrite: bool, source: Path | None = None
 ) -> Iterator[dict[str, Any] | None]:
     """Open the folder of a result and hold it: files of this program that are there and do not belong to it are
-    removed, where that is allowed; no others ever are. Where what is done there fails, folders that were made for it
-    are removed again, unless there is more in them than the record.
+    removed, where that is allowed; no others ever are. Where what is done there fails, its files are removed again, but
+    for the keypoints that a detector found, and the folders that were made for it, if nothing else is in them.
 
     Args:
         out: The folder.
@@ -53,9 +53,8 @@ def claimed(
     try:
         with holding(out):
             found = finished_record(out, begun)  # by the process that held it
-            if found is None:
-                _begin(out, begun, overwrite)
-            yield found
+            with nullcontext() if found else _begun(out, begun, overwrite):
+                yield found
     except Exception:
         _remove_empty(made)
         raise
@@ -77,12 +76,12 @@ def finished_record(out: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
     return record if is_told(record) and all(map(os.path.exists, (out / name for name in record["files"]))) else None
 
 
-def _begin(out: Path, begun: dict[str, Any], overwrite: bool) -> None:
-    """Remove what is to be replaced, and write that the work has begun."""
+@contextmanager
+def _begun(out: Path, begun: dict[str, Any], overwrite: bool) -> Iterator[None]:
+    """Remove what is to be replaced, write that the work has begun, and remove its files if it fails."""
     where = plain(str(out), 500)
-    there = sorted(out.iterdir())
-    own = [path for path in there if is_own(path.name)]
-    record = read_record(out)
+    own = _own_files(out)
+    record, stays = read_record(out), False
     if record is None and own:
         names = ", ".join(plain(path.name) for path in own[:8])
         raise SkelgraphError(f"{where} holds {names}, and no {RECORD} says whose: choose another folder")
@@ -98,11 +97,18 @@ def _begin(out: Path, begun: dict[str, Any], overwrite: bool) -> None:
         for path in own if not stays else ():  # of which none changes where further formats are asked for
             if path.name != KEYPOINTS or not earlier.is_seen_alike:
                 path.unlink()
-    for path in there:
+    for path in out.iterdir():
         half = _UNFINISHED.fullmatch(path.name)  # of a process that was killed
         if half and (half[1] == RECORD or is_own(half[1])):
             path.unlink()
     write_record(out, begun)
+    try:
+        yield
+    except Exception:
+        for path in _own_files(out) if not stays else ():
+            if path.name != KEYPOINTS:
+                path.unlink()
+        raise
 
 
 def _remove_empty(made: list[Path]) -> None:
@@ -119,6 +125,11 @@ def _remove_empty(made: list[Path]) -> None:
 def _folder_of_own(source: Path) -> list[Path]:
     """The folder of a source, if its name is one that is written there."""
     return [source.resolve().parent] if is_own(source.resolve().name) else []
+
+
+def _own_files(out: Path) -> list[Path]:
+    """The files in the folder of a result that are written next to the record."""
+    return sorted(path for path in out.iterdir() if is_own(path.name) and not path.is_dir())
 
 
 def is_own(name: str) -> bool:

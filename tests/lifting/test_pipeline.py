@@ -410,6 +410,28 @@ def test_a_place_that_is_not_known_is_told(weights, tmp_path, capsys):
     assert f"not known in the first {unknown.sum()} of 100 frames" in capsys.readouterr().out
 
 
+def test_nothing_is_left_of_a_result_that_cannot_be_written(weights, video, tmp_path, replaying):
+    """BVH has no gaps: the other formats are written before it. What the detector found is kept."""
+    replaying.stops_at = -1
+    keypoints = SEEN.keypoints.copy()
+    keypoints[:30, :, :2] = keypoints[:30, :1, :2]
+    write_keypoints(tmp_path / "walk.npz", replace(SEEN, keypoints=keypoints))
+    settings = LiftSettings.of(weights, format=("npz", "bvh"))
+    with pytest.raises(DataError, match="BVH has no gaps"):
+        lift_file(tmp_path / "walk.npz", tmp_path / "deep" / "out", settings)
+    assert not (tmp_path / "deep").exists()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(replaying, "__call__", lambda self, frame: keypoints[:1] / (8, 8, 1))
+        settings = LiftSettings.of(weights, detector="replaying", format=("npz", "bvh"))
+        with pytest.raises(DataError, match="BVH has no gaps"):
+            lift_file(video, tmp_path / "out", settings)
+    assert files_in(tmp_path / "out") == ["keypoints.npz", "lift.json"]
+    (tmp_path / "out" / "person0.npz").mkdir()  # the result of a source of this name, it may be
+    with pytest.raises(SkelgraphError, match=r"person0\.npz is a folder"):
+        lift_file(tmp_path / "walk.npz", tmp_path / "out", LiftSettings.of(weights, format=("npz",)))
+    assert "person0.npz" in files_in(tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
