@@ -101,13 +101,16 @@ def _begun(out: Path, begun: dict[str, Any], overwrite: bool) -> Iterator[None]:
         half = _UNFINISHED.fullmatch(path.name)  # of a process that was killed
         if half and (half[1] == RECORD or is_own(half[1])):
             path.unlink()
+    before = _own_files(out)
     write_record(out, begun)
     try:
         yield
     except Exception:
-        for path in _own_files(out) if not stays else ():
-            if path.name != KEYPOINTS:
+        for path in _own_files(out):
+            if path not in before and path.name != KEYPOINTS:
                 path.unlink()
+        if record is not None and stays:
+            write_record(out, record)
         raise
 
 

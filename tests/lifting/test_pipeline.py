@@ -420,6 +420,11 @@ def test_nothing_is_left_of_a_result_that_cannot_be_written(weights, video, tmp_
     with pytest.raises(DataError, match="BVH has no gaps"):
         lift_file(tmp_path / "walk.npz", tmp_path / "deep" / "out", settings)
     assert not (tmp_path / "deep").exists()
+    whole = lift_file(tmp_path / "walk.npz", tmp_path / "grown", LiftSettings.of(weights, format=("npz",)))
+    with pytest.raises(DataError, match="BVH has no gaps"):  # a further format
+        lift_file(tmp_path / "walk.npz", tmp_path / "grown", LiftSettings.of(weights, format=("npz", "json", "bvh")))
+    assert files_in(tmp_path / "grown") == ["lift.json", "person0.npz"]
+    assert json.loads((tmp_path / "grown" / "lift.json").read_text()) == whole
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(replaying, "__call__", lambda self, frame: keypoints[:1] / (8, 8, 1))
         settings = LiftSettings.of(weights, detector="replaying", format=("npz", "bvh"))
