@@ -23,14 +23,13 @@ from skelgraph import Lifter
 from skelgraph.datasets import Detections, four_views
 from skelgraph.lifting import OneEuro
 from skelgraph.lifting.judging import LIMB_JOINTS, joints_of
-from skelgraph.lifting.settings import BETA, MIN_CUTOFF
 from skelgraph.topology import Skeleton
 
 WAYS: dict[str, dict[str, Any]] = {
     "default": {},
-    "--smoothing": {"smoothing": OneEuro(MIN_CUTOFF, BETA)},
+    "--smoothing": {"smoothing": OneEuro()},
     "--rigid-bones": {"rigid_bones": True},
-    "both": {"smoothing": OneEuro(MIN_CUTOFF, BETA), "rigid_bones": True},
+    "both": {"smoothing": OneEuro(), "rigid_bones": True},
 }
 """The options of ``skelgraph lift``, as ``Lifter`` takes them."""
 SIDES = ("left", "right")

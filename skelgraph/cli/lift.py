@@ -1,6 +1,7 @@
 """`skelgraph lift`."""
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,24 +204,18 @@ class Lift:
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
-        from skelgraph.datasets.keypoint_files.reading import FORMATS
-        from skelgraph.lifting.pipeline import source_kind, sources_in
+        from skelgraph.lifting.sources import is_video_file, source_kind, sources_in
 
         if self.listing is not None:
             from skelgraph.lifting.cluster import listed_sources
 
             return listed_sources(self.listing, out), False
         source = as_path(self.input or "")
-        if (kind := source_kind(source)) is not None:
-            if kind == "video":
-                _check_video(source, detection)
-            return [(source, out)], True
-        if not source.is_dir():
-            raise SkelgraphError(
-                f"{plain(str(source), 1000)}: is no video and no file of keypoints that can be read: "
-                f"{', '.join(FORMATS)}; docs/formats.md says what they are, and how your own table becomes one"
-            )
-        return sources_in(source, out), False
+        if os.path.isdir(source) and source_kind(source) is None:  # no folder of OpenPose's
+            return sources_in(source, out), False
+        if is_video_file(source):
+            _check_video(source, detection)
+        return [(source, out)], True
 
 
 def _check_video(source: Path, detection: DetectionSettings) -> None:
@@ -263,9 +258,9 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
     print(
         f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, {record['num_frames']} "
         f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
-        f"{record['intrinsics'][0]:.0f} px; gravity: {record['gravity_from']}"
+        f"{record['intrinsics'][0]:.0f} px; gravity: {plain(record['gravity_from'])}"
     )
-    for warning in record.get("warnings", ()):
+    for warning in record["warnings"]:
         print(f"  warning: {plain(warning, 1000)}")
     for note in _notes(record):
         print(f"  {note}")
@@ -280,7 +275,7 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         joints = ", ".join(map(plain, one["joints"][:6]))
         frames = f"frames {one['first_frame']} to {one['last_frame']}"
         print(f"  person {one['person']}, {frames}: not lifted, without {joints}")
-    print(f"  {', '.join(record['files'])}")
+    print(f"  {', '.join(map(plain, record['files']))}")
 
 
 def _notes(record: dict[str, Any]) -> Iterator[str]:
@@ -299,7 +294,7 @@ def _notes(record: dict[str, Any]) -> Iterator[str]:
                 "same: the numbers of people are stretches of what it saw, not who they are"
             )
     if record["camera"] is not None:
-        bend, longest = record["lens_bends_px"], max(record["image_size"] or (0,))
+        bend, longest = record["lens_bends_px"] or 0.0, max(record["image_size"] or (0,))
         lens = f"; its lens bends the picture by up to {bend:.0f} pixels, which is ignored"
         yield f"camera: {plain(record['camera'])} of the calibration{lens if bend > _MUCH_BENT * longest else ''}"
     if people and record["gravity_from"] == ASSUMED:

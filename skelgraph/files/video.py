@@ -7,7 +7,7 @@ that are lists of other files or addresses is ever tried.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from os import PathLike
 from types import ModuleType
@@ -56,22 +56,8 @@ def _format(head: bytes) -> str | None:
     return starts.get(head[:4])
 
 
-class VideoReader(Iterator[np.ndarray]):
-    """The frames of a video in the order in which they are shown, turned upright as the file says; made by
-    :func:`read_video`. A context manager; its frames can be gone through once.
-
-    Attributes:
-        image_size: Width and height of a frame in pixels, as it is shown.
-        frame_rate: Frames per second (the mean, where their distances vary); ``None`` if the file does not say it.
-        num_frames: How many frames there are, for progress bars; ``None`` if the file does not say it. Count them to
-            know it.
-
-    Shapes:
-        a frame: ``(H, W, 3)``, uint8, RGB.
-
-    Raises:
-        DataError: Where the file is damaged, or the size of the picture changes.
-    """
+class _OpenVideo:
+    """A video whose file is open."""
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self._av = _pyav()
@@ -80,21 +66,10 @@ class VideoReader(Iterator[np.ndarray]):
         self._container: Any = None
         self._count = 0
         try:
-            self._container, stream = self._open()
-            self._decoded = self._container.decode(stream)
-            self._stretch = float(stream.sample_aspect_ratio or 1)
-            self._first: np.ndarray | None = self._next()
+            self._container, self._stream = self._open()
         except BaseException:
             self.close()
             raise
-        if self._first is None:
-            self.close()
-            raise DataError(f"{self._label}: is a video without any frame that can be read.")
-        height, width = self._first.shape[:2]
-        self.image_size = (width, height)
-        rate = stream.average_rate or stream.guessed_rate
-        self.frame_rate = float(rate) if rate else None
-        self.num_frames = _num_frames(self._container, stream, self.frame_rate)
 
     def _open(self) -> tuple[Any, Any]:
         name = _format(self._file.read(16))
@@ -116,6 +91,66 @@ class VideoReader(Iterator[np.ndarray]):
         except Exception as error:  # as many as FFmpeg and PyAV have parts
             raise self._damaged(error) from error
         return container, stream
+
+    def frame_times(self) -> np.ndarray | None:
+        """When the frames are shown, see :func:`frame_times`; the file is at its end afterwards."""
+        packets = self._container.demux(self._stream)  # one of which is in memory at a time, as none is kept
+        try:
+            times = [(packet.pts, packet.time_base) for packet in packets if packet.size]
+        except Exception as error:
+            raise self._damaged(error) from error
+        if any(None in time for time in times):
+            return None
+        return np.sort([float(count * unit) for count, unit in times])
+
+    def _damaged(self, error: Exception) -> DataError:
+        where = f" at frame {self._count}" if self._count else " or of an unusual kind"
+        reason = plain(getattr(error, "strerror", None) or type(error).__name__, 200)
+        return DataError(f"{self._label}: is damaged{where} ({reason}).")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+        self._file.close()
+
+
+class VideoReader(_OpenVideo, Iterator[np.ndarray]):
+    """The frames of a video in the order in which they are shown, turned upright as the file says; made by
+    :func:`read_video`. A context manager; its frames can be gone through once.
+
+    Attributes:
+        image_size: Width and height of a frame in pixels, as it is shown.
+        frame_rate: Frames per second, as the file says it (of most formats the mean, where their distances vary, see
+            :func:`frame_times`); ``None`` if it does not.
+        num_frames: How many frames there are, for progress bars; ``None`` if the file does not say it. Count them to
+            know it.
+
+    Shapes:
+        a frame: ``(H, W, 3)``, uint8, RGB.
+
+    Raises:
+        DataError: Where the file is damaged, or the size of the picture changes.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        super().__init__(path)
+        stream = self._stream
+        try:
+            self._decoded = self._container.decode(stream)
+            self._stretch = float(stream.sample_aspect_ratio or 1)
+            self._first: np.ndarray | None = self._next()
+        except BaseException:
+            self.close()
+            raise
+        if self._first is None:
+            self.close()
+            raise DataError(f"{self._label}: is a video without any frame that can be read.")
+        height, width = self._first.shape[:2]
+        self.image_size = (width, height)
+        rate = stream.average_rate or stream.guessed_rate
+        self.frame_rate = float(rate) if rate else None
+        self.num_frames = _num_frames(self._container, stream, self.frame_rate)
 
     def __next__(self) -> np.ndarray:
         """The next frame."""
@@ -145,17 +180,6 @@ class VideoReader(Iterator[np.ndarray]):
         except Exception as error:
             raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> DataError:
-        where = f" at frame {self._count}" if self._count else " or of an unusual kind"
-        reason = plain(getattr(error, "strerror", None) or type(error).__name__, 200)
-        return DataError(f"{self._label}: is damaged{where} ({reason}).")
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._container is not None:
-            self._container.close()
-        self._file.close()
-
     def __enter__(self) -> VideoReader:  # noqa: D105
         return self
 
@@ -177,6 +201,22 @@ def read_video(path: str | PathLike[str]) -> VideoReader:
             not installed.
     """
     return VideoReader(path)
+
+
+def frame_times(path: str | PathLike[str]) -> np.ndarray | None:
+    """When the frames of a video are shown, read off the file without decoding any.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Seconds, in order, ``(T,)``; ``None`` if the file does not say it.
+
+    Raises:
+        DataError: As :func:`read_video`.
+    """
+    with closing(_OpenVideo(path)) as video:
+        return video.frame_times()
 
 
 class VideoWriter:

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from skelgraph.lifting.lifted import FocalSource, Lifted, LiftedFrame, LiftedPerson, NotLifted, camera_to_upright
     from skelgraph.lifting.lifter import Lifter
     from skelgraph.lifting.normalisation import ESTIMATED_FOCAL, HUMAN36M_FOCAL
-    from skelgraph.lifting.pipeline import Outcome, Pipeline, lift_file, lift_files, sources_in
+    from skelgraph.lifting.pipeline import Outcome, Pipeline, lift_file, lift_files
     from skelgraph.lifting.settings import LiftSettings
     from skelgraph.lifting.sides import keep_sides
     from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
+    from skelgraph.lifting.sources import sources_in
     from skelgraph.lifting.tracking import Tracker, longest_seen, track
 
 __all__ = [
@@ -60,6 +61,7 @@ if not TYPE_CHECKING:
             "smoothing",
             "settings",
             "tracking",
+            "sources",
             "pipeline",
             "cluster",
         ),

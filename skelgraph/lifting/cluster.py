@@ -22,7 +22,9 @@ import numpy as np
 
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular
-from skelgraph.lifting.pipeline import Outcome, Pipeline, begun_record, finished_record, naming
+from skelgraph.lifting.claiming import finished_record
+from skelgraph.lifting.pipeline import Outcome, Pipeline, why_failed
+from skelgraph.lifting.record import begun_record
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.text import plain, shown
 
@@ -188,8 +190,8 @@ class _Worker:
             record, reason = None, ""
             try:
                 record = self._lifted(source, Path(out))
-            except SkelgraphError as error:
-                reason = naming(source, error)
+            except (SkelgraphError, OSError) as error:
+                reason = why_failed(source, error)
             for column, value in zip(done.values(), (source, out, json.dumps(record), reason), strict=True):
                 column.append(value)
         return done

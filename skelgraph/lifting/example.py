@@ -11,10 +11,12 @@ import numpy as np
 from skelgraph.datasets import View, four_views
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.camera import known_camera
+from skelgraph.lifting.claiming import claimed
 from skelgraph.lifting.judging import Judgement, judge
 from skelgraph.lifting.lifted import Lifted, LiftedPerson
 from skelgraph.lifting.outputs import Result
-from skelgraph.lifting.pipeline import Pipeline, begun_record, claimed
+from skelgraph.lifting.pipeline import Pipeline
+from skelgraph.lifting.record import begun_record
 from skelgraph.lifting.settings import CALIBRATED, LiftSettings
 from skelgraph.topology import convert_keypoints
 

@@ -22,6 +22,7 @@ from skelgraph.lifting.normalisation import HUMAN36M_FOCAL, NORMALISATIONS, View
 from skelgraph.lifting.plausible import check_focal, check_height, check_picture
 from skelgraph.lifting.prediction import Prediction
 from skelgraph.lifting.root import estimate_roots, held, without_bad_frames
+from skelgraph.lifting.sides import KeptSides
 from skelgraph.lifting.smoothing import OneEuro, OneEuroFilter
 from skelgraph.lifting.stream import PersonStream, StretchStream
 from skelgraph.lifting.tracking import Tracker
@@ -215,6 +216,7 @@ class Lifter(CheckedOptions):
         focal: Positive | tuple[Positive, Positive] | None = None,
         principal_point: tuple[float, float] | None = None,
         frame_rate: FrameRate,
+        keep_sides: bool = False,
     ) -> Iterator[LiftedFrame]:
         """Lift frame by frame as they come, as from a webcam. The poses and roots are those of a call with the whole
         video.
@@ -232,21 +234,27 @@ class Lifter(CheckedOptions):
             focal: Focal length in pixels, or fx and fy; by default it is estimated.
             principal_point: Where the optical axis meets the picture; by default in its middle.
             frame_rate: Frames per second.
+            keep_sides: Put joints back that are exchanged with those of the other side, as
+                :func:`~skelgraph.lifting.keep_sides` does; who is not seen for more than a second begins anew.
 
         Returns:
             A generator; one item for each person in each frame that is lifted.
 
         Raises:
-            SkelgraphError: As a call does; and for ``rigid_bones``, which need the whole stretch.
+            SkelgraphError: As a call does; for ``rigid_bones``, which need the whole stretch; and for ``keep_sides`` of
+                a layout that does not say what is left and right.
         """
         if self.rigid_bones:
             raise SkelgraphError("rigid_bones are medians over a stretch; expected rigid_bones=False for a stream")
         layout = as_skeleton(skeleton)
         check_size(image_size)
         view = self._view(image_size, focal, principal_point)
-        return self._stream(frames, layout, view, frame_rate)
+        sides = KeptSides(layout, self.min_confidence) if keep_sides else None
+        return self._stream(frames, layout, view, frame_rate, sides)
 
-    def _stream(self, frames: Iterable[Any], layout: Any, view: View, frame_rate: float) -> Iterator[LiftedFrame]:
+    def _stream(
+        self, frames: Iterable[Any], layout: Any, view: View, frame_rate: float, sides: KeptSides | None
+    ) -> Iterator[LiftedFrame]:
         longest, step = self._longest(frame_rate), self._step(frame_rate)
 
         def stretch() -> StretchStream:
@@ -257,6 +265,9 @@ class Lifter(CheckedOptions):
         absent = np.zeros((self.skeleton.num_joints, 3))
         for frame, item in enumerate(frames):
             found = people_of_frame(item, layout, frame, tracker)
+            if sides is not None:
+                sides.forget_before(frame - tracker.max_gap - 1)  # as the tracker does
+                found = {person: sides(person, joints, frame) for person, joints in found.items()}
             for person in found:
                 if person not in people:
                     people[person] = PersonStream(person, frame, longest, stretch)

@@ -134,25 +134,26 @@ def _write_page(result: Result, path: Path, settings: OutputSettings, progress: 
 def _write_gif(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
     most, rate = result.lifted.num_frames / settings.most_pictures, result.frame_rate / _GIF_RATE
     step = max(1, math.ceil(most), math.ceil(rate))
-    frames = itertools.islice(_clip(result, settings, progress), 0, None, step)
-    write_clip(path, frames, result.frame_rate / step, one_palette=result.video is None)
+    write_clip(
+        path, _clip(result, settings, progress, step), result.frame_rate / step, one_palette=result.video is None
+    )
 
 
 def _write_mp4(result: Result, path: Path, settings: OutputSettings, progress: Progress | None) -> None:
     write_clip(path, _clip(result, settings, progress), result.frame_rate)
 
 
-def _clip(result: Result, settings: OutputSettings, progress: Progress | None) -> Iterator[np.ndarray]:
-    """The frames of the clip: the video with what was seen, and the people from the side of the camera and from the
-    left of it."""
+def _clip(result: Result, settings: OutputSettings, progress: Progress | None, step: int = 1) -> Iterator[np.ndarray]:
+    """Every ``step``-th frame of the clip: the video with what was seen, and the people from the side of the camera and
+    from the left of it."""
     cameras = (Camera("from the camera", -90.0), Camera("from its left", 180.0))
     with ExitStack() as open_files:
         video = None if result.video is None else open_files.enter_context(read_video(result.video))
         scene = _scene(result)
         width, tall = scene.image_size or (1, 1)
         height = max(_LEAST_HEIGHT, round(settings.picture_width * min(1.0, tall / width)))
-        frames = clip_frames(scene, video, cameras=cameras, truth="over", height=height)
-        yield from progress(frames, scene.num_frames) if progress else frames
+        frames = clip_frames(scene, video, cameras=cameras, truth="over", height=height, step=step)
+        yield from progress(frames, math.ceil(scene.num_frames / step)) if progress else frames
 
 
 def _scene(result: Result) -> ViewerScene:

@@ -26,7 +26,10 @@ LEAST_OUTSIDE, FEW_OUTSIDE, MANY_OUTSIDE = 0.01, 0.1, 0.5
 impossible; where a picture of exchanged sides holds them, more than the first and than the second."""
 UPSIDE_DOWN, LYING = 120.0, 60.0
 """Median angle between the body and up, degrees, from which on people stand on their heads, and lie."""
+MANY_UNEVEN = 0.05
+"""Share of the frames of a video that may be as far from the one before as its frame rate does not say."""
 
+_UNEVEN, _TIME_UNIT = 0.25, 0.001  # of the time between two frames; seconds, to which some formats round
 _OTHER_UNITS = {"cm": 100, "mm": 1000, "feet": 3.281, "inches": 39.37}
 _OFF = "If it is right, --unchecked (unchecked=True) turns this check off."
 _TOP = ("head_top", "head", "upper neck", "neck")
@@ -108,6 +111,33 @@ def _share_outside(seen: Detections, width: int, height: int) -> float:
     return float((outside * weights).sum() / weights.sum()) if weights.any() else 0.0
 
 
+def check_times(times: np.ndarray | None, frame_rate: float | None) -> str | None:
+    """Ask whether the frames of a video are as far apart as its frame rate says.
+
+    Args:
+        times: When each frame is shown, seconds; ``None`` if nobody knows.
+        frame_rate: Frames per second, as which they count.
+
+    Returns:
+        What is odd; ``None`` if nothing is.
+
+    Shapes:
+        ``times``: ``(T,)``.
+    """
+    if times is None or frame_rate is None or len(times) < 2:
+        return None
+    steps = np.diff(times)
+    off = np.abs(steps - 1 / frame_rate) > _UNEVEN / frame_rate + _TIME_UNIT
+    if off.mean() <= MANY_UNEVEN:
+        return None
+    found = " to ".join(dict.fromkeys(f"{1000 * step:.3g}" for step in (steps[off].min(), steps[off].max())))
+    return (
+        f"the frames of the video are not as far apart as its frame rate says: they count as {frame_rate:.4g} a "
+        f"second, {1000 / frame_rate:.3g} ms apart, and {off.mean():.0%} of them are {found} ms apart; speeds and "
+        "times are wrong by as much, unless frames are made even beforehand (ffmpeg -i walk.mp4 -r 30 even.mp4)"
+    )
+
+
 def check_gravity(lifted: Lifted, gravity: Sequence[float], source: str) -> str | None:
     """Ask whether people stand where gravity says that down is.
 
@@ -137,6 +167,7 @@ def angle_from_up(lifted: Lifted, gravity: Sequence[float]) -> float | None:
         lifted: The people.
         gravity: The direction of gravity in camera axes.
     """
+    from skelgraph.lifting.lifted import camera_to_upright
     from skelgraph.topology.matching import joint_meanings
 
     words = joint_meanings(lifted.skeleton)
@@ -146,7 +177,7 @@ def angle_from_up(lifted: Lifted, gravity: Sequence[float]) -> float | None:
     if top is None or feet is None or not lifted.people:
         return None
     body = np.concatenate([one.poses[:, top] - one.poses[:, feet].mean(1) for one in lifted.people])
-    up = -np.array(gravity, dtype=np.float64)
-    lengths = np.linalg.norm(body, axis=-1) * np.linalg.norm(up)
+    up = camera_to_upright(gravity)[2]
+    lengths = np.linalg.norm(body, axis=-1)
     cosines = (body @ up)[lengths > 0] / lengths[lengths > 0]
     return float(np.degrees(np.arccos(np.clip(np.median(cosines), -1, 1)))) if len(cosines) else None

@@ -13,6 +13,7 @@ from skelgraph.datasets.units import Axis
 from skelgraph.detection.protocol import DETECTORS, checked_options
 from skelgraph.errors import SkelgraphError, unknown_name
 from skelgraph.lifting.plausible import check_height
+from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.options import Count, FrameRate, NotNegative, OneOf, Positive, Side, Threads
 from skelgraph.settings import CheckedSettings, GroupedSettings, check_named, setting, settings_group
 
@@ -24,8 +25,6 @@ MOTION_FORMATS = ("npz", "json", "trc", "c3d", "bvh")
 """Those of :func:`~skelgraph.datasets.write_motion`, a file for each unbroken stretch of a person."""
 Formats = Annotated[tuple[OutputFormat, ...], Field(min_length=1, max_length=8)]
 Seconds = Annotated[float, Field(ge=0, le=60)]
-MIN_CUTOFF, BETA = 1.0, 2.0
-"""Of the One-Euro filter of the command line, hertz, and hertz for each metre per second."""
 Heights = Annotated[tuple[Positive, ...], Field(min_length=1, max_length=1000)]
 Rule = Literal["body", "published"]
 InputNormalisation = Literal["focal", "width"]
@@ -133,13 +132,13 @@ class LiftingSettings(CheckedSettings):
     max_gap: Seconds = setting(0.25, "Gaps up to this are filled, longer ones end a stretch.", unit="seconds")
     smoothing: bool = setting(False, "Smooth with the One-Euro filter.")
     min_cutoff: Positive | None = setting(
-        None, "With --smoothing: lowest cutoff frequency of the filter.", unit="hertz", absent=f"{MIN_CUTOFF:g}"
+        None, "With --smoothing: lowest cutoff frequency of the filter.", unit="hertz", absent=f"{OneEuro.min_cutoff:g}"
     )
     beta: NotNegative | None = setting(
         None,
         "With --smoothing: how much the cutoff rises with the speed of a joint.",
         unit="number",
-        absent=f"{BETA:g}",
+        absent=f"{OneEuro.beta:g}",
     )
     rigid_bones: bool = setting(False, "Give every bone one length over a stretch, left and right the same.")
     keep_sides: bool = setting(

@@ -11,6 +11,7 @@ from skelgraph.detection.sides import Sides
 from skelgraph.errors import SkelgraphError
 from skelgraph.lifting.tracking import track
 from skelgraph.options import NotNegative, checked
+from skelgraph.topology import Skeleton
 
 
 @checked
@@ -37,23 +38,54 @@ def keep_sides(detections: Detections, *, min_confidence: NotNegative = 0.0) -> 
         >>> (keep_sides(seen).keypoints == seen.keypoints).all()  # nothing is exchanged there
         np.True_
     """
-    if not detections.skeleton.symmetry_known:
-        raise SkelgraphError(
-            f"{detections.skeleton!r} does not say what is left and right; expected symmetric_pairs, such as 'names'"
-        )
+    kept = KeptSides(detections.skeleton, min_confidence)
     seen = track(detections) if detections.persons is None else detections
     assert seen.persons is not None
     keypoints = seen.keypoints.copy()
-    for person in np.unique(seen.persons):
-        sides, before = Sides(seen.skeleton), -1
-        rows = np.flatnonzero(seen.persons == person)
-        for row in rows[np.argsort(seen.frames[rows], kind="stable")]:
-            joints = keypoints[row]
-            hidden = np.where(joints[:, 2:] > min_confidence, joints, np.nan)
-            kept = sides.kept(hidden, int(seen.frames[row]) - before)
-            keypoints[row] = np.where(np.isfinite(kept), kept, joints)
-            before = int(seen.frames[row])
+    for row in np.argsort(seen.frames, kind="stable"):
+        keypoints[row] = kept(int(seen.persons[row]), keypoints[row], int(seen.frames[row]))
     return replace(seen, keypoints=keypoints)
+
+
+class KeptSides:
+    """The sides of people who are told apart, frame by frame; no later frame is needed.
+
+    Args:
+        skeleton: The joints.
+        min_confidence: Joints of this confidence or less are not seen.
+
+    Raises:
+        SkelgraphError: If the layout does not say what is left and right.
+    """
+
+    def __init__(self, skeleton: Skeleton, min_confidence: float) -> None:
+        if not skeleton.symmetry_known:
+            raise SkelgraphError(
+                f"{skeleton!r} does not say what is left and right; expected symmetric_pairs, such as 'names'"
+            )
+        self._skeleton, self._min_confidence = skeleton, min_confidence
+        self._people: dict[int, tuple[Sides, int]] = {}  # and the frame in which they were seen last
+
+    def __call__(self, person: int, joints: np.ndarray, frame: int) -> np.ndarray:
+        """The joints of somebody in a frame, with the sides that they had.
+
+        Args:
+            person: Who it is.
+            joints: x, y and the confidence.
+            frame: Number of the frame, above that of the frame before.
+
+        Shapes:
+            ``joints``: ``(J, 3)``; out the same.
+        """
+        sides, before = self._people.get(person) or (Sides(self._skeleton), -1)
+        self._people[person] = sides, frame
+        hidden = np.where(joints[:, 2:] > self._min_confidence, joints, np.nan)
+        kept = sides.kept(hidden, frame - before)
+        return np.where(np.isfinite(kept), kept, joints)
+
+    def forget_before(self, frame: int) -> None:
+        """Forget those who were seen last before this frame."""
+        self._people = {person: (sides, last) for person, (sides, last) in self._people.items() if last >= frame}
 
 
 def exchanges(detections: Detections, kept: Detections) -> dict[int, list[int]]:

@@ -35,6 +35,7 @@ def clip_frames(
     truth: Literal["beside", "over"] = "beside",
     follow: bool = False,
     height: int = 480,
+    step: int = 1,
 ) -> Iterator[np.ndarray]:
     """Draw a scene frame by frame: its input, if there are keypoints or pictures, then the people in space.
 
@@ -47,6 +48,7 @@ def clip_frames(
         truth: A panel of its own for what is known of the truth, or in grey behind the prediction.
         follow: Keep the first person who is seen in the middle.
         height: Height of the panels, pixels.
+        step: Draw every ``step``-th frame of the scene.
 
     Returns:
         A generator of frames.
@@ -68,8 +70,8 @@ def clip_frames(
     screen = _ScreenPanel(scene, people, height) if has_input else None
     has_sides = any(person.skeleton.symmetric_pairs for person in people)
     legend = [*(_LEGEND if has_sides else []), *([("truth", TRUTH)] if over else [])]
-    behind = None if pictures is None else iter(pictures)
-    for frame in range(scene.num_frames):
+    behind = None if pictures is None else itertools.islice(pictures, 0, None, step)
+    for frame in range(0, scene.num_frames, step):
         picture = None if behind is None else next(behind, None)
         if behind is not None and picture is None:
             raise DataError(f"pictures end with frame {frame}; expected one for each of {scene.num_frames} frames.")

@@ -14,7 +14,7 @@ import pytest
 from full_disk import fill_disk
 
 from skelgraph.errors import DataError, SkelgraphError
-from skelgraph.files.video import is_video, read_video, write_video
+from skelgraph.files.video import frame_times, is_video, read_video, write_video
 
 COLOURS = np.array([[230, 30, 30], [30, 200, 30], [30, 30, 230], [220, 220, 40]], dtype=np.uint8)  # of the quarters
 
@@ -54,6 +54,18 @@ def test_frames_come_back_in_order(tmp_path: Path, width: int, height: int) -> N
         difference = np.abs(frame[:height, :width].astype(int) - picture(width, height, each))
         assert np.median(difference) <= 4
         assert (difference > 40).mean() < 0.05
+
+
+def test_when_frames_are_shown(tmp_path: Path) -> None:
+    """In their order, which is not that in which H.264 stores them."""
+    path = made(tmp_path / "a.mp4", frames=20, rate=25.0)
+    np.testing.assert_allclose(frame_times(path), np.arange(20) / 25, atol=1e-4)
+    path.write_bytes(path.read_bytes()[:400])
+    with pytest.raises(DataError, match=r"a\.mp4: is damaged"):
+        frame_times(path)
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    with pytest.raises(DataError, match="is no video"):
+        frame_times(tmp_path / "b.mp4")
 
 
 def turned(path: Path, quarters: int) -> Path:

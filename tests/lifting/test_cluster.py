@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from full_disk import fill_disk
 from keypoint_writers import first_frames
 
 import skelgraph
@@ -16,7 +17,8 @@ from skelgraph import DataError, SkelgraphError
 from skelgraph.datasets import four_views, read_motion_file, write_keypoints
 from skelgraph.lifting import LiftSettings, Pipeline, lift_file, lift_on_cluster, listed_sources
 from skelgraph.lifting import cluster as cluster_file
-from skelgraph.lifting.pipeline import _identity, begun_record
+from skelgraph.lifting.record import begun_record
+from skelgraph.lifting.sources import identity_of
 
 SEEN = four_views()["cam02"].detections
 
@@ -53,7 +55,7 @@ class Noted:
             if died < self.deaths:
                 (self.folder / f"died{died}").touch()
                 out.mkdir(parents=True, exist_ok=True)
-                (out / "lift.json").write_text(json.dumps(begun_record(_identity(source), self.pipeline.settings)))
+                (out / "lift.json").write_text(json.dumps(begun_record(identity_of(source), self.pipeline.settings)))
                 os.kill(os.getpid(), signal.SIGKILL)
         before = (out / "person0.npz").exists()
         record = self.pipeline(source, out, overwrite=overwrite)
@@ -117,6 +119,20 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(settings, tmp
     assert [outcome.source.name for outcome in outcomes if outcome.error] == ["11.npz"]
     assert make.lifted() == sorted([*(f"{number}.npz" for number in range(36) if number != 11), "new.npz"])
     assert {outcome.source: outcome.record for outcome in outcomes}.items() >= by_source.items()
+
+
+def test_what_the_machine_does_to_one_source_stops_no_other(settings, tmp_path, monkeypatch):
+    sources = kept(tmp_path, 2)
+    (tmp_path / "file").write_text("where a folder should be")
+    worker = cluster_file._Worker(Pipeline, settings, False, str(tmp_path))
+    batch = {"source": np.array([str(source) for source, _ in sources])}
+    batch["out"] = np.array([str(tmp_path / "file" / "0"), str(sources[1][1])])
+    done = worker(batch)
+    assert done["error"] == [f"{sources[0][0]}: {tmp_path / 'file' / '0'}: Not a directory.", ""]
+    assert frames_of(sources[1][1]) == 6
+    fill_disk(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        worker({"source": batch["source"], "out": np.array([str(tmp_path / "a"), str(tmp_path / "b")])})
 
 
 @pytest.mark.usefixtures("cluster")

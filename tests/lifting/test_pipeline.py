@@ -1,23 +1,31 @@
 """`skelgraph lift`: from a source to its files, restarts, folders of sources."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
+from full_disk import fill_disk
+from keypoint_writers import coco_results, people
 
 import skelgraph
 from skelgraph import DataError, SkelgraphError
 from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, read_keypoints, read_motion_file, write_keypoints
+from skelgraph.datasets.keypoint_files import source
 from skelgraph.detection import DETECTORS, register_detector
 from skelgraph.files import write_video
-from skelgraph.lifting import LiftSettings, Pipeline, lift_file, lift_files, pipeline, sources_in
+from skelgraph.lifting import LiftSettings, OneEuro, Pipeline, lift_file, lift_files, sources_in
 from skelgraph.lifting.outputs import stretch_names
+from skelgraph.lifting.sources import source_kind
 from skelgraph.topology import as_skeleton
 
 SEEN = four_views()["cam02"].detections
@@ -177,6 +185,31 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(weights, video, tmp_path,
     lift_file(video, out, LiftSettings.of(weights, detector="replaying", format=("npz",)), overwrite=True)
     assert replaying.frames == 12 + 20  # other files of the same keypoints
     assert files_in(out) == ["keypoints.npz", "lift.json", "person0.npz"]
+
+
+def test_frames_that_are_not_evenly_spaced_are_told(weights, video, tmp_path, replaying, capsys):
+    """Half of them at 30 a second, half at 15; also where the run is stopped after the detector."""
+    replaying.stops_at = -1
+    uneven = tmp_path / "uneven.mp4"
+    with av.open(str(uneven), "w") as container:
+        stream = container.add_stream("h264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 136, 240, "yuv420p"
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((240, 136, 3), 10 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = index + max(0, index - 10), Fraction(1, 30)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    settings = ["--detector", "replaying", "--weights", weights, "--format", "npz", "--out"]
+    assert main(["lift", "--input", str(uneven), *settings, str(tmp_path / "out")]) == 0
+    told, *others = json.loads((tmp_path / "out" / "lift.json").read_text())["warnings"]
+    assert "not as far apart as its frame rate says: they count as" in told
+    assert f"warning: {told}" in capsys.readouterr().out
+    (tmp_path / "out" / "person0.npz").unlink()
+    assert main(["lift", "--input", str(uneven), *settings, str(tmp_path / "out")]) == 0
+    assert replaying.frames == 20
+    assert json.loads((tmp_path / "out" / "lift.json").read_text())["warnings"] == [told, *others]
+    assert main(["lift", "--input", str(video), *settings, str(tmp_path / "even")]) == 0
+    assert json.loads((tmp_path / "even" / "lift.json").read_text())["warnings"] == others
 
 
 def test_a_killed_process_goes_on(weights, tmp_path):
@@ -342,7 +375,7 @@ def test_folders_with_other_things_in_them(weights, keypoints, video, tmp_path, 
     lift_file(folder / "walk.mp4", folder / "earlier", settings)
     lift_file(folder / "walk.npz", folder, settings)  # beside the sources
     (folder / "person0.npz").rename(folder / "animation.mp4")
-    assert pipeline.source_kind(folder) is None
+    assert source_kind(folder) is None
     assert [source.name for source, _ in sources_in(folder, out)] == ["walk.mp4", "walk.npz"]
 
 
@@ -353,7 +386,7 @@ def test_results_inside_the_folder_of_openpose(weights, tmp_path):
     for frame in range(1, 4):
         person = {"pose_keypoints_2d": SEEN.keypoints[frame, :25].ravel().tolist()}
         (folder / f"a_{frame:012d}_keypoints.json").write_text(json.dumps({"people": [person]}))
-    assert pipeline.source_kind(folder) == "keypoints"
+    assert source_kind(folder) == "keypoints"
     (folder / "a_000000000000_keypoints.json").unlink()
     (folder / "dangling").symlink_to("nothing")
     settings = LiftSettings.of(weights, format=("npz",), image_size=(1080, 1920), frame_rate=60.0)
@@ -375,6 +408,33 @@ def test_a_place_that_is_not_known_is_told(weights, tmp_path, capsys):
     arguments = ["--input", str(tmp_path / "walk.npz"), "--weights", weights, "--format", "npz"]
     assert main(["lift", *arguments, "--out", str(tmp_path / "out")]) == 0
     assert f"not known in the first {unknown.sum()} of 100 frames" in capsys.readouterr().out
+
+
+def test_nothing_is_left_of_a_result_that_cannot_be_written(weights, video, tmp_path, replaying):
+    """BVH has no gaps: the other formats are written before it. What the detector found is kept."""
+    replaying.stops_at = -1
+    keypoints = SEEN.keypoints.copy()
+    keypoints[:30, :, :2] = keypoints[:30, :1, :2]
+    write_keypoints(tmp_path / "walk.npz", replace(SEEN, keypoints=keypoints))
+    settings = LiftSettings.of(weights, format=("npz", "bvh"))
+    with pytest.raises(DataError, match="BVH has no gaps"):
+        lift_file(tmp_path / "walk.npz", tmp_path / "deep" / "out", settings)
+    assert not (tmp_path / "deep").exists()
+    whole = lift_file(tmp_path / "walk.npz", tmp_path / "grown", LiftSettings.of(weights, format=("npz",)))
+    with pytest.raises(DataError, match="BVH has no gaps"):  # a further format
+        lift_file(tmp_path / "walk.npz", tmp_path / "grown", LiftSettings.of(weights, format=("npz", "json", "bvh")))
+    assert files_in(tmp_path / "grown") == ["lift.json", "person0.npz"]
+    assert json.loads((tmp_path / "grown" / "lift.json").read_text()) == whole
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(replaying, "__call__", lambda self, frame: keypoints[:1] / (8, 8, 1))
+        settings = LiftSettings.of(weights, detector="replaying", format=("npz", "bvh"))
+        with pytest.raises(DataError, match="BVH has no gaps"):
+            lift_file(video, tmp_path / "out", settings)
+    assert files_in(tmp_path / "out") == ["keypoints.npz", "lift.json"]
+    (tmp_path / "out" / "person0.npz").mkdir()  # the result of a source of this name, it may be
+    with pytest.raises(SkelgraphError, match=r"person0\.npz is a folder"):
+        lift_file(tmp_path / "walk.npz", tmp_path / "out", LiftSettings.of(weights, format=("npz",)))
+    assert "person0.npz" in files_in(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -418,6 +478,21 @@ def test_nobody_lifted_is_a_failure(weights, tmp_path, capsys):
     write_keypoints(source, replace(SEEN, keypoints=SEEN.keypoints * (1, 1, 1e-3)))
     with pytest.raises(DataError, match=r"walk\.npz: nobody is seen in it with a confidence above 0\.5"):
         lift_file(source, out, LiftSettings.of(weights, min_confidence=0.5))
+
+
+def test_a_file_of_keypoints_is_parsed_once(weights, tmp_path, monkeypatch):
+    path, parsed = tmp_path / "walk.json", []
+    path.write_text(json.dumps(coco_results(people(17))))
+
+    def read_json(*given):
+        parsed.append(given[0])
+        return read(*given)
+
+    read = source.read_json
+    monkeypatch.setattr(source, "read_json", read_json)
+    said = ["--image-size", "1080,1920", "--frame-rate", "30", "--format", "npz", "--weights", weights]
+    assert main(["lift", "--input", str(path), "--out", str(tmp_path / "out"), *said]) == 0
+    assert parsed == [path]
 
 
 def test_what_a_keypoint_file_does_not_say_is_asked_for_at_once(weights, keypoints, tmp_path, capsys):
@@ -479,6 +554,38 @@ def test_what_means_nothing_to_a_source_makes_no_other_result_of_it(weights, key
     assert same.record == mended.record
 
 
+def test_what_the_machine_does_to_one_input_stops_no_other(weights, keypoints, tmp_path, monkeypatch, capsys):
+    """A folder that may not be listed, a result that has no place; and a full disk, which stops all."""
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    for deep in ("a", "locked", "z"):
+        (folder / deep).mkdir(parents=True)
+        write_keypoints(folder / deep / "walk.npz", SEEN)
+    out.mkdir()
+    (out / "a").write_text("a file where a folder should be")
+    listed = Path.iterdir
+
+    def iterdir(path):
+        if path.name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    arguments = ["lift", "--input", str(folder), "--weights", weights, "--format", "npz", "--out", str(out)]
+    assert main(arguments) == 2
+    said, errors = capsys.readouterr()
+    assert f"1/3 failed: {folder / 'a' / 'walk.npz'}: {out / 'a' / 'walk.npz'}: Not a directory." in errors
+    assert f"2/3 failed: {folder / 'locked'}: cannot be read: Permission denied." in errors
+    assert f"3/3 {out / 'z' / 'walk.npz'}: 1 person" in said
+    assert main(["--json", "--quiet", *arguments[:2], str(folder / "locked"), *arguments[3:]]) == 2
+    assert json.loads(capsys.readouterr().out)["failed"][0]["error"].endswith("cannot be read: Permission denied.")
+    fill_disk(monkeypatch, lambda path: path.name.startswith(".person0.npz"))
+    found = [(keypoints, tmp_path / "full"), (keypoints, tmp_path / "later")]
+    outcomes = lift_files(found, LiftSettings.of(weights, format=("npz",)))
+    with pytest.raises(OSError, match="No space left"):
+        next(outcomes)
+    assert not (tmp_path / "later").exists()
+
+
 def test_what_failed_is_begun_anew(weights, tmp_path):
     source, settings = tmp_path / "walk.json", LiftSettings.of(weights, format=("npz",))
     source.write_text('{"people": [')
@@ -490,7 +597,37 @@ def test_what_failed_is_begun_anew(weights, tmp_path):
     (tmp_path / "out" / "lift.json").write_text('{"format": "skelgraph lift", "settings": "damaged", "files": 3}')
     with pytest.raises(SkelgraphError, match="--overwrite"):
         lift_file(source, tmp_path / "out", settings)
-    assert lift_file(source, tmp_path / "out", settings, overwrite=True)["files"] == ["person0.npz"]
+    record = lift_file(source, tmp_path / "out", settings, overwrite=True)
+    assert record["files"] == ["person0.npz"]
+    for damaged in (5, "detection", [["layout"]], None):
+        (tmp_path / "out" / "lift.json").write_text(json.dumps(record | {"unused": damaged, "weights": "of others"}))
+        with pytest.raises(SkelgraphError, match="--overwrite"):
+            lift_file(source, tmp_path / "out", settings)
+
+
+def test_a_damaged_record_of_a_whole_result_is_made_anew(weights, keypoints, tmp_path, capsys):
+    """Whatever became of what it says; as one of another version would be."""
+    out = tmp_path / "out"
+    arguments = ["lift", "--input", str(keypoints), "--weights", weights, "--format", "npz", "--out", str(out)]
+    assert main(arguments) == 0
+    record = json.loads((out / "lift.json").read_text())
+    facts = set(record) - {"format", "source", "weights", "settings", "unused", "seconds", "environment"}
+    assert {"people", "not_lifted", "files", "warnings", "intrinsics", "gravity_from"} <= facts
+    person = record["people"][0]
+    damaged = [{key: value for key, value in record.items() if key != name} for name in facts - {"files"}]
+    damaged += [record | {name: value} for name in facts for value in ({"a": 1}, [None], [[1]])]
+    damaged += [record | {"people": [person | {name: [1]}]} for name in person]
+    damaged += [record | {"people": [{key: person[key] for key in person if key != name}]} for name in person]
+    for one in damaged:
+        (out / "lift.json").write_text(json.dumps(one))
+        assert main(arguments) == 0
+        again = json.loads((out / "lift.json").read_text())
+        assert {name: again[name] for name in facts} == {name: record[name] for name in facts}
+    capsys.readouterr()
+    for name in facts:  # what may be true is believed
+        (out / "lift.json").write_text(json.dumps(record | {name: "\x1b[31m"}))
+        assert main(arguments) == 2 * (name == "detector")  # of which nothing is known
+        assert "\x1b" not in "".join(capsys.readouterr())
 
 
 def test_the_command(weights, keypoints, tmp_path, capsys):
@@ -531,6 +668,17 @@ def test_the_command(weights, keypoints, tmp_path, capsys):
     assert (lifted["source"], lifted["record"]["files"]) == (str(keypoints), ["person0.npz"])
     assert failed["source"].endswith("nothing.mp4")
     assert err.splitlines() == [f"2/2 failed: {failed['error']}", "error: 1 of 2 inputs could not be lifted: see above"]
+
+
+@pytest.mark.parametrize("given", [{}, {"beta": 0.0}, {"min_cutoff": 0.5}])
+def test_the_filter_of_the_command_is_that_of_python(weights, given):
+    from skelgraph.lifting.settings import LiftingSettings
+
+    assert Pipeline(LiftSettings.of(weights, smoothing=True, **given)).lifter.smoothing == OneEuro(**given)
+    told = {member.name: member.metadata.get("absent") for member in fields(LiftingSettings)}
+    for name in ("min_cutoff", "beta"):
+        assert told[name] == f"{getattr(OneEuro(), name):g}"
+    assert Pipeline(LiftSettings.of(weights)).lifter.smoothing is None
 
 
 def test_settings_are_declared_as_what_takes_them():

@@ -12,7 +12,7 @@ import skelgraph
 from skelgraph import Lifter, Skeleton, SkelgraphError
 from skelgraph.__main__ import main
 from skelgraph.datasets import four_views, write_keypoints
-from skelgraph.lifting.plausible import angle_from_up, check_focal, check_height, check_picture
+from skelgraph.lifting.plausible import angle_from_up, check_focal, check_height, check_picture, check_times
 
 VIEWS = four_views()
 SEEN = VIEWS["cam02"].detections
@@ -104,6 +104,7 @@ def test_the_angle_from_up(lifter):
     upright = angle_from_up(lifted, GRAVITY)
     assert upright < 20
     assert angle_from_up(lifted, -3 * GRAVITY) == pytest.approx(180 - upright)
+    assert angle_from_up(lifted, 1e308 * GRAVITY) == pytest.approx(upright)
     assert angle_from_up(replace(lifted, people=[]), GRAVITY) is None
     strange = Skeleton(lifted.skeleton.parents)  # whose joints nobody knows
     assert angle_from_up(replace(lifted, skeleton=strange), GRAVITY) is None
@@ -157,3 +158,24 @@ def test_each_of_several_people_has_a_height(tmp_path):
 def test_a_keyword_that_does_not_exist_is_told_with_the_one_that_was_meant(lifter, call, expected):
     with pytest.raises(TypeError, match=expected):
         call(lifter)
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "expected"),
+    [
+        (np.arange(60) / 30, 30.0, None),
+        (np.round(np.arange(60) / 239.76, 3), 239.76, None),  # as Matroska rounds them
+        (np.delete(np.arange(61) / 30, 20), 29.5, None),  # one frame was dropped
+        (np.r_[np.arange(30) / 30, 1 + np.arange(30) / 15], 20.7, "count as 20.7 a second, 48.3 ms apart, and 100% of"),
+        (np.r_[np.arange(90) / 30, 3 + np.arange(10) / 15], 30.0, "9% of them are 66.7 ms apart"),
+        (np.arange(60) / 15, 30.0, "100% of them are 66.7 ms apart"),
+        (None, 30.0, None),
+        (np.arange(60) / 30, None, None),
+        (np.arange(1.0), 30.0, None),
+        (np.arange(0.0), 30.0, None),
+    ],
+)
+def test_frames_are_as_far_apart_as_their_rate_says(times, rate, expected):
+    found = check_times(times, rate)
+    assert (found is None) == (expected is None)
+    assert expected is None or expected in found

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from moving_people import CENTRE, FOCAL, RATE, SIZE, Window, moving, seen
 
-from skelgraph import Lifter
+from skelgraph import Lifter, Skeleton
 from skelgraph.datasets import Detections
 from skelgraph.errors import SkelgraphError
-from skelgraph.lifting import LiftedFrame, LiftedPerson, OneEuro, lifter
+from skelgraph.lifting import LiftedFrame, LiftedPerson, OneEuro, keep_sides, lifter
+from skelgraph.lifting.sides import KeptSides
 from skelgraph.lifting.stream import StretchStream
 from skelgraph.topology import as_skeleton
 
@@ -107,6 +108,45 @@ def test_all_people_of_a_frame_are_followed() -> None:
         assert (a.person, a.first_frame) == (b.person, b.first_frame)
         np.testing.assert_allclose(a.poses, b.poses, atol=1e-6)
         np.testing.assert_allclose(a.keypoints_2d, b.keypoints_2d)
+
+
+def test_sides_are_kept_as_those_of_the_whole_video() -> None:
+    """Two people with joints that are not seen, who leave for less than a second."""
+    frames, mirror = 90, list(COCO.mirror_index)
+    motions = {x: moving(x + 5, frames, "coco17") for x in (-2, 2)}
+    people = [seen(0.5 * poses, roots + np.array([x, 0, 3])) for x, (poses, roots) in motions.items()]
+    for x, (first, last) in zip(people, ((40, 50), (60, 62)), strict=True):
+        x[first:last] = x[first:last][:, mirror]
+    people[0][20:26] = 0
+    people[1][25:50] = 0
+    people[0][10:15, 7] = 0
+    items = [{7 * who: x[t] for who, x in enumerate(people) if x[t].any()} for t in range(frames)]
+    entries = [(t, who, x) for t, item in enumerate(items) for who, x in item.items()]
+    numbers, persons, points = zip(*entries, strict=True)
+    video = Detections(np.stack(points), np.array(numbers), COCO, frames, np.array(persons), SIZE, RATE)
+    kept = keep_sides(video)
+    exchanged = (kept.keypoints != video.keypoints).any((1, 2))
+    assert {*video.frames[exchanged & (video.persons == 0)]} == {*range(40, 50)}
+    assert exchanged[video.persons == 7].any()
+    whole = Lifter(Window())(kept, focal=FOCAL, principal_point=CENTRE).people
+    made = joined(list(Lifter(Window()).stream(items, skeleton="coco17", keep_sides=True, **CAMERA)))
+    assert [(a.person, a.first_frame, len(a.poses)) for a in made] == [
+        (b.person, b.first_frame, len(b.poses)) for b in whole
+    ]
+    for a, b in zip(made, whole, strict=True):
+        np.testing.assert_allclose(a.poses, b.poses, atol=1e-6)
+        np.testing.assert_allclose(a.keypoints_2d, b.keypoints_2d)
+    unknown = Skeleton(COCO.parents, COCO.joint_names, name="mine")
+    with pytest.raises(SkelgraphError, match=r"mine.*does not say what is left and right"):
+        Lifter(Window()).stream(items, skeleton=unknown, keep_sides=True, **CAMERA)
+
+
+def test_who_is_gone_is_not_remembered() -> None:
+    sides = KeptSides(COCO, 0.0)
+    for frame in range(1000):
+        sides.forget_before(frame - 31)
+        sides(frame, np.ones((17, 3)), frame)
+    assert len(sides._people) <= 32
 
 
 def delays(lift: Lifter, points: np.ndarray) -> dict[int, int]:

@@ -19,7 +19,7 @@ from skelgraph.files import read_video
 from skelgraph.topology import as_skeleton
 from skelgraph.viz.clip import TRUTH, clip_frames, encode_gif, write_clip
 from skelgraph.viz.drawing import LEFT, RIGHT, rest_positions
-from skelgraph.viz.panels import TITLE, Camera
+from skelgraph.viz.panels import TITLE, Camera, Panel
 from skelgraph.viz.viewer import ViewerPerson, ViewerScene
 
 BODY = as_skeleton("h36m17")
@@ -136,6 +136,18 @@ def test_keypoints_over_a_picture(size: tuple[int, int]) -> None:
     top = dark.shape[0] - TITLE - HEIGHT
     assert limb[:, 0].min() - top == pytest.approx(0.5 * HEIGHT, abs=4)
     assert limb[:, 0].max() - top == pytest.approx(0.7 * HEIGHT, abs=4)
+
+
+def test_every_other_frame_is_drawn_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = np.stack([standing((0.1 * frame, 0.0)) for frame in range(5)])
+    pictures = np.stack([np.full((20, 20, 3), 50 * frame, np.uint8) for frame in range(5)])
+    keypoints = np.tile(np.array([10.0, 10.0, 1.0]), (5, 17, 1))
+    made = scene({"positions": walk, "keypoints_2d": keypoints}, frames=5, image_size=(20, 20))
+    every = list(clip_frames(made, pictures, height=60))
+    drawn, draw = [], Panel.begin
+    monkeypatch.setattr(Panel, "begin", lambda *given: drawn.append(given) or draw(*given))
+    np.testing.assert_array_equal(list(clip_frames(made, pictures, height=60, step=2)), every[::2])
+    assert len(drawn) == 3 * 2  # frames and panels
 
 
 def test_nobody_there() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from os import PathLike
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from skelgraph.datasets.keypoint_files.detections import Detections
 from skelgraph.datasets.keypoint_files.source import Asked, Source
 from skelgraph.errors import DataError
 from skelgraph.options import Positive, Side, checked
+from skelgraph.text import plain
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 
 
@@ -60,8 +63,19 @@ def is_keypoints(path: str | PathLike[str]) -> bool:
     Raises:
         DataError: The file cannot be read.
     """
+    return reader_of(path) is not None
+
+
+def reader_of(path: str | PathLike[str]) -> Callable[[Asked], Detections] | None:
+    """What reads a file, or a folder of OpenPose's, that is looked at once; ``None`` if it is of none of
+    :data:`FORMATS`.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
     source = Source(path)
-    return any(form.is_it(source) for form in FORMATS.values())
+    form = next((form for form in FORMATS.values() if form.is_it(source)), None)
+    return None if form is None else functools.partial(form.read, source)
 
 
 @checked
@@ -88,10 +102,8 @@ def read_keypoints(
         DataError: The file cannot be read, is of no known format, damaged or a part of one, or does not say what the
             caller has to say.
     """
-    asked = Asked(None if skeleton is None else as_skeleton(skeleton), image_size, frame_rate)
-    source = Source(path)
-    for form in FORMATS.values():
-        if form.is_it(source):
-            return form.read(source, asked)
-    what = "holds no files of keypoints" if source.is_folder else "is like no file of keypoints"
-    raise DataError(f"{source.label}: {what} that can be read: {', '.join(FORMATS)}.")
+    read = reader_of(path)
+    if read is None:
+        what = "holds no files of keypoints" if os.path.isdir(path) else "is like no file of keypoints"
+        raise DataError(f"{plain(str(path), 1000)}: {what} that can be read: {', '.join(FORMATS)}.")
+    return read(Asked(None if skeleton is None else as_skeleton(skeleton), image_size, frame_rate))
