@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
+from skelgraph.options import constructor  # noqa: E402
 from skelgraph.version import __version__  # noqa: E402
 
 project, author = "skelgraph", "The skelgraph authors"
@@ -54,9 +56,24 @@ def without_links_out(app: Any, page: str, source: list[str]) -> None:
         source[0] = re.sub(r"\[([^\]]+)\]\(\.\./[^)\s]*\.md(?:#[^)\s]*)?\)", r"\1", source[0])
 
 
+def made_with(app: Any, what: str, name: str, cls: Any, options: Any, arguments: str | None, returned: Any) -> Any:
+    """Of a class that has a ``__new__`` too, which takes anything, what it is made with."""
+    if what != "class" or not (arguments or "").startswith("(*args"):
+        return None
+    parameters = [one.replace(annotation=one.empty) for one in constructor(cls).parameters.values()]
+    return str(inspect.Signature(parameters)), returned
+
+
+def left_out(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Fields of named tuples, which are among the parameters, say nothing more: "Alias for field number 0"."""
+    return True if inspect.isdatadescriptor(member) and (member.__doc__ or "").startswith("Alias for field") else None
+
+
 def setup(app: Any) -> None:
     """Write the pages that come from the library itself before the pages are read."""
     import reference
 
     app.connect("builder-inited", lambda app: reference.write(Path(app.srcdir) / "reference"))
     app.connect("source-read", without_links_out)
+    app.connect("autodoc-process-signature", made_with)
+    app.connect("autodoc-skip-member", left_out)

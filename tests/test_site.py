@@ -50,6 +50,30 @@ def test_every_layer_has_a_page(reference) -> None:
     assert exported == set(paged) | set(reference.NO_PAGE)
 
 
+def test_what_packages_export_is_on_their_pages(reference) -> None:
+    pages = dict(reference.api_pages())
+    told = "".join(pages.values())
+    for name in set(skelgraph.__all__):
+        assert re.search(rf"\.\. auto(class|function):: skelgraph\.\S+\.{name}\n", told) or "Error" in name, name
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `skelgraph\.(\w+)` \|", readme, re.MULTILINE))
+    assert listed - set(reference.API) == {"nn", "weights"}  # layers have pages of their own; weights are no code
+    models = pages["api/models.md"]
+    assert ".. autofunction:: skelgraph.models.load_official" in models
+    assert "SemGCN" not in models
+    assert ".. autofunction:: skelgraph.viz.viewer.write_viewer" in pages["api/viz.md"]
+
+
+def test_the_files_of_the_repository_lead_to_pages_of_the_site(reference) -> None:
+    for name, text in reference.project_pages():
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            page = (ROOT / "docs" / "reference" / name).parent / link
+            assert link.startswith("https://") or page.resolve().exists() or page.stem in reference.PROJECT, (
+                name,
+                link,
+            )
+
+
 def test_a_page_says_what_the_layer_does(reference) -> None:
     pages = dict(reference.layer_page("SemGraphConv", ["sem_gcn"], ""))
     assert set(pages) == {"layers/SemGraphConv.md", "layers/SemGraphConv.png"}

@@ -1,1 +1,1 @@
-"""Pictures of results: :mod:`~skelgraph.viz.figures` and :mod:`~skelgraph.viz.animation` (extra ``viz``)."""
+"""Pictures of skeletons, messages and results, animations, and the page that plays people in space (extra ``viz``)."""
