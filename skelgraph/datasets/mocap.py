@@ -11,7 +11,7 @@ import numpy as np
 from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.datasets.units import Axis
-from skelgraph.errors import DataError, unknown_name
+from skelgraph.errors import DataError, NoSubjectError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, matching_joints
@@ -250,7 +250,7 @@ def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
 def entry_of(value: Any, key: str, kind: str, where: str) -> Any:
     """Return ``value[key]``, or raise an error that lists what there is."""
     if key not in as_mapping(value, where):
-        raise DataError(
-            f"{where}: has no {kind} {shown(key)}; it has: {', '.join(map(plain, list(value)[:20])) or 'none'}."
-        )
+        there = ", ".join(map(plain, list(value)[:20])) or "none"
+        message = f"{where}: has no {kind} {shown(key)}; it has: {there}."
+        raise NoSubjectError(message, key) if kind == "subject" else DataError(message)
     return value[key]
