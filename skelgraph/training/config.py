@@ -210,7 +210,10 @@ class DataConfig(CheckedSettings):
         None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
     downsample: Number | None = setting(
-        None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
+        None,
+        "Train on every n-th frame; the test has --test-downsample.",
+        unit="frames",
+        absent="all that the dataset offers",
     )
     test_downsample: Number | None = setting(
         None, "Test on every n-th frame.", unit="frames", absent="all that the dataset offers"
