@@ -421,6 +421,30 @@ def test_a_refinement_head_is_converted(shared_dir: Any, tmp_path: Path, capsys:
     assert all(torch.equal(converted[key], expected[key]) for key in expected)
 
 
+def test_every_command_refuses_what_holds_no_weights_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    for path in (tmp_path / "run" / "checkpoints" / "best.ckpt", tmp_path / "text"):
+        path.write_text("no weights")
+    commands = (
+        *(f"{command} --weights" for command in ("evaluate", "visualize", "export", "pack", "lift --example")),
+        "train --init-from",
+        "evaluate --dataset synthetic --weights open --refine",
+    )
+    for name, expected in {
+        "run": "expected one of its checkpoints: checkpoints/best.ckpt",
+        "run/checkpoints": "a folder without model.safetensors, which save_pretrained writes; expected",
+        "text": "holds neither of the two formats that torch.save writes",
+        "missing": "missing: there is no such file.",
+    }.items():
+        answers = set()
+        for command in commands:
+            assert run(f"{command} {tmp_path / name} --out {tmp_path / 'out.gif'}") == 2
+            answers.add(capsys.readouterr().err)
+        (answer,) = answers
+        assert expected in answer
+    assert not (tmp_path / "out.gif").exists()
+
+
 def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights, out = tmp_path / "m.safetensors", tmp_path / "out"
     save_weights(create_model("sem_gcn", hidden_channels=8, num_blocks=1), weights)

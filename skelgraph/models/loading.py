@@ -11,7 +11,7 @@ from typing import Any
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.files import Skipped, is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
+from skelgraph.models.pretrained import EXPECTED_ERROR, built_expected_error, load_weights
 from skelgraph.models.saved import (
     StateDict,
     build_on_meta,
@@ -43,8 +43,6 @@ def load_model(path: str | Path) -> PoseLifter:
         CheckpointError: If there is no such file, or it is damaged or none of these.
     """
     path = weights_path(path)
-    if path.is_dir():
-        path /= FILE_NAME
     if not is_safetensors(path):
         return model_of_run(read_checkpoint(path), path)
     model = load_weights(path)

@@ -21,13 +21,13 @@ from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
+from skelgraph.models.shipped import FILE_NAME as FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.options import FrameRate, check_option, check_options, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import skeleton_config
 
-FILE_NAME = "model.safetensors"
 _METADATA = "skelgraph"
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
@@ -158,9 +158,7 @@ class Pretrained(ModelHubMixin):
             CheckpointError: If there is no such model, or its file is damaged or of another class.
         """
         path = weights_path(pretrained_model_name_or_path)
-        if path.is_dir():
-            path /= FILE_NAME
-        elif not path.is_file():
+        if not path.is_file():
             try:
                 repository = str(pretrained_model_name_or_path)
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
@@ -365,7 +363,10 @@ def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any], list[str], 
             text = (file.metadata() or {}).get(_METADATA, "null")
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
-                raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
+                raise CheckpointError(
+                    f"{label} has no skelgraph configuration; it was not written by save_pretrained; weights of "
+                    "the authors' own code: skelgraph.load_official(name, safetensors.torch.load_file(path))"
+                )
             yield file, config, [*file.keys()], label
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, CheckpointError):

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skelgraph.errors import CheckpointError, SkelgraphError, not_given
-from skelgraph.files import as_path, is_safetensors, read_checkpoint
+from skelgraph.files import is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, load_model, model_of_run, refine_of_run
 from skelgraph.models.official import load_official
-from skelgraph.models.pretrained import FILE_NAME, load_expected_error_weights, load_weights
+from skelgraph.models.pretrained import load_expected_error_weights, load_weights
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
@@ -37,7 +37,7 @@ def read_weights(path: str | Path) -> tuple[Origin, Mapping[str, Any]]:
         CheckpointError: If there is no such file, or it is damaged or no file of weights.
     """
     path = weights_path(path)
-    if path.is_dir() or is_safetensors(path):
+    if is_safetensors(path):
         return "pretrained", {}
     checkpoint = read_checkpoint(path)
     return "run" if {"skelgraph", "state_dict"} <= checkpoint.keys() else "official", checkpoint
@@ -113,16 +113,16 @@ def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
     Raises:
         CheckpointError: If the file is not usable, or holds no head for this skeleton.
     """
+    path = weights_path(path)
     label, (origin, checkpoint) = plain(str(path), 500), read_weights(path)
     if origin == "official":
         return load_official("post_refine", path, skeleton)
-    path = as_path(path, CheckpointError)
     if origin == "run":
         head = refine_of_run(checkpoint, path)
         if head is None:
             raise CheckpointError(f"{label} is of a run without a refinement head")
     else:
-        head = load_weights(path / FILE_NAME if path.is_dir() else path)
+        head = load_weights(path)
     if not isinstance(head, PostRefine):
         raise CheckpointError(f"{label} holds a {type(head).__name__}, expected a refinement head (post_refine)")
     _check_skeleton(head.skeleton, skeleton, label)
@@ -146,7 +146,7 @@ def load_expected_error(path: str | Path) -> ExpectedError | None:
     origin, checkpoint = read_weights(path)
     if origin == "run":
         return expected_error_of_run(checkpoint, path)
-    return load_expected_error_weights(path / FILE_NAME if path.is_dir() else path) if origin == "pretrained" else None
+    return load_expected_error_weights(path) if origin == "pretrained" else None
 
 
 def _check_skeleton(found: Skeleton, expected: SkeletonLike | None, label: str) -> None:
