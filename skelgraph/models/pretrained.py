@@ -20,6 +20,7 @@ from torch import nn
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
+from skelgraph.models.measured import checked_tested
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
 from skelgraph.models.shipped import FILE_NAME as FILE_NAME
 from skelgraph.models.shipped import weights_path
@@ -33,8 +34,12 @@ _METADATA = "skelgraph"
 PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
 """What is no model, since it lifts no keypoints, and has weight files too."""
 
-_NOTES: dict[str, Any] = {"frame_rate": FrameRate, "trained_on": str}
-"""What a file may say of the training of its weights, and what it may be."""
+_NOTES: dict[str, Callable[[Any], Any]] = {
+    "frame_rate": functools.partial(check_option, "frame_rate", hint=FrameRate),
+    "trained_on": functools.partial(check_option, "trained_on", hint=str),
+    "tested": checked_tested,
+}
+"""What a file may say of the training and the test of its weights, and the check of what it says."""
 
 EXPECTED_ERROR = "expected_error."
 """What the names of the tensors of a head that tells the errors to expect begin with, in files of all kinds."""
@@ -51,7 +56,8 @@ class Pretrained(ModelHubMixin):
     config: dict[str, Any]
     """What rebuilds the model: its registered ``name``, its ``skeleton`` and its ``options``, those that were not given
     as they are by default; as ``input`` the form of its input, unless that is the normalised screen; as ``frame_rate``
-    that of the windows it was trained on, and as ``trained_on`` the data, if the file says them."""
+    that of the windows it was trained on, as ``trained_on`` the data, and as ``tested`` what its run measured and how,
+    see :class:`~skelgraph.models.measured.Tested`, if the file says them."""
 
     registered_name: str | None = None
 
@@ -94,8 +100,8 @@ class Pretrained(ModelHubMixin):
         Args:
             save_directory: The folder.
             overwrite: Replace the model that is there, and what its card states.
-            model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``,
-                ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
+            model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``
+                and their ``protocol``, ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
             **options: Those of :meth:`huggingface_hub.ModelHubMixin.save_pretrained`.
 
         Raises:
@@ -292,9 +298,9 @@ def load_weights(path: str | Path) -> Any:
         size = Path(path).stat().st_size
         model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
         try:
-            for name, hint in _NOTES.items():
+            for name, check in _NOTES.items():
                 if config.get(name) is not None:
-                    configuration(model)[name] = check_option(name, config[name], hint)
+                    configuration(model)[name] = check(config[name])
         except SkelgraphError as error:
             raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
         check_fits(model, _on_meta(file, keys, label), label)

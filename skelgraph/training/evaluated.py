@@ -11,6 +11,7 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError, not_given
 from skelgraph.models import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, model_of_run, refine_of_run
+from skelgraph.models.measured import REPORTED
 from skelgraph.models.shipped import weights_path
 from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, read_weights
 from skelgraph.nn import ExpectedError, PostRefine
@@ -19,13 +20,6 @@ from skelgraph.training.checkpoint import checked, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
-
-REPORTED = {
-    "last": "its last epoch",
-    "test": "its best epoch on the test set",
-    "validation": "its best epoch on validation subjects",
-}
-"""The epoch that a run reports, by its setting ``select``."""
 
 
 class Evaluated(NamedTuple):
