@@ -184,13 +184,13 @@ class JointPicker:
                     f"found an array of {array.shape[1]} joints, expected the {self.declared.num_joints} of layout "
                     f"{plain(self.declared.name or 'without a name')}."
                 )
-            return array[:, self.order]
+            return _joints(array, self.order)
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
         if layout is self.skeleton and self.order is not None:
-            return array[:, self.order]
+            return _joints(array, self.order)
         if layout is None or layout is self.skeleton:
             return array
-        return array[:, [layout.index(name) for name in self.skeleton.joint_names]]
+        return _joints(array, [layout.index(name) for name in self.skeleton.joint_names])
 
     def of_keypoints(self, metadata: Any, where: str, needs_order: bool = False) -> JointPicker:
         """The picker of the keypoints of a file with these metadata.
@@ -238,6 +238,12 @@ class JointPicker:
                     f"{list(layout.left)}, right {list(layout.right)} as in skeleton {layout.name}."
                 )
         return self
+
+
+def _joints(array: Any, ids: Any) -> Any:
+    """Joints of an array, one frame after the other in memory as in any array: in another order, as indexing leaves it,
+    products round otherwise."""
+    return array.take(ids, axis=1)
 
 
 def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
