@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -164,13 +165,13 @@ class Pretrained(ModelHubMixin):
             CheckpointError: If there is no such model, or its file is damaged or of another class.
         """
         path = weights_path(pretrained_model_name_or_path)
-        if not path.is_file():
+        if not os.path.lexists(path):
+            repository = str(pretrained_model_name_or_path)
             try:
-                repository = str(pretrained_model_name_or_path)
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
-                    f"{pretrained_model_name_or_path} is no file and neither a folder nor a repository with "
+                    f"{plain(repository, 500)} is no file and neither a folder nor a repository with "
                     f"{FILE_NAME} in the local cache; local_files_only=False downloads it"
                 ) from error
         elif not is_safetensors(path):
@@ -180,7 +181,7 @@ class Pretrained(ModelHubMixin):
             )
         model = load_weights(path)
         if not isinstance(model, cls):
-            raise CheckpointError(f"{path} holds a {type(model).__name__}, expected a {cls.__name__}")
+            raise CheckpointError(f"{plain(str(path), 500)} holds a {type(model).__name__}, expected a {cls.__name__}")
         return model
 
 

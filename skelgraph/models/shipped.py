@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +120,7 @@ def weights_path(weights: str | PathLike[str] | None) -> Path:
         return shipped_path(DEFAULT)
     path = as_path(weights, CheckpointError)
     if not isinstance(weights, str) or weights not in shipped_weights():
-        return _in_folder(path) if path.is_dir() else path
+        return _in_folder(path) if os.path.isdir(path) else path  # which no name is too long for
     if path.exists():
         raise CheckpointError(
             f"{weights} is both the name of weights that come with skelgraph and a path here; expected ./{weights} for "
@@ -135,7 +136,7 @@ def _in_folder(folder: Path) -> Path:
         CheckpointError: If there are none of :data:`FILE_NAME`; those that may be meant are listed.
     """
     path, label = folder / FILE_NAME, plain(str(folder), 500)
-    if path.exists():
+    if os.path.lexists(path):
         return path
     is_run = (folder / "checkpoints").is_dir()
     pattern = "checkpoints/*.ckpt" if is_run else "*"

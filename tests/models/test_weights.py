@@ -100,6 +100,9 @@ def test_a_folder_without_weights_says_what_is_in_it(official: Path, tmp_path: P
     checkpoints, others, foreign = tmp_path / "run" / "checkpoints", tmp_path / "others", tmp_path / "foreign"
     for folder in (checkpoints, others, foreign, tmp_path / "empty"):
         folder.mkdir(parents=True)
+    for folder in ("dangling", "folder/model.safetensors"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "dangling" / "model.safetensors").symlink_to(tmp_path / "nothing")
     trained = run_checkpoint(checkpoints / "last.ckpt")
     save_weights(trained, others / "mine.safetensors")
     (others / "notes.txt").touch()
@@ -109,6 +112,9 @@ def test_a_folder_without_weights_says_what_is_in_it(official: Path, tmp_path: P
         checkpoints: r"checkpoints is a folder without model\.safetensors, .* a file of weights: last\.ckpt$",
         others: r"a file of weights: mine\.safetensors$",
         tmp_path / "empty": "a file of weights: there is none in it$",
+        others / ("x" * 5000): r"x…(: cannot be read: File name too long| is no file and neither)",
+        tmp_path / "dangling": r"model\.safetensors: there is no such file",
+        tmp_path / "folder": r"model\.safetensors(: cannot be read: it is| is) a folder",
         foreign: r"not written by save_pretrained; .* skelgraph\.load_official\(name, safetensors\.torch\.load_file",
     }
     loaders = (load_model, PoseLifter.from_pretrained, load_network, load_expected_error)
