@@ -225,6 +225,18 @@ def test_unknown_options_are_answered_with_those_of_the_command(capsys: pytest.C
         "error: Unrecognized options: --test-subject, S02; Perhaps you meant: --test-subjects NAMES; see skelgraph "
         "evaluate --help\n"
     )
+    assert run("visualize --weights open --test-downsample 5 --out x.gif") == 2
+    assert capsys.readouterr().err.endswith("Perhaps you meant: --downsample INT; see skelgraph visualize --help\n")
+    assert run("train --downsampl 5") == 2  # the help of which names another option
+    assert "; Perhaps you meant: --downsample FRAMES, --test-downsample FRAMES; see " in capsys.readouterr().err
+    assert run("visualize --skipp 5 --limitt 4") == 2
+    words = capsys.readouterr().err.strip().split("; ")
+    assert sorted(words[1:3]) == [
+        "Arguments similar to --limitt: --limit INT",
+        "Arguments similar to --skipp: --skip INT",
+    ]
+    assert run("skeletons --test-downsample 5") == 2
+    assert "Perhaps you meant" not in capsys.readouterr().err, "of other commands"
     fails(capsys, "train --non-local", "an option of a network is given as --option non_local=VALUE")
     assert run("train --qqq") == 2
     assert capsys.readouterr().err == "error: Unrecognized options: --qqq; see skelgraph train --help\n"
