@@ -93,7 +93,7 @@ class Visualize:
     limit: Annotated[int, arg(help="Most frames that are drawn; less than 1: all.")] = 0
     downsample: Annotated[
         int,
-        arg(help="Draw the mean of so many frames as one, of all frames: what train and evaluate leave out is drawn."),
+        arg(help="Draw the mean of so many frames as one; those that the test left out count."),
     ] = 1
     size: Annotated[float, arg(help="Height of the panels, inches of 100 pixels.")] = 5.0
     frame_rate: Annotated[

@@ -299,13 +299,12 @@ def load_weights(path: str | Path) -> Any:
         size = Path(path).stat().st_size
         model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
         try:
-            for name, check in _NOTES.items():
-                if config.get(name) is not None:
-                    configuration(model)[name] = check(config[name])
+            notes = {name: check(config[name]) for name, check in _NOTES.items() if config.get(name) is not None}
         except SkelgraphError as error:
             raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
         check_fits(model, _on_meta(file, keys, label), label)
         load_checked(model, {key: file.get_tensor(key) for key in keys}, label)
+    configuration(model).update(notes)
     return model.eval()
 
 

@@ -97,6 +97,9 @@ def test_numbers_are_of_one_epoch_and_of_untrained_weights(last: Path, tmp_path:
     model = load_model(last)
     assert "tested" in model.eval().config
     assert "tested" not in model.train().eval().config
+    model = load_model(last)
+    torch.nn.Sequential(model).load_state_dict({f"0.{name}": value for name, value in model.state_dict().items()})
+    assert "tested" not in model.config, "weights from elsewhere"
 
 
 def test_a_file_that_says_something_else_is_refused(last: Path, tmp_path: Path) -> None:
