@@ -26,6 +26,18 @@ class DataError(SkelgraphError):
     """A motion, keypoint or camera file that cannot be used as it is."""
 
 
+class NoSubjectError(DataError):
+    """Data without a subject that is wanted.
+
+    Attributes:
+        subject: The name that is not there.
+    """
+
+    def __init__(self, message: str, subject: str | None = None) -> None:
+        super().__init__(message)
+        self.subject = subject
+
+
 class CheckpointError(SkelgraphError):
     """A weight file or state dict that does not fit the model it is meant for."""
 

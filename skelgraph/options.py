@@ -61,23 +61,31 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class OneOf:
-    """The names in a registry at the time of the check: ``Annotated[str, OneOf(SCHEDULES)]``."""
+    """The names in a registry at the time of the check: ``Annotated[str, OneOf(SCHEDULES)]``.
 
-    def __init__(self, names: Collection[str]) -> None:
+    Args:
+        names: The registry.
+        also: Other names of some, which are understood in their place.
+    """
+
+    def __init__(self, names: Collection[str], also: Mapping[str, str] | None = None) -> None:
         self.names = names
+        self.also = {other: name for other, name in (also or {}).items() if other != name}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """A text that is a name."""
         return core_schema.no_info_after_validator_function(self._known, handler(source))
 
     def _known(self, name: str) -> str:
+        name = self.also.get(name, name)
         if name not in self.names:
             raise ValueError
         return name
 
     def __str__(self) -> str:
         """What is allowed, in words."""
-        return _either(map(repr, self.names))
+        others = {name: repr(other) for other, name in self.also.items()}
+        return _either(f"{name!r}{f' ({others[name]})' if name in others else ''}" for name in self.names)
 
 
 class SumOf(OneOf):

@@ -225,6 +225,18 @@ def test_unknown_options_are_answered_with_those_of_the_command(capsys: pytest.C
         "error: Unrecognized options: --test-subject, S02; Perhaps you meant: --test-subjects NAMES; see skelgraph "
         "evaluate --help\n"
     )
+    assert run("visualize --weights open --test-downsample 5 --out x.gif") == 2
+    assert capsys.readouterr().err.endswith("Perhaps you meant: --downsample INT; see skelgraph visualize --help\n")
+    assert run("train --downsampl 5") == 2  # the help of which names another option
+    assert "; Perhaps you meant: --downsample FRAMES, --test-downsample FRAMES; see " in capsys.readouterr().err
+    assert run("visualize --skipp 5 --limitt 4") == 2
+    words = capsys.readouterr().err.strip().split("; ")
+    assert sorted(words[1:3]) == [
+        "Arguments similar to --limitt: --limit INT",
+        "Arguments similar to --skipp: --skip INT",
+    ]
+    assert run("skeletons --test-downsample 5") == 2
+    assert "Perhaps you meant" not in capsys.readouterr().err, "of other commands"
     fails(capsys, "train --non-local", "an option of a network is given as --option non_local=VALUE")
     assert run("train --qqq") == 2
     assert capsys.readouterr().err == "error: Unrecognized options: --qqq; see skelgraph train --help\n"
@@ -419,6 +431,30 @@ def test_a_refinement_head_is_converted(shared_dir: Any, tmp_path: Path, capsys:
     assert "post_refine on h36m17, {'hidden_channels': 1024, 'dropout': 0.5}" in capsys.readouterr().out
     converted, expected = load_head(out, "h36m17").state_dict(), load_official("post_refine", checkpoint).state_dict()
     assert all(torch.equal(converted[key], expected[key]) for key in expected)
+
+
+def test_every_command_refuses_what_holds_no_weights_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    for path in (tmp_path / "run" / "checkpoints" / "best.ckpt", tmp_path / "text"):
+        path.write_text("no weights")
+    commands = (
+        *(f"{command} --weights" for command in ("evaluate", "visualize", "export", "pack", "lift --example")),
+        "train --init-from",
+        "evaluate --dataset synthetic --weights open --refine",
+    )
+    for name, expected in {
+        "run": "expected one of its checkpoints: checkpoints/best.ckpt",
+        "run/checkpoints": "a folder without model.safetensors, which save_pretrained writes; expected",
+        "text": "holds neither of the two formats that torch.save writes",
+        "missing": "missing: there is no such file.",
+    }.items():
+        answers = set()
+        for command in commands:
+            assert run(f"{command} {tmp_path / name} --out {tmp_path / 'out.gif'}") == 2
+            answers.add(capsys.readouterr().err)
+        (answer,) = answers
+        assert expected in answer
+    assert not (tmp_path / "out.gif").exists()
 
 
 def test_a_weight_file_is_evaluated(files: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,6 +154,7 @@ def test_evaluations_and_packed_files(tmp_path: Path, capsys: Capture) -> None:
         "skeleton": "h36m17",
         "parameters": sum(p.numel() for p in create_model("sem_gcn", hidden_channels=8, num_blocks=1).parameters()),
         "bytes": packed.stat().st_size,
+        "tested": None,
     }
 
 

@@ -143,14 +143,22 @@ def _is_stray(arguments: Sequence[str], index: int) -> bool:
 def _message(box: str, arguments: Sequence[str]) -> str:
     """The sentence in what tyro draws, in lines or, where they cannot be printed, in dashes: a title, parts with rules
     between them, the last of them the help. Of options with near names, which it describes for every command that has
-    them, the names alone; and what options of networks are called."""
-    lines = [line.strip("│╰╯ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]]
+    them, the names of those of this command; and what options of networks are called."""
+    names = {get_args(command)[1].name for command in get_args(COMMANDS)}
+    command = [
+        word for word in arguments[: 1 + (arguments[0] == "data")] if word in names or word in ("prepare", "check")
+    ]
+    own_help = " ".join(["skelgraph", *command, "--help"])
+    lines = [line.strip("│╰╯") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]]
     parts = [part.split("\n") for part in re.split(r"[─-]{3,}", "\n".join(lines)) if part.strip()]
     words = []
     for part in parts[:-1]:
-        rows = [row for row in part if row]
-        if rows[0].startswith("Perhaps you meant"):
-            rows = [rows[0], ", ".join(row for row in rows if row.startswith("--"))]
+        rows = [row for row in part if row.strip()]
+        if rows[0].strip().startswith(("Perhaps you meant", "Arguments similar to")):
+            near = [option for option, *about in _paragraphs(rows[1:]) if f"in {own_help}" in about or not command]
+            if not near:
+                continue
+            rows = [rows[0], ", ".join(near)]
         words.append(" ".join(" ".join(rows).split()).rstrip("."))
     unknown = [word.lstrip("-").replace("-", "_") for word in arguments if word.startswith("--")]
     if any("Unrecognized options" in word for word in words):
@@ -159,11 +167,14 @@ def _message(box: str, arguments: Sequence[str]) -> str:
             for name in unknown
             if name in _options_of_networks()
         ]
-    names = {get_args(command)[1].name for command in get_args(COMMANDS)}
-    command = [
-        word for word in arguments[: 1 + (arguments[0] == "data")] if word in names or word in ("prepare", "check")
-    ]
-    return "; ".join([*words, " ".join(["see skelgraph", *command, "--help"])])
+    return "; ".join([*words, f"see {own_help}"])
+
+
+def _paragraphs(rows: Sequence[str]) -> list[list[str]]:
+    """The rows that are indented least, each with those below it."""
+    indents = [len(row) - len(row.lstrip()) for row in rows]
+    starts = [index for index, indent in enumerate(indents) if indent == min(indents)]
+    return [[row.strip() for row in rows[start:end]] for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def _options_of_networks() -> set[str]:

@@ -73,7 +73,11 @@ class Evaluate:
     downsample: Annotated[
         str | None,
         text_option("frames"),
-        arg(help="Test on every n-th frame.", help_behavior_hint="(default: as in the run)"),
+        arg(
+            aliases=("--test-downsample",),
+            help="Test on every n-th frame; the --downsample of train is of its training frames.",
+            help_behavior_hint="(default: as in the run)",
+        ),
     ] = None
     data_option: DataOptions = ()
     out: Annotated[

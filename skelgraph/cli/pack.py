@@ -69,6 +69,7 @@ class Pack:
             "skeleton": network.skeleton.name,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "bytes": out.stat().st_size,
+            "tested": network.config.get("tested"),
         }
         answer(facts, _tell)
 

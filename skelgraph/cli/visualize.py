@@ -91,7 +91,10 @@ class Visualize:
     camera: Annotated[str, text_option("number"), arg(help="From which camera: its number, from 0, or its name.")] = "0"
     skip: Annotated[int, arg(help="Frames that are left out at the beginning, of the video too.")] = 0
     limit: Annotated[int, arg(help="Most frames that are drawn; less than 1: all.")] = 0
-    downsample: Annotated[int, arg(help="Draw the mean of so many frames as one.")] = 1
+    downsample: Annotated[
+        int,
+        arg(help="Draw the mean of so many frames as one; those that the test left out count."),
+    ] = 1
     size: Annotated[float, arg(help="Height of the panels, inches of 100 pixels.")] = 5.0
     frame_rate: Annotated[
         float | None,

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from skelgraph.errors import DataError, unknown_name
+from skelgraph.errors import DataError, NoSubjectError, unknown_name
 from skelgraph.files import read_json
 from skelgraph.geometry import DISTORTIONS, Distortion
 from skelgraph.text import plain, shown
@@ -119,7 +119,8 @@ def read_cameras(path: str | PathLike[str], subjects: Iterable[str]) -> dict[str
     for subject in subjects:
         if not isinstance(rigs, dict) or not isinstance(rigs.get(subject), list):
             known = ", ".join(map(plain, list(rigs)[:20])) if isinstance(rigs, dict) else "none"
-            raise DataError(f"{name}: no cameras for subject {shown(subject)}; there are cameras for: {known}.")
+            message = f"{name}: no cameras for subject {shown(subject)}; there are cameras for: {known}."
+            raise NoSubjectError(message, subject)
         cameras = tuple(
             _camera(entry, distortion, f"{name}: subject {plain(subject)}, camera {i}")
             for i, entry in enumerate(rigs[subject])

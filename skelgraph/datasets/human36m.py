@@ -7,11 +7,12 @@ from os import PathLike
 from typing import Any
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
-from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS, Keypoints
 from skelgraph.datasets.mocap import check_split, read_motion
 from skelgraph.datasets.pose_dataset import PoseDataset
-from skelgraph.errors import DataError, unknown_name
+from skelgraph.errors import DataError
 from skelgraph.files import as_path
+from skelgraph.options import check_option
 from skelgraph.text import shown
 from skelgraph.topology import SkeletonLike
 
@@ -31,8 +32,9 @@ class Human36M(PoseDataset):
         data_2d: File of the keypoints. ``None``: with ``keypoints="gt"`` the positions are projected with the cameras
             and their lens distortion, as the ground-truth file was made; else the usual file beside ``data_3d``.
         split: ``"train"`` (S1, S5, S6, S7, S8) or ``"test"`` (S9, S11).
-        keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``, ``"sh"``, ``"sh_pt_mpii"``. The
-            joints of stacked hourglass networks (``"sh"``) are in the order of their metadata.
+        keypoints: ``"gt"``, or the detector: ``"cpn"``, ``"hr"``, ``"detectron"``, ``"sh"``, ``"sh_pt_mpii"``; or the
+            name in that of its file, ``"cpn_ft_h36m_dbb"``. The joints of stacked hourglass networks (``"sh"``) are in
+            the order of their metadata.
         skeleton: ``"h36m17"`` or ``"h36m16"`` (without neck/nose).
         subjects: Other subjects for the split.
         **options: ``actions``, ``downsample``, ``subset`` and ``unchecked`` of
@@ -55,8 +57,7 @@ class Human36M(PoseDataset):
         **options: Any,
     ) -> None:
         check_split(split)
-        if keypoints not in H36M_KEYPOINTS:
-            raise unknown_name("keypoints", keypoints, H36M_KEYPOINTS)
+        keypoints = check_option("keypoints", keypoints, Keypoints)
         if data_2d is None and keypoints != "gt":
             data_2d = as_path(data_3d, DataError).with_name(H36M_KEYPOINTS[keypoints])
             if not data_2d.exists():

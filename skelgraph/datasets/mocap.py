@@ -11,7 +11,7 @@ import numpy as np
 from skelgraph.datasets.cameras import Camera, read_cameras
 from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.datasets.units import Axis
-from skelgraph.errors import DataError, unknown_name
+from skelgraph.errors import DataError, NoSubjectError, unknown_name
 from skelgraph.files import read_npz
 from skelgraph.text import plain, shown
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton, matching_joints
@@ -184,13 +184,13 @@ class JointPicker:
                     f"found an array of {array.shape[1]} joints, expected the {self.declared.num_joints} of layout "
                     f"{plain(self.declared.name or 'without a name')}."
                 )
-            return array[:, self.order]
+            return _joints(array, self.order)
         layout = self.layouts.get(array.shape[1]) if isinstance(array, np.ndarray) and array.ndim >= 2 else None
         if layout is self.skeleton and self.order is not None:
-            return array[:, self.order]
+            return _joints(array, self.order)
         if layout is None or layout is self.skeleton:
             return array
-        return array[:, [layout.index(name) for name in self.skeleton.joint_names]]
+        return _joints(array, [layout.index(name) for name in self.skeleton.joint_names])
 
     def of_keypoints(self, metadata: Any, where: str, needs_order: bool = False) -> JointPicker:
         """The picker of the keypoints of a file with these metadata.
@@ -240,6 +240,12 @@ class JointPicker:
         return self
 
 
+def _joints(array: Any, ids: Any) -> Any:
+    """Joints of an array, one frame after the other in memory as in any array: in another order, as indexing leaves it,
+    products round otherwise."""
+    return array.take(ids, axis=1)
+
+
 def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
     """Return a dictionary of a file, or raise an error that tells what is in its place."""
     if not isinstance(value, dict):
@@ -250,7 +256,7 @@ def as_mapping(value: Any, where: str) -> Mapping[str, Any]:
 def entry_of(value: Any, key: str, kind: str, where: str) -> Any:
     """Return ``value[key]``, or raise an error that lists what there is."""
     if key not in as_mapping(value, where):
-        raise DataError(
-            f"{where}: has no {kind} {shown(key)}; it has: {', '.join(map(plain, list(value)[:20])) or 'none'}."
-        )
+        there = ", ".join(map(plain, list(value)[:20])) or "none"
+        message = f"{where}: has no {kind} {shown(key)}; it has: {there}."
+        raise NoSubjectError(message, key) if kind == "subject" else DataError(message)
     return value[key]

@@ -18,7 +18,7 @@ from skelgraph.datasets.pose_dataset import MotionClip, PoseDataset
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.virtual_cameras import Elevation
 from skelgraph.datasets.virtual_cameras import virtual_cameras as ring_of_cameras
-from skelgraph.errors import DataError
+from skelgraph.errors import DataError, NoSubjectError
 from skelgraph.files import as_path
 from skelgraph.options import Count, Int64, Positive, checked
 from skelgraph.text import plain, shown
@@ -184,7 +184,8 @@ def _of_subjects(files: Sequence[MotionFile], subjects: Sequence[str], top: str 
         found = [file for file in files if file.subject == subject or file.subject.startswith(f"{subject}/")]
         if not found:
             known = ", ".join(plain(name) for name in list(dict.fromkeys(file.subject for file in files))[:20])
-            raise DataError(f"{plain(str(top), 1000)}: has no subject {shown(subject)}; it has: {known}.")
+            message = f"{plain(str(top), 1000)}: has no subject {shown(subject)}; it has: {known}."
+            raise NoSubjectError(message, subject)
         chosen |= dict.fromkeys(found)
     if not chosen:
         raise DataError("subjects is empty, expected at least one.")

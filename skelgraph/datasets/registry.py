@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
-from skelgraph.errors import DataError, close_names, not_given
+from skelgraph.errors import DataError, NoSubjectError, close_names, not_given
 from skelgraph.options import Count, Int64, OneOf, Positive, check_options
 from skelgraph.registry import Registry
 from skelgraph.text import plain, shown
@@ -168,10 +168,10 @@ def load_dataset(
         data = info.factory(
             **options, **filters, split=split, skeleton=skeleton, subjects=subjects, unchecked=unchecked
         )
-    except DataError as error:
-        of_split = f"subject {shown(split)}"  # which stands for the split where none is named
-        if subjects is None and of_split in str(error):
-            raise DataError(f"{error} Name those of the split: subjects (--{split}-subjects).") from error
+    except NoSubjectError as error:
+        if subjects is None and error.subject == split:  # which stands for the split where none is named
+            message = f"{error} Name those of the split: subjects (--{split}-subjects)."
+            raise NoSubjectError(message, split) from error
         raise
     return data.put_in_middles() if middles else data
 

@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from skelgraph.errors import SkelgraphError
+from skelgraph.models.measured import REPORTED, ROOT_RULES
 from skelgraph.models.registry import model_info
 from skelgraph.options import NotNegative, check_option
 from skelgraph.text import plain, shown
@@ -38,6 +39,7 @@ def model_card(
     license_name: str | None = None,
     license_link: str | None = None,
     errors_mm: Mapping[str, float] | None = None,
+    protocol: str | None = None,
     trained_on: str | None = None,
     repo_id: str | None = None,
 ) -> ModelCard:
@@ -50,13 +52,21 @@ def model_card(
         license_name: Name of a licence that the Hub does not know, with ``license="other"``.
         license_link: Its address.
         errors_mm: Measured errors in millimetres, by what was measured: ``{"MPJPE, Human3.6M S9 and S11": 47.1}``.
+            What the run of the weights measured stands beside them.
+        protocol: How these were measured: with flips or without, what was done with the predicted root, the joints.
         trained_on: The data that the weights were trained on; by default what their run has told.
         repo_id: The repository of the Hub that the card is for.
 
     Raises:
         SkelgraphError: If the model is not a registered one, or something is no text or no number.
     """
-    given = {"license": license, "license_name": license_name, "license_link": license_link, "trained_on": trained_on}
+    given = {
+        "license": license,
+        "license_name": license_name,
+        "license_link": license_link,
+        "protocol": protocol,
+        "trained_on": trained_on,
+    }
     for name, value in given.items():
         check_option(name, value, str | None)
     if errors_mm is not None and not isinstance(errors_mm, Mapping):
@@ -64,6 +74,8 @@ def model_card(
     errors = {
         name: check_option(f"errors_mm[{shown(name)}]", mm, NotNegative) for name, mm in (errors_mm or {}).items()
     }
+    if protocol is not None and not errors:
+        raise SkelgraphError(f"protocol is {shown(protocol)}, but there are no errors_mm that were measured so")
     config = model.config
     if config["name"] is None:
         raise SkelgraphError(f"{type(model).__name__} is not a registered model; register_model(...) makes it one")
@@ -104,9 +116,28 @@ def model_card(
         joints=joints,
         root=joints[layout.root],
         errors={_cell(measure): f"{value:g}" for measure, value in errors.items()},
+        protocol=None if protocol is None else _cell(protocol),
+        tested=_tested(config.get("tested")),
         licence=None if license is None else _link(license_name or license, license_link or ""),
         config=json.dumps(config, indent=2, default=shown).replace("`", "\\u0060"),
     )
+
+
+def _tested(errors: Mapping[str, Any] | None) -> dict[str, str]:
+    """The errors that the run of a network measured, and how, for a table; nothing if they are not known."""
+    if errors is None:
+        return {}
+    both = {mean: (errors[f"mpjpe_{mean}mm"], errors[f"p_mpjpe_{mean}mm"]) for mean in ("", "frames_")}
+    return {
+        "MPJPE / P-MPJPE, mean over actions": "{:.2f} / {:.2f} mm".format(*both[""]),
+        "MPJPE / P-MPJPE, mean over frames": "{:.2f} / {:.2f} mm".format(*both["frames_"]),
+        "of": f"{_cell(errors['data'])}: {errors['frames']:,} frames, {errors['joints']} joints",
+        "judged of each pose": "the mean of the answers to it and to its mirror image (flip test)"
+        if errors["flip_test"]
+        else "the answer to it alone (no flip test)",
+        "predicted root": ROOT_RULES[errors["root"]],
+        "epoch of the run": REPORTED[errors["select"]].removeprefix("its "),
+    }
 
 
 def is_generated(path: Path) -> bool:

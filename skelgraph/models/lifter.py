@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from skelgraph.nn.features import check_tensor
 from skelgraph.options import Channels, CheckedOptions, Frames, InputForm
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
+
+Lifter = TypeVar("Lifter", bound="PoseLifter")
 
 
 class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
@@ -103,6 +105,17 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
             SkelgraphError: If the input is of another shape, or float64 where the weights are not.
         """
         return self.lift(self.window(keypoints_2d))
+
+    def train(self: Lifter, mode: bool = True) -> Lifter:
+        """Set the mode, as torch does. What is about to be trained, or is given other weights, is no longer what was
+        tested: ``tested`` of :attr:`config` is dropped."""
+        if mode:
+            self.config.pop("tested", None)
+        return super().train(mode)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self.config.pop("tested", None)
+        super()._load_from_state_dict(*args, **kwargs)
 
     def forward_sequence(self, keypoints_2d: Tensor) -> Tensor:
         """Lift ``(B, T, J, 2)`` to all frames ``(B, T, J, 3)`` of a window; networks that do define it.

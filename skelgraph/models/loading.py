@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.files import Skipped, is_safetensors, read_checkpoint
+from skelgraph.files import Skipped, is_safetensors, read_checkpoint, read_json
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.pretrained import EXPECTED_ERROR, FILE_NAME, built_expected_error, load_weights
+from skelgraph.models.measured import tested_in
+from skelgraph.models.pretrained import EXPECTED_ERROR, built_expected_error, load_weights
 from skelgraph.models.saved import (
     StateDict,
     build_on_meta,
@@ -43,8 +44,6 @@ def load_model(path: str | Path) -> PoseLifter:
         CheckpointError: If there is no such file, or it is damaged or none of these.
     """
     path = weights_path(path)
-    if path.is_dir():
-        path /= FILE_NAME
     if not is_safetensors(path):
         return model_of_run(read_checkpoint(path), path)
     model = load_weights(path)
@@ -69,6 +68,8 @@ def model_of_run(checkpoint: Mapping[str, Any], path: str | Path) -> PoseLifter:
     load_checked(model, _part(state, "model."), label)
     if told := _trained_on(groups["data"]):
         model.config["trained_on"] = told
+    if tested := _tested(checkpoint, Path(path), model.registered_name):
+        model.config["tested"] = tested
     return model.eval()
 
 
@@ -77,6 +78,20 @@ def _trained_on(data: Mapping[str, Any]) -> str:
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
     files = [Path(texts[key]).name for key in ("data_3d", "extra_motion") if key in texts]
     return plain(" ".join(filter(None, (texts.get("dataset"), f"({', '.join(files)})" if files else ""))), 300)
+
+
+def _tested(checkpoint: Mapping[str, Any], path: Path, name: str) -> dict[str, Any] | None:
+    """What the run measured of these weights of its network, as ``metrics.json`` beside its checkpoints says; ``None``
+    if that is of another epoch, or cannot be read, for which no weights are refused."""
+    if path.parent.name != "checkpoints":
+        return None
+    try:
+        metrics = read_json(path.parents[1] / "metrics.json", CheckpointError)
+        if (metrics["model"], metrics["selection"]["epoch"]) != (name, checkpoint.get("epoch", -1) + 1):
+            return None
+        return tested_in(metrics)
+    except (SkelgraphError, TypeError, KeyError, AttributeError, OverflowError):  # no such file, or another one
+        return None
 
 
 def _network_on_meta(groups: Mapping[str, Any], path: str | Path, label: str) -> Any:

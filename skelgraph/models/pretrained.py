@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,21 +21,26 @@ from torch import nn
 from skelgraph.errors import CheckpointError, SkelgraphError, unknown_name
 from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
+from skelgraph.models.measured import checked_tested
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
+from skelgraph.models.shipped import FILE_NAME as FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.options import FrameRate, check_option, check_options, constructor, option_types
 from skelgraph.text import plain, shown
 from skelgraph.topology import skeleton_config
 
-FILE_NAME = "model.safetensors"
 _METADATA = "skelgraph"
 
 PARTS: dict[str, Callable[..., nn.Module]] = {"post_refine": PostRefine}
 """What is no model, since it lifts no keypoints, and has weight files too."""
 
-_NOTES: dict[str, Any] = {"frame_rate": FrameRate, "trained_on": str}
-"""What a file may say of the training of its weights, and what it may be."""
+_NOTES: dict[str, Callable[[Any], Any]] = {
+    "frame_rate": functools.partial(check_option, "frame_rate", hint=FrameRate),
+    "trained_on": functools.partial(check_option, "trained_on", hint=str),
+    "tested": checked_tested,
+}
+"""What a file may say of the training and the test of its weights, and the check of what it says."""
 
 EXPECTED_ERROR = "expected_error."
 """What the names of the tensors of a head that tells the errors to expect begin with, in files of all kinds."""
@@ -51,7 +57,8 @@ class Pretrained(ModelHubMixin):
     config: dict[str, Any]
     """What rebuilds the model: its registered ``name``, its ``skeleton`` and its ``options``, those that were not given
     as they are by default; as ``input`` the form of its input, unless that is the normalised screen; as ``frame_rate``
-    that of the windows it was trained on, and as ``trained_on`` the data, if the file says them."""
+    that of the windows it was trained on, as ``trained_on`` the data, and as ``tested`` what its run measured and how,
+    see :class:`~skelgraph.models.measured.Tested`, if the file says them."""
 
     registered_name: str | None = None
 
@@ -94,8 +101,8 @@ class Pretrained(ModelHubMixin):
         Args:
             save_directory: The folder.
             overwrite: Replace the model that is there, and what its card states.
-            model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``,
-                ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
+            model_card_kwargs: What the card says beside what is read off the model: ``license``, ``errors_mm``
+                and their ``protocol``, ``trained_on``, see :func:`~skelgraph.models.card.model_card`.
             **options: Those of :meth:`huggingface_hub.ModelHubMixin.save_pretrained`.
 
         Raises:
@@ -158,15 +165,13 @@ class Pretrained(ModelHubMixin):
             CheckpointError: If there is no such model, or its file is damaged or of another class.
         """
         path = weights_path(pretrained_model_name_or_path)
-        if path.is_dir():
-            path /= FILE_NAME
-        elif not path.is_file():
+        if not os.path.lexists(path):
+            repository = str(pretrained_model_name_or_path)
             try:
-                repository = str(pretrained_model_name_or_path)
                 path = Path(hf_hub_download(repository, FILE_NAME, local_files_only=local_files_only, **download))
             except (HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
                 raise CheckpointError(
-                    f"{pretrained_model_name_or_path} is no file and neither a folder nor a repository with "
+                    f"{plain(repository, 500)} is no file and neither a folder nor a repository with "
                     f"{FILE_NAME} in the local cache; local_files_only=False downloads it"
                 ) from error
         elif not is_safetensors(path):
@@ -176,7 +181,7 @@ class Pretrained(ModelHubMixin):
             )
         model = load_weights(path)
         if not isinstance(model, cls):
-            raise CheckpointError(f"{path} holds a {type(model).__name__}, expected a {cls.__name__}")
+            raise CheckpointError(f"{plain(str(path), 500)} holds a {type(model).__name__}, expected a {cls.__name__}")
         return model
 
 
@@ -294,13 +299,12 @@ def load_weights(path: str | Path) -> Any:
         size = Path(path).stat().st_size
         model = build_on_meta(config["name"], config["skeleton"], config["options"], size, label, build=build)
         try:
-            for name, hint in _NOTES.items():
-                if config.get(name) is not None:
-                    configuration(model)[name] = check_option(name, config[name], hint)
+            notes = {name: check(config[name]) for name, check in _NOTES.items() if config.get(name) is not None}
         except SkelgraphError as error:
             raise CheckpointError(f"{label} has an unusable configuration: {error}") from error
         check_fits(model, _on_meta(file, keys, label), label)
         load_checked(model, {key: file.get_tensor(key) for key in keys}, label)
+    configuration(model).update(notes)
     return model.eval()
 
 
@@ -365,7 +369,10 @@ def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any], list[str], 
             text = (file.metadata() or {}).get(_METADATA, "null")
             config = parse_json(text, f"the configuration in {label}", CheckpointError)
             if not isinstance(config, dict) or not {"name", "skeleton", "options"} <= config.keys():
-                raise CheckpointError(f"{label} has no skelgraph configuration; it was not written by save_pretrained")
+                raise CheckpointError(
+                    f"{label} has no skelgraph configuration; it was not written by save_pretrained; weights of "
+                    "the authors' own code: skelgraph.load_official(name, safetensors.torch.load_file(path))"
+                )
             yield file, config, [*file.keys()], label
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, CheckpointError):

@@ -1,9 +1,11 @@
-"""Weights that come with this package: `weights.json` says which, and a name of it stands for its file everywhere."""
+"""Where weights are: those that come with this package, of which `weights.json` says which, stand by their names for
+their files everywhere, and a folder for the file in it."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +21,12 @@ from skelgraph.text import plain, shown
 FOLDER = Path(__file__).parents[1] / "weights"
 """Where the files are."""
 TABLE = FOLDER / "weights.json"
+FILE_NAME = "model.safetensors"
+"""The name of the file of weights in a folder of them."""
 DEFAULT = "open"
 """The name of those that are taken where none are named."""
+_SUFFIXES = (".ckpt", ".safetensors", ".pth", ".pt", ".tar", ".bin", ".pkl")
+"""What the names of weights end in; it decides only which are listed."""
 
 
 @dataclass(frozen=True)
@@ -99,29 +105,49 @@ def shipped_path(name: str) -> Path:
 
 
 def weights_path(weights: str | PathLike[str] | None) -> Path:
-    """The path of weights, which a caller may name in place of it. Everything that takes weights calls this.
+    """The file of weights, which a caller may name by its folder. Everything that takes weights calls this.
 
     Args:
-        weights: A path; or, as text, a name of :func:`shipped_weights`; ``None``: :data:`DEFAULT`.
+        weights: A file, which need not exist; the folder of :data:`FILE_NAME`; or, as text, a name of
+            :func:`shipped_weights`; ``None``: :data:`DEFAULT`.
 
     Raises:
         CheckpointError: If it is no name at all, a name that is a path too, so that it is not clear which is meant, or
-            the folder of a run, whose checkpoints are meant; or weights that came with this package are damaged.
+            a folder without such a file, as that of a run, whose checkpoints are listed; or weights that came with this
+            package are damaged.
     """
     if weights is None:
         return shipped_path(DEFAULT)
     path = as_path(weights, CheckpointError)
     if not isinstance(weights, str) or weights not in shipped_weights():
-        if (path / "checkpoints").is_dir() and not any(path.glob("*.safetensors")):
-            there = sorted(file.name for file in (path / "checkpoints").glob("*.ckpt"))
-            raise CheckpointError(
-                f"{plain(str(path), 500)} is the folder of a run, which has more weights than one; expected one of its "
-                f"checkpoints: {', '.join(f'checkpoints/{plain(name)}' for name in there[:5]) or 'there is none yet'}"
-            )
-        return path
+        return _in_folder(path) if os.path.isdir(path) else path  # which no name is too long for
     if path.exists():
         raise CheckpointError(
             f"{weights} is both the name of weights that come with skelgraph and a path here; expected ./{weights} for "
             f"the path, or {plain(str(shipped_weights()[weights].path), 500)} for the weights of skelgraph"
         )
     return shipped_path(weights)
+
+
+def _in_folder(folder: Path) -> Path:
+    """The weights in a folder.
+
+    Raises:
+        CheckpointError: If there are none of :data:`FILE_NAME`; those that may be meant are listed.
+    """
+    path, label = folder / FILE_NAME, plain(str(folder), 500)
+    if os.path.lexists(path):
+        return path
+    is_run = (folder / "checkpoints").is_dir()
+    pattern = "checkpoints/*.ckpt" if is_run else "*"
+    there = sorted(file.relative_to(folder).as_posix() for file in folder.glob(pattern) if file.suffix in _SUFFIXES)
+    names = ", ".join(map(plain, there[:5])) + ", ..." * (len(there) > 5)
+    if is_run:
+        raise CheckpointError(
+            f"{label} is the folder of a run, which has more weights than one; expected one of its checkpoints: "
+            f"{names or 'there is none yet'}"
+        )
+    raise CheckpointError(
+        f"{label} is a folder without {FILE_NAME}, which save_pretrained writes; expected a file of weights: "
+        f"{names or 'there is none in it'}"
+    )

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skelgraph.errors import CheckpointError, SkelgraphError, not_given
-from skelgraph.files import as_path, is_safetensors, read_checkpoint
+from skelgraph.files import is_safetensors, read_checkpoint
 from skelgraph.models.lifter import PoseLifter
-from skelgraph.models.loading import expected_error_of_run, load_model, refine_of_run
+from skelgraph.models.loading import expected_error_of_run, load_model, model_of_run, refine_of_run
 from skelgraph.models.official import load_official
-from skelgraph.models.pretrained import FILE_NAME, load_expected_error_weights, load_weights
+from skelgraph.models.pretrained import load_expected_error_weights, load_weights
 from skelgraph.models.shipped import weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
@@ -27,10 +27,20 @@ def origin_of(path: str | Path) -> Origin:
     Raises:
         CheckpointError: If there is no such file, or it is damaged or no file of weights.
     """
+    return read_weights(path)[0]
+
+
+def read_weights(path: str | Path) -> tuple[Origin, Mapping[str, Any]]:
+    """Whose weights a file holds, and the checkpoint in it, which is read once; nothing of a safetensors file is read.
+
+    Raises:
+        CheckpointError: If there is no such file, or it is damaged or no file of weights.
+    """
     path = weights_path(path)
-    if path.is_dir() or is_safetensors(path):
-        return "pretrained"
-    return "run" if {"skelgraph", "state_dict"} <= read_checkpoint(path).keys() else "official"
+    if is_safetensors(path):
+        return "pretrained", {}
+    checkpoint = read_checkpoint(path)
+    return "run" if {"skelgraph", "state_dict"} <= checkpoint.keys() else "official", checkpoint
 
 
 def load_network(
@@ -51,7 +61,7 @@ def load_network(
         SkelgraphError: If the name is needed and missing, or options are given for weights that know theirs.
     """
     path = weights_path(path)
-    label, origin = plain(str(path), 500), origin_of(path)
+    label, (origin, checkpoint) = plain(str(path), 500), read_weights(path)
     if origin == "official":
         if name is None:
             raise not_given(
@@ -60,7 +70,7 @@ def load_network(
                 "model",
             )
         return load_official(name, path, skeleton, **options)
-    model = load_model(path)
+    model = model_of_run(checkpoint, path) if origin == "run" else load_model(path)
     check_asked(model, path, name, skeleton, options)
     return model
 
@@ -103,16 +113,16 @@ def load_head(path: str | Path, skeleton: SkeletonLike) -> PostRefine:
     Raises:
         CheckpointError: If the file is not usable, or holds no head for this skeleton.
     """
-    label, origin = plain(str(path), 500), origin_of(path)
+    path = weights_path(path)
+    label, (origin, checkpoint) = plain(str(path), 500), read_weights(path)
     if origin == "official":
         return load_official("post_refine", path, skeleton)
-    path = as_path(path, CheckpointError)
     if origin == "run":
-        head = refine_of_run(read_checkpoint(path), path)
+        head = refine_of_run(checkpoint, path)
         if head is None:
             raise CheckpointError(f"{label} is of a run without a refinement head")
     else:
-        head = load_weights(path / FILE_NAME if path.is_dir() else path)
+        head = load_weights(path)
     if not isinstance(head, PostRefine):
         raise CheckpointError(f"{label} holds a {type(head).__name__}, expected a refinement head (post_refine)")
     _check_skeleton(head.skeleton, skeleton, label)
@@ -133,10 +143,10 @@ def load_expected_error(path: str | Path) -> ExpectedError | None:
         CheckpointError: If the file is not usable.
     """
     path = weights_path(path)
-    origin = origin_of(path)
+    origin, checkpoint = read_weights(path)
     if origin == "run":
-        return expected_error_of_run(read_checkpoint(path), path)
-    return load_expected_error_weights(path / FILE_NAME if path.is_dir() else path) if origin == "pretrained" else None
+        return expected_error_of_run(checkpoint, path)
+    return load_expected_error_weights(path) if origin == "pretrained" else None
 
 
 def _check_skeleton(found: Skeleton, expected: SkeletonLike | None, label: str) -> None:

@@ -56,8 +56,20 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is not a checkpoint that skelgraph wrote, or an entry is not what it should be.
     """
-    checkpoint = dict(read_checkpoint(path))
-    label = f"checkpoint {plain(str(path), 500)}"
+    return checked(read_checkpoint(path), path)
+
+
+def checked(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """What a file of weights holds, if it is a checkpoint of a training run, see :func:`load_checkpoint`.
+
+    Args:
+        content: What was read.
+        path: The file, for messages.
+
+    Raises:
+        CheckpointError: As there.
+    """
+    checkpoint, label = dict(content), f"checkpoint {plain(str(path), 500)}"
     if not {"skelgraph", "state_dict"} <= checkpoint.keys():
         raise CheckpointError(
             f"{label} was not written by `skelgraph train`: the entries 'skelgraph' and 'state_dict' are missing; "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS
+from skelgraph.datasets.h36m_keypoints import Keypoints
 from skelgraph.datasets.registry import DATASETS, read_layout
 from skelgraph.datasets.units import Axis, Unit
 from skelgraph.datasets.variants_3dhp import VARIANTS_3DHP
@@ -169,7 +169,9 @@ class DataConfig(CheckedSettings):
         absent="by their names",
         source=True,
     )
-    keypoints: Annotated[str, OneOf(H36M_KEYPOINTS)] = setting("gt", "Which 2D keypoints.", source=True)
+    keypoints: Keypoints = setting(
+        "gt", "Which 2D keypoints; cpn_ft_h36m_dbb and other names from the files are understood, too.", source=True
+    )
     variant: Annotated[str, OneOf(VARIANTS_3DHP)] | None = setting(
         None, "Which of the forms of the data, whose numbers do not compare.", absent="none", source=True
     )
@@ -208,7 +210,10 @@ class DataConfig(CheckedSettings):
         None, "Train on this share of each clip, one piece of it.", unit="share", absent="all of it"
     )
     downsample: Number | None = setting(
-        None, "Train on every n-th frame.", unit="frames", absent="all that the dataset offers"
+        None,
+        "Train on every n-th frame; the test has --test-downsample.",
+        unit="frames",
+        absent="all that the dataset offers",
     )
     test_downsample: Number | None = setting(
         None, "Test on every n-th frame.", unit="frames", absent="all that the dataset offers"

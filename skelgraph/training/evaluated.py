@@ -11,21 +11,15 @@ from torch import Tensor
 from skelgraph.errors import SkelgraphError, not_given
 from skelgraph.models import PoseLifter
 from skelgraph.models.loading import expected_error_of_run, model_of_run, refine_of_run
+from skelgraph.models.measured import REPORTED
 from skelgraph.models.shipped import weights_path
-from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, origin_of
+from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, read_weights
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
-from skelgraph.training.checkpoint import load_checkpoint, mean_pose_of_run
+from skelgraph.training.checkpoint import checked, mean_pose_of_run
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
-
-REPORTED = {
-    "last": "its last epoch",
-    "test": "its best epoch on the test set",
-    "validation": "its best epoch on validation subjects",
-}
-"""The epoch that a run reports, by its setting ``select``."""
 
 
 class Evaluated(NamedTuple):
@@ -73,8 +67,9 @@ def evaluated(
     """
     path, changes = weights_path(weights), dict(changes)
     skeleton = changes.pop("skeleton", None)
-    if origin_of(path) == "run":
-        saved = load_checkpoint(path)
+    origin, content = read_weights(path)
+    if origin == "run":
+        saved = checked(content, path)
         config, model = config_of(saved["skelgraph"], path), model_of_run(saved, path)
         check_asked(model, path, name, skeleton, options)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)

@@ -12,6 +12,7 @@ from torch import Tensor
 from skelgraph.datasets import PoseDataset, Protocol
 from skelgraph.datasets.windows import normalized_intrinsics
 from skelgraph.metrics import AUC, MPJPE, MPJVE, NMPJPE, PCK, PMPJPE, JointMetric
+from skelgraph.models.measured import ROOT_RULES
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton
 from skelgraph.training.config import RootDepth, RootRule
@@ -36,12 +37,6 @@ MEASURES = {
     "auc_frames": "AUC, mean over frames (%)",
 }
 """What is measured of each of them, likewise."""
-
-ROOT_RULES = {
-    "subtract": "subtracted from all joints",
-    "zero": "set to zero, the other joints as they are",
-    "keep": "kept as it is",
-}
 
 
 def headline(has_head: bool, depth: RootDepth) -> str:

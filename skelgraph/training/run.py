@@ -207,7 +207,8 @@ def evaluate(
         options: Options of the network that weights of the authors cannot tell.
         overwrite: Replace the results of an earlier evaluation that are in that folder.
         **changes: Settings of :class:`TrainConfig`, by their names, that differ from those of the run: the dataset,
-            the device. ``skeleton`` is that of the weights, where they do not tell it.
+            the device; ``test_downsample`` for every n-th frame, since ``downsample`` is of training. ``skeleton`` is
+            that of the weights, where they do not tell it.
 
     Returns:
         What ``metrics.json`` holds.

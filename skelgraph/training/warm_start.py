@@ -9,12 +9,13 @@ from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
 from skelgraph.models import PoseLifter
+from skelgraph.models.loading import model_of_run
 from skelgraph.models.saved import check_fits
 from skelgraph.models.shipped import weights_path
-from skelgraph.models.weights import load_head, load_network, origin_of
+from skelgraph.models.weights import check_asked, load_head, load_network, origin_of, read_weights
 from skelgraph.nn import PostRefine
 from skelgraph.text import plain, shown
-from skelgraph.training.checkpoint import load_checkpoint
+from skelgraph.training.checkpoint import checked
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
@@ -67,13 +68,15 @@ def started_from(weights: str | Path, **given: Any) -> TrainConfig:
     """
     name, skeleton, options = (given.get(setting) for setting in ("model", "skeleton", "options"))
     path, options = weights_path(weights), dict(options or {})
-    if origin_of(path) == "official":
-        model = load_network(path, name, skeleton, **network_options(options, given.get("smpl")))
+    origin, content = read_weights(path)
+    if origin == "run":  # whose settings name what some options stand for
+        saved = checked(content, path)
+        model, about = model_of_run(saved, path), config_of(saved["skelgraph"], path).network.options
+        check_asked(model, path, name, skeleton)
     else:
-        model = load_network(path, name, skeleton)
-    about = model.config["options"]
-    if origin_of(path) == "run":  # what its options stand for is in the checkpoint
-        about = config_of(load_checkpoint(path)["skelgraph"], path).network.options
+        own = network_options(options, given.get("smpl")) if origin == "official" else {}
+        model = load_network(path, name, skeleton, **own)
+        about = model.config["options"]
     known = {"model": model.registered_name, "skeleton": model.skeleton, "input_form": model.input_form}
     return TrainConfig("").replace(**{**known, **given, "options": {**about, **options}, "init_from": str(weights)})
 

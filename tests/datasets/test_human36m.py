@@ -14,8 +14,10 @@ from skelgraph import as_skeleton
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
 from skelgraph.datasets.human36m import H36M_KEYPOINTS, H36M_SUBJECTS, Human36M
 from skelgraph.datasets.mocap import HOURGLASS_JOINTS
+from skelgraph.datasets.preparation import check_human36m
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.geometry import project, world_to_camera
+from skelgraph.training import TrainConfig
 from skelgraph.viz.drawing import rest_positions
 
 # VideoPose3D's list of the joints that it drops from the 32 of the raw files.
@@ -242,11 +244,27 @@ def test_keypoints_of_a_detector(files: Path) -> None:
     assert (found.keypoints, Human36M(path, split="test").keypoints) == ("cpn", "gt")
 
 
+@pytest.mark.parametrize(("name", "file"), H36M_KEYPOINTS.items())
+def test_the_name_in_that_of_the_file_stands_for_the_keypoints(files: Path, name: str, file: str) -> None:
+    """Everywhere, so that a run with the one goes on with the other."""
+    long = file.removeprefix("data_2d_h36m_").removesuffix(".npz")
+    assert TrainConfig("x").replace(keypoints=long) == TrainConfig("x").replace(keypoints=name)
+    path, data_2d = files / "data_3d_h36m.npz", files / file
+    (files / H36M_KEYPOINTS["cpn"]).rename(data_2d)
+    assert Human36M(path, keypoints=long, split="test", unchecked=True).keypoints == name
+    assert check_human36m(path, keypoints=long) == check_human36m(path, keypoints=name)
+    with pytest.raises(SkelgraphError, match=r"keypoints is 'detectron_pt_coco'; expected 'gt', .* 'sh_pt_mpii'"):
+        check_human36m(path, keypoints="detectron_pt_coco")
+
+
 def test_missing_detections_tell_where_they_were_looked_for(files: Path) -> None:
     with pytest.raises(DataError, match=r"data_2d_h36m_hr\.npz: there is no such file.*beside .*VideoPose3D") as caught:
         Human36M(files / "data_3d_h36m.npz", keypoints="hr")
     assert str(files) in str(caught.value)
-    with pytest.raises(SkelgraphError, match="unknown keypoints 'cnp'; did you mean cpn"):
+    with pytest.raises(
+        SkelgraphError,
+        match=r"keypoints is 'cnp'; expected 'gt', 'cpn' \('cpn_ft_h36m_dbb'\), 'hr', .*did you mean 'cpn'",
+    ):
         Human36M(files / "data_3d_h36m.npz", keypoints="cnp")
     with pytest.raises(SkelgraphError, match="unknown split 'val'"):
         Human36M(files / "data_3d_h36m.npz", split="val")

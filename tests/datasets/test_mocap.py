@@ -87,6 +87,8 @@ def test_missing_subject(files: Files, own: Files) -> None:
         load_dataset("mocap", "test", **own)
     with pytest.raises(DataError, match=r"has no subject 'S1'; it has: train\.$"):
         load_dataset("mocap", "test", **own, subjects=["S1"])
+    with pytest.raises(DataError, match=r"subject 'test'\.npz: there is no such file\.$"):
+        load_dataset("mocap", "test", **{**own, "data_3d": "subject 'test'.npz"})  # whose name says nothing
     with pytest.raises(SkelgraphError, match="unknown split 'val'"):
         MocapNPZ(**files, split="val")
 

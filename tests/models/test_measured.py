@@ -22,7 +22,8 @@ def metrics(**changes: Any) -> dict[str, Any]:
     row = {"mpjpe_mm": 40.126, "p_mpjpe_mm": 30.0, "mpjpe_frames_mm": 41.0, "p_mpjpe_frames_mm": 31.0, "auc": 60.0}
     return {
         "model": "sem_gcn", "weights": "a/b/w.pth", "flip_test": True, "root": "zero", "rows": {"network": row},
-        "dataset": {"name": "mocap", "subjects": ["S1", "S2"], "frames": 12}, **changes,
+        "dataset": {"name": "mocap", "subjects": ["S1", "S2"], "frames": 12},
+        "protocol": {"joints": None}, "per_joint_mm": {"hip": 1.0, "head": 2.0}, **changes,
     }  # fmt: skip
 
 
@@ -39,6 +40,8 @@ def test_the_same_command_replaces_what_it_measured(tmp_path: Path) -> None:
         ("sem_gcn", "refined", "one", 39.0),
     ]
     assert (rows[0].weights, rows[0].data, rows[0].frames, rows[0].root) == ("w.pth", "mocap, S1, S2", 12, "zero")
+    add_measured(path, metrics(protocol={"joints": ["head"]}), labels, "two")
+    assert [row.joints for row in read_measured(path)] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import create_model, load_head, load_model, load_network, load_official
+from skelgraph.models import (
+    PoseLifter,
+    create_model,
+    load_expected_error,
+    load_head,
+    load_model,
+    load_network,
+    load_official,
+)
 from skelgraph.models.pretrained import load_weights, save_weights
 from skelgraph.models.weights import origin_of
 from skelgraph.nn import PostRefine
@@ -84,6 +93,36 @@ def test_the_folder_of_a_run_is_told_from_one_of_weights(tmp_path: Path) -> None
             load(checkpoints.parent)
     trained.save_pretrained(checkpoints.parent)
     assert same(load_model(checkpoints.parent), trained), "weights that were put there"
+
+
+def test_a_folder_without_weights_says_what_is_in_it(official: Path, tmp_path: Path) -> None:
+    """In every way of loading; safetensors of other people name the function that takes them."""
+    checkpoints, others, foreign = tmp_path / "run" / "checkpoints", tmp_path / "others", tmp_path / "foreign"
+    for folder in (checkpoints, others, foreign, tmp_path / "empty"):
+        folder.mkdir(parents=True)
+    for folder in ("dangling", "folder/model.safetensors"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "dangling" / "model.safetensors").symlink_to(tmp_path / "nothing")
+    trained = run_checkpoint(checkpoints / "last.ckpt")
+    save_weights(trained, others / "mine.safetensors")
+    (others / "notes.txt").touch()
+    expected = load_official("rs_net", official)
+    save_file(torch.load(official, weights_only=True)["state_dict"], foreign / "model.safetensors")
+    wrong = {
+        checkpoints: r"checkpoints is a folder without model\.safetensors, .* a file of weights: last\.ckpt$",
+        others: r"a file of weights: mine\.safetensors$",
+        tmp_path / "empty": "a file of weights: there is none in it$",
+        others / ("x" * 5000): r"x…(: cannot be read: File name too long| is no file and neither)",
+        tmp_path / "dangling": r"model\.safetensors: there is no such file",
+        tmp_path / "folder": r"model\.safetensors(: cannot be read: it is| is) a folder",
+        foreign: r"not written by save_pretrained; .* skelgraph\.load_official\(name, safetensors\.torch\.load_file",
+    }
+    loaders = (load_model, PoseLifter.from_pretrained, load_network, load_expected_error)
+    for folder, message in wrong.items():
+        for load in (*loaders, lambda path: load_head(path, "h36m16")):
+            with pytest.raises(CheckpointError, match=message):
+                load(folder)
+    assert same(load_official("rs_net", load_file(foreign / "model.safetensors")), expected)
 
 
 def test_a_head_is_converted_and_loaded(head: Path, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from torch import nn
 
 from skelgraph import create_model, load_model
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import load_official
+from skelgraph.files import read_checkpoint
+from skelgraph.models import load_official, loading
+from skelgraph.models import weights as weights_module
 from skelgraph.models.pretrained import save_weights
 from skelgraph.nn import PostRefine
-from skelgraph.training import LiftingModule, TrainConfig, load_checkpoint, train
+from skelgraph.training import LiftingModule, TrainConfig, checkpoint, load_checkpoint, train
 from skelgraph.training.warm_start import started_from, warm_start
 
 
@@ -79,7 +81,9 @@ def test_from_files_of_the_authors(golden: Callable[[str], Any], tmp_path: Path)
         warm_start(config, create_model("rs_net", "h36m16", hidden_channels=4), None)
 
 
-def test_weights_say_what_their_network_is(run: Run, golden: Callable[[str], Any], tmp_path: Path) -> None:
+def test_weights_say_what_their_network_is(
+    run: Run, golden: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = started_from("open", lr=1e-4)
     about = (config.network.model, config.network.input_form, config.data.skeleton.name, config.optimizer.lr)
     assert about == ("any_gcn", "rays", "h36m16", 1e-4)
@@ -92,6 +96,17 @@ def test_weights_say_what_their_network_is(run: Run, golden: Callable[[str], Any
     model = make(config)
     warm_start(config, model, None)
     assert same(model, load_official("modulated_gcn", official))
+    with monkeypatch.context() as patch:
+        reads: list[Any] = []
+
+        def counted(path: Any) -> Any:
+            reads.append(path)
+            return read_checkpoint(path)
+
+        for module in (checkpoint, loading, weights_module):
+            patch.setattr(module, "read_checkpoint", counted)
+        started_from(run.last)
+    assert reads == [run.last]
     wrong: list[tuple[Any, dict[str, Any], str]] = [
         (official, {}, "does not say what network it holds: expected model, its name"),
         ("open", {"model": "sem_gcn"}, "holds weights of any_gcn, expected those of sem_gcn"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skelgraph.datasets.cameras import H36M_CAMERAS, read_cameras
-from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS
+from skelgraph.datasets.h36m_keypoints import H36M_KEYPOINTS, TWO_ORDERS, Keypoints
 from skelgraph.datasets.human36m import H36M_SUBJECTS
 from skelgraph.datasets.mocap import JointPicker
 from skelgraph.datasets.plausibility import USUAL_SIZE
@@ -27,6 +27,7 @@ from skelgraph.datasets.preparation.findings import (
 from skelgraph.datasets.preparation.human36m import ACTIONS, LEFT_OUT, TAKES, filmed
 from skelgraph.datasets.preparation.recordings import listed
 from skelgraph.files import as_path, read_npz
+from skelgraph.options import check_option
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton
 
@@ -53,6 +54,8 @@ def check_human36m(
         keypoints: Whose keypoints, if only those are to be checked (``data_2d`` is theirs).
     """
     path = as_path(data_3d)
+    if keypoints is not None:
+        keypoints = check_option("keypoints", keypoints, Keypoints)
     findings: list[Finding] = []
     members = read(path.name, _AGAIN, findings, read_npz, path, ["positions_3d"], ())
     if members is None:
@@ -64,7 +67,7 @@ def check_human36m(
     if data_2d is not None:
         files = {keypoints or "gt": Path(data_2d)}
     else:
-        names = H36M_KEYPOINTS if keypoints is None else {keypoints: H36M_KEYPOINTS.get(keypoints, keypoints)}
+        names = H36M_KEYPOINTS if keypoints is None else {keypoints: H36M_KEYPOINTS[keypoints]}
         files = {whose: path.with_name(name) for whose, name in names.items()}
         if keypoints is None:
             files = {whose: file for whose, file in files.items() if file.exists()}
