@@ -19,7 +19,6 @@ from skelgraph.lifting.bones import body_height
 from skelgraph.lifting.lifted import FocalSource
 from skelgraph.lifting.outputs import Result, stretch_names
 from skelgraph.lifting.settings import LiftSettings
-from skelgraph.models.pretrained import FILE_NAME
 from skelgraph.models.shipped import weights_path
 from skelgraph.options import check_options, option_types
 from skelgraph.text import plain
@@ -38,8 +37,6 @@ def begun_record(source: dict[str, Any], settings: LiftSettings, unused: Sequenc
         unused: Those of its detection that mean nothing to this source, and are left out.
     """
     weights = weights_path(settings.weights)
-    if weights.is_dir():
-        weights /= FILE_NAME
     values = settings.to_dict()
     values["detection"] = {name: value for name, value in values["detection"].items() if name not in unused}
     begun = {"format": _FORMAT, "source": source, "weights": _digest(weights), "settings": values, "unused": [*unused]}

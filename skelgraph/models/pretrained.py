@@ -23,8 +23,7 @@ from skelgraph.files import as_path, is_safetensors, parse_json, write_file
 from skelgraph.models.card import is_generated, model_card
 from skelgraph.models.measured import checked_tested
 from skelgraph.models.saved import DTYPES, build_on_meta, build_saved, check_fits, load_checked
-from skelgraph.models.shipped import FILE_NAME as FILE_NAME
-from skelgraph.models.shipped import weights_path
+from skelgraph.models.shipped import FILE_NAME, weights_path
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.options import FrameRate, check_option, check_options, constructor, option_types
 from skelgraph.text import plain, shown

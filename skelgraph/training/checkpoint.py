@@ -56,10 +56,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: If the file is not a checkpoint that skelgraph wrote, or an entry is not what it should be.
     """
-    return checked(read_checkpoint(path), path)
+    return run_checkpoint(read_checkpoint(path), path)
 
 
-def checked(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+def run_checkpoint(content: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """What a file of weights holds, if it is a checkpoint of a training run, see :func:`load_checkpoint`.
 
     Args:

@@ -16,7 +16,7 @@ from skelgraph.models.shipped import weights_path
 from skelgraph.models.weights import check_asked, load_expected_error, load_head, load_network, read_weights
 from skelgraph.nn import ExpectedError, PostRefine
 from skelgraph.text import plain, shown
-from skelgraph.training.checkpoint import checked, mean_pose_of_run
+from skelgraph.training.checkpoint import mean_pose_of_run, run_checkpoint
 from skelgraph.training.config import NetworkConfig, TrainConfig
 from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
@@ -69,7 +69,7 @@ def evaluated(
     skeleton = changes.pop("skeleton", None)
     origin, content = read_weights(path)
     if origin == "run":
-        saved = checked(content, path)
+        saved = run_checkpoint(content, path)
         config, model = config_of(saved["skelgraph"], path), model_of_run(saved, path)
         check_asked(model, path, name, skeleton, options)
         head, mean_pose = refine_of_run(saved, path), mean_pose_of_run(saved, model.skeleton, path)

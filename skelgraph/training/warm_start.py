@@ -15,7 +15,7 @@ from skelgraph.models.shipped import weights_path
 from skelgraph.models.weights import check_asked, load_head, load_network, origin_of, read_weights
 from skelgraph.nn import PostRefine
 from skelgraph.text import plain, shown
-from skelgraph.training.checkpoint import checked
+from skelgraph.training.checkpoint import run_checkpoint
 from skelgraph.training.config import TrainConfig
 from skelgraph.training.network import network_options
 from skelgraph.training.resume import config_of
@@ -70,7 +70,7 @@ def started_from(weights: str | Path, **given: Any) -> TrainConfig:
     path, options = weights_path(weights), dict(options or {})
     origin, content = read_weights(path)
     if origin == "run":  # whose settings name what some options stand for
-        saved = checked(content, path)
+        saved = run_checkpoint(content, path)
         model, about = model_of_run(saved, path), config_of(saved["skelgraph"], path).network.options
         check_asked(model, path, name, skeleton)
     else:

@@ -16,7 +16,8 @@ import torch
 
 from skelgraph import models
 from skelgraph.models import load_official
-from skelgraph.models.pretrained import FILE_NAME, Pretrained, load_weights
+from skelgraph.models.pretrained import Pretrained, load_weights
+from skelgraph.models.shipped import FILE_NAME
 
 from . import archives, pickles, silly
 from .archives import Member
