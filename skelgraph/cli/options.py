@@ -212,7 +212,8 @@ def parse_options(items: Sequence[str], flag: str = "--option") -> dict[str, Any
 
 def dated_folder(what: str) -> str:
     """A name for the folder of a run, by the millisecond, so that runs that are started together have their own."""
-    return f"runs/{what}-{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]
+    name = re.sub(r"[^\w.-]+", "_", what)  # names of networks and data are any text
+    return f"runs/{name}-{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]
 
 
 def new_file(name: str, overwrite: bool) -> Path:

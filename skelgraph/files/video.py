@@ -78,7 +78,9 @@ class _OpenVideo:
         self._file.seek(0)
         try:
             options = {"format_whitelist": name, "protocol_whitelist": "none"}
-            container = self._av.open(self._file, format=name, options=options, metadata_errors="replace")
+            # what is written about a video may be no text; from 19 on PyAV takes it as it is
+            older = {"metadata_errors": "replace"} if int(self._av.__version__.partition(".")[0]) < 19 else {}
+            container = self._av.open(self._file, format=name, options=options, **older)
             if not container.streams.video:
                 raise DataError(f"{self._label}: holds no pictures.")
             stream = container.streams.video[0]

@@ -56,6 +56,15 @@ def test_frames_come_back_in_order(tmp_path: Path, width: int, height: int) -> N
         assert (difference > 40).mean() < 0.05
 
 
+def test_what_is_written_about_a_video_may_be_no_text(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.mp4", frames=2)
+    content = path.read_bytes()
+    assert content.count(b"Lavf") == 1  # by whom it was written
+    path.write_bytes(content.replace(b"Lavf", b"\xff\xfe\xe9f"))
+    with read_video(path) as reader:
+        assert [number(frame) for frame in reader] == [0, 1]
+
+
 def test_when_frames_are_shown(tmp_path: Path) -> None:
     """In their order, which is not that in which H.264 stores them."""
     path = made(tmp_path / "a.mp4", frames=20, rate=25.0)
