@@ -62,7 +62,11 @@ def console() -> Console:
     pipe, unless ``COLUMNS`` says how wide."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for `main`, as out of every other print
+
+    return Piped(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 
 
 def named(table: Table, column: str, names: Iterable[str], **style: Any) -> None:
