@@ -104,6 +104,8 @@ class _OpenVideo:
         return np.sort([float(count * unit) for count, unit in times])
 
     def _damaged(self, error: Exception) -> DataError:
+        if isinstance(error, MemoryError):
+            return DataError(f"{self._label}: cannot be read: there is not enough memory.")
         where = f" at frame {self._count}" if self._count else " or of an unusual kind"
         reason = plain(getattr(error, "strerror", None) or type(error).__name__, 200)
         return DataError(f"{self._label}: is damaged{where} ({reason}).")

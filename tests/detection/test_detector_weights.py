@@ -132,6 +132,15 @@ def test_without_a_registry_the_error_says_which_file_to_put_where(registry: Pat
     assert kept(cache) == {}
 
 
+def test_a_cache_that_cannot_be_written_is_told_before_the_download(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setattr(module, "_download", lambda *_: pytest.fail("downloaded"))
+    with pytest.raises(DataError, match=r"toy: cannot be written \(Not a directory\); SKELGRAPH_CACHE names another"):
+        fetch_weights("toy")
+
+
 def test_without_pip(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Environments of other tools have none; the wheel on disk goes without."""
     python = tmp_path / "python"

@@ -185,6 +185,16 @@ def test_damaged_files_end_in_our_errors(tmp_path: Path) -> None:
     assert all("b.mp4: " in error for error in errors)
 
 
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    path = made(tmp_path / "a.mp4")
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(DataError, match=r"a\.mp4: cannot be read: there is not enough memory"):
+        read_video(path)
+
+
 def test_too_large_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("skelgraph.files.video._MOST_PIXELS", 176 * 96 - 1)
     with pytest.raises(DataError, match=r"a\.mp4: is damaged or of an unusual kind"):
