@@ -256,9 +256,9 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
     people = {one["person"] for one in record["people"]}
     seconds = record["num_frames"] / record["frame_rate"] if record["frame_rate"] else None
     print(
-        f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, {record['num_frames']} "
-        f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
-        f"{record['intrinsics'][0]:.0f} px; gravity: {plain(record['gravity_from'])}"
+        f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, "
+        f"{_counted(record['num_frames'], 'frame')}{'' if seconds is None else f' ({seconds:.1f} s)'}, "
+        f"focal length {record['focal']}: {record['intrinsics'][0]:.0f} px; gravity: {plain(record['gravity_from'])}"
     )
     for warning in record["warnings"]:
         print(f"  warning: {plain(warning, 1000)}")
