@@ -102,7 +102,7 @@ class LiftingSettings(CheckedSettings):
     up: Axis | None = setting(
         None,
         "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's.",
-        absent="gravity is not taken from the calibration",
+        absent="none; needed where the file says how its cameras are turned",
     )
     height: Positive | Heights | None = setting(
         None,
