@@ -637,6 +637,24 @@ def test_what_the_machine_does_to_one_input_stops_no_other(weights, keypoints, t
     assert not (tmp_path / "later").exists()
 
 
+@pytest.mark.parametrize("fault", ["weights", "disk"])
+def test_an_end_for_all_is_in_the_json(fault, weights, keypoints, tmp_path, monkeypatch, capsys):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.npz", "b.npz"):
+        shutil.copy(keypoints, folder / name)
+    if fault == "disk":
+        fill_disk(monkeypatch, lambda path: path.parent.name == "b.npz" and path.name.startswith(".person0"))
+    given = weights if fault == "disk" else str(tmp_path / "nothing")
+    command = ["lift", "--input", str(folder), "--weights", given, "--format", "npz", "--out", str(out)]
+    assert main(["--json", "--quiet", *command]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert [Path(one["source"]).name for one in found["lifted"]] == ["a.npz"] * (fault == "disk")
+    (failed,) = found["failed"]
+    assert failed["source"] == str(folder)
+    assert ("No space left" if fault == "disk" else "nothing") in failed["error"]
+
+
 def test_what_failed_is_begun_anew(weights, tmp_path):
     source, settings = tmp_path / "walk.json", LiftSettings.of(weights, format=("npz",))
     source.write_text('{"people": [')
