@@ -169,6 +169,8 @@ def test_the_cache_is_where_the_user_has_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert weights_folder("blazepose") == tmp_path / "home" / ".cache" / "skelgraph" / "detectors" / "blazepose"
+    monkeypatch.setenv("SKELGRAPH_CACHE", "~/weights")
+    assert weights_folder("blazepose") == tmp_path / "home" / "weights" / "detectors" / "blazepose"
 
 
 def test_the_command(tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]) -> None:
