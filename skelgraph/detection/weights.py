@@ -84,7 +84,7 @@ def weights_folder(detector: str) -> Path:
     cache = os.environ.get("SKELGRAPH_CACHE")
     if not cache:
         cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "skelgraph")
-    return Path(os.path.expanduser(cache)) / "detectors" / detector  # nobody does it in containers and services
+    return Path(os.path.expanduser(cache)) / "detectors" / detector  # by no shell in containers and services
 
 
 def weight_files(detector: str, folder: str | PathLike[str] | None = None) -> list[Path]:

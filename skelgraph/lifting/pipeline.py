@@ -98,7 +98,7 @@ class Pipeline:
             OSError: If a file cannot be written.
         """
         video = source if is_video_file(source) else None
-        size, rate, length = video_header(video) if video else (None, None, None)
+        size, rate, counted = video_header(video) if video else (None, None, None)
         begun = begun_record(identity_of(source), self.settings, _unused(video is not None, rate))
         with claimed(out, begun, overwrite, source) as found:
             if found is not None:
@@ -108,7 +108,7 @@ class Pipeline:
             if video:
                 camera = self._camera(source, size)  # before the long work
                 seen = self._detections(video, out, progress)
-                odd = (check_length(length, seen.num_frames), check_times(frame_times(video), seen.frame_rate))
+                odd = (check_length(counted, seen.num_frames), check_times(frame_times(video), seen.frame_rate))
                 doubts += [doubt for doubt in odd if doubt]
             else:
                 seen = self._keypoints(source, doubts)

@@ -38,9 +38,9 @@ def is_video_file(path: Path) -> bool:
 
 
 def video_header(video: Path) -> tuple[tuple[int, int], float | None, int | None]:
-    """Width and height, frame rate, and how many frames a video says that it has."""
+    """Width and height, frame rate, and how many frames a video counts."""
     with read_video(video) as frames:
-        return frames.image_size, frames.frame_rate, frames.num_frames
+        return frames.image_size, frames.frame_rate, frames.counted
 
 
 def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
