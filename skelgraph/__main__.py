@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for an error in the arguments or files or a training that diverged, 130 for Ctrl-C, 143 for
         a program that was asked to end (SIGTERM), 141 where nobody reads on.
     """
+    _open_standard_streams()
     # Threads that wait sleep: spinning beside a busy process took a step of two threads from 0.04 s to 4 s. What
     # computes reads it when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -56,6 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug or (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise
         return _fail(f'{error.name} is not installed; the command line needs: pip install "skelgraph[train]"')
+
+
+def _open_standard_streams() -> None:
+    """Open those that are closed, as a daemon hands them on: else the next files get their numbers, and with them what
+    foreign code logs."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _fail(message: str) -> int:

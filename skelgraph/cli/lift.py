@@ -161,14 +161,32 @@ class Lift:
             raise
 
     def _lift(self, settings: LiftSettings, out: Path, progress: Any) -> None:
+        done: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        try:
+            single = self._lift_each(settings, out, progress, done, failed)
+        except (SkelgraphError, OSError) as error:  # of all of them, as weights or a full disk
+            given = self.input if self.listing is None else self.listing
+            answer({"lifted": done, "failed": [*failed, {"source": given, "error": str(error)}]}, lambda facts: None)
+            raise
+        answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
+        if failed:
+            if single:
+                raise SkelgraphError(failed[0]["error"])
+            raise SkelgraphError(f"{len(failed)} of {len(done) + len(failed)} inputs could not be lifted: see above")
+
+    def _lift_each(
+        self,
+        settings: LiftSettings,
+        out: Path,
+        progress: Any,
+        done: list[dict[str, Any]],
+        failed: list[dict[str, Any]],
+    ) -> bool:
+        """Put down what was lifted and what failed; whether it is one input alone."""
         from skelgraph.lifting.pipeline import lift_files
 
-        try:
-            sources, single = self._sources(out, settings.detection)
-        except SkelgraphError as error:
-            given = self.input if self.listing is None else self.listing
-            answer({"lifted": [], "failed": [{"source": given, "error": str(error)}]}, lambda facts: None)
-            raise
+        sources, single = self._sources(out, settings.detection)
         if self.cluster:
             from skelgraph.lifting.cluster import lift_on_cluster
 
@@ -184,8 +202,6 @@ class Lift:
         else:
             paths = [(Path(source), place) for source, place in sources]
             outcomes = lift_files(paths, settings, overwrite=self.overwrite, progress=progress)
-        done: list[dict[str, Any]] = []
-        failed: list[dict[str, Any]] = []
         for number, outcome in enumerate(outcomes, 1):
             if outcome.record is None:
                 failed.append({"source": str(outcome.source), "error": outcome.error})
@@ -196,11 +212,7 @@ class Lift:
                 if not single:
                     print(f"{number}/{len(sources)} ", end="")
                 _tell(outcome.out, outcome.record)
-        answer({"lifted": done, "failed": failed}, lambda facts: None)  # each was told of when it was done
-        if failed:
-            if single:
-                raise SkelgraphError(failed[0]["error"])
-            raise SkelgraphError(f"{len(failed)} of {len(sources)} inputs could not be lifted: see above")
+        return single
 
     def _sources(self, out: Path, detection: DetectionSettings) -> tuple[Sequence[tuple[str | Path, Path]], bool]:
         """The inputs and the folders of their results, and whether it is one alone."""
@@ -256,9 +268,9 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
     people = {one["person"] for one in record["people"]}
     seconds = record["num_frames"] / record["frame_rate"] if record["frame_rate"] else None
     print(
-        f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, {record['num_frames']} "
-        f"frames{'' if seconds is None else f' ({seconds:.1f} s)'}, focal length {record['focal']}: "
-        f"{record['intrinsics'][0]:.0f} px; gravity: {plain(record['gravity_from'])}"
+        f"{plain(str(out), 500)}: {len(people)} {'person' if len(people) == 1 else 'people'}, "
+        f"{_counted(record['num_frames'], 'frame')}{'' if seconds is None else f' ({seconds:.1f} s)'}, "
+        f"focal length {record['focal']}: {record['intrinsics'][0]:.0f} px; gravity: {plain(record['gravity_from'])}"
     )
     for warning in record["warnings"]:
         print(f"  warning: {plain(warning, 1000)}")

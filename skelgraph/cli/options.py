@@ -60,6 +60,8 @@ def written(value: Any) -> str:
     """A default as it is typed."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
     return format(value, "g") if isinstance(value, float) else str(value)
 
 

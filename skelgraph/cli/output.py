@@ -26,8 +26,9 @@ SWITCHES = {"--json": "the answer as one JSON document on stdout", "--quiet": "n
 """What may stand anywhere on the command line, before the command and behind it."""
 
 
-PIPED = 200
-"""Columns of a table that no terminal shows."""
+PIPED, LEAST = 200, 60
+"""Columns of a table that no terminal shows, and of one on the narrowest, which breaks its lines: with fewer, cells
+would be left out."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,17 @@ def answer(facts: Facts, show: Callable[[Facts], None]) -> None:
 
 
 def console() -> Console:
-    """Where tables and sentences are printed: as wide as the terminal, and wide enough for whole rows in a file or a
-    pipe, unless ``COLUMNS`` says how wide."""
+    """Where tables and sentences are printed: as wide as the terminal, but for the narrowest, and wide enough for whole
+    rows in a file or a pipe, unless ``COLUMNS`` says how wide."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # for `main`, as out of every other print
+
+    made = Piped(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+    made.width = max(made.width, LEAST)
+    return made
 
 
 def named(table: Table, column: str, names: Iterable[str], **style: Any) -> None:

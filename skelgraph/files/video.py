@@ -106,6 +106,8 @@ class _OpenVideo:
         return np.sort([float(count * unit) for count, unit in times])
 
     def _damaged(self, error: Exception) -> DataError:
+        if isinstance(error, MemoryError):
+            return DataError(f"{self._label}: cannot be read: there is not enough memory.")
         where = f" at frame {self._count}" if self._count else " or of an unusual kind"
         reason = plain(getattr(error, "strerror", None) or type(error).__name__, 200)
         return DataError(f"{self._label}: is damaged{where} ({reason}).")
@@ -127,6 +129,8 @@ class VideoReader(_OpenVideo, Iterator[np.ndarray]):
             :func:`frame_times`); ``None`` if it does not.
         num_frames: How many frames there are, for progress bars; ``None`` if the file does not say it. Count them to
             know it.
+        counted: How many frames the file itself counts, as MP4 and QuickTime do; ``None`` if it does not.
+            One that was cut off has fewer.
 
     Shapes:
         a frame: ``(H, W, 3)``, uint8, RGB.
@@ -152,6 +156,8 @@ class VideoReader(_OpenVideo, Iterator[np.ndarray]):
         self.image_size = (width, height)
         rate = stream.average_rate or stream.guessed_rate
         self.frame_rate = float(rate) if rate else None
+        is_exact = self._container.format.name == "mov"  # AVI counts frames that are left out, too
+        self.counted = int(stream.frames) or None if is_exact else None
         self.num_frames = _num_frames(self._container, stream, self.frame_rate)
 
     def __next__(self) -> np.ndarray:

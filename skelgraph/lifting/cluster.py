@@ -58,7 +58,7 @@ def listed_sources(listing: Source, out: Path) -> list[tuple[str, Path]]:
     if len(content) > _LISTING_BYTES:
         raise DataError(f"{where}: has more than {_LISTING_BYTES:,} bytes, expected a text file of paths and URIs.")
     try:
-        lines = content.decode().splitlines()
+        lines = content.decode("utf-8-sig").splitlines()  # Windows writes a mark first
     except UnicodeDecodeError:
         raise DataError(f"{where}: is no text, expected a path or URI in each line.") from None
     taken: dict[Path, int] = {}

@@ -30,13 +30,14 @@ from skelgraph.lifting.claiming import KEYPOINTS, claimed
 from skelgraph.lifting.lifted import Lifted
 from skelgraph.lifting.lifter import Lifter
 from skelgraph.lifting.outputs import Result, written_files
-from skelgraph.lifting.plausible import check_focal, check_gravity, check_picture, check_times
+from skelgraph.lifting.plausible import check_focal, check_gravity, check_length, check_picture, check_times
 from skelgraph.lifting.record import begun_record, told, write_record
 from skelgraph.lifting.settings import LiftingSettings, LiftSettings
 from skelgraph.lifting.sides import exchanges, keep_sides
 from skelgraph.lifting.smoothing import OneEuro
 from skelgraph.lifting.sources import identity_of, is_video_file, video_header
 from skelgraph.lifting.tracking import longest_seen, track
+from skelgraph.signals import end_if_asked
 from skelgraph.text import plain
 from skelgraph.topology import as_skeleton, conversion_weights
 from skelgraph.training.environment import environment
@@ -97,7 +98,7 @@ class Pipeline:
             OSError: If a file cannot be written.
         """
         video = source if is_video_file(source) else None
-        size, rate = video_header(video) if video else (None, None)
+        size, rate, counted = video_header(video) if video else (None, None, None)
         begun = begun_record(identity_of(source), self.settings, _unused(video is not None, rate))
         with claimed(out, begun, overwrite, source) as found:
             if found is not None:
@@ -107,8 +108,8 @@ class Pipeline:
             if video:
                 camera = self._camera(source, size)  # before the long work
                 seen = self._detections(video, out, progress)
-                doubt = check_times(frame_times(video), seen.frame_rate)
-                doubts += [doubt] if doubt else []
+                odd = (check_length(counted, seen.num_frames), check_times(frame_times(video), seen.frame_rate))
+                doubts += [doubt for doubt in odd if doubt]
             else:
                 seen = self._keypoints(source, doubts)
                 camera = self._camera(source, seen.image_size)
@@ -328,9 +329,11 @@ def lift_files(
     """
     pipeline = Pipeline(settings)
     for source, out in sources:
+        end_if_asked()
         try:
             yield Outcome(source, out, pipeline(source, out, overwrite=overwrite, progress=progress))
         except (SkelgraphError, OSError) as error:
+            end_if_asked()  # the end that was asked for may have come up in foreign code, which makes errors of it
             yield Outcome(source, out, None, why_failed(source, error))
 
 

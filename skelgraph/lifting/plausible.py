@@ -26,6 +26,8 @@ LEAST_OUTSIDE, FEW_OUTSIDE, MANY_OUTSIDE = 0.01, 0.1, 0.5
 impossible; where a picture of exchanged sides holds them, more than the first and than the second."""
 UPSIDE_DOWN, LYING = 120.0, 60.0
 """Median angle between the body and up, degrees, from which on people stand on their heads, and lie."""
+MOST_OF_A_VIDEO = 0.9
+"""Share of the frames that a video counts which are there, at least: where it is trimmed, some are not shown."""
 MANY_UNEVEN = 0.05
 """Share of the frames of a video that may be as far from the one before as its frame rate does not say."""
 
@@ -109,6 +111,24 @@ def _share_outside(seen: Detections, width: int, height: int) -> float:
     places, weights = seen.keypoints[..., :2], seen.keypoints[..., 2]
     outside = ((places < 0) | (places > [width, height])).any(-1)
     return float((outside * weights).sum() / weights.sum()) if weights.any() else 0.0
+
+
+def check_length(counted: int | None, found: int) -> str | None:
+    """Ask whether a video has as many frames as it counts.
+
+    Args:
+        counted: How many it counts; ``None`` if it does not.
+        found: How many there are.
+
+    Returns:
+        What is odd; ``None`` if nothing is.
+    """
+    if counted is None or found >= MOST_OF_A_VIDEO * counted:
+        return None
+    return (
+        f"the video says that it has {counted} frames, and has {found}: it was cut off, as by a broken copy, or "
+        "trimmed without being written anew"
+    )
 
 
 def check_times(times: np.ndarray | None, frame_rate: float | None) -> str | None:

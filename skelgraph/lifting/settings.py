@@ -100,7 +100,9 @@ class LiftingSettings(CheckedSettings):
         absent="that of the name of the input, or the only one",
     )
     up: Axis | None = setting(
-        None, "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's."
+        None,
+        "Which axis points up in the world of the calibration, which its file does not say: z of Pose2Sim's.",
+        absent="none; needed where the file says how its cameras are turned",
     )
     height: Positive | Heights | None = setting(
         None,

@@ -37,10 +37,10 @@ def is_video_file(path: Path) -> bool:
         return is_video(file.read(64))
 
 
-def video_header(video: Path) -> tuple[tuple[int, int], float | None]:
-    """Width, height and frame rate of a video."""
+def video_header(video: Path) -> tuple[tuple[int, int], float | None, int | None]:
+    """Width and height, frame rate, and how many frames a video counts."""
     with read_video(video) as frames:
-        return frames.image_size, frames.frame_rate
+        return frames.image_size, frames.frame_rate, frames.counted
 
 
 def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
@@ -76,7 +76,9 @@ def sources_in(folder: Path, out: Path) -> list[tuple[Path, Path]]:
             if is_source:
                 found.append((path, out / path.relative_to(folder)))
     if not found:
-        raise DataError(f"{plain(str(folder), 1000)}: holds no videos and no files of keypoints.")
+        raise DataError(
+            f"{plain(str(folder), 1000)}: holds no videos and no files of keypoints (links are not followed)."
+        )
     return sorted(found)
 
 

@@ -132,6 +132,15 @@ def test_without_a_registry_the_error_says_which_file_to_put_where(registry: Pat
     assert kept(cache) == {}
 
 
+def test_a_cache_that_cannot_be_written_is_told_before_the_download(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setattr(module, "_download", lambda *_: pytest.fail("downloaded"))
+    with pytest.raises(DataError, match=r"toy: cannot be written \(Not a directory\); SKELGRAPH_CACHE names another"):
+        fetch_weights("toy")
+
+
 def test_without_pip(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Environments of other tools have none; the wheel on disk goes without."""
     python = tmp_path / "python"
@@ -160,6 +169,8 @@ def test_the_cache_is_where_the_user_has_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert weights_folder("blazepose") == tmp_path / "home" / ".cache" / "skelgraph" / "detectors" / "blazepose"
+    monkeypatch.setenv("SKELGRAPH_CACHE", "~/weights")
+    assert weights_folder("blazepose") == tmp_path / "home" / "weights" / "detectors" / "blazepose"
 
 
 def test_the_command(tmp_path: Path, cache: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ def test_frames_come_back_in_order(tmp_path: Path, width: int, height: int) -> N
     """Also those that H.264 stores in another order than it shows them, and of an odd size, by repeated pixels."""
     with read_video(made(tmp_path / "a.mp4", width, height, 6, 30000 / 1001)) as reader:
         assert reader.image_size == (width + width % 2, height + height % 2)
-        assert reader.num_frames == 6
+        assert reader.num_frames == reader.counted == 6
         assert reader.frame_rate == pytest.approx(30000 / 1001, abs=1e-9)
         frames = list(reader)
     assert [number(frame) for frame in frames] == list(range(6))
@@ -192,6 +192,16 @@ def test_damaged_files_end_in_our_errors(tmp_path: Path) -> None:
             errors.append(str(error))
     assert 20 < len(errors) < 60
     assert all("b.mp4: " in error for error in errors)
+
+
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    path = made(tmp_path / "a.mp4")
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(DataError, match=r"a\.mp4: cannot be read: there is not enough memory"):
+        read_video(path)
 
 
 def test_too_large_pictures_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_what_a_uri_names_is_lifted_once(settings, tmp_path, monkeypatch):
 
 def test_a_listing_says_where_results_go(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_text("s3://bucket/a%20b/cam.mp4\n\n/data/cam.mp4\r\n./c:am.mp4\n")
+    path.write_text("\ufeffs3://bucket/a%20b/cam.mp4\n\n/data/cam.mp4\r\n./c:am.mp4\n")
     places = {source: str(place) for source, place in listed_sources(path, tmp_path / "out")}
     assert places == {
         "s3://bucket/a%20b/cam.mp4": f"{tmp_path}/out/bucket/a b/cam.mp4",

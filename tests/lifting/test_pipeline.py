@@ -3,11 +3,13 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
+from signal import SIGTERM, raise_signal
 
 import av
 import numpy as np
@@ -185,6 +187,55 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on(weights, video, tmp_path,
     lift_file(video, out, LiftSettings.of(weights, detector="replaying", format=("npz",)), overwrite=True)
     assert replaying.frames == 12 + 20  # other files of the same keypoints
     assert files_in(out) == ["keypoints.npz", "lift.json", "person0.npz"]
+
+
+def test_a_video_that_was_cut_off_is_told(weights, tmp_path, replaying):
+    replaying.stops_at = -1
+    path = tmp_path / "half.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("h264", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 136, 240, "yuv420p", {"bf": "0"}
+        noise = np.random.default_rng(0)
+        for _ in range(20):
+            frame = noise.integers(256, size=(240, 136, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    settings = LiftSettings.of(weights, detector="replaying", format=("npz",))
+    whole = lift_file(path, tmp_path / "whole", settings)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    record = lift_file(path, tmp_path / "half", settings)
+    frames = record["num_frames"]
+    assert 5 < frames < 15
+    assert f"says that it has 20 frames, and has {frames}: it was cut off" in record["warnings"][0]
+    assert not any("cut off" in warning for warning in whole["warnings"])
+
+
+def test_the_end_is_no_failure_of_an_input(weights, video, tmp_path, capsys):
+    """Asked for where foreign code makes an error of it."""
+
+    asked = []
+
+    def ended():
+        try:
+            if not asked:  # the second of them ends the program at once
+                asked.append(True)
+                raise_signal(SIGTERM)
+        except BaseException:
+            pass
+        raise DataError("no module of this name")
+
+    register_detector("ended", help="nobody")(ended)
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(video, tmp_path / "clips" / name)
+    try:
+        command = ["lift", "--input", str(tmp_path / "clips"), "--weights", weights, "--detector", "ended"]
+        assert main([*command, "--out", str(tmp_path / "out")]) == 143
+    finally:
+        del DETECTORS["ended"]
+    said = capsys.readouterr().err
+    assert "stopped; what is finished is kept" in said
+    assert "failed" not in said
 
 
 def test_frames_that_are_not_evenly_spaced_are_told(weights, video, tmp_path, replaying, capsys):
@@ -584,6 +635,24 @@ def test_what_the_machine_does_to_one_input_stops_no_other(weights, keypoints, t
     with pytest.raises(OSError, match="No space left"):
         next(outcomes)
     assert not (tmp_path / "later").exists()
+
+
+@pytest.mark.parametrize("fault", ["weights", "disk"])
+def test_an_end_for_all_is_in_the_json(fault, weights, keypoints, tmp_path, monkeypatch, capsys):
+    folder, out = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.npz", "b.npz"):
+        shutil.copy(keypoints, folder / name)
+    if fault == "disk":
+        fill_disk(monkeypatch, lambda path: path.parent.name == "b.npz" and path.name.startswith(".person0"))
+    given = weights if fault == "disk" else str(tmp_path / "nothing")
+    command = ["lift", "--input", str(folder), "--weights", given, "--format", "npz", "--out", str(out)]
+    assert main(["--json", "--quiet", *command]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert [Path(one["source"]).name for one in found["lifted"]] == ["a.npz"] * (fault == "disk")
+    (failed,) = found["failed"]
+    assert failed["source"] == str(folder)
+    assert ("No space left" if fault == "disk" else "nothing") in failed["error"]
 
 
 def test_what_failed_is_begun_anew(weights, tmp_path):

@@ -76,7 +76,8 @@ def c3d_content(motion: Motion, label: str) -> bytes:
     (frames, joints), first = motion.positions.shape[:2], motion.first_frame or 0
     if frames > 65535 or joints > 255:
         raise DataError(
-            f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints."
+            f"{label}: {frames} frames of {joints} joints; C3D is written up to 65535 frames and 255 joints, "
+            "the other formats without such a bound."
         )
     if not 0 <= first < 2**32 - frames:
         raise DataError(f"{label}: first_frame is {first}; C3D counts frames of a recording from 0 up to 32 bits.")
