@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import reprlib
 import unicodedata
 from typing import Any
@@ -39,6 +40,24 @@ def shown(value: object, limit: int = 100) -> str:
         limit: Most characters of the result.
     """
     return plain(_Brief(limit).repr(value), limit)
+
+
+def repr_by_shape(record: Any) -> str:
+    """The ``repr`` of a record of arrays and tensors: their shapes, ``Motion(positions=[100, 17, 3], up='z')``, as PyG
+    shows its ``Data``; what is ``None`` is left out.
+
+    Args:
+        record: A named tuple or an instance of a dataclass.
+    """
+    names = getattr(record, "_fields", None) or [field.name for field in dataclasses.fields(record)]
+    values = {name: getattr(record, name) for name in names}
+    parts = [f"{name}={_shape_of(value) or shown(value, 300)}" for name, value in values.items() if value is not None]
+    return f"{type(record).__name__}({', '.join(parts)})"
+
+
+def _shape_of(value: Any) -> str | None:
+    shape = getattr(value, "shape", None)
+    return f"[{', '.join(map(str, shape))}]" if isinstance(shape, tuple) and len(shape) else None
 
 
 class _Brief(reprlib.Repr):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from skelgraph import Lifter
+from skelgraph.datasets import four_views, load_dataset
 from skelgraph.text import plain, shown
 
 
@@ -60,6 +62,21 @@ def test_shown(value: object, expected: str) -> None:
 @pytest.mark.parametrize("value", ["x" * 10**7, b"\0" * 10**7, list(range(10**6))])
 def test_shown_is_cut(value: object) -> None:
     assert len(shown(value)) <= 100
+
+
+def test_records_of_arrays_are_shown_by_their_shapes() -> None:
+    view, lifter = four_views()["cam02"], Lifter()
+    seen = "keypoints=[100, 33, 3], frames=[100], skeleton=Skeleton(blazepose33, num_joints=33), num_frames=100"
+    assert repr(view.detections).startswith(f"Detections({seen}, persons=[100], image_size=(1080, 1920)")
+    assert f"detections=Detections({seen}" in repr(view)
+    assert repr(lifter) == "Lifter(any_gcn, skeleton='h36m16', num_frames=1, flip=True, device='cpu')"
+    lifted = lifter(view.detections)
+    person = "LiftedPerson(person=0, first_frame=0, poses=[100, 16, 3], root=[100, 3]"
+    assert repr(lifted).startswith(f"Lifted(people=[{person}")
+    assert repr(lifted.people[0]).startswith(person)
+    batch = load_dataset("synthetic", "test").windows(3)[:5]
+    assert repr(batch).startswith("PoseBatch(keypoints_2d=[5, 3, 17, 2], poses_3d=[5, 17, 3], frame=[5], flipped=[5]")
+    assert "confidence" not in repr(batch)  # there is none
 
 
 def test_an_object_whose_repr_fails_is_shown() -> None:

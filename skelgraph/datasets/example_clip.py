@@ -14,6 +14,7 @@ import numpy as np
 
 from skelgraph.datasets.keypoint_files import Detections
 from skelgraph.files import read_npz
+from skelgraph.text import repr_by_shape
 from skelgraph.topology import as_skeleton
 
 _PATH = Path(__file__).with_name("four_views.npz")
@@ -43,6 +44,8 @@ class View:
     intrinsics: np.ndarray
     gravity: np.ndarray
     truth: np.ndarray
+
+    __repr__ = repr_by_shape
 
 
 def four_views() -> dict[str, View]:

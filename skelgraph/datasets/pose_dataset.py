@@ -24,7 +24,7 @@ from skelgraph.datasets.windows import PoseWindows
 from skelgraph.errors import DataError, unknown_name
 from skelgraph.geometry import normalize_screen, project, world_to_camera
 from skelgraph.options import Int64, Positive, Share, check_option, checked
-from skelgraph.text import plain, shown
+from skelgraph.text import plain, repr_by_shape, shown
 from skelgraph.topology import SkeletonLike, as_skeleton
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class MotionClip:
     visible_3d: np.ndarray | Tensor | None = None
     is_normalized: bool = False
     is_root_relative: bool = False
+
+    __repr__ = repr_by_shape
 
 
 class _ClipArrays(NamedTuple):

@@ -13,6 +13,7 @@ from skelgraph.datasets.pose_arrays import Clip, PoseArrays
 from skelgraph.errors import DataError
 from skelgraph.geometry import mirror, mirror_intrinsics, normalize_intrinsics, turn, window_rays
 from skelgraph.options import InputForm, Int64, checked
+from skelgraph.text import repr_by_shape
 
 
 class PoseBatch(NamedTuple):
@@ -44,6 +45,9 @@ class PoseBatch(NamedTuple):
     intrinsics: Tensor | None = None
     vertices: Tensor | None = None
     rotation: Tensor | None = None
+
+    def __repr__(self) -> str:  # noqa: D105
+        return repr_by_shape(self)
 
     def to(self, device: torch.device | str) -> PoseBatch:
         """The batch on another device."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from skelgraph.datasets import Motion
 from skelgraph.errors import SkelgraphError
-from skelgraph.text import shown
+from skelgraph.text import repr_by_shape, shown
 from skelgraph.topology import Skeleton
 
 FocalSource = Literal["given", "estimated"]
@@ -42,6 +42,8 @@ class LiftedPerson:
     root: np.ndarray
     keypoints_2d: np.ndarray
     deviations: np.ndarray | None = None
+
+    __repr__ = repr_by_shape
 
     @property
     def positions(self) -> np.ndarray:
@@ -98,6 +100,8 @@ class LiftedFrame:
     begins: bool
     deviations: np.ndarray | None = None
 
+    __repr__ = repr_by_shape
+
 
 @dataclass(frozen=True)
 class Lifted:
@@ -126,6 +130,8 @@ class Lifted:
     frame_rate: float | None
     num_frames: int
     not_lifted: list[NotLifted] = field(default_factory=list)
+
+    __repr__ = repr_by_shape
 
     def in_world(self, gravity: Sequence[float]) -> list[np.ndarray]:
         """The joints of all :attr:`people` in one world: metres, z up, the floor (z = 0) at the lowest joint of all of

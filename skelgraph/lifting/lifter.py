@@ -140,6 +140,14 @@ class Lifter(CheckedOptions):
         self.rigid_bones = rigid_bones
         self.unchecked = unchecked
 
+    def __repr__(self) -> str:  # noqa: D105
+        network, flip = self.prediction.network, self.prediction.mirror_index is not None
+        return (
+            f"{type(self).__name__}({network.registered_name or type(network).__name__}, "
+            f"skeleton={self.skeleton.name!r}, num_frames={network.num_frames}, flip={flip}, "
+            f"device={str(self.prediction.device)!r})"
+        )
+
     @checked
     def __call__(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skelgraph.errors import DataError
-from skelgraph.text import shown
+from skelgraph.text import repr_by_shape, shown
 from skelgraph.topology import Skeleton, convert_keypoints
 from skelgraph.topology.layouts import SkeletonLike, as_skeleton
 
@@ -40,6 +40,8 @@ class Detections:
     persons: np.ndarray | None = None
     image_size: tuple[int, int] | None = None
     frame_rate: float | None = None
+
+    __repr__ = repr_by_shape
 
     def __post_init__(self) -> None:  # noqa: D105
         count, joints = len(self.frames), self.skeleton.num_joints

@@ -10,7 +10,7 @@ import numpy as np
 
 from skelgraph.datasets.units import UNITS, Axis, Unit
 from skelgraph.errors import DataError
-from skelgraph.text import plain, shown
+from skelgraph.text import plain, repr_by_shape, shown
 from skelgraph.topology import Skeleton
 
 _WRITTEN = {"meters": "m", "millimeters": "mm", "centimeters": "cm", "in": "inch", "inches": "inch"}
@@ -48,6 +48,8 @@ class Motion:
     parents: tuple[int, ...] | None = None
     deviations: np.ndarray | None = None
     first_frame: int | None = None
+
+    __repr__ = repr_by_shape
 
     def __post_init__(self) -> None:  # noqa: D105
         prefixes = {name.partition(":")[0] for name in self.joint_names if ":" in name}
