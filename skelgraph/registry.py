@@ -23,7 +23,8 @@ class Registry(dict[str, Info]):
         self._made_by: dict[str, Any] = {}
 
     def add(self, name: str, info: Info, made_by: Any) -> None:
-        """Register an entry.
+        """Register an entry. A definition that is made again, as by a cell of a notebook or ``importlib.reload``, takes
+        the place of the one before.
 
         Args:
             name: Its name.
@@ -35,7 +36,7 @@ class Registry(dict[str, Info]):
         """
         if not isinstance(name, str) or not name:
             raise SkelgraphError(f"name of a {self.kind} is {shown(name)}; expected a text")
-        if name in self:
+        if name in self and not _is_made_again(self._made_by[name], made_by):
             before = self._made_by[name]
             label = getattr(before, "__qualname__", shown(before))
             raise SkelgraphError(f"{self.kind} {name!r} is registered already, by {label}")
@@ -50,3 +51,9 @@ class Registry(dict[str, Info]):
         if not isinstance(name, str) or name not in self:
             raise unknown_name(self.kind, name, self)
         return self[name]
+
+
+def _is_made_again(before: Any, now: Any) -> bool:
+    """Whether both are the class or function of one name at the top of one module: one definition, executed twice."""
+    first, second = ([getattr(made, key, None) for key in ("__module__", "__qualname__")] for made in (before, now))
+    return first == second and isinstance(first[1], str) and "<" not in first[1]  # <locals>, <lambda>

@@ -98,8 +98,8 @@ def test_own_detectors_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         create_detector("marks", confidenc=1.0)
     with pytest.raises(SkelgraphError, match="unknown detector 'mark'; did you mean marks"):
         create_detector("mark")
-    with pytest.raises(SkelgraphError, match="'marks' is registered already"):
-        register_detector("marks", help="again")(Marks)
+    with pytest.raises(SkelgraphError, match="'marks' is registered already, by Marks"):
+        register_detector("marks", help="again")(type("Others", (Marks,), {}))
 
 
 def test_detectors_are_listed_without_pytorch() -> None:

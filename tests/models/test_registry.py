@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.models import PoseLifter, create_model, list_models, model_info, register_model
+from skelgraph.models.registry import _MODELS
+from skelgraph.registry import Registry
 
 
 def test_lists_by_pattern():
@@ -32,6 +36,35 @@ def test_unknown_names_list_the_near_ones():
 def test_name_cannot_be_taken_twice():
     with pytest.raises(SkelgraphError, match="registered already"):
         register_model("sem_gcn", paper="")(PoseLifter)
+
+
+CELL = """
+from skelgraph.models import FrameLifter, register_model
+
+@register_model("of_a_cell", paper="{paper}")
+class OfACell(FrameLifter):
+    pass
+"""
+
+
+def test_a_cell_that_is_run_again_takes_the_place_of_the_one_before(monkeypatch):
+    monkeypatch.setattr("skelgraph.models.registry._MODELS", copy.copy(_MODELS))
+    notebook = {"__name__": "__main__"}
+    for paper in ("first", "second"):
+        exec(CELL.format(paper=paper), notebook)
+        assert model_info("of_a_cell").paper == paper
+        assert model_info("of_a_cell").cls is notebook["OfACell"]
+    with pytest.raises(SkelgraphError, match="model 'of_a_cell' is registered already, by OfACell"):
+        exec(CELL.format(paper="another"), {"__name__": "another_module"})
+    with pytest.raises(SkelgraphError, match="model 'of_a_cell' is registered already, by OfACell"):
+        exec(CELL.replace("class OfACell", "class Another"), notebook)
+
+
+def test_what_is_made_in_functions_is_not_the_same_again():
+    registry = Registry("thing")
+    registry.add("it", 1, made_by=lambda: None)
+    with pytest.raises(SkelgraphError, match="thing 'it' is registered already"):
+        registry.add("it", 2, made_by=lambda: None)
 
 
 def test_config_rebuilds_the_model():
