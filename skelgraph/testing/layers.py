@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from skelgraph.nn import SoftmaxAdjacency
+from skelgraph.nn import HyperConv, SoftmaxAdjacency
 from skelgraph.ops import SparseAdjacency
 from skelgraph.testing.contract import Contract, close, equal, refused
 from skelgraph.topology import Graph, GraphLike, JointHypergraph, Skeleton, as_skeleton
@@ -31,11 +31,13 @@ of the layer, or the class with options in :func:`functools.partial`."""
 Rows: TypeAlias = Literal["joints", "bones", "hyperedges"]
 """What the rows of a further input belong to."""
 HAND = Skeleton([-1, 0, 1, 0, 3, 0, 5], symmetric_pairs=(), name="hand7")
+HYPERGRAPH = JointHypergraph.from_lists(7, [[0, 1, 2], [2, 3], [4], [0, 5, 1, 3], [1, 2], [1, 2]])
+"""What is rare, too: a hyperedge of one joint, two that are alike, a joint in none."""
 
 
 def check_layer(
     make: LayerFactory,
-    topology: GraphLike | JointHypergraph = HAND,
+    topology: GraphLike | JointHypergraph | None = None,
     *,
     channels: tuple[int, int] = (4, 8),
     inputs: Mapping[str, tuple[Rows, int]] | None = None,
@@ -53,7 +55,8 @@ def check_layer(
         make: Makes the layer of ``(in_channels, out_channels, topology)``: its class, or its class with options in
             :func:`functools.partial`. If the layer has a parameter called ``bias``, also of ``bias=False``.
         topology: What the layer is bound to: a skeleton or the name of a layout, a graph or a hypergraph. By default a
-            hand of three fingers and seven joints, without parts and symmetric pairs.
+            hand of three fingers and seven joints, without parts and symmetric pairs; of a class that derives from
+            :class:`~skelgraph.nn.HyperConv` six hyperedges on seven joints.
         channels: Input and output channels.
         inputs: Further tensors that the layer is called with, by the name of their argument: what their rows belong to,
             and their channels, such as ``{"x0": ("joints", 4)}``.
@@ -72,10 +75,13 @@ def check_layer(
         >>> from skelgraph.nn import SemGraphConv
         >>> check_layer(SemGraphConv)
     """
-    if isinstance(topology, str | Mapping):
+    cls = getattr(make, "func", make)
+    if topology is None:
+        topology = HYPERGRAPH if isinstance(cls, type) and issubclass(cls, HyperConv) else HAND
+    elif isinstance(topology, str | Mapping):
         topology = as_skeleton(topology)
     subject = _Subject(make, topology, channels, dict(inputs or {}), follows_numbering, joint_axes)
-    label = getattr(getattr(make, "func", make), "__name__", repr(make))
+    label = getattr(cls, "__name__", repr(make))
     _CONTRACT.check(subject, label, _CONTRACT.chosen(clauses))
 
 

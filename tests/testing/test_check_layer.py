@@ -13,7 +13,15 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.fixed import on_cpu
-from skelgraph.nn import HyperedgeConv, ImplicitFairingConv, SemGraphConv, SkeletonConv, UniGCNIIConv, graph_matrix
+from skelgraph.nn import (
+    HyperedgeConv,
+    ImplicitFairingConv,
+    SemGraphConv,
+    SkeletonConv,
+    UniConv,
+    UniGCNIIConv,
+    graph_matrix,
+)
 from skelgraph.nn import accepts_flat_batch as flat
 from skelgraph.ops import graph_conv
 from skelgraph.testing import LAYER_CLAUSES, check_layer, layers
@@ -226,10 +234,15 @@ def test_the_least_layer_on_any_skeleton(topology):
 
 def test_graphs_hypergraphs_and_further_inputs():
     check_layer(SemGraphConv, Graph(6, torch.tensor([[0, 1, 2, 3, 4, 5, 0], [1, 2, 3, 4, 5, 0, 3]])))
-    hypergraph = JointHypergraph.from_lists(7, [[0, 1, 2], [2, 3], [4], [0, 5, 1, 3], [1, 2], [1, 2]])
+    hypergraph = JointHypergraph.from_khop("hand21", 1)
     check_layer(HyperedgeConv, hypergraph)
     check_layer(lambda channels, _, topology: UniGCNIIConv(channels, topology), hypergraph, channels=(4, 4))
     check_layer(ImplicitFairingConv, inputs={"x0": ("joints", 4)})
+
+
+@pytest.mark.parametrize("make", [HyperedgeConv, functools.partial(UniConv, kind="gat", heads=2)])
+def test_layers_of_hyperedges_have_a_hypergraph_by_default(make):
+    check_layer(make)
 
 
 def test_joint_axes_and_numbers():
