@@ -8,6 +8,7 @@ import torch
 
 from skelgraph import Lifter
 from skelgraph.datasets import four_views, load_dataset
+from skelgraph.nn import KNNHyperedges
 from skelgraph.text import plain, shown
 
 
@@ -77,6 +78,7 @@ def test_records_of_arrays_are_shown_by_their_shapes() -> None:
     batch = load_dataset("synthetic", "test").windows(3)[:5]
     assert repr(batch).startswith("PoseBatch(keypoints_2d=[5, 3, 17, 2], poses_3d=[5, 17, 3], frame=[5], flipped=[5]")
     assert "confidence" not in repr(batch)  # there is none
+    assert repr(KNNHyperedges(3)(torch.randn(4, 17, 2))) == "Memberships(incidence=[4, 17, 17])"
 
 
 def test_an_object_whose_repr_fails_is_shown() -> None:

@@ -139,6 +139,12 @@ class PoseData(pl.LightningDataModule):
         self.causal = causal
         self.seed = seed
 
+    def __repr__(self) -> str:  # noqa: D105
+        return (
+            f"PoseData({self.train_set}, {self.test_set}, val_set={self.val_set}, frames={self.frames}, "
+            f"batch_size={self.batch_size}, flip={self.flip})"
+        )
+
     def setup(self, stage: str) -> None:
         """Move the poses to the trainer's device, where a batch is then a matter of indexing."""
         trainer = self._trainer()

@@ -44,6 +44,14 @@ def test_flip_test_makes_the_answer_symmetric() -> None:
     assert not torch.allclose(plain(mirror(x, index)), mirror(plain(x), index), atol=1e-3)
 
 
+def test_data_are_shown_by_what_is_in_them() -> None:
+    train_set, test_set = (load_dataset("synthetic", split) for split in ("train", "test"))
+    shown = repr(PoseData(train_set, test_set, frames=3, batch_size=8))
+    assert shown.startswith(f"PoseData({train_set!r}, {test_set!r}, val_set=")
+    assert shown.endswith("frames=3, batch_size=8, flip=True)")
+    assert repr(PoseData(None, test_set)).startswith("PoseData(None, SyntheticMocap(")
+
+
 def test_empty_batch() -> None:
     assert small()(torch.zeros(0, 1, 17, 2)).shape == (0, 17, 3)
 

@@ -104,6 +104,7 @@ class AllSetConv(HyperConv):
         hidden_channels = out_channels if hidden_channels is None else hidden_channels
         released = variant == "released"
         self.kind = kind
+        self.heads = heads
         self.hidden_channels = hidden_channels
         self.activation = nn.ReLU() if released else None
         self.dropout = Dropout(dropout)
@@ -170,8 +171,8 @@ class AllSetConv(HyperConv):
         return x, hyperedge_attr, *alpha, *back
 
     def extra_repr(self) -> str:
-        """Channels, hypergraph and kind."""
-        return super().extra_repr() + f", kind={self.kind!r}"
+        """Channels, hypergraph, kind and, where it has any, heads."""
+        return super().extra_repr() + f", kind={self.kind!r}" + f", heads={self.heads}" * (self.kind == "transformer")
 
 
 class SetTransformer(CheckedOptions, nn.Module):

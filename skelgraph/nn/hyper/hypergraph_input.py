@@ -10,7 +10,7 @@ from torch_geometric.data.hypergraph_data import HyperGraphData
 
 from skelgraph.errors import SkelgraphError
 from skelgraph.nn.features import is_readable
-from skelgraph.text import shown
+from skelgraph.text import repr_by_shape, shown
 from skelgraph.topology import DHGHypergraph, JointHypergraph, from_dhg
 from skelgraph.topology.hypergraph_data import stored_sizes, total
 
@@ -32,6 +32,9 @@ class Memberships(NamedTuple):
 
     incidence: Tensor
     hyperedge_weight: Tensor | None = None
+
+    def __repr__(self) -> str:  # noqa: D105
+        return repr_by_shape(self)
 
 
 HypergraphInput: TypeAlias = JointHypergraph | Memberships | HyperGraphData | DHGHypergraph | Tensor

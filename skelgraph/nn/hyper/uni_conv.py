@@ -209,8 +209,8 @@ class UniConv(HyperConv):
         return incidence.softmax(score if self.clamp is None else score.clamp(*self.clamp), over="hyperedges")
 
     def extra_repr(self) -> str:
-        """Channels, hypergraph and kind."""
-        return super().extra_repr() + f", kind={self.kind!r}"
+        """Channels, hypergraph, kind and, where it has any, heads."""
+        return super().extra_repr() + f", kind={self.kind!r}" + f", heads={self.heads}" * (self.kind == "gat")
 
 
 def propagation_roots(incidence: Incidence, hyperedge_weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -556,3 +556,16 @@ def test_docstring_examples():
     results = [doctest.testmod(module, extraglobs={"torch": torch}) for module in modules]
     assert sum(r.attempted for r in results) >= 12
     assert not any(r.failed for r in results)
+
+
+@pytest.mark.parametrize(
+    ("conv", "ending"),
+    [
+        (sgnn.UniConv(4, 8, TOPOLOGY, kind="gat", heads=2), "kind='gat', heads=2)"),
+        (sgnn.UniConv(4, 8, TOPOLOGY), "kind='gcn')"),
+        (sgnn.AllSetConv(4, 8, TOPOLOGY, heads=2), "kind='transformer', heads=2)"),
+    ],
+    ids=["gat", "gcn", "transformer"],
+)
+def test_repr_tells_the_heads_where_there_are_any(conv, ending):
+    assert repr(conv).endswith(ending)
