@@ -20,7 +20,8 @@ class ResidualGCN(FrameLifter):
     .. math:: \mathbf{Y} = \mathrm{conv}_{out}(R_n(\dots R_1(G_{in}(\mathbf{X}))))
 
     A layer of your own goes in as ``conv``, its class or a function that sets its options:
-    ``ResidualGCN("h36m17", MyConv)``, ``ResidualGCN("h36m17", functools.partial(MyConv, num_hops=2))``. The named
+    ``ResidualGCN("h36m17", MyConv)``, ``ResidualGCN("h36m17", functools.partial(MyConv, num_hops=2))``. So does a
+    hyperedge layer, on a hypergraph of yours by ``lambda c, d, skeleton: HyperedgeConv(c, d, hypergraph)``. The named
     networks, such as :class:`~skelgraph.models.SemGCN`, are this one with a ``conv`` chosen.
 
     Args:

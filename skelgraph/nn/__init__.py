@@ -1,7 +1,7 @@
 """Reusable layers and blocks, bound to a skeleton, on ``(..., J, C)`` tensors."""
 
 from skelgraph.nn.adjacency import ModulatedAdjacency, SoftmaxAdjacency
-from skelgraph.nn.blocks import ConvFactory, GraphConvBlock, JointBatchNorm, ResidualGraphBlock
+from skelgraph.nn.blocks import ConvFactory, GraphConvBlock, ResidualGraphBlock
 from skelgraph.nn.conditional_adjacency import ConditionalAdjacency
 from skelgraph.nn.conv import (
     ChebyshevGraphConv,
@@ -47,6 +47,7 @@ from skelgraph.nn.losses import PoseLoss, aligned_pose_loss, mpjpe_loss, of_visi
 from skelgraph.nn.mesh_losses import edge_length_loss, laplacian_loss, multi_scale_mse, normal_loss
 from skelgraph.nn.mixer import DropPath, FeedForward, GraphMLPBlock, MLPGraphBlock
 from skelgraph.nn.non_local import EmbeddedGaussianNonLocal, GroupedNonLocal, joint_pairs
+from skelgraph.nn.norm import JointBatchNorm
 from skelgraph.nn.refine import PostRefine
 from skelgraph.nn.regularizers import smoothness_loss, smoothness_weights, symmetric_bones, symmetry_loss
 from skelgraph.nn.tube_skin import TubeSkin

@@ -8,11 +8,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.conv import PartitionedGraphConv, WeightedJacobiConv
 from skelgraph.nn.dropout import Dropout
 from skelgraph.nn.features import check_batch, check_features
 from skelgraph.nn.init import MadeOfParts
+from skelgraph.nn.norm import JointBatchNorm
 from skelgraph.options import Channels, CheckedOptions, Rate
 from skelgraph.topology import SkeletonLike, as_skeleton
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from skelgraph.errors import SkelgraphError, TopologyError
 from skelgraph.fixed import FixedBuffers
-from skelgraph.nn.blocks import JointBatchNorm
 from skelgraph.nn.features import check_features
+from skelgraph.nn.norm import JointBatchNorm
 from skelgraph.options import Channels, CheckedOptions
 from skelgraph.text import shown
 from skelgraph.topology import Graph, GraphLike, Skeleton, SkeletonLike, as_skeleton

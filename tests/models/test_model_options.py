@@ -28,9 +28,10 @@ from skelgraph.models import (
 )
 from skelgraph.models.any_gcn import CONVS
 from skelgraph.models.pretrained import load_weights, save_weights
-from skelgraph.nn import SemGraphConv
+from skelgraph.nn import AllSetConv, SemGraphConv
 from skelgraph.nn.conv.weight_sharing_conv import SHARING
 from skelgraph.options import Count, option_types
+from skelgraph.topology import JointHypergraph
 
 OPTIONS = [(name, option) for name in list_models() for option in model_info(name).options]
 
@@ -123,6 +124,17 @@ def test_a_model_of_the_users_own_is_checked(monkeypatch):
     with pytest.raises(SkelgraphError, match="Own: scale is inf; expected a finite number"):
         create_model("own", scale=float("inf"))
     assert create_model("own", depth=2, scale=2).scale == 2
+
+
+def test_hyperedge_layers_go_into_the_residual_network():
+    hypergraph = JointHypergraph.from_khop("hand21", 1)
+    torch.manual_seed(0)
+    model = ResidualGCN("hand21", lambda c, d, skeleton: AllSetConv(c, d, hypergraph), 8, num_blocks=1).eval()
+    assert isinstance(model.head, AllSetConv)
+    x = torch.randn(3, 21, 2)
+    torch.testing.assert_close(copy.deepcopy(model)(x[1:]), model(x)[1:])
+    model(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_names_of_operators_are_those_that_there_are():

@@ -141,7 +141,7 @@ def test_every_option_but_the_graph_is_checked_by_its_annotation():
 
 
 def test_blocks_refuse_what_is_no_layer():
-    with pytest.raises(SkelgraphError, match="conv is 3; expected a SkeletonConv"):
+    with pytest.raises(SkelgraphError, match="conv is 3; expected a SkeletonConv or a HyperConv"):
         GraphConvBlock(3)
     with pytest.raises(SkelgraphError, match=r"adjacency is .*; expected a Tensor or none"):
         SemGraphConv(4, 4, HAND, adjacency=[[1.0]])
