@@ -118,8 +118,12 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
         raise SkelgraphError(f"{plain(str(out), 500)} is no folder: choose another name")
     record, shown = read_record(out), plain(str(out), 500)
     if record is not None and not overwrite:
-        ways = f"{'resume it (--resume), ' * (kind != 'evaluate')}replace it (--overwrite)"
-        raise SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
+        resume_it = kind != "evaluate"
+        ways = f"{'resume it (resume=True), ' * resume_it}replace it (overwrite=True)"
+        error = SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
+        ways = f"{'resume it (--resume), ' * resume_it}replace it (--overwrite)"
+        error.on_command_line = f"{shown} holds a run already: {ways} or choose another folder"
+        raise error
     own = () if record is None else WRITTEN[record["kind"]]
     if record is not None and record["kind"] not in (kind, "evaluate"):
         what = "a training run" if record["kind"] == "train" else "runs with several seeds"

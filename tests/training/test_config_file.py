@@ -95,7 +95,7 @@ def test_the_config_of_a_run_makes_the_same_run(run: Run, tmp_path: Path, capsys
     assert after == before | {"out": str(tmp_path / "again")}
     capsys.readouterr()
     assert main(["train", "--config", str(written)]) == 2  # the folder that it names
-    assert "holds a run already" in capsys.readouterr().err
+    assert "holds a run already: resume it (--resume), replace it (--overwrite)" in capsys.readouterr().err
 
 
 def test_options_override_the_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

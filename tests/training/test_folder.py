@@ -83,7 +83,7 @@ def test_a_config_that_is_hardly_json(run: Run, tmp_path: Path) -> None:
 
 def test_an_evaluation_replaces_an_evaluation_only(run: Run, tmp_path: Path) -> None:
     first = evaluate(run.last, tmp_path / "out", device="cpu", progress=False)
-    with pytest.raises(SkelgraphError, match=f"^{tmp_path}/out holds a run already"):
+    with pytest.raises(SkelgraphError, match=f"^{tmp_path}/out holds a run already: .*overwrite=True"):
         evaluate(run.last, tmp_path / "out")
     best = run.last.with_name("best.ckpt")
     second = evaluate(best, tmp_path / "out", overwrite=True, device="cpu", progress=False)
