@@ -85,6 +85,19 @@ def test_a_page_says_what_the_layer_does(reference) -> None:
     assert "SemGraphConv" not in reference.layers_of("martinez")
 
 
+def test_the_page_of_a_base_has_the_methods_that_a_layer_of_ones_own_writes(reference) -> None:
+    text = dict(reference.layer_page("HyperConv", [], ""))["layers/HyperConv.md"]
+    for cls, names in reference.BASES.items():
+        assert all(callable(getattr(getattr(skelgraph.nn, cls), name)) for name in names)
+    assert ":members: forward, two_stages, factors, fix_stages, stages, reset_parameters\n" in text
+
+
+def test_equations_in_a_first_sentence_are_set(reference) -> None:
+    sentence = reference.first_sentence(skelgraph.nn.WeightedJacobiConv)
+    assert r"$\alpha = 1 / (1 + s)$" in sentence
+    assert r"`\alpha" not in sentence
+
+
 def test_the_page_of_a_network(reference) -> None:
     page = reference.model_page(model_info("rs_net"), {})
     assert "![Keypoints that reach a joint of rs_net](rs_net.png)" in page

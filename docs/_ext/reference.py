@@ -59,8 +59,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """The pages of layers, in the order of the site. A test holds this to what ``skelgraph.nn`` exports."""
 NO_PAGE = {"ConvFactory": "a type", "JointBatchNorm": "part of GraphConvBlock"}
 
-BASES = ("SkeletonConv", "HyperConv")
-"""What other layers are made of; they send nothing themselves."""
+BASES = {
+    "SkeletonConv": ("reset_parameters",),
+    "HyperConv": ("forward", "two_stages", "factors", "fix_stages", "stages", "reset_parameters"),
+}
+"""What other layers are made of, with the methods that they write or call; they send nothing themselves."""
 MADE: dict[str, Callable[[], nn.Module]] = {
     "UniGCNIIConv": lambda: layers.UniGCNIIConv(CHANNELS, JointHypergraph.from_skeleton(BODY)),
     "GraphConvBlock": lambda: layers.GraphConvBlock(layers.SemGraphConv(CHANNELS, CHANNELS, BODY), 0.0),
@@ -198,7 +201,8 @@ def layer_pages() -> Iterable[tuple[str, str | bytes]]:
 
 def layer_page(name: str, used: Sequence[str], times: str) -> Iterable[tuple[str, str | bytes]]:
     """The page of a layer, and its diagram."""
-    members = ":members: forward" if hasattr(getattr(layers, name), "forward") else ""
+    methods = BASES.get(name, ("forward",) if hasattr(getattr(layers, name), "forward") else ())
+    members = f":members: {', '.join(methods)}" if methods else ""
     text = [f"# {name}", "", auto("class", "skelgraph.nn", members)(name)]
     layer = example(name)
     drawn = None if layer is None else diagram(name, layer)
@@ -535,6 +539,6 @@ def first_sentence(member: Any) -> str:
     """The first sentence of a docstring, as Markdown."""
     text = " ".join((inspect.getdoc(member) or "").partition("\n\n")[0].split())
     text = re.sub(r"`(.+?) <(.+?)>`_+", r"[\1](\2)", text)
+    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)  # a role as those of the next line, which has it else
     text = re.sub(r":\w+:`~?([^`]+)`", lambda found: f"`{found[1].rpartition('.')[2]}`", text).replace("``", "`")
-    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
     return text.replace("|", "\\|")
