@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard
 from torch import nn
 
 from skelgraph.errors import CheckpointError, SkelgraphError
-from skelgraph.models import FrameLifter, PoseLifter, SemGCN, create_model, registry
+from skelgraph.models import FrameLifter, PoseLifter, SemGCN, create_model, register_model, registry
 from skelgraph.topology import Skeleton
 
 HAND = Skeleton([-1, 0, 1], joint_names=["wrist", "a|b", "<b>`c"], symmetric_pairs=(), name="hand3")
@@ -153,6 +153,16 @@ def test_the_card_of_a_network_of_ones_own_says_how_to_find_it(tmp_path, monkeyp
     exec(code, namespace)
     assert namespace["poses"].shape == (1, 21, 3)
     assert create_model("sem_gcn", hidden_channels=4).skeleton.name == "h36m17", "as ever"
+
+
+def test_the_card_of_a_network_of_a_notebook_asks_for_its_definition(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_MODELS", copy.copy(registry._MODELS))
+    register_model("of_a_cell")(type("OfACell", (Own,), {"__module__": "__main__"}))
+    create_model("of_a_cell").save_pretrained(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    assert "`of_a_cell` is `__main__.OfACell`, defined in a notebook or a script and not in skelgraph" in text
+    assert "needs the module" not in text
+    assert "import __main__" not in text
 
 
 class Own(FrameLifter):
