@@ -29,10 +29,9 @@ def walking_hypergraph() -> JointHypergraph:
     body = as_skeleton("h36m17")
     named = JointHypergraph.from_skeleton(body, groups=("parts", "sym"))
     swing = [["right_wrist", "left_foot"], ["left_wrist", "right_foot"]]
-    own = [[body.index(name) for name in names] for names in swing]
-    ids = range(named.num_hyperedges, named.num_hyperedges + len(own))
+    ids = range(named.num_hyperedges, named.num_hyperedges + len(swing))
     return JointHypergraph.from_lists(
-        body.num_joints, [*named.hyperedges, *own], groups={**named.groups, "swing": ids}, skeleton=body
+        body.num_joints, [*named.hyperedges, *swing], groups={**named.groups, "swing": ids}, skeleton=body
     )
 
 

@@ -23,7 +23,7 @@ IMAGES = Path(__file__).parents[1] / "images"
 
 def skeletons() -> Figure:
     """Three layouts with the names of their joints."""
-    figure, axes = plt.subplots(1, 3, figsize=(13, 5), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(16, 5), width_ratios=(1, 1, 2), layout="constrained")
     for ax, name in zip(axes, ("h36m17", "coco17", "hand21"), strict=True):
         as_skeleton(name).plot(ax=ax)
     return figure
