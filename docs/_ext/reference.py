@@ -98,6 +98,7 @@ API: dict[str, tuple[str, ...]] = {
 }
 """The packages that have a page, and the modules that are used by their names where the package exports nothing."""
 PROJECT = ("changelog", "contributing", "security")
+"""The files of the top of the repository that are pages, too."""
 
 OTHERS: dict[str, tuple[str, ...]] = {
     "NodeEdgeHyperedgeConv": ("bones", "hyperedges"),
@@ -440,10 +441,9 @@ def api_pages() -> Iterable[tuple[str, str]]:
     where = [f"[`skelgraph.{name}`]({name}.md)" for name in API]
     whats = [first_sentence(importlib.import_module(f"skelgraph.{name}")) for name in API]
     text = ["# What packages export", "", table(["package", "what it is"], zip(where, whats, strict=True)), ""]
-    text += [
-        "Layers (`skelgraph.nn`) and networks have [pages](../layers/index.md) of their",
-        "[own](../models/index.md).",
-    ]
+    text.append(
+        "[Layers](../layers/index.md) (`skelgraph.nn`) and [networks](../models/index.md) have pages of their own."
+    )
     yield "api/index.md", "\n".join([*text, "", "```{toctree}", ":hidden:", "", *API, "```", ""])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from skelgraph.errors import DataError, SkelgraphError
 from skelgraph.files import open_regular, read_json, write_file
 from skelgraph.lifting.bones import body_height
-from skelgraph.lifting.lifted import FocalSource
+from skelgraph.lifting.lifted import FocalSource, NotLifted
 from skelgraph.lifting.outputs import Result, stretch_names
 from skelgraph.lifting.settings import LiftSettings
 from skelgraph.models.shipped import weights_path
@@ -56,16 +56,6 @@ class _Stretch:
     frames_without_place: int
     height_m: float | None
     feet_above_floor_m: float | None
-
-
-@dataclass(frozen=True)
-class _Lost:
-    """What it says of a person who was not lifted."""
-
-    person: int
-    first_frame: int
-    last_frame: int
-    joints: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -125,8 +115,7 @@ def told(result: Result, settings: LiftSettings, files: Sequence[str], warnings:
         )
         for one, name, positions in zip(lifted.people, stretch_names(lifted), result.positions, strict=True)
     ]
-    lost = [_Lost(one.person, one.first_frame, one.last_frame, one.joints) for one in lifted.not_lifted]
-    return asdict(facts) | {"people": [*map(asdict, stretches)], "not_lifted": [*map(asdict, lost)]}
+    return asdict(facts) | {"people": [*map(asdict, stretches)], "not_lifted": [*map(asdict, lifted.not_lifted)]}
 
 
 def is_told(record: dict[str, Any]) -> bool:
@@ -134,7 +123,7 @@ def is_told(record: dict[str, Any]) -> bool:
     people, lost = record.get("people"), record.get("not_lifted")
     if not isinstance(people, list) or not isinstance(lost, list):
         return False
-    pairs = [(_Facts, record), *((_Stretch, one) for one in people), *((_Lost, one) for one in lost)]
+    pairs = [(_Facts, record), *((_Stretch, one) for one in people), *((NotLifted, one) for one in lost)]
     return all(_says(kind, values) for kind, values in pairs)
 
 

@@ -17,7 +17,7 @@ from skelgraph.options import Channels, CheckedOptions, Frames, InputForm
 from skelgraph.text import plain
 from skelgraph.topology import Skeleton, SkeletonLike, as_skeleton
 
-Lifter = TypeVar("Lifter", bound="PoseLifter")
+Network = TypeVar("Network", bound="PoseLifter")
 
 
 class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
@@ -106,7 +106,7 @@ class PoseLifter(CheckedOptions, FixedBuffers, Pretrained):
         """
         return self.lift(self.window(keypoints_2d))
 
-    def train(self: Lifter, mode: bool = True) -> Lifter:
+    def train(self: Network, mode: bool = True) -> Network:
         """Set the mode, as torch does. What is about to be trained, or is given other weights, is no longer what was
         tested: ``tested`` of :attr:`config` is dropped."""
         if mode:

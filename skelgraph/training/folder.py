@@ -118,12 +118,7 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
         raise SkelgraphError(f"{plain(str(out), 500)} is no folder: choose another name")
     record, shown = read_record(out), plain(str(out), 500)
     if record is not None and not overwrite:
-        resume_it = kind != "evaluate"
-        ways = f"{'resume it (resume=True), ' * resume_it}replace it (overwrite=True)"
-        error = SkelgraphError(f"{shown} holds a run already: {ways} or choose another folder")
-        ways = f"{'resume it (--resume), ' * resume_it}replace it (--overwrite)"
-        error.on_command_line = f"{shown} holds a run already: {ways} or choose another folder"
-        raise error
+        raise _taken(shown, can_resume=kind != "evaluate")
     own = () if record is None else WRITTEN[record["kind"]]
     if record is not None and record["kind"] not in (kind, "evaluate"):
         what = "a training run" if record["kind"] == "train" else "runs with several seeds"
@@ -136,6 +131,19 @@ def check_free(out: Path, kind: Kind, *, overwrite: bool = False) -> None:
             f"{shown} holds {', '.join(plain(name) for name in foreign[:8])}, which would be replaced, and no "
             f"{CONFIG} of a run that wrote it: choose another folder"
         )
+
+
+def _taken(out: str, can_resume: bool) -> SkelgraphError:
+    """The error where a run is in a folder, in the words of Python and of the command line."""
+
+    def message(setting: str) -> str:
+        resumed = f"resume it ({setting.format('resume')}), " if can_resume else ""
+        replaced = f"replace it ({setting.format('overwrite')})"
+        return f"{out} holds a run already: {resumed}{replaced} or choose another folder"
+
+    error = SkelgraphError(message("{}=True"))
+    error.on_command_line = message("--{}")
+    return error
 
 
 def read_record(out: Path) -> dict[str, Any] | None:
